@@ -1,0 +1,355 @@
+"""The nouns. Frozen, comparable with ==, no I/O.
+
+Data flows one way: event -> plan -> measurement -> forecast -> diagnosis -> report -> publish.
+
+- `Target` and `Plan` say what to measure.
+- `Measurement` says what was seen, phase by phase, and judges nothing: it is made of `Hop`s (a webhook is
+  one hop; an OIDC provider is discovery, its redirects and the key set), each a `Resolution` and one
+  `Attempt` an address.
+- `Forecast` says what one fresh kube-apiserver call would do, given that measurement.
+- `Result`, `Finding` and `Report` are the answer. Their JSON names (camelCase) are the contract.
+
+All times are milliseconds when the name ends in `_ms` (JSON `Ms`), seconds when it ends in `_seconds`.
+A `_ms` value comes from the kernel where the kernel gives one (TCP_INFO, receive time stamps); the
+`user_ms` beside it is what this process saw, CPU starvation included.
+"""
+
+from enum import StrEnum
+from typing import Any, Literal
+
+import msgspec
+
+from egressprobe.failure import Failure
+
+TARGETS_SCHEMA = "egressprobe/targets/v1"
+REPORT_SCHEMA = "egressprobe/report/v1"
+
+
+class Struct(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Base of the nouns that travel as JSON."""
+
+
+class Verdict(StrEnum):
+    PASS = "pass"  # noqa: S105 (a verdict, not a password)
+    DEGRADED = "degraded"
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+
+
+class Kind(StrEnum):
+    OIDC = "oidc"
+    WEBHOOK = "webhook"
+    AGGREGATED_API = "aggregated-api"
+    KUBELET = "kubelet"
+    ENDPOINT = "endpoint"
+
+
+class Impact(StrEnum):
+    """What breaks in the cluster when the target fails."""
+
+    BLOCKS = "blocks"
+    BYPASSES = "bypasses"
+    DELAYS = "delays"
+    NONE = "none"
+
+
+class FailurePolicy(StrEnum):
+    FAIL = "Fail"
+    IGNORE = "Ignore"
+
+
+class Expect(StrEnum):
+    REACHABLE = "reachable"
+    BLOCKED = "blocked"
+
+
+class ServiceRef(Struct, frozen=True, forbid_unknown_fields=True):
+    """The `service` of a webhook's clientConfig or of an APIService; `port` is the *service* port."""
+
+    namespace: str
+    name: str
+    port: int = 443
+    path: str | None = None
+
+    @property
+    def server_name(self) -> str:
+        """The TLS name kube-apiserver asks for (k8s.io/apiserver/pkg/util/webhook/client.go)."""
+        return f"{self.name}.{self.namespace}.svc"
+
+
+class Endpoint(Struct, frozen=True):
+    """One address to dial; `address` is in canonical text form."""
+
+    address: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+
+class Target(Struct, frozen=True):
+    """One thing the API server must reach, checked and ready to dial.
+
+    host: the name or address dialled and, for TLS, verified (A-label form). For targets given by
+        addresses it is the name verified.
+    scheme: `https`, `tls` (TLS without HTTP), `tcp` or, for a JWKS hop only, `http`.
+    endpoints: set for targets given by addresses: each call picks one at random.
+    bundle: key into `Plan.bundles`; empty: the system roots.
+    verify: False where kube-apiserver does not verify (kubelet, insecureSkipTLSVerify).
+    """
+
+    kind: Kind
+    name: str
+    url: str
+    host: str
+    port: int
+    scheme: Literal["https", "http", "tls", "tcp"] = "https"
+    path: str = "/"
+    service: ServiceRef | None = None
+    endpoints: tuple[Endpoint, ...] = ()
+    bundle: str = ""
+    verify: bool = True
+    timeout_seconds: int = 10
+    failure_policy: FailurePolicy | None = None
+    expect: Expect = Expect.REACHABLE
+    control: str | None = None
+    impact: Impact | None = None
+
+
+class Plan(Struct, frozen=True):
+    """What one run measures. Two plans are the same plan when they are equal.
+
+    resolvers: `ADDR` or `ADDR:PORT`, instead of the system's name servers.
+    compare_resolvers: asked as well, only to compare (`DNS_VIEWS_DIFFER`).
+    ip_family: the cluster's; with `ipv6` an IPv6 address we have no route to is unknown, not dead.
+    sources: the assumed source address by family, for RFC 6724; by default our own.
+    """
+
+    targets: tuple[Target, ...]
+    bundles: dict[str, tuple[bytes, ...]] = {}
+    resolvers: tuple[str, ...] = ()
+    compare_resolvers: tuple[str, ...] = ()
+    ip_family: Literal["ipv4", "ipv6"] | None = None
+    sources: dict[str, str] = {}
+
+
+# -- what was seen ---------------------------------------------------------------------------------------
+
+
+class Query(Struct, frozen=True):
+    """One question to one name server over one transport."""
+
+    server: str
+    transport: Literal["udp", "tcp"]
+    ms: float
+    user_ms: float = 0.0
+    rcode: str | None = None
+    addresses: tuple[str, ...] = ()
+    cnames: tuple[str, ...] = ()
+    ttl: int | None = None
+    failure: Failure | None = None
+
+
+class Lookup(Struct, frozen=True):
+    """One name and record type, through all servers and rounds; `failure` is what Go would return."""
+
+    name: str
+    type: Literal["A", "AAAA"]
+    ms: float
+    queries: tuple[Query, ...]
+    addresses: tuple[str, ...] = ()
+    failure: Failure | None = None
+
+
+class Resolution(Struct, frozen=True):
+    """A host name made into addresses.
+
+    lookups: in the order of the search list, A and AAAA side by side.
+    sources: destination -> our source address for it, None without a route (input of RFC 6724).
+    """
+
+    host: str
+    origin: Literal["dns", "hosts", "literal"]
+    ms: float
+    addresses: tuple[str, ...] = ()
+    lookups: tuple[Lookup, ...] = ()
+    view: str = "system"
+    sources: dict[str, str | None] = {}
+    failure: Failure | None = None
+
+
+class CertificateView(Struct, frozen=True):
+    """One certificate as presented, leaf first."""
+
+    subject: str
+    issuer: str
+    serial: str
+    not_before: str
+    not_after: str
+    names: tuple[str, ...] = ()
+    sha256: str = ""
+
+
+class Handshake(Struct, frozen=True):
+    """One TLS handshake. `duration_ms` is time on the wire; `group` from the plaintext ServerHello."""
+
+    duration_ms: float
+    user_ms: float
+    first_byte_ms: float | None = None
+    version: str | None = None
+    cipher: str | None = None
+    group: str | None = None
+    hello_retry: bool = False
+    alpn: str | None = None
+    server_name: str | None = None
+    hello_bytes: int = 0
+    chain: tuple[CertificateView, ...] = ()
+    days_remaining: float | None = None
+    expires_soon: bool = False
+
+
+class Attempt(Struct, frozen=True):
+    """One address, dialled by itself. `failure_ms`: how long the failing phase took to fail."""
+
+    address: str
+    port: int
+    family: Literal["ipv4", "ipv6"]
+    connect_ms: float | None = None
+    connect_user_ms: float | None = None
+    tls: Handshake | None = None
+    exchange_ms: float | None = None
+    exchange_status: int | None = None
+    failure: Failure | None = None
+    failure_ms: float | None = None
+
+
+class HttpExchange(Struct, frozen=True):
+    """One request after measurement: OIDC discovery, a redirect, a key set. Never a query string in `url`."""
+
+    url: str
+    address: str
+    duration_ms: float
+    protocol: str = ""
+    status: int | None = None
+    body_bytes: int = 0
+    failure: Failure | None = None
+
+
+type Role = Literal["call", "discovery", "jwks"]
+
+
+class Hop(Struct, frozen=True):
+    """One host on a target's way: resolved, every address dialled, at most one request."""
+
+    role: Role
+    url: str
+    host: str
+    port: int
+    resolution: Resolution | None = None
+    attempts: tuple[Attempt, ...] = ()
+    http: HttpExchange | None = None
+    failure: Failure | None = None
+
+
+class Measurement(Struct, frozen=True):
+    """Everything seen of one target. `failure`: why there is less than a whole measurement."""
+
+    hops: tuple[Hop, ...]
+    duration_ms: float
+    views: tuple[Resolution, ...] = ()
+    control: Hop | None = None
+    failure: Failure | None = None
+
+
+# -- what it means ---------------------------------------------------------------------------------------
+
+
+class Forecast(Struct, frozen=True):
+    """What one fresh kube-apiserver call would do.
+
+    seconds: until it returns, either way. error: kube-apiserver's network error, None when it passes.
+    share: fraction of equally likely calls that pass (rotations of the answer, choice of endpoint);
+    share_unknown: fraction of which we cannot say.
+    """
+
+    outcome: Literal["pass", "fail"]
+    seconds: float
+    error: str | None = None
+    share: float = 1.0
+    share_unknown: float = 0.0
+    dns_seconds: float = 0.0
+    failure: Failure | None = None
+
+
+class Finding(Struct, frozen=True):
+    """One thing worth a person's time; text and anchor come from the catalogue."""
+
+    code: str
+    severity: Literal["error", "warning", "info"]
+    summary: str
+    evidence: dict[str, Any] = {}
+    remedy: str = ""
+    docs: str = ""
+
+
+class TargetView(Struct, frozen=True):
+    """A target as a report shows it: no certificates, no query."""
+
+    kind: Kind
+    name: str
+    url: str
+    service: ServiceRef | None = None
+    addresses: tuple[str, ...] = ()
+    ca_bundle: str = "system"
+    timeout_seconds: int = 10
+    failure_policy: FailurePolicy | None = None
+    expect: Expect = Expect.REACHABLE
+
+
+class Result(msgspec.Struct, frozen=True, rename="camel"):
+    target: TargetView
+    verdict: Verdict
+    impact: Impact
+    switch_relevant: bool
+    failure: Failure | None
+    forecast: Forecast | None
+    resolutions: tuple[Resolution, ...]
+    attempts: tuple[Attempt, ...]
+    http: tuple[HttpExchange, ...]
+    findings: tuple[Finding, ...]
+    duration_ms: float
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """Targets by verdict."""
+
+    # "pass" is a Python keyword
+    passed: int = msgspec.field(name="pass", default=0)
+    degraded: int = 0
+    fail: int = 0
+    unknown: int = 0
+
+
+class Vantage(msgspec.Struct, frozen=True, rename="camel"):
+    """Where the probe stood and what it stood on."""
+
+    cluster_name: str | None
+    subnet_id: str | None
+    availability_zone: str | None
+    resolvers: tuple[str, ...]
+    openssl_version: str
+    version: str
+    trust_store: str = ""
+
+
+class Report(msgspec.Struct, frozen=True, rename="camel"):
+    schema_version: str
+    run_id: str
+    started_at: str
+    duration_ms: float
+    vantage: Vantage
+    verdict: Verdict
+    summary: Summary
+    results: tuple[Result, ...]
+    findings: tuple[Finding, ...]
+    limits: str = ""

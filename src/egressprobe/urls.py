@@ -1,0 +1,86 @@
+"""URLs of targets: read once, strictly, and shown without anything secret."""
+
+from ipaddress import ip_address
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+_DEFAULT_PORTS = {"https": 443, "http": 80}
+
+
+class Place(NamedTuple):
+    """Where a URL points. `host`: lower-case A-label name or canonical address, without brackets."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+
+    @property
+    def authority(self) -> str:
+        """The Host header: the port only where it is not the scheme's own."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _DEFAULT_PORTS.get(self.scheme) else f"{host}:{self.port}"
+
+
+def is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _host(text: str) -> str:
+    """A-label form: what Go's net/http asks DNS for (golang.org/x/net/idna Lookup)."""
+    if is_address(text):
+        address = ip_address(text)
+        return str(getattr(address, "ipv4_mapped", None) or address)
+    if text.isascii():
+        return text
+    import idna  # 30 ms, for the few names that need it
+
+    try:
+        return idna.encode(text, uts46=True).decode("ascii")
+    except idna.IDNAError as error:
+        raise ValueError(f"the host name «{text}» cannot be written in ASCII: {error}") from error
+
+
+def parse_url(url: str, schemes: tuple[str, ...], *, query: bool = False) -> Place:
+    """Take `url` apart. Raises ValueError with one line that says what is wrong."""
+    wanted = " or ".join(f"{scheme}://" for scheme in schemes)
+    if any(c.isspace() or ord(c) < 0x20 for c in url):
+        raise ValueError("has white space in it")
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise ValueError(f"is no URL: {error}") from error
+    if parts.scheme not in schemes:
+        raise ValueError(f"must begin with {wanted}")
+    if "@" in parts.netloc:
+        raise ValueError("must not carry user information (user:password@)")
+    if not query and (parts.query or "?" in url):
+        raise ValueError("must not carry a query (?...)")
+    if parts.fragment or "#" in url:
+        raise ValueError("must not carry a fragment (#...)")
+    if not parts.hostname:
+        raise ValueError("names no host")
+    try:
+        port = parts.port
+    except ValueError as error:
+        raise ValueError("has a port that is not in 1..65535") from error
+    if port is None:
+        port = _DEFAULT_PORTS.get(parts.scheme, 0)
+    if not 1 <= port <= 65535:
+        raise ValueError("needs a port in 1..65535" if not port else "has a port that is not in 1..65535")
+    return Place(parts.scheme, _host(parts.hostname), port, parts.path or "/")
+
+
+def shown(url: str) -> str:
+    """`url` for logs and reports: no user information, no query, no fragment, no control characters."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "(unreadable URL)"
+    host = parts.netloc.rpartition("@")[2]
+    text = f"{parts.scheme}://{host}{parts.path}"
+    return "".join(c if c.isprintable() else "?" for c in text)[:500]
