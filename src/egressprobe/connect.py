@@ -1,0 +1,64 @@
+"""The connect phase: one TCP handshake with one address."""
+
+import asyncio
+import socket
+import time
+
+from egressprobe.budget import CONNECT_LIMIT, Budget
+from egressprobe.failure import Code, Failure, Phase, classify_connect, errno_text
+from egressprobe.model import Endpoint, Struct
+from egressprobe.wire import Stream, kernel_round_trip, open_socket
+
+
+class Connected(Struct, frozen=True):
+    """`ms` by TCP_INFO where the kernel tells, `user_ms` beside it; of a failure, how long it took."""
+
+    ms: float
+    user_ms: float
+    failure: Failure | None = None
+
+
+async def connect(endpoint: Endpoint, budget: Budget) -> tuple[Stream | None, Connected]:
+    """Connect, for at most CONNECT_LIMIT seconds. Network failures are data, never raised."""
+    loop = asyncio.get_running_loop()
+    until = budget.until(loop.time(), CONNECT_LIMIT)
+    started = time.perf_counter()
+    sock: socket.socket | None = None
+    failure: Failure | None = None
+    try:
+        sock = open_socket(endpoint.address, socket.SOCK_STREAM)
+        async with asyncio.timeout_at(until):
+            await loop.sock_connect(sock, (endpoint.address, endpoint.port))
+        user_ms = (time.perf_counter() - started) * 1e3
+        round_trip = kernel_round_trip(sock)
+        ms = user_ms if round_trip is None else round_trip * 1e3
+        return Stream(sock, endpoint), Connected(ms=round(ms, 3), user_ms=round(user_ms, 3))
+    except TimeoutError:
+        if budget.ran_out(loop.time()):
+            failure = Failure(Phase.CONNECT, Code.DEADLINE_EXCEEDED, "the run's time was up while connecting")
+        else:
+            failure = Failure(
+                Phase.CONNECT,
+                Code.CONNECT_TIMEOUT,
+                f"{endpoint} does not answer: no reply to the SYN in {time.perf_counter() - started:.1f} s",
+                f"dial tcp {endpoint}: i/o timeout",
+            )
+    except OSError as error:
+        text = errno_text(error)
+        failure = Failure(
+            Phase.CONNECT,
+            classify_connect(error),
+            f"{endpoint}: {text}",
+            f"dial tcp {endpoint}: connect: {text}",
+        )
+    except BaseException:
+        _close(sock)
+        raise
+    _close(sock)
+    ms = (time.perf_counter() - started) * 1e3
+    return None, Connected(ms=round(ms, 3), user_ms=round(ms, 3), failure=failure)
+
+
+def _close(sock: socket.socket | None) -> None:
+    if sock is not None:
+        sock.close()

@@ -1,0 +1,223 @@
+"""The TLS phase: our own driver over `ssl.MemoryBIO`.
+
+`asyncio.open_connection(ssl=...)` throws the SSL object away when a handshake fails, and with it the chain
+that names an intercepting firewall. Here each flight is written and read by hand, so times are staged, the
+chain survives a refusal, and the ServerHello is seen in the clear.
+
+A failure carries Go's text. The order of Go's checks is kept (crypto/tls/handshake_client.go
+verifyServerCertificate, crypto/x509/verify.go): parse every certificate, then the leaf's dates, then the
+host name, then the chain.
+"""
+
+import asyncio
+import ssl
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from egressprobe.budget import TLS_LIMIT, Budget
+from egressprobe.certificates import chain_failure, days_left, refusal_failure, views
+from egressprobe.failure import Code, Failure, Phase, classify_stream, errno_text
+from egressprobe.model import Handshake
+from egressprobe.tlsrecord import Boundary, ServerHello, alert_text, first_record_error
+from egressprobe.wire import Stream
+
+_KEEP = 16 * 1024  # of the raw answer: enough for any ServerHello
+_CLOSE_LIMIT = 0.5
+_TLS_1_2 = 0x0303
+_VERSIONS = {"TLSv1.2": "TLS 1.2", "TLSv1.3": "TLS 1.3"}
+
+
+class EndOfStreamError(EOFError):
+    """The peer closed the connection; `partial` when inside a TLS record."""
+
+    def __init__(self, *, partial: bool) -> None:
+        super().__init__("unexpected EOF" if partial else "EOF")
+
+
+class NotTlsError(ValueError):
+    """The first bytes of the answer are no TLS record; the text is Go's."""
+
+
+class Session:
+    """A TLS client over a Stream. Methods raise ssl.SSLError, OSError, TimeoutError, EndOfStreamError, NotTlsError."""
+
+    def __init__(self, stream: Stream, context: ssl.SSLContext, server_name: str | None) -> None:
+        self.stream = stream
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        name = server_name.encode("ascii") if server_name else None
+        self.ssl = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
+        self.raw = b""
+        self.hello_bytes = 0
+        self._boundary = Boundary()
+
+    async def handshake(self, until: float) -> None:
+        await self._drive(self.ssl.do_handshake, until)
+
+    async def write(self, data: bytes, until: float) -> None:
+        self.ssl.write(data)
+        await self._flush(until)
+
+    async def read(self, until: float, size: int = 65536) -> bytes:
+        """The next bytes of the application; empty after close_notify."""
+        try:
+            return await self._drive(lambda: self.ssl.read(size), until)
+        except ssl.SSLZeroReturnError:
+            return b""
+
+    async def close(self) -> None:
+        """Say goodbye: an abrupt end makes servers log a TLS error each minute."""
+        with suppress(ssl.SSLError, OSError, TimeoutError):
+            with suppress(ssl.SSLError):
+                self.ssl.unwrap()
+            await self._flush(asyncio.get_running_loop().time() + _CLOSE_LIMIT)
+        self.stream.close()
+
+    async def flush_alert(self, until: float) -> None:
+        """Send the alert OpenSSL wrote when it refused: the server's log then says why."""
+        with suppress(OSError, TimeoutError):
+            await self._flush(until)
+
+    async def _drive[T](self, step: Callable[[], T], until: float) -> T:
+        while True:
+            try:
+                result = step()
+            except ssl.SSLWantReadError:
+                await self._flush(until)
+            else:
+                await self._flush(until)
+                return result
+            data = await self.stream.receive(until)
+            if not data:
+                raise EndOfStreamError(partial=self._boundary.inside)
+            self._see(data)
+            self._incoming.write(data)
+
+    def _see(self, data: bytes) -> None:
+        if len(self.raw) < _KEEP:
+            self.raw += data
+            error = first_record_error(self.raw)
+            if error:
+                raise NotTlsError(error)
+        self._boundary.feed(data)
+
+    async def _flush(self, until: float) -> None:
+        data = self._outgoing.read()
+        if data:
+            self.hello_bytes = self.hello_bytes or len(data)
+            await self.stream.send(data, until)
+
+
+async def shake_hands(
+    stream: Stream,
+    context: ssl.SSLContext,
+    *,
+    host: str,
+    server_name: str | None,
+    verify: bool,
+    budget: Budget,
+) -> tuple[Session, Handshake, Failure | None]:
+    """One handshake on a connected stream, for at most TLS_LIMIT seconds. Failures are data.
+
+    host: the name or address the certificate must be good for. server_name: the SNI, None to send none.
+    """
+    loop = asyncio.get_running_loop()
+    session = Session(stream, context, server_name)
+    until = budget.until(loop.time(), TLS_LIMIT)
+    started = time.perf_counter()
+    failure: Failure | None = None
+    try:
+        await session.handshake(until)
+    except ssl.SSLCertVerificationError as error:
+        await session.flush_alert(until)
+        failure = refusal_failure(error, _chain(session), host, datetime.now(UTC))
+    except (ssl.SSLError, OSError, EndOfStreamError, NotTlsError) as error:
+        waited = time.perf_counter() - started
+        failure = _version_failure(error, session, str(stream.endpoint)) or stream_failure(
+            error, stream, Phase.TLS, waited, ran_out=budget.ran_out(loop.time())
+        )
+        if isinstance(error, ssl.SSLError):
+            await session.flush_alert(until)
+    user_seconds = time.perf_counter() - started
+    chain = _chain(session)
+    if failure is None and verify:
+        failure = chain_failure(chain, host, datetime.now(UTC))
+    return session, _record(session, chain, server_name, user_seconds), failure
+
+
+def _chain(session: Session) -> list[bytes]:
+    with suppress(ssl.SSLError, ValueError):
+        return [bytes(der) for der in session.ssl.get_unverified_chain()]
+    return []
+
+
+def _record(session: Session, chain: list[bytes], server_name: str | None, user_seconds: float) -> Handshake:
+    stream = session.stream
+    first_byte = stream.first_byte_seconds
+    on_wire = stream.lap()
+    hello = ServerHello.parse(session.raw)
+    cipher = session.ssl.cipher()
+    version = session.ssl.version()
+    days, soon = days_left(chain, datetime.now(UTC))
+    return Handshake(
+        duration_ms=round((on_wire or user_seconds) * 1e3, 3),
+        user_ms=round(user_seconds * 1e3, 3),
+        first_byte_ms=None if first_byte is None else round(first_byte * 1e3, 3),
+        version=_VERSIONS.get(version, version) if version and cipher else None,
+        cipher=cipher[0] if cipher else None,
+        group=hello.group if hello else None,
+        hello_retry=bool(hello and hello.retry),
+        alpn=session.ssl.selected_alpn_protocol(),
+        server_name=server_name,
+        hello_bytes=session.hello_bytes,
+        chain=views(chain),
+        days_remaining=None if days is None else round(days, 2),
+        expires_soon=soon,
+    )
+
+
+def stream_failure(error: Exception, stream: Stream, phase: Phase, waited: float, *, ran_out: bool) -> Failure:
+    """Classify what broke an established connection, in the TLS or the HTTP phase."""
+    tls = phase is Phase.TLS
+    where = str(stream.endpoint)
+    if isinstance(error, TimeoutError):
+        if ran_out:
+            return Failure(phase, Code.DEADLINE_EXCEEDED, f"the run's time was up while waiting for {where}")
+        what = "the ClientHello" if tls else "the request"
+        code = Code.TLS_TIMEOUT if tls else Code.HTTP_TIMEOUT
+        return Failure(phase, code, f"{where} does not answer {what}: silence for {waited:.1f} s")
+    if isinstance(error, EndOfStreamError | ssl.SSLZeroReturnError):  # a close_notify is the end to Go as well
+        code = Code.TLS_EOF if tls else Code.HTTP_RESET
+        during = "in the handshake" if tls else "before it answered"
+        text = str(error) if isinstance(error, EndOfStreamError) else "EOF"
+        return Failure(phase, code, f"{where} closed the connection {during}", text)
+    if isinstance(error, NotTlsError):
+        return Failure(phase, Code.TLS_NOT_TLS, f"{where} does not speak TLS on this port", str(error))
+    if isinstance(error, ssl.SSLError):
+        return _ssl_failure(error, where)
+    if isinstance(error, OSError):
+        text = errno_text(error)
+        return Failure(phase, classify_stream(error, phase), f"{where}: {text}", f"{stream.describe()}: {text}")
+    raise error
+
+
+def _version_failure(error: Exception, session: Session, where: str) -> Failure | None:
+    """A server that picks a version we did not offer (crypto/tls/handshake_client.go pickTLSVersion)."""
+    hello = ServerHello.parse(session.raw)
+    if not isinstance(error, ssl.SSLError) or hello is None or hello.version >= _TLS_1_2:
+        return None
+    text = f"tls: server selected unsupported protocol version {hello.version:x}"
+    said = f"{where} speaks only TLS versions older than 1.2"
+    return Failure(Phase.TLS, Code.TLS_PROTOCOL_VERSION, said, text)
+
+
+def _ssl_failure(error: ssl.SSLError, where: str) -> Failure:
+    reason = error.reason or ""
+    alert = alert_text(reason)
+    if alert:
+        version = alert == "protocol version not supported"
+        code = Code.TLS_PROTOCOL_VERSION if version else Code.TLS_ALERT
+        return Failure(Phase.TLS, code, f"{where} refused with the alert «{alert}»", f"remote error: tls: {alert}")
+    said = f"{where}: the handshake broke ({reason.lower() or error})"
+    return Failure(Phase.TLS, Code.TLS_ALERT, said, "tls: unexpected message")

@@ -1,0 +1,118 @@
+"""TLS contexts that behave like kube-apiserver's crypto/tls client.
+
+One `SSLContext` for each (bundle, ALPN list, verification), built once a process and kept: loading the
+system roots costs 19 ms, 220 ms at a small Lambda's CPU share. Contexts hold no state of a run.
+
+- TLS 1.2 and 1.3, Go's cipher list; SECLEVEL 1 because Go takes RSA keys of 1024 bits.
+- Partial chains: every certificate in a caBundle is an anchor (crypto/x509.CertPool). No X509_STRICT.
+- OpenSSL's host name check is off: ours is Go's (x509.py).
+- A ClientHello of Go's size. Go sends a post-quantum key share, so its hello is about 1,500 bytes, two TCP
+  segments, and middleboxes and path MTUs treat it so. OpenSSL >= 3.5 does the same by itself; below, dummy
+  ALPN names that no server selects fill the hello to the byte.
+"""
+
+import hashlib
+import ssl
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+# crypto/tls/cipher_suites.go without RSA key exchange, CBC-SHA256 and 3DES, which Go has off by default
+_CIPHERS = (
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
+    "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
+    "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"
+    "ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA:"
+    "ECDHE-ECDSA-AES256-SHA:ECDHE-RSA-AES256-SHA:"
+    "@SECLEVEL=1"
+)
+_NO_ENCRYPT_THEN_MAC = 1 << 19  # SSL_OP_NO_ENCRYPT_THEN_MAC: Go does not offer it
+WEBHOOK_ALPN = ("http/1.1",)  # k8s.io/apiserver/pkg/util/webhook/client.go
+DEFAULT_ALPN = ("h2", "http/1.1")
+
+# Bytes of kube-apiserver 1.35's ClientHello without the server name (Go 1.25, X25519MLKEM768 + X25519).
+_HELLO_BYTES = 1503
+_SAMPLE_NAME = b"a.lab"
+_PAD_ENTRIES, _PAD_FIRST_GUESS, _PAD_MAX = 6, 900, 6 * 250
+
+_contexts: dict[tuple[str, tuple[str, ...], bool], ssl.SSLContext] = {}
+_trust_store = ""
+
+
+def bundle_id(anchors: tuple[bytes, ...]) -> str:
+    """A short stable name of a caBundle: the hash of what is trusted, not of how it was written."""
+    return "sha256:" + hashlib.sha256(b"".join(anchors)).hexdigest()[:16]
+
+
+def trust_store() -> str:
+    """Which system roots a context without a caBundle uses. EKS's own set may differ."""
+    global_paths = ssl.get_default_verify_paths()
+    return _trust_store or global_paths.cafile or global_paths.capath or "none"
+
+
+def context(bundle: str, anchors: tuple[bytes, ...], alpn: tuple[str, ...], *, verify: bool) -> ssl.SSLContext:
+    """The context for a bundle id and its anchors (empty: system roots)."""
+    key = (bundle, alpn, verify)
+    if key not in _contexts:
+        _contexts[key] = _build(anchors if bundle else None, alpn, verify=verify)
+    return _contexts[key]
+
+
+def _build(anchors: tuple[bytes, ...] | None, alpn: tuple[str, ...], *, verify: bool) -> ssl.SSLContext:
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.minimum_version = ssl.TLSVersion.TLSv1_2
+    made.check_hostname = False
+    made.set_ciphers(_CIPHERS)
+    made.options |= ssl.OP_NO_TICKET | ssl.OP_LEGACY_SERVER_CONNECT | _NO_ENCRYPT_THEN_MAC
+    made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_TRUSTED_FIRST
+    made.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    if not verify:
+        made.verify_mode = ssl.CERT_NONE
+    elif anchors is None:
+        _load_system_roots(made)
+    else:
+        for der in anchors:
+            made.load_verify_locations(cadata=der)
+    _size_hello(made, alpn)
+    return made
+
+
+def _load_system_roots(made: ssl.SSLContext) -> None:
+    """The platform's roots; certifi's where it has none, since a report must say which."""
+    global _trust_store
+    made.load_default_certs(ssl.Purpose.SERVER_AUTH)
+    paths = ssl.get_default_verify_paths()
+    if made.cert_store_stats()["x509_ca"] or paths.capath or sys.platform == "win32":
+        _trust_store = paths.cafile or paths.capath or "system"
+        return
+    import certifi
+
+    made.load_verify_locations(cafile=certifi.where())
+    _trust_store = str(Path(certifi.where()))
+
+
+def _size_hello(made: ssl.SSLContext, alpn: tuple[str, ...]) -> None:
+    """Fill the ClientHello to Go's size, once, by looking at what OpenSSL writes."""
+    wanted = _HELLO_BYTES + len(_SAMPLE_NAME) + sum(1 + len(name) for name in alpn if name == "h2")
+    made.set_alpn_protocols(list(alpn))
+    if len(client_hello(made, _SAMPLE_NAME)) >= wanted:
+        return
+    made.set_alpn_protocols([*alpn, *_padding(_PAD_FIRST_GUESS)])
+    pad = _PAD_FIRST_GUESS + wanted - len(client_hello(made, _SAMPLE_NAME))
+    made.set_alpn_protocols([*alpn, *_padding(min(pad, _PAD_MAX))])
+
+
+def _padding(size: int) -> list[str]:
+    """Dummy ALPN names that take `size` bytes on the wire, a length byte each included."""
+    share, more = divmod(size, _PAD_ENTRIES)
+    lengths = [share + (i < more) - 1 for i in range(_PAD_ENTRIES)]
+    return [f"x-egressprobe-pad-{i}-".ljust(length, "p") for i, length in enumerate(lengths)]
+
+
+def client_hello(made: ssl.SSLContext, server_name: bytes | None) -> bytes:
+    """The ClientHello that a context writes, its record header included. Sends nothing."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    session = made.wrap_bio(incoming, outgoing, server_hostname=server_name)
+    with suppress(ssl.SSLWantReadError):
+        session.do_handshake()
+    return outgoing.read()

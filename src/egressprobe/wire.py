@@ -1,0 +1,160 @@
+"""Sockets with honest clocks.
+
+On a small Lambda the process may wait a second for its CPU share while the network answered in a
+millisecond. So times come from the kernel: the round trip of the three-way handshake from TCP_INFO, the
+arrival of data from SO_TIMESTAMPNS (socket(7); `loop.sock_recv` drops ancillary data, hence recvmsg under
+`add_reader`). Elsewhere than on Linux both are None and user-space times stand in.
+"""
+
+import asyncio
+import socket
+import struct
+import sys
+import time
+from contextlib import suppress
+
+from egressprobe.model import Endpoint
+
+_LINUX = sys.platform == "linux"
+_SO_TIMESTAMPNS = 35  # asm-generic/socket.h; x86-64 and arm64
+_TIMESPEC = struct.Struct("@ll")
+_TCP_INFO_RTT, _TCP_INFO_TOTAL_RETRANS = 68, 100  # include/uapi/linux/tcp.h, struct tcp_info, microseconds
+_READ_SIZE = 16 * 1024
+
+
+def family_of(address: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def source_address(destination: str) -> str | None:
+    """The source the kernel would use for `destination`; None without a route. Sends nothing."""
+    with suppress(OSError), socket.socket(family_of(destination), socket.SOCK_DGRAM) as probe:
+        probe.connect((destination, 9))
+        return str(probe.getsockname()[0]).partition("%")[0]
+    return None
+
+
+def open_socket(address: str, kind: socket.SocketKind) -> socket.socket:
+    """A non-blocking socket whose received data carries the kernel's time stamp."""
+    sock = socket.socket(family_of(address), kind)
+    sock.setblocking(False)
+    if _LINUX:
+        with suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+    return sock
+
+
+def receive(sock: socket.socket, size: int) -> tuple[bytes, float | None]:
+    """Data and the wall-clock time at which the kernel got it. Raises BlockingIOError, OSError."""
+    data, ancillary, _, _ = sock.recvmsg(size, 64 if _LINUX else 0)
+    for level, kind, value in ancillary:
+        if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS and len(value) >= _TIMESPEC.size:
+            seconds, nanoseconds = _TIMESPEC.unpack(value[: _TIMESPEC.size])
+            return data, seconds + nanoseconds / 1e9
+    return data, None
+
+
+async def readable(sock: socket.socket, until: float) -> None:
+    """Wait for data, an error or the end of the stream. Raises TimeoutError at `until` (loop time)."""
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+    timer = loop.call_at(until, _fire, ready)
+    loop.add_reader(sock, _fire, ready)
+    try:
+        await ready
+    finally:
+        timer.cancel()
+        loop.remove_reader(sock)
+    if loop.time() >= until and not _has_data(sock):
+        raise TimeoutError
+
+
+def _fire(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def _has_data(sock: socket.socket) -> bool:
+    """A starved process can wake past its deadline with the answer long in the socket: look again."""
+    try:
+        sock.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+class Stream:
+    """A TCP connection that keeps time: `network_seconds` is the sum of waits for the other side.
+
+    A wait runs from the last send to the last byte received before the next send, so the time between,
+    which is ours, does not count.
+    """
+
+    def __init__(self, sock: socket.socket, endpoint: Endpoint) -> None:
+        self.sock = sock
+        self.endpoint = endpoint
+        self.local = sock.getsockname()
+        self.network_seconds = 0.0
+        self.first_byte_seconds: float | None = None
+        self._sent_at: float | None = None
+        self._got_at: float | None = None
+        self._doing = "read"
+        self.stamped = False
+
+    def describe(self) -> str:
+        """`read tcp LOCAL->REMOTE: read`, the prefix of Go's net.OpError for what was last tried."""
+        local = Endpoint(self.local[0], self.local[1])
+        return f"{self._doing} tcp {local}->{self.endpoint}: {self._doing}"
+
+    async def send(self, data: bytes, until: float) -> None:
+        self._close_wait()
+        self._sent_at = time.time()
+        self._doing = "write"
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout_at(until):
+            await loop.sock_sendall(self.sock, data)
+
+    async def receive(self, until: float) -> bytes:
+        """The next bytes; empty at the end of the stream. Raises TimeoutError, OSError."""
+        self._doing = "read"
+        while True:
+            with suppress(BlockingIOError):
+                data, stamp = receive(self.sock, _READ_SIZE)
+                break
+            await readable(self.sock, until)
+        self.stamped = stamp is not None
+        self._got_at = stamp or time.time()
+        if self._sent_at is not None and self.first_byte_seconds is None:
+            self.first_byte_seconds = max(self._got_at - self._sent_at, 0.0)
+        return data
+
+    def _close_wait(self) -> None:
+        if self._sent_at is not None and self._got_at is not None:
+            self.network_seconds += max(self._got_at - self._sent_at, 0.0)
+        self._sent_at = self._got_at = None
+
+    def lap(self) -> float:
+        """Seconds on the wire since the last lap; starts a new one."""
+        self._close_wait()
+        seconds, self.network_seconds, self.first_byte_seconds = self.network_seconds, 0.0, None
+        return seconds
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self.sock.close()
+
+
+def kernel_round_trip(sock: socket.socket) -> float | None:
+    """Seconds of the three-way handshake by TCP_INFO; None off Linux or when the SYN was sent again.
+
+    A retransmitted SYN gives no sample (RFC 6298 section 3, Karn's algorithm).
+    """
+    if not _LINUX:
+        return None
+    with suppress(OSError, struct.error):
+        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+        if struct.unpack_from("@I", info, _TCP_INFO_TOTAL_RETRANS)[0] == 0:
+            return float(struct.unpack_from("@I", info, _TCP_INFO_RTT)[0]) / 1e6
+    return None
