@@ -1,0 +1,42 @@
+"""What people will find in the log: kube-apiserver's sentence around a network error, by kind.
+
+Sources: k8s.io/apiserver/pkg/util/webhook/error.go and admission/plugin/webhook/errors (webhooks),
+plugin/pkg/authenticator/token/oidc and github.com/coreos/go-oidc (OIDC),
+k8s.io/apimachinery/pkg/util/proxy (aggregated APIs, kubelet).
+"""
+
+import posixpath
+
+from egressprobe.failure import Code
+from egressprobe.model import FailurePolicy, Hop, Kind, Target
+
+# These are about the content of an answer: the sentence has no `Get "URL":` in it.
+_CONTENT = frozenset({Code.HTTP_STATUS, Code.OIDC_ISSUER_MISMATCH, Code.OIDC_JWKS_INVALID})
+_INITIALIZING = "oidc authenticator: initializing plugin: "
+_FETCHING = "oidc: verify token: failed to verify signature: fetching keys oidc: get keys failed "
+
+
+def sentence(target: Target, hop: Hop, code: Code, error: str) -> str | None:
+    """The whole log line for a failed call; None for kinds the API server knows nothing of."""
+    if target.kind is Kind.WEBHOOK:
+        url = f"{_webhook_url(target)}?timeout={target.timeout_seconds}s"
+        call = f'failed calling webhook "{target.name}": failed to call webhook: Post "{url}": {error}'
+        if target.failure_policy is FailurePolicy.IGNORE:
+            return f"Failed calling webhook, failing open {target.name}: {call}"
+        return f"Internal error occurred: {call}"
+    if target.kind is Kind.OIDC:
+        if code in _CONTENT or error.startswith("oidc: "):
+            return error if hop.role == "jwks" else _INITIALIZING + error
+        return f'{_FETCHING if hop.role == "jwks" else _INITIALIZING}Get "{hop.url}": {error}'
+    if target.kind in (Kind.AGGREGATED_API, Kind.KUBELET):
+        return f"error trying to reach service: {error}"
+    return None
+
+
+def _webhook_url(target: Target) -> str:
+    """The URL of the POST: the path cleaned; for a service always with its port."""
+    path = posixpath.normpath("/" + target.path.strip("/"))
+    if target.service:
+        return f"https://{target.service.server_name}:{target.service.port}{path}"
+    base = target.url.split("://", 1)[1].split("/", 1)[0]
+    return f"https://{base}{path}"

@@ -1,0 +1,292 @@
+"""From measurement and forecast to a verdict, with what a person should know beside it.
+
+Rules:
+- `fail`: fewer than two thirds of the equally likely calls pass. `unknown`: we could not measure.
+- `degraded`: it passes, but not always, not fast, or not for long; each reason is a finding.
+- The verdict follows the share, not the one order seen: it does not flap when DNS rotates.
+- A target that must be blocked passes only while something else works from the same place.
+"""
+
+from collections.abc import Callable, Iterator
+
+from msgspec.structs import replace
+
+from egressprobe.apiserver import sentence
+from egressprobe.catalog import FINDINGS, finding
+from egressprobe.failure import NOT_MEASURED, Code, Failure, Phase
+from egressprobe.forecast import Client
+from egressprobe.model import (
+    Attempt,
+    Expect,
+    FailurePolicy,
+    Finding,
+    Forecast,
+    Hop,
+    Impact,
+    Measurement,
+    Resolution,
+    Result,
+    Target,
+    TargetView,
+    Verdict,
+)
+from egressprobe.rules import RULES
+
+LEAST_SHARE = 2 / 3  # a fail-closed webhook that fails every third call is an outage
+_SLOW_SHARE = 0.5  # of the call's limit
+_DELAY_SECONDS = 1.0  # a fail-open call that fails slower than this delays every request
+_SERVER_ERRORS = frozenset({502, 503, 504})
+# Phases in which a tls:// target counts as blocked: silence or a cut, not an answer.
+_CUT = frozenset({Code.TLS_TIMEOUT, Code.TLS_RESET, Code.TLS_EOF})
+
+
+def result(
+    target: Target, measured: Measurement, predicted: Forecast | None, client: Client, *, control: bool
+) -> Result:
+    """One target's answer. `control`: something else of the run connected from here."""
+    blocked = target.expect is Expect.BLOCKED
+    if blocked:
+        verdict, failure, findings = _blocked(target, measured, control=control)
+        predicted = None
+    else:
+        findings = tuple(found for rule in _RULES for found in rule(measured, predicted, client))
+        verdict = _verdict(predicted, findings)
+        failure = _failure(target, measured, predicted)
+    return Result(
+        target=view(target),
+        verdict=verdict,
+        impact=_impact(target, predicted),
+        switch_relevant=RULES[target.kind].switch_relevant and not target.endpoints,
+        failure=failure,
+        forecast=_rounded(predicted),
+        resolutions=(*(h.resolution for h in measured.hops if h.resolution), *measured.views),
+        attempts=tuple(attempt for hop in measured.hops for attempt in hop.attempts),
+        http=tuple(hop.http for hop in measured.hops if hop.http),
+        findings=findings,
+        duration_ms=measured.duration_ms,
+    )
+
+
+def view(target: Target) -> TargetView:
+    return TargetView(
+        kind=target.kind,
+        name=target.name,
+        url=target.url,
+        service=target.service,
+        addresses=tuple(str(endpoint) for endpoint in target.endpoints),
+        ca_bundle=target.bundle or ("system" if target.verify else "not verified"),
+        timeout_seconds=target.timeout_seconds,
+        failure_policy=target.failure_policy,
+        expect=target.expect,
+    )
+
+
+def _rounded(predicted: Forecast | None) -> Forecast | None:
+    if predicted is None:
+        return None
+    return replace(
+        predicted,
+        share=round(predicted.share, 4),
+        share_unknown=round(predicted.share_unknown, 4),
+        failure=None,
+    )
+
+
+def _verdict(predicted: Forecast | None, findings: tuple[Finding, ...]) -> Verdict:
+    if predicted is None:
+        return Verdict.UNKNOWN
+    if predicted.share + predicted.share_unknown < LEAST_SHARE - 1e-9:
+        return Verdict.FAIL
+    if predicted.share_unknown:
+        return Verdict.UNKNOWN
+    if predicted.share < 1 or any(FINDINGS[found.code].degrades for found in findings):
+        return Verdict.DEGRADED
+    return Verdict.PASS
+
+
+def _impact(target: Target, predicted: Forecast | None) -> Impact:
+    """What breaks in the cluster while this target fails."""
+    if target.impact is not None:
+        return target.impact
+    if target.failure_policy is FailurePolicy.IGNORE:
+        slow = predicted is not None and predicted.outcome == "fail" and predicted.seconds >= _DELAY_SECONDS
+        return Impact.DELAYS if slow else Impact.BYPASSES
+    return RULES[target.kind].impact
+
+
+def _failure(target: Target, measured: Measurement, predicted: Forecast | None) -> Failure | None:
+    """The one failure to show: of our own, or of the call that fails, in kube-apiserver's words."""
+    if predicted is None:
+        return measured.failure or _unmeasured(measured)
+    cause = predicted.failure
+    if cause is None:
+        return None
+    hop = measured.hops[-1] if predicted.outcome == "fail" else measured.hops[0]
+    error = cause.api_server_error
+    said = sentence(target, hop, cause.code, error) if error else None
+    if hop.role == "jwks" and cause.code is not Code.OIDC_JWKS_INVALID:
+        message = f"discovery works, the key set at {hop.host} cannot be had: {cause.message}"
+        return Failure(cause.phase, Code.OIDC_JWKS_UNREACHABLE, message, said)
+    return replace(cause, api_server_error=said)
+
+
+def _unmeasured(measured: Measurement) -> Failure:
+    """Why there is no forecast: the first thing that was not measured."""
+    for hop in measured.hops:
+        parts = (hop.resolution, *hop.attempts, hop)
+        for part in parts:
+            failure = part.failure if part else None
+            if failure is not None and failure.code in NOT_MEASURED:
+                return failure
+    dead = next((a.failure for hop in measured.hops for a in hop.attempts if a.failure), None)
+    said = "not everything that decides could be measured from here"
+    return Failure(dead.phase if dead else Phase.RESOLVE, Code.DEADLINE_EXCEEDED, said)
+
+
+# -- targets that must be blocked ---------------------------------------------------------------------------
+
+
+def connected(measured: Measurement) -> bool:
+    """Whether any address took a TCP connection: what proves that this vantage reaches something."""
+    return any(attempt.connect_ms is not None for hop in measured.hops for attempt in hop.attempts)
+
+
+def _blocked(
+    target: Target, measured: Measurement, *, control: bool
+) -> tuple[Verdict, Failure | None, tuple[Finding, ...]]:
+    attempts = [attempt for hop in measured.hops for attempt in hop.attempts]
+    reached = [attempt for attempt in attempts if _reached(attempt)]
+    if reached:
+        where = ", ".join(f"{a.address}:{a.port}" for a in reached)
+        said = f"{target.host} must be blocked and can be reached at {where}"
+        return Verdict.FAIL, Failure(Phase.CONNECT, Code.BLOCKED_TARGET_REACHED, said), ()
+    failures = [attempt.failure for attempt in attempts if attempt.failure]
+    if not failures or any(failure.code in NOT_MEASURED for failure in failures):
+        resolution = measured.hops[0].resolution if measured.hops else None
+        return Verdict.UNKNOWN, measured.failure or (resolution.failure if resolution else None), ()
+    if measured.control is not None:
+        control = any(attempt.connect_ms is not None for attempt in measured.control.attempts)
+    if control:
+        return Verdict.PASS, None, ()
+    said = f"{target.host} looks blocked, but nothing shows that this vantage reaches anything at all"
+    return Verdict.UNKNOWN, failures[0], (finding("NO_POSITIVE_CONTROL", said, {"control": target.control}),)
+
+
+def _reached(attempt: Attempt) -> bool:
+    if attempt.connect_ms is None:
+        return False
+    return attempt.failure is None or attempt.failure.code not in _CUT
+
+
+# -- rules: each looks at one thing and returns findings ----------------------------------------------------
+
+
+def _address_dead(measured: Measurement, predicted: Forecast | None, client: Client) -> Iterator[Finding]:
+    del predicted, client
+    for hop in measured.hops:
+        dead = [a for a in hop.attempts if a.failure and not _no_route(hop, a)]
+        alive = [a for a in hop.attempts if a.failure is None]
+        if dead and alive:
+            many = f"{len(dead)} of {len(dead) + len(alive)} addresses of {hop.host}"
+            said = f"{many} {'does' if len(dead) == 1 else 'do'} not take the call"
+            evidence = {
+                "host": hop.host,
+                "dead": [
+                    {"address": a.address, "port": a.port, "code": str(a.failure.code)} for a in dead if a.failure
+                ],
+                "alive": [a.address for a in alive],
+            }
+            yield finding("ADDRESS_DEAD", said, evidence)
+
+
+def _no_route(hop: Hop, attempt: Attempt) -> bool:
+    """An IPv6 address on an IPv4-only path is not dead: Go sorts it last and never waits for it."""
+    sources = hop.resolution.sources if hop.resolution else {}
+    return attempt.address in sources and sources[attempt.address] is None
+
+
+def _dns_slow(measured: Measurement, predicted: Forecast | None, client: Client) -> Iterator[Finding]:
+    for hop in measured.hops:
+        seconds = hop.resolution.ms / 1e3 if hop.resolution else 0.0
+        if predicted is not None and hop.resolution and seconds >= client.limit * _SLOW_SHARE:
+            slow = max(hop.resolution.lookups, key=lambda one: one.ms)
+            failed = slow.failure.message if slow.failure else "the answer is late"
+            said = f"the lookup of {hop.host} takes {seconds:.1f} s of {client.limit:.0f} s: {failed}"
+            yield finding("DNS_SLOW", said, {"host": hop.host, "type": slow.type, "seconds": round(seconds, 3)})
+
+
+def _call_slow(measured: Measurement, predicted: Forecast | None, client: Client) -> Iterator[Finding]:
+    if predicted is None or predicted.outcome != "pass":
+        return
+    slow_dns = predicted.dns_seconds >= client.limit * _SLOW_SHARE
+    if predicted.seconds >= client.limit * _SLOW_SHARE and not slow_dns:
+        host = measured.hops[0].host
+        said = f"a call to {host} takes {predicted.seconds:.1f} s of {client.limit:.0f} s"
+        yield finding("CALL_SLOW", said, {"seconds": predicted.seconds, "limit": client.limit})
+
+
+def _certificate(measured: Measurement, predicted: Forecast | None, client: Client) -> Iterator[Finding]:
+    del predicted, client
+    soonest: dict[str, float] = {}
+    for hop in measured.hops:
+        for attempt in hop.attempts:
+            tls = attempt.tls
+            if attempt.failure is None and tls and tls.expires_soon and tls.days_remaining is not None:
+                soonest[hop.host] = min(soonest.get(hop.host, tls.days_remaining), tls.days_remaining)
+    for host, days in soonest.items():
+        left = f"{days:.1f} days" if days >= 1 else f"{days * 24:.1f} hours"
+        yield finding(
+            "CERT_EXPIRES_SOON",
+            f"a certificate of {host} ends in {left}",
+            {"host": host, "daysRemaining": days},
+        )
+
+
+def _server_error(measured: Measurement, predicted: Forecast | None, client: Client) -> Iterator[Finding]:
+    del predicted, client
+    for hop in measured.hops:
+        bad = [a for a in hop.attempts if a.exchange_status in _SERVER_ERRORS]
+        if bad and hop.role == "call":
+            said = f"{hop.host} answers {bad[0].exchange_status}: nothing healthy behind the load balancer"
+            yield finding("SERVER_ERROR_STATUS", said, {"status": bad[0].exchange_status})
+
+
+def _views_differ(measured: Measurement, predicted: Forecast | None, client: Client) -> Iterator[Finding]:
+    del predicted, client
+    own = measured.hops[0].resolution if measured.hops else None
+    if own is None or own.origin != "dns":
+        return
+    mine = _nature(own)
+    for other in measured.views:
+        theirs = _nature(other)
+        if mine and theirs and mine != theirs:
+            said = f"{own.host}: {own.view} says {_told(own)}, {other.view} says {_told(other)}"
+            yield finding("DNS_VIEWS_DIFFER", said, {own.view: mine, other.view: theirs, "host": own.host})
+
+
+def _nature(resolution: Resolution) -> str | None:
+    """What kind of answer it is. Addresses themselves may differ: round robin and CDNs do that all day."""
+    from ipaddress import ip_address
+
+    if resolution.addresses:
+        private = {ip_address(address).is_private for address in resolution.addresses}
+        return "private" if private == {True} else "public" if private == {False} else "mixed"
+    code = resolution.failure.code if resolution.failure else None
+    return str(code) if code in (Code.DNS_NXDOMAIN, Code.DNS_NO_ADDRESSES, Code.DNS_REFUSED) else None
+
+
+def _told(resolution: Resolution) -> str:
+    if resolution.addresses:
+        return ", ".join(resolution.addresses[:3])
+    return str(resolution.failure.code) if resolution.failure else "nothing"
+
+
+type _Rule = Callable[[Measurement, Forecast | None, Client], Iterator[Finding]]
+_RULES: tuple[_Rule, ...] = (
+    _address_dead,
+    _call_slow,
+    _certificate,
+    _dns_slow,
+    _views_differ,
+    _server_error,
+)

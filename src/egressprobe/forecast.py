@@ -1,0 +1,291 @@
+"""What would one fresh kube-apiserver call do? A pure function of what was measured.
+
+No socket, no clock. Go's rules are replayed on measured times: wait for both DNS answers, sort by RFC 6724,
+give each silent address its share of the dialer's 30 s, start the other family after 300 ms, 10 s for the
+handshake, and the call's own limit over all of it.
+
+Two assumptions, both stated in the README: an address or server that was silent for as long as we watched
+stays silent; and a fresh call has no idle connection to reuse.
+
+Where the outcome hangs on something that was not measured there is no forecast (None), never a guess.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from egressprobe.failure import NOT_MEASURED, SILENT, Code, Failure, Phase
+from egressprobe.godial import Leg, NotMeasuredError, dial
+from egressprobe.lookup import conclude
+from egressprobe.model import Attempt, Forecast, Hop, Measurement, Target
+from egressprobe.rfc6724 import sort_addresses
+from egressprobe.rules import DIALER_LIMIT, RULES, TLS_HANDSHAKE_LIMIT, ClientRules
+
+# Every rotation of both families is tried up to here; beyond, both turn together.
+_MAX_ORDERS = 256
+# Stand-ins by family for a source address that is link-local, as a Lambda's is: a control plane's own
+# addresses are private IPv4 and global IPv6.
+_ASSUMED_SOURCE = {4: "10.0.0.1", 6: "2600:1f00::1"}
+
+
+class Call(NamedTuple):
+    """One possible call: `seconds` until it returns; `error` and `failure` None when it passes."""
+
+    seconds: float
+    error: str | None = None
+    failure: Failure | None = None
+
+
+class Client(NamedTuple):
+    """What the call's outcome depends on besides the network.
+
+    limit: seconds the whole call may take. sources: assumed source address by family, for RFC 6724.
+    ipv6_expected: the cluster has IPv6, so that having no route for it here says nothing.
+    """
+
+    rules: ClientRules
+    limit: float
+    sources: Mapping[str, str] = {}
+    ipv6_expected: bool = False
+
+
+def client_for(target: Target, sources: Mapping[str, str], *, ipv6_expected: bool = False) -> Client:
+    rules = RULES[target.kind]
+    limit = float(target.timeout_seconds) if rules.call_limit is None else rules.call_limit
+    return Client(rules, limit, sources, ipv6_expected)
+
+
+def forecast(measured: Measurement, client: Client) -> Forecast | None:
+    """Outcome of the order seen, and the share of all equally likely orders that pass.
+
+    Several hops (OIDC: discovery, redirects, key set) are calls one after the other: the first that fails
+    ends it, and shares multiply.
+    """
+    if measured.failure or not measured.hops:
+        return None
+    seconds = dns_seconds = 0.0
+    share, unknown = 1.0, 0.0
+    for hop in measured.hops:
+        try:
+            seen, passes, unsure = _hop(hop, client)
+        except NotMeasuredError:
+            return None
+        seconds += seen.seconds
+        dns_seconds = max(dns_seconds, _dns_seconds(hop))
+        unknown = 1 - (1 - unknown) * (1 - unsure)
+        share *= passes
+        if seen.error is not None or seen.failure is not None:
+            return Forecast("fail", round(seconds, 3), seen.error, share, unknown, round(dns_seconds, 3), _said(seen))
+    failure = next((f for hop in measured.hops if (f := _worst(hop, client))), None) if share < 1 else None
+    return Forecast("pass", round(seconds, 3), None, share, unknown, round(dns_seconds, 3), failure)
+
+
+def _hop(hop: Hop, client: Client) -> tuple[Call, float, float]:
+    """The call as the order seen has it, the share that passes, the share we cannot tell."""
+    orders = list(_orders(hop))
+    if not orders:
+        return _without_addresses(hop, client), 0.0, 0.0
+    calls: list[Call | None] = []
+    for order in orders:
+        try:
+            calls.append(_call(hop, order, client))
+        except NotMeasuredError:
+            calls.append(None)
+    if calls[0] is None:
+        raise NotMeasuredError(hop.host)
+    passes = sum(1 for call in calls if call is not None and call.failure is None and call.error is None)
+    return calls[0], passes / len(calls), sum(1 for call in calls if call is None) / len(calls)
+
+
+def _worst(hop: Hop, client: Client) -> Failure | None:
+    """The failure of a call that does not pass, though the order seen does."""
+    for order in _orders(hop):
+        try:
+            call = _call(hop, order, client)
+        except NotMeasuredError:
+            continue
+        if call.failure:
+            return _said(call)
+    return None
+
+
+def _said(call: Call) -> Failure | None:
+    """The failure with the error that the call as a whole ends with, which may be only `deadline exceeded`."""
+    return replace(call.failure, api_server_error=call.error) if call.failure else None
+
+
+def _orders(hop: Hop) -> Iterator[tuple[str, ...]]:
+    """Every equally likely list of addresses, the one seen first.
+
+    A service's call picks one endpoint at random; a name's answer comes in any rotation, each family by
+    itself. /etc/hosts does not rotate.
+    """
+    resolution = hop.resolution
+    if resolution is None:
+        yield from ((_key(attempt),) for attempt in hop.attempts)
+        return
+    addresses = resolution.addresses
+    if not addresses:
+        return
+    v4 = [a for a in addresses if ":" not in a]
+    v6 = [a for a in addresses if ":" in a]
+    first, second = (v6, v4) if ":" in addresses[0] else (v4, v6)
+    if resolution.origin != "dns":
+        yield tuple(addresses)
+    elif len(first) * max(len(second), 1) > _MAX_ORDERS:
+        for i in range(max(len(first), len(second))):
+            yield (*_rotated(first, i), *_rotated(second, i))
+    else:
+        for i in range(len(first)):
+            for j in range(max(len(second), 1)):
+                yield (*_rotated(first, i), *_rotated(second, j))
+
+
+def _rotated(items: Sequence[str], by: int) -> tuple[str, ...]:
+    by %= len(items) or 1
+    return (*items[by:], *items[:by])
+
+
+def _key(attempt: Attempt) -> str:
+    """Endpoints of a service may share an address on several ports."""
+    return f"{attempt.address} {attempt.port}"
+
+
+def _dns_seconds(hop: Hop) -> float:
+    return hop.resolution.ms / 1e3 if hop.resolution else 0.0
+
+
+def _call(hop: Hop, order: tuple[str, ...], client: Client) -> Call:
+    """One call: DNS, dial, TLS, exchange, each against the call's limit."""
+    attempts = _attempts(hop)
+    dns = _dns_seconds(hop)
+    if dns >= min(client.limit, DIALER_LIMIT):
+        return _without_addresses(hop, client)
+    ordered = sort_addresses(order, _sources(hop, client)) if hop.resolution else order
+    legs = {a: leg for a in ordered if (leg := _leg(attempts[a], client))} if attempts else {}
+    result = dial(ordered, legs, dns, DIALER_LIMIT)
+    if result.address is None:
+        failed = next((f for a in ordered if (f := attempts[a].failure)), _too_slow(hop))
+        return _limited(Call(result.at, result.error, failed), client, failed)
+    attempt = attempts[result.address]
+    cause = _slow_lookup(hop) if dns >= client.limit / 2 else _dead_before(ordered, attempts, result.address)
+    return _limited(_after_connect(hop, attempt, result.at), client, cause)
+
+
+def _too_slow(hop: Hop) -> Failure:
+    """Every address connects, but not in the share of the dialer's time that it gets."""
+    said = f"{hop.host}: its addresses connect too slowly"
+    return Failure(Phase.CONNECT, Code.CONNECT_TIMEOUT, said)
+
+
+def _attempts(hop: Hop) -> dict[str, Attempt]:
+    if hop.resolution is None:
+        return {_key(attempt): attempt for attempt in hop.attempts}
+    return {attempt.address: attempt for attempt in hop.attempts}
+
+
+def _dead_before(ordered: Sequence[str], attempts: Mapping[str, Attempt], winner: str) -> Failure | None:
+    """What cost the call its time when an address that works comes too late."""
+    before = ordered[: ordered.index(winner)]
+    return next((f for a in before if (f := attempts[a].failure)), None)
+
+
+def _leg(attempt: Attempt, client: Client) -> Leg | None:
+    """One address for the dialer; None where nothing is known of it."""
+    failure = attempt.failure
+    endpoint = f"[{attempt.address}]" if attempt.family == "ipv6" else attempt.address
+    timed_out = f"dial tcp {endpoint}:{attempt.port}: i/o timeout"
+    if failure is None or failure.phase is not Phase.CONNECT:
+        return None if attempt.connect_ms is None else Leg(attempt.connect_ms / 1e3, None, timed_out)
+    if failure.code in NOT_MEASURED:
+        return None
+    if failure.code is Code.NETWORK_UNREACHABLE and attempt.family == "ipv6" and client.ipv6_expected:
+        return None
+    silent = failure.code in SILENT
+    seconds = math.inf if silent else (attempt.failure_ms or 0.0) / 1e3
+    return Leg(seconds, failure.api_server_error or timed_out, timed_out)
+
+
+def _after_connect(hop: Hop, attempt: Attempt, at: float) -> Call:
+    """TLS and the exchange with the address that won; nothing is tried a second time."""
+    failure = attempt.failure
+    took = (attempt.failure_ms or 0.0) / 1e3
+    tls = attempt.tls.duration_ms / 1e3 if attempt.tls else 0.0
+    if failure is not None:
+        if failure.code in NOT_MEASURED:
+            raise NotMeasuredError(attempt.address)
+        if failure.code is Code.TLS_TIMEOUT:
+            return Call(at + TLS_HANDSHAKE_LIMIT, "net/http: TLS handshake timeout", failure)
+        if failure.code is Code.HTTP_TIMEOUT:
+            return Call(math.inf, None, failure)
+        seconds = at + took if failure.phase is Phase.TLS else at + tls + took
+        return Call(seconds, failure.api_server_error or failure.message, failure)
+    seconds = at + tls + (attempt.exchange_ms or 0.0) / 1e3
+    if hop.role == "call":
+        return Call(seconds)
+    return _after_request(hop, at + tls)
+
+
+def _after_request(hop: Hop, at: float) -> Call:
+    """The GET of an OIDC hop, which stands in for the exchange."""
+    failure = hop.failure
+    if hop.http is None and failure is None:
+        raise NotMeasuredError(hop.host)
+    seconds = at + (hop.http.duration_ms / 1e3 if hop.http else 0.0)
+    if failure is None:
+        return Call(seconds)
+    if failure.code in NOT_MEASURED:
+        raise NotMeasuredError(hop.host)
+    if failure.code is Code.HTTP_TIMEOUT:
+        return Call(math.inf, None, failure)
+    return Call(seconds, failure.api_server_error or failure.message, failure)
+
+
+def _without_addresses(hop: Hop, client: Client) -> Call:
+    """The call ends in DNS: it failed, or it took all the time there is."""
+    resolution = hop.resolution
+    if resolution is None:
+        if hop.failure is None:
+            raise NotMeasuredError(hop.host)
+        return Call(0.0, hop.failure.api_server_error or hop.failure.message, hop.failure)
+    seconds = resolution.ms / 1e3
+    failure = _slow_lookup(hop) or resolution.failure or conclude(resolution.host, resolution.lookups)[2]
+    if resolution.failure is not None and resolution.failure.code is not Code.DNS_TIMEOUT:
+        failure = resolution.failure
+    if seconds < min(client.limit, DIALER_LIMIT) and failure is not None and failure.code in NOT_MEASURED:
+        raise NotMeasuredError(hop.host)
+    error = failure.api_server_error if failure else None
+    if seconds >= DIALER_LIMIT:
+        seconds, error = DIALER_LIMIT, f"dial tcp: lookup {resolution.host}: i/o timeout"
+    return _limited(Call(seconds, error, failure), client, failure)
+
+
+def _slow_lookup(hop: Hop) -> Failure | None:
+    """The query that never came back while its sister did."""
+    lookups = hop.resolution.lookups if hop.resolution else ()
+    slow = [one.failure for one in lookups if one.failure and one.failure.code is Code.DNS_TIMEOUT]
+    return slow[0] if slow else None
+
+
+def _limited(call: Call, client: Client, cause: Failure | None) -> Call:
+    """The call's own limit over everything: `context deadline exceeded`, whatever it was waiting for."""
+    if call.seconds < client.limit:
+        return call
+    failure = call.failure or cause
+    if failure is None:
+        said = f"the call takes {call.seconds:.1f} s, more than the {client.limit:.0f} s it may"
+        failure = Failure(Phase.HTTP, Code.HTTP_TIMEOUT, said)
+    return Call(client.limit, client.rules.timed_out, failure)
+
+
+def _sources(hop: Hop, client: Client) -> dict[str, str | None]:
+    """The source for each address: the plan's assumption, else ours, with a stand-in for link-local ones."""
+    found: dict[str, str | None] = {}
+    for destination, source in (hop.resolution.sources if hop.resolution else {}).items():
+        version = 6 if ":" in destination else 4
+        assumed = client.sources.get(f"ipv{version}")
+        local = source is not None and source.startswith(("169.254.", "fe80:"))
+        found[destination] = assumed or (_ASSUMED_SOURCE[version] if local else source)
+    return found

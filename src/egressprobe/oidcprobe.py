@@ -1,0 +1,114 @@
+"""An OIDC provider hop by hop: discovery, its redirects, the key set (often on another host).
+
+Every host on the way is measured like any other: resolved, all addresses dialled. Then one GET goes to the
+first address that took the call, over a connection of its own.
+"""
+
+import asyncio
+import ssl
+import time
+
+import httpx
+from msgspec.structs import replace
+
+from egressprobe import oidc
+from egressprobe.budget import HTTP_LIMIT, OIDC_LIMIT, SLACK, Budget
+from egressprobe.failure import Code, Failure, Phase
+from egressprobe.model import Endpoint, Hop, HttpExchange, Role, Target
+from egressprobe.probe import Probe, close
+from egressprobe.tls import EndOfStreamError, Session, stream_failure
+from egressprobe.urls import Place, parse_url, shown
+
+
+async def follow(probe: Probe, target: Target, first: Hop, budget: Budget) -> tuple[Hop, ...]:
+    """The hops of one provider; the last one holds the failure, if any. `first`: the issuer's host, measured."""
+    issuer = target.url
+    hops, answer = await _walk(probe, target, oidc.discovery_url(issuer), replace(first, role="discovery"), budget)
+    if answer is None:
+        return tuple(hops)
+    jwks, failure = oidc.read_discovery(answer, issuer)
+    if failure:
+        return (*hops[:-1], _failed(hops[-1], failure))
+    again = budget._replace(call_ends=asyncio.get_running_loop().time() + OIDC_LIMIT + SLACK)
+    # The key set's host is measured anew even where it is the issuer's: it is another connection.
+    keys, answer = await _walk(probe, target, jwks, None, again)
+    failure = oidc.read_keys(answer) if answer is not None else None
+    if failure:
+        keys[-1] = _failed(keys[-1], failure)
+    return (*hops, *keys)
+
+
+async def _walk(
+    probe: Probe, target: Target, url: str, hop: Hop | None, budget: Budget
+) -> tuple[list[Hop], oidc.Answer | None]:
+    """GET `url` and follow its redirects. No answer: the last hop says why."""
+    role: Role = "jwks" if hop is None else "discovery"
+    hops: list[Hop] = []
+    for _ in range(oidc.MAX_REDIRECTS + 1):
+        try:
+            place = parse_url(url, ("https", "http"), query=True)
+        except ValueError as error:
+            said = f"«{shown(url)}» {error}"
+            failure = Failure(
+                Phase.HTTP, Code.HTTP_REDIRECT, said, f'unsupported protocol scheme or URL: "{shown(url)}"'
+            )
+            hops.append(Hop(role=role, url=shown(url), host="", port=0, failure=failure))
+            return hops, None
+        measured = hop or await probe.hop(target, role, url, place, budget)
+        fetched, answer = await _fetch(probe, target, replace(measured, url=shown(url)), url, place, budget)
+        hops.append(fetched)
+        if answer is None or answer.location is None:
+            return hops, answer
+        url, hop = answer.location, None
+    said, text = f"more than {oidc.MAX_REDIRECTS} redirects", f"stopped after {oidc.MAX_REDIRECTS} redirects"
+    hops[-1] = _failed(hops[-1], Failure(Phase.HTTP, Code.HTTP_REDIRECT, said, text))
+    return hops, None
+
+
+async def _fetch(
+    probe: Probe, target: Target, hop: Hop, url: str, place: Place, budget: Budget
+) -> tuple[Hop, oidc.Answer | None]:
+    """One GET to the first address of the hop that took a call."""
+    address = next((attempt.address for attempt in hop.attempts if attempt.failure is None), None)
+    if address is None:
+        return hop, None
+    loop = asyncio.get_running_loop()
+    channel = await probe.open(target, Endpoint(address, place.port), place, budget)
+    if channel.open is None:
+        return _failed(hop, channel.attempt.failure), None
+    until = budget.until(loop.time(), HTTP_LIMIT)
+    stream = channel.open.stream if isinstance(channel.open, Session) else channel.open
+    started = time.perf_counter()
+    answer: oidc.Answer | None = None
+    failure: Failure | None = None
+    try:
+        answer = await oidc.get(channel.open, url, until)
+    except (ssl.SSLError, OSError, EndOfStreamError) as error:
+        waited = time.perf_counter() - started
+        failure = stream_failure(error, stream, Phase.HTTP, waited, ran_out=budget.ran_out(loop.time()))
+    except oidc.TooLargeError:
+        said = f"{shown(url)} sends more than {oidc.MAX_BODY} bytes"
+        failure = Failure(Phase.HTTP, Code.HTTP_BODY_TOO_LARGE, said)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        said = f"{shown(url)} does not answer in HTTP: {error}"
+        text = f"net/http: HTTP/1.x transport connection broken: {error}"
+        failure = Failure(Phase.HTTP, Code.HTTP_BODY_INVALID, said, text)
+    finally:
+        await close(channel.open)
+    seconds = stream.lap() or time.perf_counter() - started
+    http = HttpExchange(
+        url=shown(url),
+        address=address,
+        duration_ms=round(seconds * 1e3, 3),
+        protocol=answer.protocol if answer else "",
+        status=answer.status if answer else None,
+        body_bytes=len(answer.body) if answer else 0,
+        failure=failure,
+    )
+    return replace(hop, http=http, failure=failure), answer
+
+
+def _failed(hop: Hop, failure: Failure | None) -> Hop:
+    """The hop with what is wrong with its answer; its exchange shows it too."""
+    http = replace(hop.http, failure=failure) if hop.http else None
+    return replace(hop, http=http, failure=failure)

@@ -1,0 +1,183 @@
+"""The whole story on one page: plan -> measure -> forecast -> diagnose -> report.
+
+One deadline a run. Whenever it expires a complete report comes out: targets that were not finished are
+`unknown`, with what was seen of them so far.
+"""
+
+import asyncio
+import logging
+import ssl
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from egressprobe import __version__
+from egressprobe.diagnose import connected, result
+from egressprobe.failure import Code, Failure, Phase
+from egressprobe.forecast import client_for, forecast
+from egressprobe.guard import Guard, forbidden
+from egressprobe.lookup import ResolverConfig
+from egressprobe.model import (
+    REPORT_SCHEMA,
+    Expect,
+    Measurement,
+    Plan,
+    Report,
+    Result,
+    Summary,
+    Target,
+    Vantage,
+    Verdict,
+)
+from egressprobe.probe import Probe
+from egressprobe.resolve import override_servers, system_config
+from egressprobe.slots import Slots
+from egressprobe.trust import trust_store
+
+logger = logging.getLogger("egressprobe")
+
+DEFAULT_CONCURRENCY = 10
+# A phase ends itself at the deadline; what has not come back this much later is cut off.
+_GRACE = 0.15
+LIMITS = (
+    "Predicts one fresh call from this vantage: not the API server's own interfaces, idle connections or DNS "
+    "cache. In AWS_MANAGED mode today's calls take another path: a pass then means «would work after the switch»."
+)
+
+
+class Place(NamedTuple):
+    """Where the probe stands, as its environment says."""
+
+    cluster_name: str | None = None
+    subnet_id: str | None = None
+    availability_zone: str | None = None
+
+
+class Edges(NamedTuple):
+    """What a run touches of the world; the lab and the tests pass their own."""
+
+    guard: Guard = forbidden
+    config: ResolverConfig | None = None  # None: the system's, read anew
+
+
+NOWHERE = Place()
+REAL_WORLD = Edges()
+
+
+async def run(
+    plan: Plan,
+    *,
+    run_id: str,
+    seconds: float,
+    concurrency: int = DEFAULT_CONCURRENCY,
+    place: Place = NOWHERE,
+    edges: Edges = REAL_WORLD,
+    on_measured: Callable[[Target], None] = lambda _: None,
+) -> Report:
+    """Probe every target of `plan` and report, within `seconds`. Raises ValueError for a bad resolver only."""
+    started_at, started = datetime.now(UTC), time.perf_counter()
+    config = edges.config or system_config()
+    if plan.resolvers:
+        config = override_servers(config, plan.resolvers)
+    measured = await _measure_all(plan, config, edges.guard, seconds, concurrency, on_measured)
+    results = judge(plan, measured)
+    vantage = Vantage(
+        cluster_name=place.cluster_name,
+        subnet_id=place.subnet_id,
+        availability_zone=place.availability_zone,
+        resolvers=config.servers,
+        openssl_version=ssl.OPENSSL_VERSION,
+        version=__version__,
+        trust_store=trust_store(),
+    )
+    summary = _summary(results)
+    report = Report(
+        schema_version=REPORT_SCHEMA,
+        run_id=run_id,
+        started_at=started_at.isoformat(timespec="milliseconds"),
+        duration_ms=round((time.perf_counter() - started) * 1e3, 3),
+        vantage=vantage,
+        verdict=_overall(summary),
+        summary=summary,
+        results=results,
+        findings=(),
+        limits=LIMITS,
+    )
+    logger.info(one_line(report))
+    return report
+
+
+def judge(plan: Plan, measured: dict[str, Measurement]) -> tuple[Result, ...]:
+    """Forecast and diagnose every target, in the plan's order."""
+    reaching = {t.name for t in plan.targets if t.expect is Expect.REACHABLE and connected(measured[t.name])}
+    results = []
+    for target in plan.targets:
+        seen = measured[target.name]
+        client = client_for(target, plan.sources, ipv6_expected=plan.ip_family == "ipv6")
+        predicted = forecast(seen, client)
+        results.append(result(target, seen, predicted, client, control=bool(reaching - {target.name})))
+    return tuple(results)
+
+
+async def _measure_all(
+    plan: Plan,
+    config: ResolverConfig,
+    guard: Guard,
+    seconds: float,
+    concurrency: int,
+    on_measured: Callable[[Target], None],
+) -> dict[str, Measurement]:
+    loop = asyncio.get_running_loop()
+    probe = Probe(plan, config, guard, loop.time() + seconds)
+    probe.prepare()
+    slots = Slots(concurrency)
+
+    async def one(target: Target) -> Measurement:
+        async with slots.take():
+            measurement = await probe.measure(target)
+        on_measured(target)
+        return measurement
+
+    tasks = {target.name: asyncio.create_task(one(target)) for target in plan.targets}
+    _, late = await asyncio.wait(tasks.values(), timeout=probe.run_ends - loop.time() + _GRACE)
+    for task in late:
+        task.cancel()
+    if late:
+        await asyncio.wait(late, timeout=_GRACE)
+    return {name: _outcome(task, seconds) for name, task in tasks.items()}
+
+
+def _outcome(task: asyncio.Task[Measurement], seconds: float) -> Measurement:
+    """What a task brought; an unfinished or broken one is a measurement of nothing."""
+    if not task.done() or task.cancelled():
+        said = f"the run's {seconds:.1f} s were up before this target was measured"
+        failure = Failure(Phase.RESOLVE, Code.DEADLINE_EXCEEDED, said)
+        return Measurement((), round(seconds * 1e3, 3), failure=failure)
+    error = task.exception()
+    if error is not None:
+        failure = Failure(Phase.RESOLVE, Code.INTERNAL_ERROR, f"egressprobe itself failed: {error!r}")
+        return Measurement((), 0.0, failure=failure)
+    return task.result()
+
+
+def _summary(results: tuple[Result, ...]) -> Summary:
+    count = {verdict: sum(1 for one in results if one.verdict is verdict) for verdict in Verdict}
+    return Summary(count[Verdict.PASS], count[Verdict.DEGRADED], count[Verdict.FAIL], count[Verdict.UNKNOWN])
+
+
+def _overall(summary: Summary) -> Verdict:
+    if summary.fail:
+        return Verdict.FAIL
+    if summary.unknown:
+        return Verdict.UNKNOWN
+    return Verdict.DEGRADED if summary.degraded else Verdict.PASS
+
+
+def one_line(report: Report) -> str:
+    """The line a person can grep."""
+    s = report.summary
+    return (
+        f"egressprobe run={report.run_id} verdict={report.verdict} pass={s.passed} degraded={s.degraded} "
+        f"fail={s.fail} unknown={s.unknown} ms={report.duration_ms:.0f}"
+    )
