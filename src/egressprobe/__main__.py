@@ -1,0 +1,5 @@
+import sys
+
+from egressprobe.cli import main
+
+sys.exit(main())

@@ -1,0 +1,242 @@
+"""The command line. stdout is data, stderr is talk.
+
+Exit codes: 0 pass, 1 our own error, 2 bad input, 3 at least one fail, 4 degraded or unknown only.
+"""
+
+import argparse
+import asyncio
+import os
+import sys
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any, NoReturn
+
+from egressprobe import __version__
+from egressprobe.model import Kind, Plan, Report, Verdict
+from egressprobe.plan import InputError, read_plan, target_from_url
+
+OK, OUR_ERROR, BAD_INPUT, FAILED, NOT_SURE = 0, 1, 2, 3, 4
+_EXIT = {Verdict.PASS: OK, Verdict.FAIL: FAILED, Verdict.DEGRADED: NOT_SURE, Verdict.UNKNOWN: NOT_SURE}
+_FORMATS = ("table", "json", "yaml", "jsonl")
+DEFAULT_TIMEOUT = 60.0  # the longest a person waits for a table; the slowest target alone takes about 35 s
+_MAX_TIMEOUT = 900.0
+_PROGRESS_AFTER, _PROGRESS_EVERY = 1.0, 0.2
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line instead of a page of usage."""
+        raise InputError("", f"{message} (see {self.prog} --help)")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; nothing but `--help` and `--version` exits by itself."""
+    try:
+        options = _parser().parse_args(argv)
+        command: Callable[[argparse.Namespace], int] = options.command
+        code = command(options)
+    except InputError as error:
+        _say(f"egressprobe: {error}")
+        return BAD_INPUT
+    except BrokenPipeError:
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OUR_ERROR
+    except KeyboardInterrupt:
+        _say("egressprobe: interrupted")
+        return OUR_ERROR
+    except Exception as error:
+        if os.environ.get("EGRESSPROBE_TRACEBACK"):
+            raise
+        _say(f"egressprobe: internal error: {type(error).__name__}: {error} (EGRESSPROBE_TRACEBACK=1 shows where)")
+        return OUR_ERROR
+    return code
+
+
+def _parser() -> _Parser:
+    parser = _Parser(prog="egressprobe", description=__import__("egressprobe").__doc__)
+    parser.add_argument("--version", action="version", version=f"egressprobe {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
+
+    run = commands.add_parser("run", help="probe targets from here and say what the API server would meet")
+    run.add_argument("urls", metavar="URL", nargs="*", help="https://webhook/path, tcp://host:port or tls://host:port")
+    run.add_argument("-f", "--file", help="targets file, YAML or JSON; - is standard input")
+    run.add_argument("--kind", choices=("webhook", "oidc"), help="what an https URL is (default: webhook)")
+    run.add_argument("--ca-bundle", metavar="FILE", help="PEM file to trust for the URLs instead of the system roots")
+    run.add_argument("--timeout-seconds", type=int, metavar="N", help="timeoutSeconds of the URLs, 1..30 (default: 10)")
+    run.add_argument(
+        "--resolver", action="append", default=[], metavar="ADDR[:PORT]", help="ask this name server; may be repeated"
+    )
+    run.add_argument(
+        "--timeout", type=float, default=DEFAULT_TIMEOUT, metavar="S", help="seconds for the whole run (default: 60)"
+    )
+    run.add_argument("--concurrency", type=int, default=10, metavar="N", help="targets in flight, 1..100 (default: 10)")
+    _format(run)
+    run.set_defaults(command=_run)
+
+    explain = commands.add_parser("explain", help="what a code means, how to confirm it, how to mend it")
+    explain.add_argument("code", metavar="CODE", nargs="?", help="a failure or finding; without one: list them all")
+    explain.add_argument("-o", "--output", choices=("text", "json"), default="text")
+    explain.set_defaults(command=_explain)
+
+    demo = commands.add_parser("demo", help="the whole thing on a built-in broken network: no AWS, no root")
+    _format(demo)
+    demo.set_defaults(command=_demo)
+    return parser
+
+
+def _format(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-o", "--output", choices=_FORMATS, default="table", help="default: table")
+
+
+# -- run ----------------------------------------------------------------------------------------------------
+
+
+def _run(options: argparse.Namespace) -> int:
+    from egressprobe.run import run
+
+    plan = _plan(options)
+    if not 0.1 <= options.timeout <= _MAX_TIMEOUT:
+        raise InputError("--timeout", f"{options.timeout:g} is not in 0.1..{_MAX_TIMEOUT:g} seconds")
+    if not 1 <= options.concurrency <= 100:
+        raise InputError("--concurrency", f"{options.concurrency} is not in 1..100")
+    done = 0
+
+    def count(_: object) -> None:
+        nonlocal done
+        done += 1
+
+    async def work() -> Report:
+        ticker = asyncio.create_task(_progress(lambda: done, len(plan.targets)))
+        try:
+            return await run(
+                plan,
+                run_id=str(uuid.uuid4()),
+                seconds=options.timeout,
+                concurrency=options.concurrency,
+                on_measured=count,
+            )
+        finally:
+            ticker.cancel()
+            with suppress(asyncio.CancelledError):
+                await ticker
+
+    report = asyncio.run(work())
+    print(render(report, options.output, sys.stdout))
+    return _EXIT[report.verdict]
+
+
+def _plan(options: argparse.Namespace) -> Plan:
+    """Targets of the file, then the URLs."""
+    from egressprobe.targetsfile import read_file
+
+    if not options.file and not options.urls:
+        raise InputError("", "nothing to probe: give URLs or -f FILE (see egressprobe run --help)")
+    document: Any = read_file(options.file) if options.file else {"targets": []}
+    if options.urls:
+        bundle = _read_bundle(options.ca_bundle) if options.ca_bundle else None
+        if not isinstance(document, dict) or not isinstance(document.get("targets", []), list):
+            read_plan(document)  # says what is wrong with the file
+        entries = [
+            target_from_url(
+                url,
+                kind=Kind(options.kind) if options.kind and not url.startswith(("tcp://", "tls://")) else None,
+                place=f"URL {i + 1}",
+                timeout=options.timeout_seconds,
+                bundle=bundle if url.startswith(("https://", "tls://")) else None,
+            )
+            for i, url in enumerate(dict.fromkeys(options.urls))
+        ]
+        document = document | {"targets": [*document.get("targets", []), *entries]}
+    if options.resolver and isinstance(document, dict):
+        document = document | {"resolvers": options.resolver}
+    return read_plan(document)
+
+
+def _read_bundle(name: str) -> str:
+    try:
+        return Path(name).read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError as error:
+        raise InputError("--ca-bundle", f"{name} cannot be read: {(error.strerror or '').lower()}") from None
+
+
+async def _progress(done: Callable[[], int], many: int) -> None:
+    """A counter on a terminal once a run takes longer than a second."""
+    if not sys.stderr.isatty():
+        return
+    started = time.monotonic()
+    await asyncio.sleep(_PROGRESS_AFTER)
+    try:
+        while True:
+            sys.stderr.write(f"\r{done()} of {many} targets measured, {time.monotonic() - started:.0f} s ")
+            sys.stderr.flush()
+            await asyncio.sleep(_PROGRESS_EVERY)
+    finally:
+        sys.stderr.write("\r\x1b[K")
+        sys.stderr.flush()
+
+
+def render(report: Report, form: str, stream: IO[str]) -> str:
+    """A report in one of the output formats; colour only in a table on a terminal, never with NO_COLOR."""
+    from egressprobe.publish import data, table
+
+    match form:
+        case "json":
+            return data.to_json(report)
+        case "yaml":
+            return data.to_yaml(report)
+        case "jsonl":
+            return data.to_jsonl(report)
+    return table.to_table(report, colour=stream.isatty() and not os.environ.get("NO_COLOR"))
+
+
+# -- explain, demo ------------------------------------------------------------------------------------------
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from egressprobe import catalog
+
+    if options.code is None:
+        for entry in catalog.all_entries():
+            print(f"{entry.code:<24} {entry.summary}")
+        return OK
+    entry_or_none = catalog.lookup(options.code)
+    if entry_or_none is None:
+        import difflib
+
+        near = difflib.get_close_matches(options.code.lower(), [e.code.lower() for e in catalog.all_entries()], 1)
+        hint = f"; did you mean {near[0]}?" if near else "; egressprobe explain lists them all"
+        raise InputError("", f"«{options.code}» is no code of egressprobe{hint}")
+    if options.output == "json":
+        import msgspec
+
+        print(msgspec.json.format(msgspec.json.encode(catalog.struct_dict(entry_or_none)), indent=2).decode())
+        return OK
+    print(_explanation(entry_or_none))
+    return OK
+
+
+def _explanation(entry: Any) -> str:
+    import textwrap
+
+    parts = [f"{entry.code}: {entry.summary}", ""]
+    for label, text in (("means", entry.means), ("confirm", entry.confirm), ("mend", entry.mend)):
+        parts.append(textwrap.fill(text, 96, initial_indent=f"{label:<9}", subsequent_indent=" " * 9))
+    return "\n".join(parts)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from egressprobe.lab.demo import demo
+
+    return demo(options.output)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,177 @@
+"""What is wrong where in the lab, and what the probe must say about it.
+
+One loopback address a server, one port for all, names under lab.example. The lab's guard lets through
+127.77.0.0/24 and nothing else that is forbidden; it is handed to the handler in code, no event can set it.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Any
+
+from egressprobe.failure import Code
+from egressprobe.guard import forbidden
+from egressprobe.lab.certs import Credential, issue, make_authority
+from egressprobe.lab.dns import DnsServer, Records, serve_zone
+from egressprobe.lab.servers import (
+    ClientCertificateServer,
+    DeafServer,
+    HttpServer,
+    Loop,
+    Page,
+    PlainHttpServer,
+    Server,
+    TcpServer,
+    server_context,
+)
+from egressprobe.lookup import ResolverConfig
+from egressprobe.model import Verdict
+from egressprobe.run import Edges
+
+PORT = 8443
+_NET = ip_network("127.77.0.0/24")
+_H2 = ("h2", "http/1.1")
+
+# target in events/demo.json -> what the probe must say
+EXPECTED: dict[str, tuple[Verdict, Code | None]] = {
+    "policy.healthy": (Verdict.PASS, None),
+    "corp-idp": (Verdict.PASS, None),
+    "vpod.pods.svc": (Verdict.DEGRADED, Code.CONNECT_REFUSED),
+    "v1beta1.metrics.k8s.io": (Verdict.PASS, None),
+    "nodes": (Verdict.PASS, None),
+    "ldap": (Verdict.PASS, None),
+    "internet-must-be-closed": (Verdict.PASS, None),
+    "nxdomain": (Verdict.FAIL, Code.DNS_NXDOMAIN),
+    "aaaa-dropped": (Verdict.FAIL, Code.DNS_TIMEOUT),
+    "one-of-two-dead": (Verdict.FAIL, Code.CONNECT_TIMEOUT),
+    "refused": (Verdict.FAIL, Code.CONNECT_REFUSED),
+    "silent": (Verdict.FAIL, Code.CONNECT_TIMEOUT),
+    "expired": (Verdict.FAIL, Code.TLS_CERT_EXPIRED),
+    "expires-soon": (Verdict.DEGRADED, None),
+    "wrong-name": (Verdict.FAIL, Code.TLS_HOSTNAME_MISMATCH),
+    "unknown-ca": (Verdict.FAIL, Code.TLS_UNKNOWN_AUTHORITY),
+    "handshake-stall": (Verdict.FAIL, Code.TLS_TIMEOUT),
+    "plain-http": (Verdict.FAIL, Code.TLS_NOT_TLS),
+    "client-certificate": (Verdict.FAIL, Code.TLS_ALERT),
+    "issuer-mismatch": (Verdict.FAIL, Code.OIDC_ISSUER_MISMATCH),
+    "jwks-unreachable": (Verdict.FAIL, Code.OIDC_JWKS_UNREACHABLE),
+    "leak-must-be-closed": (Verdict.FAIL, Code.BLOCKED_TARGET_REACHED),
+    "loopback-alias": (Verdict.UNKNOWN, Code.TARGET_FORBIDDEN),
+}
+
+_ZONE = {
+    "policy": Records(a=("127.77.0.10",)),
+    "idp": Records(a=("127.77.0.11",)),
+    "keys": Records(a=("127.77.0.12",)),
+    "ldap": Records(a=("127.77.0.24",)),
+    "aaaa-dropped": Records(a=("127.77.0.10",), fault_aaaa="drop"),
+    "half": Records(a=("127.77.0.66", "127.77.0.10")),
+    "refused": Records(a=("127.77.0.23",)),
+    "silent": Records(a=("127.77.0.66",)),
+    "expired": Records(a=("127.77.0.13",)),
+    "soon": Records(a=("127.77.0.19",)),
+    "wrong-name": Records(a=("127.77.0.14",)),
+    "rogue": Records(a=("127.77.0.15",)),
+    "stall": Records(a=("127.77.0.16",)),
+    "plain": Records(a=("127.77.0.17",)),
+    "mtls": Records(a=("127.77.0.18",)),
+    "sneaky": Records(a=("127.0.0.1",)),
+}
+
+
+class LabError(RuntimeError):
+    """The machine cannot host the lab; one line says why and what to do."""
+
+
+def lab_guard(address: str) -> str | None:
+    """The guard of the product, but for the lab's own addresses."""
+    return None if ip_address(address) in _NET else forbidden(address)
+
+
+def _host(name: str) -> str:
+    return f"{name}.lab.example"
+
+
+def _servers(ca: Credential, port: int) -> Iterator[Server]:
+    """Every server of the lab, by the last byte of its address."""
+
+    def web(
+        last: int, names: tuple[str, ...], *, by: Credential = ca, ends: timedelta = timedelta(days=80)
+    ) -> HttpServer:
+        credential = issue(by, names, ends=ends)
+        return HttpServer(f"127.77.0.{last}", port, tls=server_context(credential))
+
+    yield web(10, tuple(map(_host, ("policy", "half", "aaaa-dropped"))))
+    yield HttpServer(
+        "127.77.0.11", port, tls=server_context(issue(ca, (_host("idp"),)), alpn=("http/1.1",)), pages=_pages(port)
+    )
+    yield HttpServer("127.77.0.12", port, tls=server_context(issue(ca, (_host("keys"),))), pages={"/jwks": _KEYS})
+    yield web(13, (_host("expired"),), ends=timedelta(hours=-1))
+    yield web(14, (_host("somebody-else"),))
+    yield web(15, (_host("rogue"),), by=make_authority("Rogue Firewall CA"))
+    yield TcpServer("127.77.0.16", port)
+    yield PlainHttpServer("127.77.0.17", port)
+    mtls = server_context(issue(ca, (_host("mtls"),)), client_ca=ca.pem)
+    yield ClientCertificateServer("127.77.0.18", port, context=mtls)
+    yield web(19, (_host("soon"),), ends=timedelta(days=1.5))
+    metrics = issue(ca, ("metrics-server.kube-system.svc",))
+    yield HttpServer("127.77.0.20", port, tls=server_context(metrics, alpn=_H2))
+    for last in (21, 22):
+        node = issue(make_authority(f"node-{last}-ca"), (f"127.77.0.{last}",))
+        yield HttpServer(f"127.77.0.{last}", port, tls=server_context(node, alpn=_H2))
+    yield web(24, (_host("ldap"),))
+    for last in (31, 32):
+        yield web(last, ("pods.policy.svc",))
+    yield DeafServer("127.77.0.66", port)
+
+
+_KEYS = Page(
+    json.dumps({"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "lab", "x": "11qYAYKxCrfVS_7TyWQHOg"}]}).encode()
+)
+
+
+def _pages(port: int) -> dict[str, Page]:
+    """Three realms: a good one, one that calls itself by another name, one whose keys are out of reach."""
+    base = f"https://{_host('idp')}:{port}/realms"
+    realms = {
+        "eks": (f"{base}/eks", f"https://{_host('keys')}:{port}/jwks"),
+        "renamed": (f"{base}/old-name", f"https://{_host('keys')}:{port}/jwks"),
+        "keys-elsewhere": (f"{base}/keys-elsewhere", f"https://{_host('refused')}:{port}/jwks"),
+    }
+    return {
+        f"/realms/{realm}/.well-known/openid-configuration": Page(
+            json.dumps({"issuer": issuer, "jwks_uri": jwks}).encode()
+        )
+        for realm, (issuer, jwks) in realms.items()
+    }
+
+
+def demo_event() -> dict[str, Any]:
+    """events/demo.json: packed beside this module in a wheel, in the repository's events/ otherwise."""
+    beside = Path(__file__).with_name("demo.json")
+    path = beside if beside.exists() else Path(__file__).parents[3] / "events" / "demo.json"
+    event: dict[str, Any] = json.loads(path.read_text())
+    return event
+
+
+@contextmanager
+def lab() -> Iterator[tuple[dict[str, Any], Edges]]:
+    """The running lab: events/demo.json with the lab's CA in it, and the edges to hand to the handler."""
+    event = demo_event()
+    ca = make_authority("egressprobe lab CA")
+    event["plan"]["bundles"]["lab-ca"] = ca.pem
+    zone = {_host(name): records for name, records in _ZONE.items()}
+    with Loop() as loop:
+        try:
+            for server in _servers(ca, PORT):
+                loop.start(server)
+            dns = loop.start(DnsServer(serve_zone(zone), "127.77.0.53"))
+        except OSError as error:
+            raise LabError(
+                f"the lab needs the loopback addresses 127.77.0.10 to .66 with port {PORT} free ({error.strerror}); "
+                "Linux has them all, on macOS add each with: sudo ifconfig lo0 alias 127.77.0.10"
+            ) from error
+        yield event, Edges(guard=lab_guard, config=ResolverConfig(servers=(dns.text,)))

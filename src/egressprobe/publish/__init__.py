@@ -1,0 +1,1 @@
+"""From a Report to text: one publisher a form. No publisher decides anything."""

@@ -1,0 +1,143 @@
+"""The table: one line a target, and under what does not pass its cause and what kube-apiserver would log.
+
+Read at 3 a.m.: verdict first, the slow or broken phase in its column, then words. No colour decides
+anything; it only repeats the verdict, on a terminal.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from egressprobe.catalog import lookup
+from egressprobe.failure import Phase
+from egressprobe.model import Attempt, Impact, Report, Result, Verdict
+
+_COLOURS = {Verdict.PASS: "32", Verdict.DEGRADED: "33", Verdict.FAIL: "31", Verdict.UNKNOWN: "35"}
+_SHOWN = {Verdict.PASS: "pass", Verdict.DEGRADED: "DEGRADED", Verdict.FAIL: "FAIL", Verdict.UNKNOWN: "UNKNOWN"}
+# What needs a person stands last, next to the prompt.
+_ORDER = (Verdict.PASS, Verdict.DEGRADED, Verdict.UNKNOWN, Verdict.FAIL)
+_HEADS = ("VERDICT", "KIND", "TARGET", "DNS", "CONNECT", "TLS", "HTTP", "A FRESH CALL")
+_PHASES = (Phase.RESOLVE, Phase.CONNECT, Phase.TLS, Phase.HTTP)
+_MAX_NAME = 44
+_IMPACTS = {
+    Impact.BLOCKS: "requests that need it are refused",
+    Impact.BYPASSES: "the check is skipped, requests go through unchecked",
+    Impact.DELAYS: "every request waits, then goes through unchecked",
+}
+_NONE, _BROKEN = "-", "x"
+
+
+class Style(NamedTuple):
+    """`colour`: escape codes may be written."""
+
+    colour: bool = False
+
+    def paint(self, text: str, code: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if self.colour else text
+
+
+def to_table(report: Report, *, colour: bool = False) -> str:
+    style = Style(colour)
+    ordered = sorted(report.results, key=lambda one: _ORDER.index(one.verdict))
+    rows = [(_row(one), one) for one in ordered]
+    widths = [max(len(head), *(len(row[i]) for row, _ in rows), 0) for i, head in enumerate(_HEADS)]
+    lines = [style.paint(_line(_HEADS, widths), "2")]
+    for row, one in rows:
+        text = _line(row, widths)
+        lines.append(style.paint(text[: widths[0]], _COLOURS[one.verdict]) + text[widths[0] :])
+        lines += (f"    {style.paint(f'{label:<9}', '2')} {said}" for label, said in _details(one))
+    return "\n".join((*lines, "", *_footer(report)))
+
+
+def _line(cells: tuple[str, ...], widths: list[int]) -> str:
+    left = [cell.ljust(width) for cell, width in zip(cells[:3], widths[:3], strict=True)]
+    right = [cell.rjust(width) for cell, width in zip(cells[3:7], widths[3:7], strict=True)]
+    return "  ".join((*left, *right, cells[7])).rstrip()
+
+
+def _row(one: Result) -> tuple[str, ...]:
+    name = one.target.name
+    shown = name if len(name) <= _MAX_NAME else name[: _MAX_NAME - 1] + "…"
+    return (_SHOWN[one.verdict], one.target.kind, shown, *_times(one), _call(one))
+
+
+def _times(one: Result) -> tuple[str, ...]:
+    """Milliseconds by phase of the attempt that tells most: the one that got furthest."""
+    best = max(one.attempts, key=_progress, default=None)
+    own = [r for r in one.resolutions if r.view == "system" and r.origin != "literal"]
+    # Content (a wrong issuer, a bad key set) is judged after every phase has worked.
+    broken = one.failure.phase if one.failure and one.verdict is not Verdict.PASS else None
+    http = one.http[-1].duration_ms if one.http else best.exchange_ms if best else None
+    values = (
+        max((r.ms for r in own), default=None),
+        best.connect_ms if best else None,
+        best.tls.duration_ms if best and best.tls else None,
+        http,
+    )
+    cells = [_NONE if value is None else _ms(value) for value in values]
+    if broken is not None:
+        at = _PHASES.index(broken)
+        went_well = best is not None and best.failure is None and broken in (Phase.CONNECT, Phase.TLS)
+        cells[at] = _BROKEN if cells[at] == _NONE or went_well else f"{_BROKEN} {cells[at]}"
+    return tuple(cells)
+
+
+def _progress(attempt: Attempt) -> tuple[bool, bool, bool]:
+    return (attempt.failure is None, attempt.tls is not None, attempt.connect_ms is not None)
+
+
+def _ms(value: float) -> str:
+    if value >= 1000:
+        return f"{value / 1000:.1f}s"
+    return f"{value:.0f}ms" if value >= 10 else f"{value:.1f}ms" if value >= 0.1 else "<0.1ms"
+
+
+def _call(one: Result) -> str:
+    predicted = one.forecast
+    if predicted is None:
+        if one.target.expect == "blocked":
+            return {Verdict.PASS: "is blocked", Verdict.FAIL: "is NOT blocked"}.get(one.verdict, "cannot be told")
+        return "cannot be told"
+    verb = "passes in" if predicted.outcome == "pass" else "fails after"
+    text = f"{verb} {_ms(predicted.seconds * 1e3)}"
+    if 0 < predicted.share < 1:
+        text += f"; {predicted.share:.0%} of calls pass"
+    return text
+
+
+def _details(one: Result) -> Iterator[tuple[str, str]]:
+    if one.verdict is Verdict.PASS:
+        yield from (("note", found.summary) for found in one.findings)
+        return
+    if one.failure:
+        yield "cause", f"{one.failure.message} ({one.failure.code})"
+        if one.failure.api_server_error:
+            yield "apiserver", one.failure.api_server_error
+    for found in one.findings:
+        yield "finding", f"{found.summary} ({found.code})"
+    mend = _mend(one)
+    if mend:
+        yield "mend", mend
+    if one.verdict in (Verdict.FAIL, Verdict.DEGRADED) and one.impact in _IMPACTS:
+        yield "impact", f"{one.impact}: {_IMPACTS[one.impact]}"
+
+
+def _mend(one: Result) -> str:
+    """The catalogue's remedy with this target's address and port in it."""
+    entry = lookup(one.failure.code) if one.failure else None
+    text = entry.mend if entry else next((found.remedy for found in one.findings), "")
+    broken = next((a for a in one.attempts if a.failure), None)
+    known = {"ADDRESS": broken.address, "PORT": str(broken.port)} if broken else {}
+    for word, value in known.items():
+        text = re.sub(rf"\b{word}\b", value, text)
+    return text
+
+
+def _footer(report: Report) -> Iterator[str]:
+    s, at = report.summary, report.vantage
+    yield (
+        f"{s.passed} pass, {s.degraded} degraded, {s.fail} fail, {s.unknown} unknown "
+        f"in {report.duration_ms / 1e3:.1f} s. Resolver {', '.join(at.resolvers)}; roots {at.trust_store}; "
+        f"{at.openssl_version}."
+    )
+    yield report.limits
