@@ -56,9 +56,6 @@ def serve_zone(zone: Zone) -> Handle:
         fault = records.fault_a if v4 else records.fault_aaaa
         if fault == "drop" or (records.silent_tcp and transport == "tcp"):
             return Reply(None)
-        if fault:
-            response.set_rcode(dns.rcode.from_text(fault))
-            return Reply(response, records.delay)
         if records.truncate and transport == "udp":
             response.flags |= dns.flags.TC
             return Reply(response, records.delay)
@@ -66,9 +63,12 @@ def serve_zone(zone: Zone) -> Handle:
         if records.cname:
             response.answer.append(dns.rrset.from_text(owner, 60, "IN", "CNAME", records.cname))
             owner = response.answer[0][0].target
-        addresses = records.a if v4 else records.aaaa
-        if addresses:
-            response.answer.append(dns.rrset.from_text(owner, 60, "IN", "A" if v4 else "AAAA", *addresses))
+        if fault:
+            response.set_rcode(dns.rcode.from_text(fault))
+            return Reply(response, records.delay)
+        for address in records.a if v4 else records.aaaa:
+            # One set a record: dnspython shuffles within a set, and here the order is the point.
+            response.answer.append(dns.rrset.from_text(owner, 60, "IN", "A" if v4 else "AAAA", address))
         return Reply(response, records.delay)
 
     return handle

@@ -9,7 +9,7 @@ import ssl
 import struct
 import tempfile
 import threading
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self
@@ -27,12 +27,20 @@ class Server(Protocol):
 
 
 class Loop:
-    """An event loop in a thread. Use as a context manager; servers started in it stop with it."""
+    """An event loop in a thread. Use as a context manager; servers started in it stop with it.
 
-    def __init__(self) -> None:
+    enter: called first in that thread, to move it into another network namespace, say.
+    """
+
+    def __init__(self, enter: Callable[[], None] = lambda: None) -> None:
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="lab", daemon=True)
+        self._enter = enter
+        self._thread = threading.Thread(target=self._run, name="lab", daemon=True)
         self._servers: list[Server] = []
+
+    def _run(self) -> None:
+        self._enter()
+        self._loop.run_forever()
 
     def __enter__(self) -> Self:
         self._thread.start()
