@@ -73,7 +73,8 @@ def read(wire: bytes, kind: RecordType, *, over_udp: bool) -> Reading:
     rcode_text = dns.rcode.to_text(rcode)
     if rcode == dns.rcode.NXDOMAIN:
         return _says(message, rcode_text, Code.DNS_NXDOMAIN, "the name does not exist (NXDOMAIN)", final=True)
-    if not message.answer and message.errors:
+    broken = len(message.answer) < _HEADER.unpack_from(wire)[3]  # a damaged OPT does not matter to Go
+    if not message.answer and broken:
         return _unreadable(rcode_text)
     empty = not message.answer and not message.additional and message.opt is None
     if rcode == dns.rcode.NOERROR and empty and not message.flags & (dns.flags.AA | dns.flags.RA):
@@ -83,7 +84,7 @@ def read(wire: bytes, kind: RecordType, *, over_udp: bool) -> Reading:
         code = Code.DNS_REFUSED if rcode == dns.rcode.REFUSED else Code.DNS_SERVFAIL
         return Reading(rcode_text, code=code, said=f"the server answers {rcode_text}", error="server misbehaving")
     if not any(record.rdtype == dns.rdatatype.from_text(kind) for record in message.answer):
-        if message.errors:
+        if broken:
             return _unreadable(rcode_text)
         return _says(message, rcode_text, Code.DNS_NO_ADDRESSES, "the name has no such record", final=True)
     return _says(message, rcode_text, None, "", final=True)

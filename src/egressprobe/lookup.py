@@ -40,7 +40,9 @@ def split_server(text: str) -> tuple[str, int]:
     """`ADDR`, `ADDR:PORT`, `[ADDR6]:PORT` or `ADDR6` to (address, port). Raises ValueError."""
     host, port = text, str(DNS_PORT)
     if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
+        host, bracket, rest = text[1:].partition("]")
+        if not bracket or (rest and not rest.startswith(":")):
+            raise ValueError("the bracket is not closed")
         port = rest.removeprefix(":") or port
     elif text.count(":") == 1:
         host, _, port = text.partition(":")

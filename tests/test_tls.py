@@ -1,0 +1,281 @@
+"""Connect, TLS and one exchange with fault servers on loopback, through the engine a run uses."""
+
+import asyncio
+import ssl
+from datetime import timedelta
+
+import pytest
+
+from egressprobe.budget import Budget
+from egressprobe.failure import Code, Phase
+from egressprobe.guard import forbidden
+from egressprobe.lab.certs import issue, make_authority
+from egressprobe.lab.servers import (
+    ClientCertificateServer,
+    DeafServer,
+    EofServer,
+    HttpServer,
+    PlainHttpServer,
+    ResetServer,
+    TcpServer,
+    server_context,
+)
+from egressprobe.lookup import ResolverConfig
+from egressprobe.model import Endpoint, Kind, Plan, Target
+from egressprobe.pem import anchors
+from egressprobe.probe import Probe
+from egressprobe.trust import DEFAULT_ALPN, WEBHOOK_ALPN, bundle_id, client_hello, context
+from egressprobe.urls import Place
+
+CA = make_authority("test-ca")
+OTHER_CA = make_authority("other-ca")
+ANCHORS = anchors(CA.pem.encode())
+GOOD = issue(CA, ("hook.lab", "127.0.0.1"))
+_X509 = "tls: failed to verify certificate: x509: "
+
+
+def attempt(server, *, host="hook.lab", kind=Kind.WEBHOOK, scheme="https", verify=True, seconds=20.0, call=5.0):
+    """One address of one target, as the engine measures it."""
+    target = Target(
+        kind, "t", f"{scheme}://{host}/", host, server.port, scheme, bundle=bundle_id(ANCHORS), verify=verify
+    )
+    plan = Plan((target,), {target.bundle: ANCHORS})
+
+    async def work():
+        now = asyncio.get_running_loop().time()
+        probe = Probe(plan, ResolverConfig(), lambda _: None, now + seconds)
+        place = Place(scheme, host, server.port, "/")
+        return await probe._attempt(
+            target, Endpoint(server.address, server.port), place, Budget(now + seconds, now + call)
+        )
+
+    return asyncio.run(work())
+
+
+def web(loop, credential=GOOD, **options):
+    return loop.start(HttpServer(tls=server_context(credential, **options)))
+
+
+def test_a_good_server(lab_loop):
+    """Every phase has its time, the chain and what was negotiated are kept, the server sees a polite client."""
+    server = web(lab_loop)
+    one = attempt(server)
+    assert one.failure is None
+    assert one.connect_ms is not None
+    assert one.connect_ms <= one.connect_user_ms
+    assert (one.tls.version, one.tls.alpn, one.tls.server_name) == ("TLS 1.3", None, "hook.lab")
+    assert one.tls.group in ("X25519", "X25519MLKEM768")
+    assert one.tls.chain[0].names == ("hook.lab", "127.0.0.1")
+    assert 79 < one.tls.days_remaining < 81
+    assert one.exchange_status == 404
+    assert server.requests[0].startswith("HEAD / HTTP/1.1\r\nHost: hook.lab:")
+    assert "User-Agent: egressprobe/" in server.requests[0]
+
+
+@pytest.mark.parametrize(
+    ("credential", "code", "text"),
+    [
+        (issue(CA, ("other.lab",)), Code.TLS_HOSTNAME_MISMATCH, "certificate is valid for other.lab, not hook.lab"),
+        (
+            issue(CA, (), common_name="hook.lab"),
+            Code.TLS_HOSTNAME_MISMATCH,
+            "certificate relies on legacy Common Name field, use SANs instead",
+        ),
+        (
+            issue(CA, ("10.0.0.1",), common_name="hook.lab"),
+            Code.TLS_HOSTNAME_MISMATCH,
+            "certificate is not valid for any names, but wanted to match hook.lab",
+        ),
+        (
+            issue(CA, ("hook.lab",), ends=timedelta(hours=-1)),
+            Code.TLS_CERT_EXPIRED,
+            "certificate has expired or is not",
+        ),
+        (
+            issue(CA, ("hook.lab",), begins=timedelta(hours=5)),
+            Code.TLS_CERT_NOT_YET_VALID,
+            "certificate has expired or is not yet valid: current time",
+        ),
+        (issue(OTHER_CA, ("hook.lab",)), Code.TLS_UNKNOWN_AUTHORITY, "certificate signed by unknown authority"),
+    ],
+    ids=["wrong-name", "cn-only", "ip-san", "expired", "not-yet", "unknown-ca"],
+)
+def test_certificates_that_go_refuses(lab_loop, credential, code, text):
+    """Go's sentence, and the chain although the handshake failed."""
+    one = attempt(web(lab_loop, credential))
+    assert (one.failure.phase, one.failure.code) == (Phase.TLS, code)
+    assert one.failure.api_server_error.startswith(_X509 + text)
+    assert one.tls.chain[0].issuer in ("CN=test-ca", "CN=other-ca")
+
+
+def test_where_nothing_is_verified_nothing_is_refused(lab_loop):
+    """A kubelet's self-signed certificate passes, and the server's choice of h2 is spoken."""
+    one = attempt(web(lab_loop, issue(OTHER_CA, ("x",)), alpn=("h2",)), kind=Kind.KUBELET, verify=False)
+    assert one.failure is None
+    assert one.tls.alpn == "h2"
+
+
+@pytest.mark.parametrize(
+    ("host", "names", "passes"),
+    [
+        ("a.w.lab", ("*.w.lab",), True),
+        ("a.b.w.lab", ("*.w.lab",), False),
+        ("t.internal", ("*.internal",), True),
+        ("hook.lab.", ("hook.lab",), True),
+        ("HOOK.lab", ("hook.LAB",), True),
+        ("127.0.0.1", ("127.0.0.1",), True),
+        ("127.0.0.1", ("hook.lab",), False),
+    ],
+)
+def test_host_names_by_go_rules(lab_loop, host, names, passes):
+    """Single-label wildcard parents and trailing dots pass, which OpenSSL refuses."""
+    assert (attempt(web(lab_loop, issue(CA, names)), host=host).failure is None) is passes
+
+
+@pytest.mark.parametrize(
+    ("server", "code", "text"),
+    [
+        (ResetServer(), Code.TLS_RESET, "read: connection reset by peer"),
+        (EofServer(), Code.TLS_EOF, "EOF"),
+        (EofServer(words=b"\x16\x03\x03\x40\x00partial"), Code.TLS_EOF, "unexpected EOF"),
+        (PlainHttpServer(), Code.TLS_NOT_TLS, "http: server gave HTTP response to HTTPS client"),
+        (EofServer(words=b"SSH-2.0-OpenSSH_9\r\n"), Code.TLS_NOT_TLS, "tls: first record does not look like a TLS"),
+        (EofServer(words=b"\x15\x03\x03\x00\x02\x02\x28"), Code.TLS_ALERT, "remote error: tls: handshake failure"),
+        (
+            EofServer(words=b"\x15\x03\x01\x00\x02\x02\x46"),
+            Code.TLS_PROTOCOL_VERSION,
+            "remote error: tls: protocol version not supported",
+        ),
+    ],
+    ids=["reset", "eof", "eof-inside", "http", "ssh", "alert", "old-version"],
+)
+def test_handshakes_that_break(lab_loop, server, code, text):
+    """Go's words for what the other side did, with its own punctuation."""
+    one = attempt(lab_loop.start(server))
+    assert (one.failure.phase, one.failure.code) == (Phase.TLS, code)
+    assert text in one.failure.api_server_error
+
+
+def test_a_silent_server(lab_loop):
+    """Silence until the call would have ended."""
+    one = attempt(lab_loop.start(TcpServer()), call=0.4)
+    assert one.failure.code is Code.TLS_TIMEOUT
+    assert 350 <= one.failure_ms <= 700
+
+
+def test_a_deaf_listener(lab_loop):
+    """SYNs are dropped: a connect timeout; cut by the run's end instead, it is not measured."""
+    server = lab_loop.start(DeafServer())
+    assert attempt(server, call=0.3).failure.code is Code.CONNECT_TIMEOUT
+    assert attempt(server, seconds=0.3).failure.code is Code.DEADLINE_EXCEEDED
+
+
+def test_refused(lab_loop):
+    server = lab_loop.start(TcpServer())
+    lab_loop.call(server.stop())
+    one = attempt(server)
+    assert (one.failure.phase, one.failure.code) == (Phase.CONNECT, Code.CONNECT_REFUSED)
+    text = f"dial tcp 127.0.0.1:{server.port}: connect: connection refused"
+    assert one.failure.api_server_error == text
+
+
+def test_a_demand_for_a_client_certificate_is_seen_after_the_handshake(lab_loop):
+    """TLS 1.3: the handshake succeeds, the first read fails."""
+    server = ClientCertificateServer(context=server_context(GOOD, client_ca=CA.pem))
+    one = attempt(lab_loop.start(server))
+    assert one.tls.version == "TLS 1.3"
+    assert (one.failure.phase, one.failure.code) == (Phase.TLS, Code.TLS_ALERT)
+    assert one.failure.api_server_error == "remote error: tls: certificate required"
+
+
+class _AfterTls(TcpServer):
+    """A TLS server that says `words` to the request and ends."""
+
+    def __init__(self, words, *, hang=False):
+        super().__init__(tls=server_context(GOOD))
+        self._words, self._hang = words, hang
+
+    async def talk(self, reader, writer):
+        await reader.read(4096)
+        if not self._hang:
+            writer.write(self._words)
+            writer.close()
+
+
+@pytest.mark.parametrize(
+    ("server", "code", "text"),
+    [
+        (_AfterTls(b""), Code.HTTP_RESET, "EOF"),
+        (_AfterTls(b"220 smtp ready\r\n"), Code.HTTP_BODY_INVALID, 'malformed HTTP response "220 smtp ready"'),
+        (_AfterTls(b"", hang=True), Code.HTTP_TIMEOUT, None),
+    ],
+    ids=["eof", "smtp", "hang"],
+)
+def test_servers_that_do_not_answer_the_request(lab_loop, server, code, text):
+    one = attempt(lab_loop.start(server), call=1.0)
+    assert (one.failure.phase, one.failure.code) == (Phase.HTTP, code)
+    assert text is None or text in one.failure.api_server_error
+
+
+def test_cut_off_by_a_reset_while_connecting_is_a_code_of_its_own():
+    """ECONNRESET from connect(2) itself."""
+    from egressprobe.failure import classify_connect
+
+    assert classify_connect(ConnectionResetError(104, "reset")) is Code.CONNECT_RESET
+    assert classify_connect(OSError(113, "x")) is Code.HOST_UNREACHABLE
+    assert classify_connect(OSError(101, "x")) is Code.NETWORK_UNREACHABLE
+    assert classify_connect(OSError(24, "too many open files")) is Code.INTERNAL_ERROR
+
+
+def test_forbidden_addresses_are_not_dialled(lab_loop):
+    """The guard stands at connect: the listener sees nobody."""
+    server = lab_loop.start(TcpServer())
+    target = Target(Kind.ENDPOINT, "t", "tcp://x:1", "x", server.port, "tcp")
+
+    async def work():
+        now = asyncio.get_running_loop().time()
+        probe = Probe(Plan((target,)), ResolverConfig(), forbidden, now + 5)
+        place = Place("tcp", "x", server.port, "/")
+        return [
+            await probe._attempt(target, Endpoint(address, server.port), place, Budget(now + 5, now + 5))
+            for address in ("127.0.0.1", "::ffff:127.0.0.1")
+        ]
+
+    for one in asyncio.run(work()):
+        assert one.failure.code is Code.TARGET_FORBIDDEN
+    assert server.accepted == 0
+
+
+@pytest.mark.parametrize(("alpn", "more"), [(WEBHOOK_ALPN, 0), (DEFAULT_ALPN, 3)])
+@pytest.mark.parametrize("name", [b"t.lab", b"a-much-longer-name.of.some.example", None])
+def test_the_client_hello_has_gos_size(alpn, more, name):
+    """1503 bytes and the name, 1494 without one, 3 more with h2; the name within the first segment."""
+    hello = client_hello(context(bundle_id(ANCHORS), ANCHORS, alpn, verify=True), name)
+    wanted = (1503 + len(name) if name else 1494) + more
+    if ssl.OPENSSL_VERSION_INFO < (3, 5):
+        assert len(hello) == wanted
+    assert abs(len(hello) - wanted) <= 0.03 * wanted
+    assert name is None or hello.index(name) + len(name) < 1400
+
+
+def test_group_and_retry_come_from_the_server_hello(lab_loop):
+    """A P-384-only server works through a HelloRetryRequest, and the report says so."""
+    tls = server_context(GOOD)
+    tls.set_ecdh_curve("secp384r1")
+    one = attempt(lab_loop.start(HttpServer(tls=tls)))
+    assert one.failure is None
+    assert (one.tls.group, one.tls.hello_retry) == ("P-384", True)
+
+
+def test_tls_1_2(lab_loop):
+    tls = server_context(GOOD)
+    tls.maximum_version = ssl.TLSVersion.TLSv1_2
+    one = attempt(lab_loop.start(HttpServer(tls=tls)))
+    assert (one.failure, one.tls.version) == (None, "TLS 1.2")
+
+
+def test_first_byte_time_is_the_servers_wait(lab_loop):
+    """A server that waits 80 ms before its answer reads as 80 ms, not as our own bookkeeping."""
+    server = lab_loop.start(HttpServer(tls=server_context(GOOD), wait=0.08))
+    one = attempt(server)
+    assert 78 <= one.exchange_ms <= 110
