@@ -18,7 +18,7 @@ LEFT_OUT = shutil.ignore_patterns("__pycache__", "lab", "cli.py", "__main__.py",
 
 def main() -> int:
     shutil.rmtree(TARGET, ignore_errors=True)
-    install = ["-m", "pip", "install", "-q", "--no-compile", "--require-hashes", "--no-deps", "--target", str(TARGET)]
+    install = ["-m", "pip", "install", "-qq", "--no-compile", "--require-hashes", "--no-deps", "--target", str(TARGET)]
     subprocess.run([sys.executable, *install, "-r", str(ROOT / "src" / "requirements.txt")], check=True)
     shutil.copytree(ROOT / "src" / "egressprobe", TARGET / "egressprobe", ignore=LEFT_OUT)
     for junk in (TARGET / "bin", *TARGET.rglob("__pycache__")):

@@ -190,6 +190,15 @@ def test_killing_an_address_can_help():
     assert predict(seen(v4)).outcome == "pass"
 
 
+def test_a_lookup_cut_by_the_runs_end_leaves_no_forecast():
+    """A answered, AAAA was not waited for: whether the call would pass is not known."""
+    cut = Lookup("h.", "AAAA", 500.0, (), (), Failure(Phase.RESOLVE, Code.DEADLINE_EXCEEDED, "m"))
+    fine = Lookup("h.", "A", 1.0, (), ("10.0.0.1",))
+    live = Attempt("10.0.0.1", 1, "ipv4", 1.0, tls=Handshake(1.0, 1.0), exchange_ms=1.0)
+    resolution = Resolution("h", "dns", 500.0, ("10.0.0.1",), (fine, cut), sources={"10.0.0.1": "10.0.0.9"})
+    assert predict(Measurement((Hop("call", "https://h/", "h", 1, resolution, (live,)),), 1.0)) is None
+
+
 def test_tls_stalls_end_at_ten_seconds_or_at_the_calls_limit():
     silent = Failure(Phase.TLS, Code.TLS_TIMEOUT, "m")
     one = Attempt("10.0.0.1", 1, "ipv4", 1.0, failure=silent, failure_ms=5000.0)

@@ -129,6 +129,13 @@ def test_the_last_error_of_the_suffixed_names_wins_over_it():
     assert (addresses, ms, failure.message) == ((), 4, "last")
 
 
+def test_an_unfinished_lookup_is_no_error_of_the_server():
+    """AAAA says "no such host", A was cut by the run's end: unknown, not a failure."""
+    cut = Lookup("a.", "A", 9, (), (), Failure(Phase.RESOLVE, Code.DEADLINE_EXCEEDED, "time was up"))
+    failure = conclude("a", (_lookup("a.", "AAAA", 1, "no such host"), cut))[2]
+    assert failure.code is Code.DEADLINE_EXCEEDED
+
+
 def test_it_waits_for_both_answers():
     """The address comes with A after 1 ms; the lookup takes as long as AAAA."""
     lookups = (_lookup("a.", "A", 1, addresses=("10.0.0.1",)), _lookup("a.", "AAAA", 10_000, "timeout"))

@@ -1,5 +1,6 @@
 """The recorded `dns` and `dial` cases on real packets: a DNS server, TLS servers, silent and absent hosts in a
-network namespace of their own, probed by the whole path that `egressprobe run` takes."""
+network namespace of their own, probed by the whole path that `egressprobe run` takes.
+"""
 
 import asyncio
 

@@ -27,7 +27,7 @@ from egressprobe.resolve import compare, system_config
 from egressprobe.run import Edges
 from egressprobe.tlsrecord import offered_groups
 from egressprobe.trust import DEFAULT_ALPN, WEBHOOK_ALPN, client_hello, context, trust_store
-from egressprobe.wire import source_address
+from egressprobe.wire import keep_stamps, source_address
 
 DOCTOR_SCHEMA = "egressprobe/doctor/v1"
 _DEFAULT_NAME = "amazonaws.com"
@@ -48,7 +48,7 @@ async def examine(name: str | None, edges: Edges) -> dict[str, Any]:
     servers = tuple(dict.fromkeys((*config.servers, *VPC_RESOLVERS)))
     budget = Budget(*(asyncio.get_running_loop().time() + _LOOKUP_SECONDS,) * 2)
     answers = await asyncio.gather(*(compare(name or _region_name(), server, budget) for server in servers))
-    return {
+    facts = {
         "schemaVersion": DOCTOR_SCHEMA,
         "version": __version__,
         "python": platform.python_version(),
@@ -57,8 +57,8 @@ async def examine(name: str | None, edges: Edges) -> dict[str, Any]:
         "trustStore": trust_store(),
         "clientHello": {"webhook": _hello(WEBHOOK_ALPN), "default": _hello(DEFAULT_ALPN)},
         "resolvConf": _read("/etc/resolv.conf"),
-        "resolver": msgspec.to_builtins(msgspec.structs.replace(config, hosts={})),
-        "nameServers": [msgspec.to_builtins(answer) for answer in answers],
+        "resolver": msgspec.structs.replace(config, hosts={}),
+        "nameServers": answers,
         "interfaces": _interfaces(),
         "sources": {"ipv4": source_address("192.0.2.1"), "ipv6": source_address("2001:db8::1")},
         "kernelTimes": await _kernel_times(),
@@ -66,6 +66,8 @@ async def examine(name: str | None, edges: Edges) -> dict[str, Any]:
         "cpus": os.process_cpu_count(),
         "memoryMiB": os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"),
     }
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(facts))
+    return plain
 
 
 def _region_name() -> str:
@@ -112,6 +114,8 @@ def _addresses(interface: str) -> list[str]:
 async def _kernel_times() -> dict[str, bool]:
     """Whether TCP_INFO and receive time stamps work, tried on our own loopback listener."""
     seen = {"tcpInfo": False, "receiveStamps": False}
+    keep_stamps()
+    await asyncio.sleep(0.05)
 
     async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b".")

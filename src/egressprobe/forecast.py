@@ -161,6 +161,8 @@ def _call(hop: Hop, order: tuple[str, ...], client: Client) -> Call:
     """One call: DNS, dial, TLS, exchange, each against the call's limit."""
     attempts = _attempts(hop)
     dns = _dns_seconds(hop)
+    if dns < client.limit and _unfinished(hop):
+        raise NotMeasuredError(hop.host)
     if dns >= min(client.limit, DIALER_LIMIT):
         return _without_addresses(hop, client)
     ordered = sort_addresses(order, _sources(hop, client)) if hop.resolution else order
@@ -260,6 +262,12 @@ def _without_addresses(hop: Hop, client: Client) -> Call:
     if seconds >= DIALER_LIMIT:
         seconds, error = DIALER_LIMIT, f"dial tcp: lookup {resolution.host}: i/o timeout"
     return _limited(Call(seconds, error, failure), client, failure)
+
+
+def _unfinished(hop: Hop) -> bool:
+    """A lookup that the run's end cut: Go waits for both, and how long is not known."""
+    lookups = hop.resolution.lookups if hop.resolution else ()
+    return any(one.failure is not None and one.failure.code in NOT_MEASURED for one in lookups)
 
 
 def _slow_lookup(hop: Hop) -> Failure | None:

@@ -10,7 +10,7 @@ from ipaddress import ip_address
 
 import msgspec
 
-from egressprobe.failure import Code, Failure, Phase
+from egressprobe.failure import NOT_MEASURED, Code, Failure, Phase
 from egressprobe.model import Lookup
 
 DNS_PORT = 53
@@ -159,7 +159,8 @@ def conclude(host: str, lookups: Sequence[Lookup]) -> tuple[tuple[str, ...], flo
 
     Go asks A and AAAA of one name together, waits for both, and goes to the next name of the search list
     only when neither gave an address. The error kept is the first to arrive for the name as given, else
-    the last of the suffixed names (goLookupIPCNAMEOrder: "Prefer error from original name").
+    the last of the suffixed names (goLookupIPCNAMEOrder: "Prefer error from original name"). A lookup
+    that we did not finish comes before all of them: what Go would have got is not known.
     """
     total = 0.0
     failure: Failure | None = None
@@ -172,6 +173,8 @@ def conclude(host: str, lookups: Sequence[Lookup]) -> tuple[tuple[str, ...], flo
         if addresses:
             return addresses, total, None
         for lookup in pair:
+            if lookup.failure and lookup.failure.code in NOT_MEASURED:
+                return (), total, lookup.failure
             if lookup.failure and (failure is None or name != original):
                 failure = lookup.failure
     return (

@@ -258,7 +258,8 @@ def _place(url: str, schemes: tuple[str, ...], place: str) -> Place:
     try:
         return parse_url(url, schemes)
     except ValueError as error:
-        raise InputError(place, f"«{_short(url.rpartition('@')[2])}» {error}") from error
+        public = re.split(r"[?#]", url.rpartition("@")[2])[0]  # no user information, no query in a message
+        raise InputError(place, f"«{_short(public)}» {error}") from error
 
 
 def _endpoints(spec: _Spec, place: str) -> tuple[Endpoint, ...]:

@@ -36,7 +36,7 @@ from egressprobe.rules import RULES
 from egressprobe.tls import Session, shake_hands
 from egressprobe.trust import context
 from egressprobe.urls import Place, is_address, parse_url, shown
-from egressprobe.wire import Stream, source_address
+from egressprobe.wire import Stream, keep_stamps, source_address
 
 logger = logging.getLogger("egressprobe")
 
@@ -56,6 +56,7 @@ class Probe:
 
     def prepare(self) -> None:
         """Do what blocks before the clock runs: trust stores and imports, for the kinds that are there."""
+        keep_stamps()
         for target in self._plan.targets:
             if target.scheme != "tcp":
                 self._context(target)

@@ -21,6 +21,8 @@ _TIMESPEC = struct.Struct("@ll")
 _TCP_INFO_RTT, _TCP_INFO_TOTAL_RETRANS = 68, 100  # include/uapi/linux/tcp.h, struct tcp_info, microseconds
 _READ_SIZE = 16 * 1024
 
+_keeper: socket.socket | None = None
+
 
 def family_of(address: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -42,6 +44,18 @@ def open_socket(address: str, kind: socket.SocketKind) -> socket.socket:
         with suppress(OSError):
             sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
     return sock
+
+
+def keep_stamps() -> None:
+    """Have the kernel stamp packets from now on, for the life of the process.
+
+    It switches stamping on a moment after the first socket asks for it, and off with the last one
+    (net/core/dev.c net_enable_timestamp): without this the first answers of a run would carry none.
+    """
+    global _keeper
+    if _keeper is None and _LINUX:
+        with suppress(OSError):
+            _keeper = open_socket("127.0.0.1", socket.SOCK_DGRAM)
 
 
 def receive(sock: socket.socket, size: int) -> tuple[bytes, float | None]:

@@ -42,9 +42,10 @@ def response(report: Report, limit: int = MAX_RESPONSE) -> dict[str, Any]:
             results = tuple(step(one) for one in report.results)
             note = finding("REPORT_REDUCED", "details were left out to fit the response", {"limitBytes": limit})
             report = replace(report, results=results, findings=(note,))
-        if len(msgspec.json.encode(report)) < limit:
+        encoded = msgspec.json.encode(report)
+        if len(encoded) < limit:
             break
-    answer: dict[str, Any] = msgspec.to_builtins(report)
+    answer: dict[str, Any] = msgspec.json.decode(encoded)
     return answer
 
 

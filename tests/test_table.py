@@ -1,0 +1,29 @@
+"""The table, to the byte: a golden file from a frozen report.
+
+Regenerate it with UPDATE_GOLDEN=1 make test ARGS=tests/test_table.py
+"""
+
+import os
+from pathlib import Path
+
+from egressprobe.publish.data import from_json
+from egressprobe.publish.table import to_table
+
+DATA = Path(__file__).with_name("data")
+
+
+def test_golden():
+    """One line a target, causes under what does not pass, what needs a person last."""
+    report = from_json((DATA / "report.json").read_text())
+    table = to_table(report) + "\n"
+    golden = DATA / "report.table.txt"
+    if os.environ.get("UPDATE_GOLDEN"):
+        golden.write_text(table)
+    assert table == golden.read_text()
+
+
+def test_colour_changes_no_letter():
+    import re
+
+    report = from_json((DATA / "report.json").read_text())
+    assert re.sub(r"\x1b\[\d+m", "", to_table(report, colour=True)) == to_table(report)
