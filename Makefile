@@ -43,7 +43,7 @@ build/probe/.ready: $(SETUP) src/requirements.txt $(shell find src/egressprobe -
 	@$(PYTHON) scripts/build.py
 
 bench: $(SETUP) ## Wall, CPU, memory and honesty of times on loopback, with figures
-	@scripts/isolated $(PYTHON) bench/bench.py $(ARGS)
+	@$(PYTHON) bench/bench.py $(ARGS)
 
 lock: ## Renew the locks (needs uv)
 	@uv pip compile pyproject.toml --extra cli --extra dev --python-version 3.13 --universal --generate-hashes -q -U \

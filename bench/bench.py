@@ -63,9 +63,7 @@ def measure(world: dict[str, Any], live: int, silent: int, concurrency: int) -> 
         if target.name.startswith("l"):
             done.append(time.perf_counter() - started)
 
-    report = asyncio.run(
-        run(plan, run_id="bench", seconds=60, concurrency=concurrency, edges=edges, on_measured=ended)
-    )
+    report = asyncio.run(run(plan, run_id="bench", seconds=60, concurrency=concurrency, edges=edges, on_measured=ended))
     wall, spent = time.perf_counter() - started, time.process_time() - cpu
     exchanges = [a.exchange_ms for one in report.results for a in one.attempts if a.exchange_ms is not None]
     users = [a.tls.user_ms - a.tls.duration_ms for one in report.results for a in one.attempts if a.tls]
@@ -102,15 +100,17 @@ def report(world: dict[str, Any]) -> bool:
         one = median(world, 20, 0, concurrency)
         bound = _SLACK * math.ceil(20 / concurrency) * WAIT + one["cpu_ms"] * 20 / 1e3 / share()
         fine &= one["wall"] <= bound
-        print(f"  C={concurrency:<3} wall {one['wall'] * 1e3:>5.0f} ms, bound {bound * 1e3:>5.0f} ms  {_verdict(one['wall'] <= bound)}")
+        ok = _verdict(one["wall"] <= bound)
+        print(f"  C={concurrency:<3} wall {one['wall'] * 1e3:>5.0f} ms, bound {bound * 1e3:>5.0f} ms  {ok}")
     print("\n3 silent targets among 20: when the last of the other 17 is done")
     for concurrency in (5, 10):
         alone, beside = median(world, 17, 0, concurrency), median(world, 17, 3, concurrency)
         bound = _SLACK * math.ceil(20 / concurrency) * WAIT + beside["cpu_ms"] * 20 / 1e3 / share()
         fine &= beside["last_live"] <= bound
+        ok = _verdict(beside["last_live"] <= bound)
         print(
             f"  C={concurrency:<3} without them {alone['last_live'] * 1e3:>5.0f} ms, beside them "
-            f"{beside['last_live'] * 1e3:>5.0f} ms, bound {bound * 1e3:>5.0f} ms  {_verdict(beside['last_live'] <= bound)}"
+            f"{beside['last_live'] * 1e3:>5.0f} ms, bound {bound * 1e3:>5.0f} ms  {ok}"
         )
     return fine
 
@@ -170,7 +170,7 @@ def main() -> int:
             (group / "cgroup.procs").write_text(str(os.getpid()))
 
         environment = os.environ | {"BENCH_SHARE": str(QUOTA)}
-        subprocess.run([*me, "measure"], input=world, text=True, check=False, preexec_fn=enter, env=environment)  # noqa: PLW1509
+        subprocess.run([*me, "measure"], input=world, text=True, check=False, preexec_fn=enter, env=environment)
         with suppress(OSError):
             group.rmdir()
     server.stdin.close()

@@ -27,3 +27,15 @@ def test_colour_changes_no_letter():
 
     report = from_json((DATA / "report.json").read_text())
     assert re.sub(r"\x1b\[\d+m", "", to_table(report, colour=True)) == to_table(report)
+
+
+def test_a_terminals_width_folds_words_but_never_the_log_line():
+    """What people paste into a search box stays in one piece."""
+    report = from_json((DATA / "report.json").read_text())
+    lines = to_table(report, width=110).splitlines()
+    explained = [line for line in lines if line.startswith("    ") and not line.strip().startswith("apiserver")]
+    assert max(map(len, explained)) <= 110
+    assert to_table(report, width=110).count("failed calling webhook") == to_table(report).count(
+        "failed calling webhook"
+    )
+    assert any(len(line) > 100 for line in lines if line.strip().startswith("apiserver"))

@@ -6,6 +6,7 @@ Exit codes: 0 pass, 1 our own error, 2 bad input, 3 at least one fail, 4 degrade
 import argparse
 import asyncio
 import os
+import shutil
 import sys
 import time
 import uuid
@@ -190,7 +191,9 @@ def render(report: Report, form: str, stream: IO[str]) -> str:
             return data.to_yaml(report)
         case "jsonl":
             return data.to_jsonl(report)
-    return table.to_table(report, colour=stream.isatty() and not os.environ.get("NO_COLOR"))
+    terminal = stream.isatty()
+    width = shutil.get_terminal_size().columns if terminal else None
+    return table.to_table(report, colour=terminal and not os.environ.get("NO_COLOR"), width=width)
 
 
 # -- explain, demo ------------------------------------------------------------------------------------------

@@ -77,9 +77,9 @@ def forecast(measured: Measurement, client: Client) -> Forecast | None:
         unknown = 1 - (1 - unknown) * (1 - unsure)
         share *= passes
         if seen.error is not None or seen.failure is not None:
-            return Forecast("fail", round(seconds, 3), seen.error, share, unknown, round(dns_seconds, 3), _said(seen))
+            return Forecast("fail", round(seconds, 4), seen.error, share, unknown, round(dns_seconds, 4), _said(seen))
     failure = next((f for hop in measured.hops if (f := _worst(hop, client))), None) if share < 1 else None
-    return Forecast("pass", round(seconds, 3), None, share, unknown, round(dns_seconds, 3), failure)
+    return Forecast("pass", round(seconds, 4), None, share, unknown, round(dns_seconds, 4), failure)
 
 
 def _hop(hop: Hop, client: Client) -> tuple[Call, float, float]:

@@ -6,6 +6,7 @@
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import ip_address
 
 import msgspec
@@ -36,6 +37,7 @@ def server_text(address: str, port: int = DNS_PORT) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
+@lru_cache(maxsize=64)
 def split_server(text: str) -> tuple[str, int]:
     """`ADDR`, `ADDR:PORT`, `[ADDR6]:PORT` or `ADDR6` to (address, port). Raises ValueError."""
     host, port = text, str(DNS_PORT)

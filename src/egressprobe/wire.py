@@ -126,9 +126,11 @@ class Stream:
         self._close_wait()
         self._sent_at = time.time()
         self._doing = "write"
-        loop = asyncio.get_running_loop()
-        async with asyncio.timeout_at(until):
-            await loop.sock_sendall(self.sock, data)
+        with suppress(BlockingIOError):
+            data = data[self.sock.send(data) :]
+        if data:  # the send buffer is full
+            async with asyncio.timeout_at(until):
+                await asyncio.get_running_loop().sock_sendall(self.sock, data)
 
     async def receive(self, until: float) -> bytes:
         """The next bytes; empty at the end of the stream. Raises TimeoutError, OSError."""

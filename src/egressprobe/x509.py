@@ -10,6 +10,7 @@ Go's text where Go's parser (crypto/x509/parser.go) refuses; signatures are Open
 import hashlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 from ipaddress import ip_address
 
 import msgspec
@@ -176,6 +177,7 @@ def _alt_names(der: bytes) -> tuple[list[str], list[str], list[str]]:
     return dns, ips, others
 
 
+@lru_cache(maxsize=512)  # the same chains come minute after minute, and each is read for several reasons
 def parse(der: bytes) -> Certificate:
     """Read one DER certificate. Raises CertificateError with Go's text."""
     outer = _expect(_element(der, 0, len(der)), _SEQUENCE, "certificate")

@@ -5,6 +5,7 @@ anything; it only repeats the verdict, on a terminal.
 """
 
 import re
+import textwrap
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ _IMPACTS = {
     Impact.DELAYS: "every request waits, then goes through unchecked",
 }
 _NONE, _BROKEN = "-", "x"
+_INDENT = 14
 
 
 class Style(NamedTuple):
@@ -36,7 +38,8 @@ class Style(NamedTuple):
         return f"\x1b[{code}m{text}\x1b[0m" if self.colour else text
 
 
-def to_table(report: Report, *, colour: bool = False) -> str:
+def to_table(report: Report, *, colour: bool = False, width: int | None = None) -> str:
+    """The table; `width`: columns of a terminal to fold long explanations to, None leaves them whole."""
     style = Style(colour)
     ordered = sorted(report.results, key=lambda one: _ORDER.index(one.verdict))
     rows = [(_row(one), one) for one in ordered]
@@ -45,8 +48,18 @@ def to_table(report: Report, *, colour: bool = False) -> str:
     for row, one in rows:
         text = _line(row, widths)
         lines.append(style.paint(text[: widths[0]], _COLOURS[one.verdict]) + text[widths[0] :])
-        lines += (f"    {style.paint(f'{label:<9}', '2')} {said}" for label, said in _details(one))
+        for label, said in _details(one):
+            lines += _indented(style, label, said, width)
     return "\n".join((*lines, "", *_footer(report)))
+
+
+def _indented(style: Style, label: str, said: str, width: int | None) -> Iterator[str]:
+    """One explanation. What kube-apiserver logs is never folded: it is there to be pasted into a search box."""
+    folded = [said]
+    if width and label != "apiserver" and len(said) + _INDENT > width:
+        folded = textwrap.wrap(said, max(width - _INDENT, 40), break_long_words=False, break_on_hyphens=False)
+    yield f"    {style.paint(f'{label:<9}', '2')} {folded[0]}"
+    yield from (" " * _INDENT + line for line in folded[1:])
 
 
 def _line(cells: tuple[str, ...], widths: list[int]) -> str:
@@ -118,7 +131,8 @@ def _details(one: Result) -> Iterator[tuple[str, str]]:
     mend = _mend(one)
     if mend:
         yield "mend", mend
-    if one.verdict in (Verdict.FAIL, Verdict.DEGRADED) and one.impact in _IMPACTS:
+    some_fail = one.verdict is Verdict.DEGRADED and one.forecast is not None and one.forecast.share < 1
+    if (one.verdict is Verdict.FAIL or some_fail) and one.impact in _IMPACTS:
         yield "impact", f"{one.impact}: {_IMPACTS[one.impact]}"
 
 
