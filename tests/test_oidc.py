@@ -99,6 +99,7 @@ def test_documents_that_do_not_do(provider, changes, wanted, text):
         (Page(b"nope", "404 Not Found"), Code.HTTP_STATUS, "initializing plugin: 404 Not Found: nope"),
         (Page(b"{}", "204 No Content"), Code.HTTP_STATUS, "initializing plugin: 204 No Content"),
         (Page(b"<html>login</html>"), Code.HTTP_BODY_INVALID, "failed to decode provider discovery object"),
+        (Page(b"[" * 500_000), Code.HTTP_BODY_INVALID, "failed to decode provider discovery object"),
         (Page(b"[]"), Code.HTTP_BODY_INVALID, "failed to decode provider discovery object"),
         (Page(b" " * (1 << 20) + b"{}"), Code.HTTP_BODY_TOO_LARGE, None),
         (
@@ -108,7 +109,7 @@ def test_documents_that_do_not_do(provider, changes, wanted, text):
         ),
         (Page(b"not gzip", headers=("Content-Encoding: gzip",)), Code.HTTP_BODY_INVALID, "connection broken"),
     ],
-    ids=["404", "204", "html", "list", "large", "bomb", "bad-gzip"],
+    ids=["404", "204", "html", "deep", "list", "large", "bomb", "bad-gzip"],
 )
 def test_answers_that_do_not_do(provider, page, wanted, text):
     """Exactly 200, JSON, at most 1 MiB also when unpacked."""

@@ -14,6 +14,7 @@ from egressprobe.lookup import ResolverConfig
 from egressprobe.model import Impact, Verdict
 from egressprobe.plan import read_plan
 from egressprobe.run import Edges, run
+from egressprobe.slots import Slots
 
 CA = make_authority("ca")
 
@@ -220,6 +221,41 @@ def test_silent_targets_do_not_hold_up_the_others(lab_loop):
     assert all(end > 1.9 for name, end in ends if name.startswith("silent"))
 
 
+def test_many_silent_addresses_stay_within_the_descriptors(lab_loop):
+    """Sixty silent addresses and a live one: dialled eight at a time, bounded in time, and never a pass."""
+    deaf = lab_loop.start(DeafServer("127.0.0.1"))
+    zone = {"many.lab": Records(a=("127.0.0.1", *(f"127.0.7.{i}" for i in range(1, 60))))}
+    for i in range(1, 60):
+        lab_loop.start(DeafServer(f"127.0.7.{i}", deaf.port))
+    started = time.monotonic()
+    [one] = World(lab_loop, zone).probe(hook("many.lab", deaf.port, timeoutSeconds=2))
+    assert time.monotonic() - started < 6
+    assert len(one.attempts) == 60
+    assert one.verdict in (Verdict.FAIL, Verdict.UNKNOWN)
+    assert one.forecast is None or one.forecast.outcome == "fail"
+
+
+def test_room_for_unfinished_targets():
+    """Two slots and room for four: parked ones let others start, but never more than four at once."""
+    most = running = 0
+
+    async def work():
+        slots = Slots(2, most=4)
+
+        async def one():
+            nonlocal most, running
+            async with slots.take():
+                running += 1
+                most = max(most, running)
+                await asyncio.sleep(0.3)
+                running -= 1
+
+        await asyncio.gather(*(one() for _ in range(12)))
+
+    asyncio.run(work())
+    assert most == 4
+
+
 def test_when_time_is_up_a_complete_report_leaves(lab_loop):
     """More targets than the time allows: every one is in the report, unknown where it was not measured."""
     silent = lab_loop.start(TcpServer()).port
@@ -232,6 +268,7 @@ def test_when_time_is_up_a_complete_report_leaves(lab_loop):
     assert {one.failure.code for one in found} == {Code.DEADLINE_EXCEEDED}
 
 
+@pytest.mark.netns
 def test_a_service_unreachable_for_the_network_is_named(lab_loop):
     """No route for a family: the kernel's own word for it."""
     world = World(lab_loop, {"six.lab": Records(aaaa=("2001:db8::1",))})

@@ -26,6 +26,7 @@ from egressprobe.x509 import (
 
 MAX_CHAIN = 10  # certificates shown; a server may send any number
 _MAX_NAMES = 50
+_MAX_TEXT = 300  # characters of a name shown
 _PREFIX = "tls: failed to verify certificate: "
 _SOON_DAYS, _SOON_SHARE = 7.0, 0.2  # less than min(7 days, a fifth of its life) left
 
@@ -57,12 +58,12 @@ def views(chain: Sequence[bytes]) -> tuple[CertificateView, ...]:
         names = one.dns_names + one.ip_addresses + one.other_names
         shown.append(
             CertificateView(
-                subject=name_text(one.subject),
-                issuer=name_text(one.issuer),
+                subject=name_text(one.subject)[:_MAX_TEXT],
+                issuer=name_text(one.issuer)[:_MAX_TEXT],
                 serial=f"{one.serial:x}",
                 not_before=one.not_before.isoformat(),
                 not_after=one.not_after.isoformat(),
-                names=names[:_MAX_NAMES],
+                names=tuple(name[:_MAX_TEXT] for name in names[:_MAX_NAMES]),
                 sha256=one.sha256,
             )
         )

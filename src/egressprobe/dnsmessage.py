@@ -18,6 +18,7 @@ from egressprobe.failure import Code
 EDNS_PAYLOAD = 1232  # net/dnsclient_unix.go maxDNSPacketSize; https://www.dnsflagday.net/2020/
 _HEADER = struct.Struct("!6H")
 _QR = 0x8000
+_MAX_CNAMES = 16  # kept for a report
 
 type RecordType = Literal["A", "AAAA"]
 
@@ -107,7 +108,7 @@ def _says(message: dns.message.Message, rcode: str, code: Code | None, said: str
     return Reading(
         rcode,
         addresses=tuple(dict.fromkeys(addresses)),
-        cnames=tuple(cnames),
+        cnames=tuple(cnames[:_MAX_CNAMES]),
         ttl=min((record.ttl for record in message.answer), default=None),
         code=code,
         said=said,

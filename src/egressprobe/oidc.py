@@ -174,6 +174,8 @@ def _object(body: bytes) -> dict[str, Any] | str:
         document = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return str(error)
+    except RecursionError:
+        return "exceeded max depth"
     return document if isinstance(document, dict) else f"a JSON {type(document).__name__}, not an object"
 
 

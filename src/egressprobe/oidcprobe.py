@@ -54,6 +54,11 @@ async def _walk(
             )
             hops.append(Hop(role=role, url=shown(url), host="", port=0, failure=failure))
             return hops, None
+        if asyncio.get_running_loop().time() >= budget.call_ends:
+            said = f"the redirects before {shown(url)} took all the time there is"
+            failure = Failure(Phase.HTTP, Code.HTTP_TIMEOUT, said)
+            hops.append(Hop(role=role, url=shown(url), host=place.host, port=place.port, failure=failure))
+            return hops, None
         measured = hop or await probe.hop(target, role, url, place, budget)
         fetched, answer = await _fetch(probe, target, replace(measured, url=shown(url)), url, place, budget)
         hops.append(fetched)

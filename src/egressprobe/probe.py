@@ -38,6 +38,11 @@ from egressprobe.trust import context
 from egressprobe.urls import Place, is_address, parse_url, shown
 from egressprobe.wire import Stream, keep_stamps, source_address
 
+# Addresses of one target dialled at once; with slots.py this bounds the process's descriptors.
+_DIALS = 8
+# A dial with less time than this left would call a slow address silent. Seconds.
+_LEAST_DIAL = 1.0
+
 logger = logging.getLogger("egressprobe")
 
 
@@ -125,7 +130,17 @@ class Probe:
             resolution = await self._resolve(place.host, budget)
             endpoints = [Endpoint(address, place.port) for address in resolution.addresses]
         after = budget.after_dns(asyncio.get_running_loop().time())
-        attempts = await asyncio.gather(*(self._attempt(target, e, place, after) for e in endpoints))
+        dialling = asyncio.Semaphore(_DIALS)
+
+        async def one(endpoint: Endpoint) -> Attempt:
+            async with dialling:
+                if after.call_ends - asyncio.get_running_loop().time() < _LEAST_DIAL:
+                    said = f"{endpoint}: not dialled, silent addresses before it took all the time"
+                    failure = Failure(Phase.CONNECT, Code.DEADLINE_EXCEEDED, said)
+                    return replace(_untried(endpoint), failure=failure, failure_ms=0.0)
+                return await self._attempt(target, endpoint, place, after)
+
+        attempts = await asyncio.gather(*map(one, endpoints))
         return Hop(
             role=role,
             url=shown(url),
@@ -160,7 +175,7 @@ class Probe:
 
     async def open(self, target: Target, endpoint: Endpoint, place: Place, budget: Budget) -> Channel:
         """TCP and, where the scheme has it, TLS; the connection is left open only if both went well."""
-        attempt = Attempt(endpoint.address, endpoint.port, "ipv6" if ":" in endpoint.address else "ipv4")
+        attempt = _untried(endpoint)
         forbidden = self._guard(endpoint.address)
         if forbidden:
             said = f"never dialled: {forbidden}"
@@ -187,6 +202,10 @@ class Probe:
             _hang_up(session)
             return Channel(replace(attempt, failure_ms=waited), None)
         return Channel(replace(attempt, failure_ms=None), session)
+
+
+def _untried(endpoint: Endpoint) -> Attempt:
+    return Attempt(endpoint.address, endpoint.port, "ipv6" if ":" in endpoint.address else "ipv4")
 
 
 def _hang_up(channel: Session | Stream | None) -> None:

@@ -1,25 +1,47 @@
-"""Bounded beginnings: how many targets may be busy at once.
+"""Bounded beginnings: how many targets may be busy at once, and how many unfinished.
 
 A small Lambda that starts two hundred handshakes at once serves all of them late. So at most `size` targets
 are busy; a target that has waited `PARK_AFTER` seconds for a silent peer costs no CPU any more and gives its
 slot to the next, so that three dead addresses do not hold up seventeen live ones.
+
+Parked targets still hold sockets, and a process has 1,024 descriptors in Lambda: `room` bounds the unfinished.
 """
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 # Longer than a handshake across a region takes, much shorter than any timeout.
 PARK_AFTER = 0.1
+# One target: 8 dials at once (probe.py), A and AAAA at up to 3 servers and one more to compare.
+DESCRIPTORS_A_TARGET = 16
+
+
+def room(least: int) -> int:
+    """Unfinished targets that fit the process's descriptor limit, at least `least`."""
+    limit = 1024
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return max(limit // DESCRIPTORS_A_TARGET, least)
 
 
 class Slots:
-    def __init__(self, size: int) -> None:
+    """`size`: targets busy at once. `most`: targets unfinished at once, parked ones included."""
+
+    def __init__(self, size: int, most: int | None = None) -> None:
         self._free = asyncio.Semaphore(size)
+        self._room = asyncio.Semaphore(room(size) if most is None else most)
 
     @asynccontextmanager
     async def take(self) -> AsyncIterator[None]:
         """Hold a slot until the block ends or PARK_AFTER seconds have passed."""
+        async with self._room, self._busy():
+            yield
+
+    @asynccontextmanager
+    async def _busy(self) -> AsyncIterator[None]:
         await self._free.acquire()
         parked = False
 
