@@ -11,11 +11,11 @@ from egressprobe.failure import Code, Phase
 from egressprobe.guard import forbidden
 from egressprobe.lab.certs import issue, make_authority
 from egressprobe.lab.servers import (
-    ClientCertificateServer,
     DeafServer,
     EofServer,
     HttpServer,
     PlainHttpServer,
+    RefusingServer,
     ResetServer,
     TcpServer,
     server_context,
@@ -181,7 +181,7 @@ def test_refused(lab_loop):
 
 def test_a_demand_for_a_client_certificate_is_seen_after_the_handshake(lab_loop):
     """TLS 1.3: the handshake succeeds, the first read fails."""
-    server = ClientCertificateServer(context=server_context(GOOD, client_ca=CA.pem))
+    server = RefusingServer(context=server_context(GOOD, client_ca=CA.pem))
     one = attempt(lab_loop.start(server))
     assert one.tls.version == "TLS 1.3"
     assert (one.failure.phase, one.failure.code) == (Phase.TLS, Code.TLS_ALERT)

@@ -93,9 +93,17 @@ def chain_failure(chain: Sequence[bytes], host: str, now: datetime) -> Failure |
     return _before_chain(chain, host, now)
 
 
-def refusal_failure(error: ssl.SSLCertVerificationError, chain: Sequence[bytes], host: str, now: datetime) -> Failure:
-    """Go's refusal where OpenSSL refused."""
-    return _before_chain(chain, host, now) or _of_the_chain(error, [parse(der) for der in chain], now)
+def refusal_failure(
+    error: ssl.SSLCertVerificationError,
+    chain: Sequence[bytes],
+    host: str,
+    now: datetime,
+    anchors: Sequence[bytes] = (),
+) -> Failure:
+    """Go's refusal where OpenSSL refused. `anchors`: the caBundle, one of which may be what has expired."""
+    return _before_chain(chain, host, now) or _of_the_chain(
+        error, [parse(der) for der in chain], [parse(der) for der in anchors], now
+    )
 
 
 def _before_chain(chain: Sequence[bytes], host: str, now: datetime) -> Failure | None:
@@ -129,10 +137,12 @@ def _dates(certificate: Certificate, text: str, now: datetime, what: str) -> Fai
     return Failure(Phase.TLS, Code.TLS_CERT_EXPIRED, said, _PREFIX + text)
 
 
-def _of_the_chain(error: ssl.SSLCertVerificationError, chain: list[Certificate], now: datetime) -> Failure:
+def _of_the_chain(
+    error: ssl.SSLCertVerificationError, chain: list[Certificate], anchors: list[Certificate], now: datetime
+) -> Failure:
     code, leaf = error.verify_code, chain[0] if chain else None
     if code in (_NOT_YET_VALID, _EXPIRED):
-        for one in chain[1:]:
+        for one in (*chain[1:], *anchors):
             dates = validity_error(one, now)
             if dates:
                 return _dates(one, dates, now, f"the CA certificate «{one.common_name}»")

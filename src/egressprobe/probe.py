@@ -195,6 +195,7 @@ class Probe:
             server_name=None if is_address(place.host) else place.host.removesuffix("."),
             verify=target.verify,
             budget=budget,
+            anchors=self._plan.bundles.get(target.bundle, ()),
         )
         attempt = replace(attempt, tls=handshake, failure=failure, failure_ms=handshake.duration_ms)
         if failure:

@@ -12,7 +12,7 @@ host name, then the chain.
 import asyncio
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -117,10 +117,12 @@ async def shake_hands(
     server_name: str | None,
     verify: bool,
     budget: Budget,
+    anchors: Sequence[bytes] = (),
 ) -> tuple[Session, Handshake, Failure | None]:
     """One handshake on a connected stream, for at most TLS_LIMIT seconds. Failures are data.
 
     host: the name or address the certificate must be good for. server_name: the SNI, None to send none.
+    anchors: what the context trusts, to say which of it has expired; empty for the system roots.
     """
     loop = asyncio.get_running_loop()
     session = Session(stream, context, server_name)
@@ -131,7 +133,7 @@ async def shake_hands(
         await session.handshake(until)
     except ssl.SSLCertVerificationError as error:
         await session.flush_alert(until)
-        failure = refusal_failure(error, _chain(session), host, datetime.now(UTC))
+        failure = refusal_failure(error, _chain(session), host, datetime.now(UTC), anchors)
     except (ssl.SSLError, OSError, EndOfStreamError, NotTlsError) as error:
         waited = time.perf_counter() - started
         failure = _version_failure(error, session, str(stream.endpoint)) or stream_failure(

@@ -17,12 +17,12 @@ from egressprobe.guard import forbidden
 from egressprobe.lab.certs import Credential, issue, make_authority
 from egressprobe.lab.dns import DnsServer, Records, serve_zone
 from egressprobe.lab.servers import (
-    ClientCertificateServer,
     DeafServer,
     HttpServer,
     Loop,
     Page,
     PlainHttpServer,
+    RefusingServer,
     Server,
     TcpServer,
     server_context,
@@ -115,7 +115,7 @@ def _servers(ca: Credential, port: int) -> Iterator[Server]:
     yield TcpServer("127.77.0.16", port)
     yield PlainHttpServer("127.77.0.17", port)
     mtls = server_context(issue(ca, (_host("mtls"),)), client_ca=ca.pem)
-    yield ClientCertificateServer("127.77.0.18", port, context=mtls)
+    yield RefusingServer("127.77.0.18", port, context=mtls)
     yield web(19, (_host("soon"),), ends=timedelta(days=1.5))
     metrics = issue(ca, ("metrics-server.kube-system.svc",))
     yield HttpServer("127.77.0.20", port, tls=server_context(metrics, alpn=_H2))

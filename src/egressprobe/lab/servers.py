@@ -178,8 +178,8 @@ class PlainHttpServer(TcpServer):
         writer.close()
 
 
-class ClientCertificateServer(TcpServer):
-    """Demands a client certificate and says so with an alert.
+class RefusingServer(TcpServer):
+    """Refuses the handshake with the alert its context gives rise to, for a missing client certificate, say.
 
     asyncio's own TLS drops the alert it has written when a handshake fails, so the handshake is driven here.
     """
