@@ -129,6 +129,7 @@ def test_bad_events(event, said, caplog):
     answer = handler(event, Context())
     assert (answer["schemaVersion"], answer["verdict"], answer["results"]) == ("egressprobe/report/v1", "unknown", [])
     assert answer["error"]["code"] == Code.TARGET_INVALID
+    assert msgspec.convert(answer, Report).summary.unknown == 0
     assert said in answer["error"]["message"]
     printed = caplog.text + str([record.__dict__ for record in caplog.records])
     assert said in printed

@@ -124,8 +124,9 @@ def test_gzip_is_unpacked_as_go_does(provider):
     assert provider.probe().verdict is Verdict.PASS
 
 
-def test_redirects_are_followed_to_another_host(provider):
-    """Each host on the way is resolved and dialled like the first; the query is not reported."""
+def test_redirects_are_followed_to_another_host(provider, caplog):
+    """Each host on the way is resolved and dialled like the first; the query is neither reported nor logged."""
+    caplog.set_level(0)
     target = f"https://keys.lab:{provider.keys.port}/moved?secret=1"
     provider.serve(Page(status="302 Found", headers=(f"Location: {target}",)))
     provider.keys.pages["/moved"] = provider.document()
@@ -133,6 +134,7 @@ def test_redirects_are_followed_to_another_host(provider):
     assert one.verdict is Verdict.PASS
     assert len(one.http) == 3
     assert "secret" not in str(one)
+    assert "secret" not in caplog.text
 
 
 def test_a_redirect_loop_ends_after_ten(provider):

@@ -160,6 +160,12 @@ def test_refused_by_icmp_costs_nothing(server):
     assert alone.failure.api_server_error.endswith("read: connection refused")
 
 
+def test_any_number_of_rounds_ends(server):
+    """`options attempts:1000000000` and servers that refuse at once: bounded, and others get their turn."""
+    found = look("servfail.lab", server.text, attempts=10**9)
+    assert len(found.lookups[0].queries) == 10
+
+
 def test_names_go_never_asks_for_cost_no_packet(server):
     found = look("bad-.lab", server.text)
     assert found.failure.api_server_error == "dial tcp: lookup bad-.lab: no such host"

@@ -246,6 +246,12 @@ def test_forbidden_addresses_are_not_dialled(lab_loop):
     assert server.accepted == 0
 
 
+def test_an_anchor_openssl_cannot_read_does_not_take_the_others_down():
+    """A context is made of what can be loaded."""
+    made = context("sha256:test-mixed", (b"\x30\x03\x02\x01\x05", *ANCHORS), WEBHOOK_ALPN, verify=True)
+    assert made.cert_store_stats()["x509"] == 1
+
+
 @pytest.mark.parametrize(("alpn", "more"), [(WEBHOOK_ALPN, 0), (DEFAULT_ALPN, 3)])
 @pytest.mark.parametrize("name", [b"t.lab", b"a-much-longer-name.of.some.example", None])
 def test_the_client_hello_has_gos_size(alpn, more, name):

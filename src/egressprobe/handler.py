@@ -21,11 +21,11 @@ from aws_lambda_powertools.logging import Logger
 
 from egressprobe.failure import Code
 from egressprobe.guard import forbidden
-from egressprobe.model import REPORT_SCHEMA, Plan, Verdict
+from egressprobe.model import REPORT_SCHEMA, Plan, Report, Summary, Verdict
 from egressprobe.plan import InputError, read_plan, sampled
 from egressprobe.publish.data import response
 from egressprobe.publish.metrics import Detail, publish
-from egressprobe.run import REAL_WORLD, Edges, Place, run
+from egressprobe.run import REAL_WORLD, Edges, Place, run, vantage
 
 # Printing EMF, building and serialising the report, on a starved CPU. Seconds.
 _RESERVE = 0.5
@@ -64,7 +64,7 @@ def make_handler(edges: Edges = REAL_WORLD) -> Callable[[Any, Context], dict[str
         try:
             return _handle(event, context, run_id, edges)
         except InputError as error:
-            logger.warning("bad event: nothing was probed", extra={"why": str(error)})
+            logger.error("bad event: nothing was probed", extra={"why": str(error)})  # noqa: TRY400 (no traceback for a person's mistake)
             return _error(run_id, Code.TARGET_INVALID, str(error))
         except Exception as error:
             logger.exception("egressprobe itself failed")
@@ -154,18 +154,19 @@ def _detail() -> Detail:
 
 
 def _error(run_id: str, code: Code, message: str) -> dict[str, Any]:
-    """The shape of a report, so that callers need one parser."""
-    return {
-        "schemaVersion": REPORT_SCHEMA,
-        "runId": run_id,
-        "startedAt": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "durationMs": 0,
-        "verdict": str(Verdict.UNKNOWN),
-        "summary": {"pass": 0, "degraded": 0, "fail": 0, "unknown": 0},
-        "results": [],
-        "findings": [],
-        "error": {"code": str(code), "message": message},
-    }
+    """A report without results, so that callers need one parser, and `error`."""
+    empty = Report(
+        schema_version=REPORT_SCHEMA,
+        run_id=run_id,
+        started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        duration_ms=0.0,
+        vantage=vantage(_place()),
+        verdict=Verdict.UNKNOWN,
+        summary=Summary(),
+        results=(),
+        findings=(),
+    )
+    return response(empty) | {"error": {"code": str(code), "message": message}}
 
 
 handler = make_handler()

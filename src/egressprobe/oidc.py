@@ -8,6 +8,7 @@ status exactly 200, a JSON document whose `issuer` equals the configured one byt
 and there a JSON Web Key Set (RFC 7517).
 """
 
+import logging
 import zlib
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -21,6 +22,10 @@ from egressprobe.exchange import USER_AGENT
 from egressprobe.failure import Code, Failure, Phase
 from egressprobe.tls import EndOfStreamError, Session
 from egressprobe.wire import Stream
+
+# httpx logs every URL with its query at INFO, which a function's log level may let through.
+logging.getLogger("httpx").setLevel(logging.WARNING)
+logging.getLogger("httpcore").setLevel(logging.WARNING)
 
 MAX_BODY = 1 << 20  # bytes, after decompression
 MAX_REDIRECTS = 10  # net/http.defaultCheckRedirect

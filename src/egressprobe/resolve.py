@@ -12,7 +12,7 @@ no EDNS and hides what each server said.
 import asyncio
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -41,6 +41,7 @@ MAX_ADDRESSES = 64  # a name with more is cut here: one hostile answer must not 
 
 type Transport = Literal["udp", "tcp"]
 _UDP_THEN_TCP: tuple[Transport, ...] = ("udp", "tcp")
+_MAX_ROUNDS = 10
 _TCP_ONLY: tuple[Transport, ...] = ("tcp",)
 
 
@@ -139,17 +140,11 @@ async def compare(host: str, server: str, budget: Budget) -> Resolution:
 async def _look_up(question: Question, config: ResolverConfig, budget: Budget) -> Lookup:
     """One name and type through all servers and rounds: tryOneName."""
     queries: list[Query] = []
-    final = False
-    for server in config.servers * config.attempts:
-        for transport in _TCP_ONLY if config.use_tcp else _UDP_THEN_TCP:
-            asked = question._replace(server=server, transport=transport)
-            query, reading = await _ask(asked, config.timeout, budget)
-            queries.append(query)
-            final = reading.final
-            if not reading.truncated:
-                break
+    for server in _rounds(config):
+        final = await _ask_server(question._replace(server=server), config, budget, queries)
         if final or _over(budget):
             break
+        await asyncio.sleep(0)  # servers that refuse at once must not keep the loop to themselves
     last = queries[-1]
     return Lookup(
         name=question.name,
@@ -159,6 +154,24 @@ async def _look_up(question: Question, config: ResolverConfig, budget: Budget) -
         addresses=() if last.failure else last.addresses,
         failure=last.failure,
     )
+
+
+def _rounds(config: ResolverConfig) -> Iterator[str]:
+    """Every server, `attempts` times over; resolv.conf may ask for any number, glibc stops at five."""
+    for _ in range(min(config.attempts, _MAX_ROUNDS)):
+        yield from config.servers
+
+
+async def _ask_server(question: Question, config: ResolverConfig, budget: Budget, queries: list[Query]) -> bool:
+    """One server: UDP, then TCP if the answer is cut. Appends to `queries`; True when no other server is asked."""
+    final = False
+    for transport in _TCP_ONLY if config.use_tcp else _UDP_THEN_TCP:
+        query, reading = await _ask(question._replace(transport=transport), config.timeout, budget)
+        queries.append(query)
+        final = reading.final
+        if not reading.truncated:
+            break
+    return final
 
 
 async def _ask(question: Question, timeout: float, budget: Budget) -> tuple[Query, Reading]:

@@ -82,22 +82,13 @@ async def run(
         config = override_servers(config, plan.resolvers)
     measured = await _measure_all(plan, config, edges.guard, seconds, concurrency, on_measured)
     results = judge(plan, measured)
-    vantage = Vantage(
-        cluster_name=place.cluster_name,
-        subnet_id=place.subnet_id,
-        availability_zone=place.availability_zone,
-        resolvers=config.servers,
-        openssl_version=ssl.OPENSSL_VERSION,
-        version=__version__,
-        trust_store=trust_store(),
-    )
     summary = _summary(results)
     report = Report(
         schema_version=REPORT_SCHEMA,
         run_id=run_id,
         started_at=started_at.isoformat(timespec="milliseconds"),
         duration_ms=round((time.perf_counter() - started) * 1e3, 3),
-        vantage=vantage,
+        vantage=vantage(place, config.servers),
         verdict=_overall(summary),
         summary=summary,
         results=results,
@@ -106,6 +97,19 @@ async def run(
     )
     logger.info(one_line(report))
     return report
+
+
+def vantage(place: Place, resolvers: tuple[str, ...] = ()) -> Vantage:
+    """Where a report was made and on what."""
+    return Vantage(
+        cluster_name=place.cluster_name,
+        subnet_id=place.subnet_id,
+        availability_zone=place.availability_zone,
+        resolvers=resolvers,
+        openssl_version=ssl.OPENSSL_VERSION,
+        version=__version__,
+        trust_store=trust_store(),
+    )
 
 
 def judge(plan: Plan, measured: dict[str, Measurement]) -> tuple[Result, ...]:

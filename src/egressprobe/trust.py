@@ -72,7 +72,8 @@ def _build(anchors: tuple[bytes, ...] | None, alpn: tuple[str, ...], *, verify: 
         _load_system_roots(made)
     else:
         for der in anchors:
-            made.load_verify_locations(cadata=der)
+            with suppress(ssl.SSLError):  # one that OpenSSL cannot read must not take the others down
+                made.load_verify_locations(cadata=der)
     _size_hello(made, alpn)
     return made
 
