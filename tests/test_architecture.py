@@ -9,14 +9,14 @@ import pytest
 
 SRC = Path(__file__).parents[1] / "src" / "egressprobe"
 FLOORS = (
-    {"failure", "__init__", "guard", "rfc6724", "x509", "tlsrecord", "urls", "budget", "catalog_failures"},
-    {"model", "pem", "dnsmessage"},
-    {"lookup", "certificates", "wire", "trust"},
+    {"__init__", "failure", "guard", "rfc6724", "x509", "tlsrecord", "urls", "budget", "catalog_failures"},
+    {"model", "hostname", "pem", "dnsmessage"},
+    {"report", "inputs", "lookup", "certificates", "wire", "trust"},
     {"connect", "resolve", "tls", "rules", "catalog", "apiserver"},
-    {"exchange", "godial"},
+    {"exchange", "godial", "targetspec"},
     {"oidc", "forecast", "slots", "plan"},
-    {"probe", "diagnose", "publish"},
-    {"oidcprobe", "run", "targetsfile"},
+    {"probe", "diagnose", "publish", "targetsfile"},
+    {"oidcprobe", "run"},
     {"doctor"},
     {"handler"},
     {"lab"},
@@ -59,7 +59,7 @@ def test_imports_point_only_to_lower_floors():
 
 def test_the_pure_floors_touch_no_socket():
     """What decides imports neither asyncio nor socket nor ssl."""
-    pure = {"failure", "model", "guard", "rfc6724", "x509", "tlsrecord", "urls", "lookup", "pem"}
+    pure = {"failure", "model", "report", "guard", "rfc6724", "x509", "hostname", "tlsrecord", "urls", "lookup", "pem"}
     pure |= {"forecast", "godial", "diagnose", "apiserver", "catalog", "dnsmessage"}
     for module, path in _modules():
         if module in pure:
@@ -77,10 +77,10 @@ def test_the_hot_path_stays_lean(forbidden):
 
 
 def test_files_and_functions_stay_readable():
-    """No file over 400 lines, no function over 60: what a reader holds in the head."""
+    """No file over 320 lines, no function over 60: what a reader holds in the head."""
     for _, path in _modules():
         text = path.read_text()
-        assert text.count("\n") <= 400, path.name
+        assert text.count("\n") <= 320, path.name
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 assert node.end_lineno - node.lineno <= 60, f"{path.name}: {node.name}"

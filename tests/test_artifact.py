@@ -15,7 +15,7 @@ import pytest
 from egressprobe.lab.certs import issue, make_authority
 from egressprobe.lab.dns import DnsServer, Records, serve_zone
 from egressprobe.lab.servers import HttpServer, Loop, server_context
-from egressprobe.model import Report
+from egressprobe.report import Report
 from tests import emf, network
 from tests.conftest import ROOT
 

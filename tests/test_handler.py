@@ -12,8 +12,8 @@ from egressprobe.lab.certs import issue, make_authority
 from egressprobe.lab.dns import DnsServer, Records, serve_zone
 from egressprobe.lab.servers import HttpServer, TcpServer, server_context
 from egressprobe.lookup import ResolverConfig
-from egressprobe.model import Report
 from egressprobe.publish.data import from_json, response, to_json
+from egressprobe.report import Report
 from egressprobe.run import Edges
 from tests import emf
 

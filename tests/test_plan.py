@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from egressprobe.failure import Code
 from egressprobe.guard import forbidden
+from egressprobe.inputs import InputError
 from egressprobe.lab.certs import make_authority
 from egressprobe.model import Endpoint, Expect, Kind
 from egressprobe.pem import BundleError, anchors
-from egressprobe.plan import InputError, read_plan, sampled, target_from_url
+from egressprobe.plan import read_plan, sampled, target_from_url
 
 PEM = make_authority("ca").pem
 HOOK = {"kind": "webhook", "name": "h", "url": "https://h.example/v"}
@@ -103,6 +104,7 @@ def test_bad_targets(changes, said):
         ({"targets": [HOOK, HOOK]}, "targets[1].name: «h» is the name of targets[0] already"),
         ({"targets": [HOOK] * 2001}, "targets: has 2001 entries; at most 2000 fit one run"),
         ({"targets": [HOOK], "resolvers": ["nope"]}, "resolvers[0]: «nope» is not ADDR or ADDR:PORT"),
+        ({"targets": [HOOK], "resolvers": ["10.0.0.1"] * 4}, "resolvers: has 4 entries; a resolver asks at most 3"),
         ({"targets": [HOOK], "bundles": {"a": "x"}}, "bundles.a: is neither PEM nor base64"),
         ({"targets": [HOOK], "ipFamily": "ipv5"}, "ipFamily: invalid enum value 'ipv5'"),
         ({"targets": [HOOK], "sources": {"ipv4": "::1"}}, "sources.ipv4: «::1» is no ipv4 address"),

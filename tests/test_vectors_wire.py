@@ -10,8 +10,8 @@ from egressprobe.lab.certs import issue, make_authority
 from egressprobe.lab.dns import DnsServer, Records, serve_zone
 from egressprobe.lab.servers import HttpServer, Loop, server_context
 from egressprobe.lookup import ResolverConfig
-from egressprobe.model import Result
 from egressprobe.plan import read_plan
+from egressprobe.report import Result
 from egressprobe.run import Edges, run
 from tests import network, vectors
 

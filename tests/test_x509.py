@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from egressprobe.certificates import chain_failure, days_left, refusal_failure, views
 from egressprobe.failure import Code
+from egressprobe.hostname import hostname_error
 from egressprobe.lab.certs import issue, make_authority
-from egressprobe.x509 import CertificateError, hostname_error, name_text, parse
+from egressprobe.x509 import CertificateError, name_text, parse
 
 CA = make_authority("unit ca")
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from egressprobe.catalog_failures import FAILURES, Entry
-from egressprobe.model import Finding
+from egressprobe.report import Finding
 
 DOCS = "docs/findings.md"
 

@@ -14,15 +14,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from egressprobe.failure import Code, Failure, Phase
+from egressprobe.hostname import hostname_error
 from egressprobe.model import CertificateView
-from egressprobe.x509 import (
-    Certificate,
-    CertificateError,
-    hostname_error,
-    name_text,
-    parse,
-    validity_error,
-)
+from egressprobe.x509 import Certificate, CertificateError, name_text, parse, validity_error
 
 MAX_CHAIN = 10  # certificates shown; a server may send any number
 _MAX_NAMES = 50

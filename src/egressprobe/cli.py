@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from egressprobe import __version__
-from egressprobe.model import Kind, Plan, Report, Verdict
-from egressprobe.plan import InputError, read_plan, target_from_url
+from egressprobe.inputs import InputError
+from egressprobe.model import Kind, Plan, Verdict
+from egressprobe.plan import read_plan, target_from_url
+from egressprobe.report import Report
 
 OK, OUR_ERROR, BAD_INPUT, FAILED, NOT_SURE = 0, 1, 2, 3, 4
 _EXIT = {Verdict.PASS: OK, Verdict.FAIL: FAILED, Verdict.DEGRADED: NOT_SURE, Verdict.UNKNOWN: NOT_SURE}

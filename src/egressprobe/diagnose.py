@@ -15,21 +15,8 @@ from egressprobe.apiserver import sentence
 from egressprobe.catalog import FINDINGS, finding
 from egressprobe.failure import NOT_MEASURED, Code, Failure, Phase
 from egressprobe.forecast import Client
-from egressprobe.model import (
-    Attempt,
-    Expect,
-    FailurePolicy,
-    Finding,
-    Forecast,
-    Hop,
-    Impact,
-    Measurement,
-    Resolution,
-    Result,
-    Target,
-    TargetView,
-    Verdict,
-)
+from egressprobe.model import Attempt, Expect, FailurePolicy, Hop, Impact, Measurement, Resolution, Target, Verdict
+from egressprobe.report import Finding, Forecast, Result, TargetView
 from egressprobe.rules import RULES
 
 LEAST_SHARE = 2 / 3  # a fail-closed webhook that fails every third call is an outage

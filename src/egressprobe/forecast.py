@@ -19,7 +19,8 @@ from msgspec.structs import replace
 from egressprobe.failure import NOT_MEASURED, SILENT, Code, Failure, Phase
 from egressprobe.godial import Leg, NotMeasuredError, dial
 from egressprobe.lookup import conclude
-from egressprobe.model import Attempt, Forecast, Hop, Measurement, Target
+from egressprobe.model import Attempt, Hop, Measurement, Target
+from egressprobe.report import Forecast
 from egressprobe.rfc6724 import sort_addresses
 from egressprobe.rules import DIALER_LIMIT, RULES, TLS_HANDSHAKE_LIMIT, ClientRules
 

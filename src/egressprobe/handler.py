@@ -21,10 +21,12 @@ from aws_lambda_powertools.logging import Logger
 
 from egressprobe.failure import Code
 from egressprobe.guard import forbidden
-from egressprobe.model import REPORT_SCHEMA, Plan, Report, Summary, Verdict
-from egressprobe.plan import InputError, read_plan, sampled
+from egressprobe.inputs import InputError
+from egressprobe.model import Plan, Verdict
+from egressprobe.plan import read_plan, sampled
 from egressprobe.publish.data import response
 from egressprobe.publish.metrics import Detail, publish
+from egressprobe.report import REPORT_SCHEMA, Report, Summary
 from egressprobe.run import REAL_WORLD, Edges, Place, run, vantage
 
 # Printing EMF, building and serialising the report, on a starved CPU. Seconds.

@@ -6,8 +6,8 @@ Data flows one way: event -> plan -> measurement -> forecast -> diagnosis -> rep
 - `Measurement` says what was seen, phase by phase, and judges nothing: it is made of `Hop`s (a webhook is
   one hop; an OIDC provider is discovery, its redirects and the key set), each a `Resolution` and one
   `Attempt` an address.
-- `Forecast` says what one fresh kube-apiserver call would do, given that measurement.
-- `Result`, `Finding` and `Report` are the answer. Their JSON names (camelCase) are the contract.
+
+What it means is in report.py. The JSON names (camelCase) are the contract.
 
 All times are milliseconds when the name ends in `_ms` (JSON `Ms`), seconds when it ends in `_seconds`.
 A `_ms` value comes from the kernel where the kernel gives one (TCP_INFO, receive time stamps); the
@@ -15,14 +15,13 @@ A `_ms` value comes from the kernel where the kernel gives one (TCP_INFO, receiv
 """
 
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
 from egressprobe.failure import Failure
 
 TARGETS_SCHEMA = "egressprobe/targets/v1"
-REPORT_SCHEMA = "egressprobe/report/v1"
 
 
 class Struct(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -259,97 +258,3 @@ class Measurement(Struct, frozen=True):
     views: tuple[Resolution, ...] = ()
     control: Hop | None = None
     failure: Failure | None = None
-
-
-# -- what it means ---------------------------------------------------------------------------------------
-
-
-class Forecast(Struct, frozen=True):
-    """What one fresh kube-apiserver call would do.
-
-    seconds: until it returns, either way. error: kube-apiserver's network error, None when it passes.
-    share: fraction of equally likely calls that pass (rotations of the answer, choice of endpoint);
-    share_unknown: fraction of which we cannot say.
-    """
-
-    outcome: Literal["pass", "fail"]
-    seconds: float
-    error: str | None = None
-    share: float = 1.0
-    share_unknown: float = 0.0
-    dns_seconds: float = 0.0
-    failure: Failure | None = None
-
-
-class Finding(Struct, frozen=True):
-    """One thing worth a person's time; text and anchor come from the catalogue."""
-
-    code: str
-    severity: Literal["error", "warning", "info"]
-    summary: str
-    evidence: dict[str, Any] = {}
-    remedy: str = ""
-    docs: str = ""
-
-
-class TargetView(Struct, frozen=True):
-    """A target as a report shows it: no certificates, no query."""
-
-    kind: Kind
-    name: str
-    url: str
-    service: ServiceRef | None = None
-    addresses: tuple[str, ...] = ()
-    ca_bundle: str = "system"
-    timeout_seconds: int = 10
-    failure_policy: FailurePolicy | None = None
-    expect: Expect = Expect.REACHABLE
-
-
-class Result(msgspec.Struct, frozen=True, rename="camel"):
-    target: TargetView
-    verdict: Verdict
-    impact: Impact
-    switch_relevant: bool
-    failure: Failure | None
-    forecast: Forecast | None
-    resolutions: tuple[Resolution, ...]
-    attempts: tuple[Attempt, ...]
-    http: tuple[HttpExchange, ...]
-    findings: tuple[Finding, ...]
-    duration_ms: float
-
-
-class Summary(msgspec.Struct, frozen=True):
-    """Targets by verdict."""
-
-    # "pass" is a Python keyword
-    passed: int = msgspec.field(name="pass", default=0)
-    degraded: int = 0
-    fail: int = 0
-    unknown: int = 0
-
-
-class Vantage(msgspec.Struct, frozen=True, rename="camel"):
-    """Where the probe stood and what it stood on."""
-
-    cluster_name: str | None
-    subnet_id: str | None
-    availability_zone: str | None
-    resolvers: tuple[str, ...]
-    openssl_version: str
-    version: str
-    trust_store: str = ""
-
-
-class Report(msgspec.Struct, frozen=True, rename="camel"):
-    schema_version: str
-    run_id: str
-    started_at: str
-    duration_ms: float
-    vantage: Vantage
-    verdict: Verdict
-    summary: Summary
-    results: tuple[Result, ...]
-    findings: tuple[Finding, ...]
-    limits: str = ""

@@ -20,18 +20,7 @@ from egressprobe.exchange import exchange
 from egressprobe.failure import Code, Failure, Phase
 from egressprobe.guard import Guard
 from egressprobe.lookup import ResolverConfig, server_text, split_server
-from egressprobe.model import (
-    Attempt,
-    Endpoint,
-    Expect,
-    Hop,
-    Kind,
-    Measurement,
-    Plan,
-    Resolution,
-    Role,
-    Target,
-)
+from egressprobe.model import Attempt, Endpoint, Expect, Hop, Kind, Measurement, Plan, Resolution, Role, Target
 from egressprobe.resolve import compare, resolve
 from egressprobe.rules import RULES
 from egressprobe.tls import Session, shake_hands

@@ -18,19 +18,9 @@ from egressprobe.failure import Code, Failure, Phase
 from egressprobe.forecast import client_for, forecast
 from egressprobe.guard import Guard, forbidden
 from egressprobe.lookup import ResolverConfig
-from egressprobe.model import (
-    REPORT_SCHEMA,
-    Expect,
-    Measurement,
-    Plan,
-    Report,
-    Result,
-    Summary,
-    Target,
-    Vantage,
-    Verdict,
-)
+from egressprobe.model import Expect, Measurement, Plan, Target, Verdict
 from egressprobe.probe import Probe
+from egressprobe.report import REPORT_SCHEMA, Report, Result, Summary, Vantage
 from egressprobe.resolve import override_servers, system_config
 from egressprobe.slots import Slots
 from egressprobe.trust import trust_store

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from egressprobe.plan import InputError
+from egressprobe.inputs import InputError
 
 MAX_BYTES = 8 << 20
 _MAX_NODES = 500_000

@@ -7,6 +7,7 @@ arrival of data from SO_TIMESTAMPNS (socket(7); `loop.sock_recv` drops ancillary
 """
 
 import asyncio
+import atexit
 import socket
 import struct
 import sys
@@ -56,6 +57,7 @@ def keep_stamps() -> None:
     if _keeper is None and _LINUX:
         with suppress(OSError):
             _keeper = open_socket("127.0.0.1", socket.SOCK_DGRAM)
+            atexit.register(_keeper.close)
 
 
 def receive(sock: socket.socket, size: int) -> tuple[bytes, float | None]:

@@ -1,10 +1,9 @@
-"""Certificates as Go reads them: the few fields that decide, out of DER, and Go's host name rules.
+"""Certificates as Go reads them: the few fields that decide, out of DER.
 
 A whole X.509 library costs 36 ms of import at full CPU and 300 ms at a small Lambda's; the probe needs a
 dozen fields a minute. `parse` walks the DER of RFC 5280 section 4.1 and raises `CertificateError` with
 Go's text where Go's parser (crypto/x509/parser.go) refuses; signatures are OpenSSL's business.
 
-`hostname_error` is crypto/x509.Certificate.VerifyHostname with the texts of HostnameError.
 """
 
 import hashlib
@@ -35,9 +34,6 @@ _ATTRIBUTES = {
     "2.5.4.9": "STREET",
     "2.5.4.17": "POSTALCODE",
 }
-
-# crypto/x509/verify.go HostnameError.Error: so many names are listed, more are only counted
-_MAX_NAMES_IN_ERROR = 100
 
 
 class CertificateError(ValueError):
@@ -256,69 +252,6 @@ def _extensions(der: bytes, fields: list[tuple[int, int, int]]) -> dict[str, tup
             critical = len(parts) == 3 and der[parts[1][1] : parts[1][2]] == b"\xff"
             found[oid] = (critical, der[parts[-1][1] : parts[-1][2]])
     return found
-
-
-# -- host names: crypto/x509/verify.go -------------------------------------------------------------------
-
-_LABEL = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
-
-
-def _valid(host: str, *, pattern: bool) -> bool:
-    """validHostname: what takes part in wildcard and trailing-dot matching."""
-    if not pattern:
-        host = host.removesuffix(".")
-    if not host or host == "*":
-        return False
-    for i, label in enumerate(host.split(".")):
-        if pattern and i == 0 and label == "*":
-            continue
-        if not label or label[0] == "-" or not _LABEL.issuperset(label):
-            return False
-    return True
-
-
-def _matches(pattern: str, host: str) -> bool:
-    """matchHostnames: a wildcard stands for exactly one leftmost label, whatever its parent."""
-    wanted, given = pattern.lower().split("."), host.removesuffix(".").lower().split(".")
-    if not pattern or not host or len(wanted) != len(given):
-        return False
-    return all(w == g or (i == 0 and w == "*") for i, (w, g) in enumerate(zip(wanted, given, strict=True)))
-
-
-def hostname_error(certificate: Certificate, host: str) -> str | None:
-    """None when `certificate` is good for `host` (a name or an IP address), else Go's text."""
-    try:
-        wanted = ip_address(host)
-    except ValueError:
-        wanted = None
-    if wanted is not None:
-        text = str(getattr(wanted, "ipv4_mapped", None) or wanted)
-        if text in certificate.ip_addresses:
-            return None
-    else:
-        name_is_valid = _valid(host.lower(), pattern=False)
-        for name in certificate.dns_names:
-            if name_is_valid and _valid(name, pattern=True):
-                if _matches(name, host):
-                    return None
-            elif name.lower() == host.lower() and name not in ("", "."):
-                return None
-    return _hostname_text(certificate, host, is_address=wanted is not None)
-
-
-def _hostname_text(certificate: Certificate, host: str, *, is_address: bool) -> str:
-    has_san = SUBJECT_ALT_NAME in certificate.extensions
-    if not has_san and _matches(certificate.common_name, host):
-        return "x509: certificate relies on legacy Common Name field, use SANs instead"
-    names = certificate.ip_addresses if is_address else certificate.dns_names
-    if is_address and not names:
-        return f"x509: cannot validate certificate for {host} because it doesn't contain any IP SANs"
-    if len(names) >= _MAX_NAMES_IN_ERROR:
-        what = "IP SANs" if is_address else "names"
-        return f"x509: certificate is valid for {len(names)} {what}, but none matched {host}"
-    if not "".join(names):
-        return f"x509: certificate is not valid for any names, but wanted to match {host}"
-    return f"x509: certificate is valid for {', '.join(names)}, not {host}"
 
 
 def validity_error(certificate: Certificate, now: datetime) -> str | None:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from egressprobe.lab.scenario import EXPECTED, LabError, lab
-from egressprobe.model import Report
+from egressprobe.report import Report
 
 _FUNCTION_SECONDS = 30.0
 

@@ -6,7 +6,8 @@ import msgspec
 from msgspec.structs import replace
 
 from egressprobe.catalog import finding
-from egressprobe.model import Attempt, Report, Resolution, Result
+from egressprobe.model import Attempt, Resolution
+from egressprobe.report import Report, Result
 
 # A synchronous invocation answers with at most 6 MB; JSON inside JSON and base64 eat a third.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html

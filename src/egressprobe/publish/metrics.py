@@ -14,7 +14,8 @@ from typing import Any, Literal
 
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from egressprobe.model import Report, Result, Verdict
+from egressprobe.model import Verdict
+from egressprobe.report import Report, Result
 
 NAMESPACE = "EgressProbe"
 _UNSET = "unset"  # CloudWatch refuses empty dimension values

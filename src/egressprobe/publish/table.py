@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from egressprobe.catalog import lookup
 from egressprobe.failure import Phase
-from egressprobe.model import Attempt, Impact, Report, Result, Verdict
+from egressprobe.model import Attempt, Impact, Verdict
+from egressprobe.report import Report, Result
 
 _COLOURS = {Verdict.PASS: "32", Verdict.DEGRADED: "33", Verdict.FAIL: "31", Verdict.UNKNOWN: "35"}
 _SHOWN = {Verdict.PASS: "pass", Verdict.DEGRADED: "DEGRADED", Verdict.FAIL: "FAIL", Verdict.UNKNOWN: "UNKNOWN"}

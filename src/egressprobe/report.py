@@ -1,0 +1,117 @@
+"""The nouns of the answer: what was measured, judged. Frozen, no I/O; their JSON is the report's contract.
+
+- `Forecast` says what one fresh kube-apiserver call would do.
+- `Finding` is one thing worth a person's time beside the verdict.
+- `Result` is one target's answer, `Report` the run's.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+from egressprobe.failure import Failure
+from egressprobe.model import (
+    Attempt,
+    Expect,
+    FailurePolicy,
+    HttpExchange,
+    Impact,
+    Kind,
+    Resolution,
+    ServiceRef,
+    Struct,
+    Verdict,
+)
+
+REPORT_SCHEMA = "egressprobe/report/v1"
+
+
+class Forecast(Struct, frozen=True):
+    """What one fresh kube-apiserver call would do.
+
+    seconds: until it returns, either way. error: kube-apiserver's network error, None when it passes.
+    share: fraction of equally likely calls that pass (rotations of the answer, choice of endpoint);
+    share_unknown: fraction of which we cannot say.
+    """
+
+    outcome: Literal["pass", "fail"]
+    seconds: float
+    error: str | None = None
+    share: float = 1.0
+    share_unknown: float = 0.0
+    dns_seconds: float = 0.0
+    failure: Failure | None = None
+
+
+class Finding(Struct, frozen=True):
+    """One thing worth a person's time; text and anchor come from the catalogue."""
+
+    code: str
+    severity: Literal["error", "warning", "info"]
+    summary: str
+    evidence: dict[str, Any] = msgspec.field(default_factory=dict)
+    remedy: str = ""
+    docs: str = ""
+
+
+class TargetView(Struct, frozen=True):
+    """A target as a report shows it: no certificates, no query."""
+
+    kind: Kind
+    name: str
+    url: str
+    service: ServiceRef | None = None
+    addresses: tuple[str, ...] = ()
+    ca_bundle: str = "system"
+    timeout_seconds: int = 10
+    failure_policy: FailurePolicy | None = None
+    expect: Expect = Expect.REACHABLE
+
+
+class Result(msgspec.Struct, frozen=True, rename="camel"):
+    target: TargetView
+    verdict: Verdict
+    impact: Impact
+    switch_relevant: bool
+    failure: Failure | None
+    forecast: Forecast | None
+    resolutions: tuple[Resolution, ...]
+    attempts: tuple[Attempt, ...]
+    http: tuple[HttpExchange, ...]
+    findings: tuple[Finding, ...]
+    duration_ms: float
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """Targets by verdict."""
+
+    # "pass" is a Python keyword
+    passed: int = msgspec.field(name="pass", default=0)
+    degraded: int = 0
+    fail: int = 0
+    unknown: int = 0
+
+
+class Vantage(msgspec.Struct, frozen=True, rename="camel"):
+    """Where the probe stood and what it stood on."""
+
+    cluster_name: str | None
+    subnet_id: str | None
+    availability_zone: str | None
+    resolvers: tuple[str, ...]
+    openssl_version: str
+    version: str
+    trust_store: str = ""
+
+
+class Report(msgspec.Struct, frozen=True, rename="camel"):
+    schema_version: str
+    run_id: str
+    started_at: str
+    duration_ms: float
+    vantage: Vantage
+    verdict: Verdict
+    summary: Summary
+    results: tuple[Result, ...]
+    findings: tuple[Finding, ...]
+    limits: str = ""
