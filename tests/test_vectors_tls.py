@@ -31,6 +31,8 @@ _IP4 = socket.inet_aton("10.99.0.10")
 # Both want a second opinion over the unverified chain, because OpenSSL refuses the leaf's usage.
 OUTCOME_GAPS = {"port-kucertsign", "port-ekuany"}
 
+# The reset overtakes connect(2)'s own success or does not: the error is the dial's, or the first write's or read's.
+RACES = {"port-rstnow"}
 
 # Servers whose alert must reach us, which asyncio's own TLS would drop.
 _REFUSING = {
@@ -256,6 +258,9 @@ def test_on_the_wire(case, results):
         assert one.forecast.outcome != case["verdict"], "mended: take it out of OUTCOME_GAPS"
         return
     assert one.forecast.outcome == case["verdict"], one.failure
+    if case["id"] in RACES:
+        assert "connection reset by peer" in one.forecast.error
+        return
     same = vectors.normal(one.forecast.error) == vectors.normal(case.get("error"))
     assert same, (one.forecast.error, case.get("error"))
     assert vectors.close(one.forecast.seconds, case.get("seconds"))
