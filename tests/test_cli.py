@@ -10,6 +10,7 @@ import yaml
 
 from egressprobe import cli
 from egressprobe.lab.demo import surprises
+from egressprobe.lab.dns import DnsServer, Reply
 from egressprobe.lab.scenario import EXPECTED
 from egressprobe.publish.data import from_json
 
@@ -191,3 +192,17 @@ def test_colour_and_progress_only_on_a_terminal(tmp_path):
 
 def test_version():
     assert egressprobe("--version").stdout.startswith("egressprobe 0.")
+
+
+def test_progress_on_a_terminal_for_runs_over_a_second(lab_loop):
+    """A counter appears after a second and is wiped; piped, nothing of it is seen."""
+    silent = lab_loop.start(DnsServer(lambda *_: Reply(None)))
+    command = f"-m egressprobe run https://x.example/ --timeout-seconds 2 --resolver {silent.text}"
+    run = subprocess.run(
+        ["script", "-qec", f"{sys.executable} {command}", "/dev/null"], capture_output=True, text=True, check=False
+    )
+    assert "0 of 1 targets measured, 1 s" in run.stdout
+    assert "\x1b[K" in run.stdout
+    piped = egressprobe(*command.split()[2:])
+    assert (piped.returncode, piped.stderr) == (3, "")
+    assert "context deadline exceeded" in piped.stdout
