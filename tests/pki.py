@@ -56,6 +56,9 @@ def name(common_name: str) -> bytes:
 
 
 def _time(moment: datetime) -> bytes:
+    """RFC 5280 section 4.1.2.5: UTCTime through 2049."""
+    if moment.year < 2050:
+        return tlv(0x17, moment.strftime("%y%m%d%H%M%SZ").encode())
     return tlv(0x18, moment.strftime("%Y%m%d%H%M%SZ").encode())
 
 

@@ -9,13 +9,17 @@ import pytest
 
 SRC = Path(__file__).parents[1] / "src" / "egressprobe"
 FLOORS = (
-    {"__init__", "failure", "guard", "rfc6724", "x509", "tlsrecord", "urls", "budget", "catalog_failures"},
-    {"model", "hostname", "pem", "dnsmessage"},
-    {"report", "inputs", "lookup", "certificates", "wire", "trust"},
-    {"connect", "resolve", "tls", "rules", "catalog", "apiserver"},
-    {"exchange", "godial", "targetspec"},
-    {"oidc", "forecast", "slots", "plan"},
-    {"probe", "diagnose", "publish", "targetsfile"},
+    {"__init__", "failure", "guard", "rfc6724", "der", "tlsrecord", "urls", "budget", "catalog_failures"},
+    {"model", "x509ext", "dnsmessage"},
+    {"x509", "report", "inputs", "lookup", "wire", "trust"},
+    {"hostname", "constraints", "pem", "connect", "resolve", "rules", "catalog", "apiserver"},
+    {"goverify", "godial", "targetspec"},
+    {"signatures", "forecast", "slots", "plan"},
+    {"certificates", "diagnose", "publish", "targetsfile"},
+    {"tls"},
+    {"exchange"},
+    {"oidc"},
+    {"probe"},
     {"oidcprobe", "run"},
     {"doctor"},
     {"handler"},
@@ -59,7 +63,23 @@ def test_imports_point_only_to_lower_floors():
 
 def test_the_pure_floors_touch_no_socket():
     """What decides imports neither asyncio nor socket nor ssl."""
-    pure = {"failure", "model", "report", "guard", "rfc6724", "x509", "hostname", "tlsrecord", "urls", "lookup", "pem"}
+    pure = {
+        "failure",
+        "model",
+        "report",
+        "guard",
+        "rfc6724",
+        "der",
+        "x509",
+        "x509ext",
+        "hostname",
+        "constraints",
+        "goverify",
+        "tlsrecord",
+        "urls",
+        "lookup",
+        "pem",
+    }
     pure |= {"forecast", "godial", "diagnose", "apiserver", "catalog", "dnsmessage"}
     for module, path in _modules():
         if module in pure:

@@ -1,8 +1,4 @@
-"""The recorded TLS verdicts on real servers. A false pass is the worst bug there is: none may appear, now or later.
-
-The last corners of certificate rules are named in `GAPS`: places where we still fail what the API server
-passes, or say it in other words. The test fails when one of them is mended, so that the list stays true.
-"""
+"""The recorded TLS verdicts on real servers. A false pass is the worst bug there is: none may appear, now or later."""
 
 import asyncio
 import socket
@@ -27,9 +23,6 @@ EKU = pki.extended_key_usage(pki.SERVER)
 _HOUR = timedelta(hours=1)
 _IP4 = socket.inet_aton("10.99.0.10")
 
-# What we do not say as the API server does yet: outcome or text. Never a false pass.
-# Both want a second opinion over the unverified chain, because OpenSSL refuses the leaf's usage.
-OUTCOME_GAPS = {"port-kucertsign", "port-ekuany"}
 
 # The reset overtakes connect(2)'s own success or does not: the error is the dial's, or the first write's or read's.
 RACES = {"port-rstnow"}
@@ -250,13 +243,10 @@ def results():
 @pytest.mark.netns
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["id"])
 def test_on_the_wire(case, results):
-    """Outcome, text and seconds as recorded, but for the named gaps; and never a false pass."""
+    """Outcome, text and seconds as recorded; and never a false pass."""
     one = results[case["id"]]
     assert one.forecast is not None, one.failure
     assert not (one.forecast.outcome == "pass" and case["verdict"] == "fail"), "a false pass"
-    if case["id"] in OUTCOME_GAPS:
-        assert one.forecast.outcome != case["verdict"], "mended: take it out of OUTCOME_GAPS"
-        return
     assert one.forecast.outcome == case["verdict"], one.failure
     if case["id"] in RACES:
         assert "connection reset by peer" in one.forecast.error
@@ -268,4 +258,3 @@ def test_on_the_wire(case, results):
 
 def test_all_recorded_cases_are_tried():
     assert len(CASES) == 76
-    assert {case["id"] for case in CASES} >= OUTCOME_GAPS

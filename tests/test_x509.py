@@ -1,17 +1,13 @@
 """Certificates as Go reads them: DER, names, and what OpenSSL's refusals are called."""
 
-import ssl
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egressprobe.certificates import chain_failure, days_left, refusal_failure, views
+from egressprobe.certificates import Trust, days_left, failure, views
 from egressprobe.failure import Code
 from egressprobe.hostname import hostname_error
 from egressprobe.lab.certs import issue, make_authority
@@ -36,7 +32,10 @@ def test_parse_reads_what_the_library_reads():
     assert ours.issuer == theirs.issuer.public_bytes()
     assert ours.subject == theirs.subject.public_bytes()
     assert ours.sha256 == theirs.fingerprint(hashes.SHA256()).hex()
-    assert (ours.dns_names, ours.ip_addresses) == (("a.example", "*.b.example"), ("10.0.0.1", "fd00::1"))
+    assert (ours.extensions.dns_names, ours.extensions.ip_addresses) == (
+        ("a.example", "*.b.example"),
+        ("10.0.0.1", "fd00::1"),
+    )
     assert (ours.common_name, name_text(ours.issuer), ours.version) == ("leaf", "CN=unit ca", 3)
 
 
@@ -63,9 +62,9 @@ def test_negative_serials_are_refused():
     wire[at] |= 0x80
     with pytest.raises(CertificateError, match="x509: negative serial number"):
         parse(bytes(wire))
-    failure = chain_failure([bytes(wire)], "a.example", datetime.now(UTC))
-    assert failure.code is Code.TLS_CERT_INVALID
-    assert failure.api_server_error == "tls: failed to parse certificate from server: x509: negative serial number"
+    refused = failure([bytes(wire)], Trust("a.example", tuple, bundle=True), datetime.now(UTC), verified=True)
+    assert refused.code is Code.TLS_CERT_INVALID
+    assert refused.api_server_error == "tls: failed to parse certificate from server: x509: negative serial number"
 
 
 @pytest.mark.parametrize(
@@ -104,73 +103,3 @@ def test_days_left_are_those_of_the_first_to_end():
     days, ends_soon = days_left([der(soon), der(CA)], datetime.now(UTC))
     assert 1.9 < days < 2
     assert ends_soon
-
-
-def _refused(code, message="refused"):
-    error = ssl.SSLCertVerificationError(1, message)
-    error.verify_code, error.verify_message = code, message
-    return error
-
-
-def _leaf(key, algorithm=None, signer=None):
-    now = datetime.now(UTC)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "signer")])
-    return (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(7)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=90))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("a.example")]), critical=False)
-        .sign(signer or key, algorithm or hashes.SHA256())
-        .public_bytes(serialization.Encoding.DER)
-    )
-
-
-@pytest.mark.parametrize(
-    ("verify_code", "code", "text"),
-    [
-        (20, Code.TLS_UNKNOWN_AUTHORITY, "certificate signed by unknown authority"),
-        (26, Code.TLS_CERT_INVALID, "certificate specifies an incompatible key usage"),
-        (10, Code.TLS_CERT_EXPIRED, "certificate has expired or is not yet valid: current time"),
-        (
-            79,
-            Code.TLS_CERT_INVALID,
-            'certificate signed by unknown authority (possibly because of "x509: invalid signature: parent certificate '
-            'cannot sign this kind of certificate" while trying to verify candidate authority certificate "unit ca")',
-        ),
-    ],
-)
-def test_openssl_codes_in_gos_words(verify_code, code, text):
-    failure = refusal_failure(_refused(verify_code), [der(LEAF)], "a.example", datetime.now(UTC))
-    assert failure.code is code
-    assert failure.api_server_error.startswith(f"tls: failed to verify certificate: x509: {text}")
-
-
-def test_the_leafs_dates_and_name_come_before_the_chain():
-    """Go looks at the leaf first: an expired leaf of an unknown CA is expired."""
-    old = issue(CA, ("a.example",), ends=timedelta(days=-1))
-    now = datetime.now(UTC)
-    assert refusal_failure(_refused(20), [der(old)], "b.example", now).code is Code.TLS_CERT_EXPIRED
-    assert refusal_failure(_refused(20), [der(LEAF)], "c.example", now).code is Code.TLS_HOSTNAME_MISMATCH
-
-
-def test_small_rsa_keys():
-    """OpenSSL says "EE certificate key too weak", Go how many bits."""
-    rng = rsa.generate_private_key(65537, 1024)
-    failure = refusal_failure(_refused(66), [_leaf(rng)], "a.example", datetime.now(UTC))
-    assert failure.api_server_error.startswith("tls: invalid signature by the server certificate: crypto/rsa: 1024-bit")
-
-
-def test_sha1_signatures():
-    """The hint names the algorithm and the candidate authority."""
-    wire = bytearray(_leaf(rsa.generate_private_key(65537, 2048)))
-    sha256, sha1 = bytes.fromhex("2a864886f70d01010b"), bytes.fromhex("2a864886f70d010105")
-    failure = refusal_failure(_refused(68), [bytes(wire).replace(sha256, sha1)], "a.example", datetime.now(UTC))
-    assert failure.api_server_error == (
-        "tls: failed to verify certificate: x509: certificate signed by unknown authority (possibly because of "
-        '"x509: cannot verify signature: insecure algorithm SHA1-RSA" while trying to verify candidate authority '
-        'certificate "signer")'
-    )

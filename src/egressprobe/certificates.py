@@ -1,43 +1,28 @@
 """Whether kube-apiserver would take a certificate chain, and in which words it refuses.
 
-OpenSSL builds the chain and checks the signatures; Go's rules decide around it, in Go's order
-(crypto/tls/handshake_client.go verifyServerCertificate, crypto/x509/verify.go Certificate.Verify):
-
-1. every certificate sent must parse, also one that is not needed;
-2. the leaf must be within its dates;
-3. the leaf must be good for the host name;
-4. then the chain, for which OpenSSL's verify code is translated to Go's text.
+OpenSSL verifies first. Where it is content, its signatures count and Go's rules are gone through without
+arithmetic (goverify.py): names compared byte by byte, constraints, usages, dates. Where it refuses, the
+unverified chain gets a second opinion by the same rules with real signature checks, because OpenSSL refuses
+what Go takes: a leaf with keyUsage keyCertSign, "any" as its only extended usage, unlike key identifiers.
 """
 
-import ssl
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import NamedTuple
 
+from egressprobe.der import CertificateError
 from egressprobe.failure import Code, Failure, Phase
-from egressprobe.hostname import hostname_error
+from egressprobe.goverify import Refusal, Signed, algorithm_error, check_leaf, small_rsa, verify
 from egressprobe.model import CertificateView
-from egressprobe.x509 import Certificate, CertificateError, name_text, parse, validity_error
+from egressprobe.x509 import EC_PUBLIC_KEY, ED25519, RSA_ENCRYPTION, Certificate, name_text, parse
 
 MAX_CHAIN = 10  # certificates shown; a server may send any number
 _MAX_NAMES = 50
 _MAX_TEXT = 300  # characters of a name shown
 _PREFIX = "tls: failed to verify certificate: "
 _SOON_DAYS, _SOON_SHARE = 7.0, 0.2  # less than min(7 days, a fifth of its life) left
-
-# include/openssl/x509_vfy.h
-_NOT_YET_VALID, _EXPIRED = 9, 10
-_UNKNOWN_ISSUER = frozenset({2, 18, 19, 20, 21})
-_CA_REFUSED = frozenset({24, 32, 79})  # invalid CA, keyUsage without certSign, basicConstraints
-_INVALID_PURPOSE = 26
-_EE_KEY_TOO_SMALL = 66
-_WEAK_SIGNATURE = 68
-# crypto/x509/x509.go signatureAlgorithmDetails: those Go calls insecure
-_INSECURE = {
-    "1.2.840.113549.1.1.5": "SHA1-RSA",
-    "1.2.840.10045.4.1": "ECDSA-SHA1",
-    "1.2.840.113549.1.1.4": "MD5-RSA",
-}
-_UNKNOWN = "x509: certificate signed by unknown authority"
+_LEAST_RSA_BITS, _MOST_RSA_BITS = 1024, 8192
 
 
 def views(chain: Sequence[bytes]) -> tuple[CertificateView, ...]:
@@ -49,7 +34,7 @@ def views(chain: Sequence[bytes]) -> tuple[CertificateView, ...]:
         except CertificateError as error:
             shown.append(CertificateView(str(error), "", "", "", ""))
             continue
-        names = one.dns_names + one.ip_addresses + one.other_names
+        names = tuple(text for _, text in one.extensions.names)
         shown.append(
             CertificateView(
                 subject=name_text(one.subject)[:_MAX_TEXT],
@@ -80,28 +65,26 @@ def days_left(chain: Sequence[bytes], now: datetime) -> tuple[float | None, bool
     return days, soon
 
 
-def chain_failure(chain: Sequence[bytes], host: str, now: datetime) -> Failure | None:
-    """Go's refusal of a chain that OpenSSL took; None when Go takes it too."""
+class Trust(NamedTuple):
+    """What a chain is judged against. anchors: what is trusted, in DER, asked for only when needed.
+
+    host: the name or address it must be good for. bundle: the anchors are a caBundle, not the system roots.
+    """
+
+    host: str
+    anchors: Callable[[], Sequence[bytes]]
+    bundle: bool
+
+
+def failure(chain: Sequence[bytes], trust: Trust, now: datetime, *, verified: bool) -> Failure | None:
+    """Go's refusal of a presented chain (leaf first); None when it accepts.
+
+    verified: OpenSSL was content, so the signatures are good and only the rules are gone through; else every
+    signature is checked here.
+    """
     if not chain:
         return Failure(Phase.TLS, Code.TLS_CERT_INVALID, "the server sent no certificate", "tls: no certificates")
-    return _before_chain(chain, host, now)
-
-
-def refusal_failure(
-    error: ssl.SSLCertVerificationError,
-    chain: Sequence[bytes],
-    host: str,
-    now: datetime,
-    anchors: Sequence[bytes] = (),
-) -> Failure:
-    """Go's refusal where OpenSSL refused. `anchors`: the caBundle, one of which may be what has expired."""
-    return _before_chain(chain, host, now) or _of_the_chain(
-        error, [parse(der) for der in chain], [parse(der) for der in anchors], now
-    )
-
-
-def _before_chain(chain: Sequence[bytes], host: str, now: datetime) -> Failure | None:
-    parsed = []
+    parsed: list[Certificate] = []
     for der in chain:
         try:
             parsed.append(parse(der))
@@ -109,72 +92,72 @@ def _before_chain(chain: Sequence[bytes], host: str, now: datetime) -> Failure |
             text = f"tls: failed to parse certificate from server: {error}"
             said = f"the server sends a certificate that Go refuses to read: {str(error).removeprefix('x509: ')}"
             return Failure(Phase.TLS, Code.TLS_CERT_INVALID, said, text)
-    if not parsed:
-        return None
-    leaf = parsed[0]
-    dates = validity_error(leaf, now)
-    if dates:
-        return _dates(leaf, dates, now, "the server's certificate")
-    name = hostname_error(leaf, host)
-    if name:
-        text = name.removeprefix("x509: ")
-        said = f"the server's {text}" if text.startswith("certificate") else text
-        return Failure(Phase.TLS, Code.TLS_HOSTNAME_MISMATCH, said, _PREFIX + name)
+    return _size_failure(parsed) or _verify(parsed, trust, now, verified=verified) or _key_failure(parsed[0])
+
+
+def _verify(chain: list[Certificate], trust: Trust, now: datetime, *, verified: bool) -> Failure | None:
+    leaf = chain[0]
+    if verified and not trust.bundle:  # a public root: OpenSSL's word for the chain, Go's rules for the leaf
+        refusal = check_leaf(leaf, trust.host, now)
+    else:
+        signed: Signed = algorithm_error
+        if not verified:
+            from egressprobe.signatures import signature_error
+
+            signed = signature_error
+        refusal = verify(chain, _roots(trust.anchors(), chain), trust.host, now, signed)
+    return _refused(refusal, leaf, now) if refusal else None
+
+
+def _roots(anchors: Sequence[bytes], chain: Sequence[Certificate]) -> list[Certificate]:
+    """The anchors that could matter: those whose subject some certificate names as its issuer, or the leaf itself."""
+    issuers = [one.issuer for one in chain]
+    found = []
+    for der in anchors:
+        if der == chain[0].der or any(issuer in der for issuer in issuers):
+            with suppress(CertificateError):
+                found.append(parse(der))
+    return found
+
+
+def _size_failure(chain: list[Certificate]) -> Failure | None:
+    """crypto/tls/handshake_client.go checkKeySize: no RSA key over 8192 bits, wherever it is in the chain."""
+    if any(one.rsa_bits is not None and one.rsa_bits > _MOST_RSA_BITS for one in chain):
+        text = f"tls: server sent certificate containing RSA key larger than {_MOST_RSA_BITS} bits"
+        return Failure(Phase.TLS, Code.TLS_CERT_INVALID, "the server's RSA key is too large for Go", text)
     return None
 
 
-def _dates(certificate: Certificate, text: str, now: datetime, what: str) -> Failure:
-    if now < certificate.not_before:
-        said = f"{what} is not valid before {certificate.not_before:%Y-%m-%d %H:%M} UTC"
-        return Failure(Phase.TLS, Code.TLS_CERT_NOT_YET_VALID, said, _PREFIX + text)
-    said = f"{what} expired on {certificate.not_after:%Y-%m-%d at %H:%M} UTC"
-    return Failure(Phase.TLS, Code.TLS_CERT_EXPIRED, said, _PREFIX + text)
-
-
-def _of_the_chain(
-    error: ssl.SSLCertVerificationError, chain: list[Certificate], anchors: list[Certificate], now: datetime
-) -> Failure:
-    code, leaf = error.verify_code, chain[0] if chain else None
-    if code in (_NOT_YET_VALID, _EXPIRED):
-        for one in (*chain[1:], *anchors):
-            dates = validity_error(one, now)
-            if dates:
-                return _dates(one, dates, now, f"the CA certificate «{one.common_name}»")
-        stamp = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        text = f"{_PREFIX}x509: certificate has expired or is not yet valid: current time {stamp}"
-        return Failure(Phase.TLS, Code.TLS_CERT_EXPIRED, "the CA certificate in the bundle has expired", text)
-    if code == _INVALID_PURPOSE:
-        said = "a certificate of the chain is not meant for servers (extended key usage)"
-        text = f"{_PREFIX}x509: certificate specifies an incompatible key usage"
-        return Failure(Phase.TLS, Code.TLS_CERT_INVALID, said, text)
-    issuer = name_text(leaf.issuer) if leaf else "?"
-    if code in _UNKNOWN_ISSUER:
-        said = f"nothing trusted signed the server's certificate; its issuer is «{issuer}»"
-        return Failure(Phase.TLS, Code.TLS_UNKNOWN_AUTHORITY, said, _PREFIX + _UNKNOWN)
-    if code == _EE_KEY_TOO_SMALL and leaf and leaf.rsa_bits:
+def _key_failure(leaf: Certificate) -> Failure | None:
+    """What Go notices only when the leaf's key is used."""
+    if leaf.key_algorithm not in (RSA_ENCRYPTION, EC_PUBLIC_KEY, ED25519):
+        text = "tls: server's certificate contains an unsupported type of public key: <nil>"
+        return Failure(Phase.TLS, Code.TLS_CERT_INVALID, "the server's key is of a kind that Go does not know", text)
+    if leaf.rsa_bits is not None and leaf.rsa_bits < _LEAST_RSA_BITS:
+        text = f"tls: invalid signature by the server certificate: {small_rsa(leaf.rsa_bits)}"
         said = f"the server's RSA key of {leaf.rsa_bits} bits is too small"
-        text = (
-            f"tls: invalid signature by the server certificate: crypto/rsa: {leaf.rsa_bits}-bit keys are insecure"
-            " (see https://go.dev/pkg/crypto/rsa#hdr-Minimum_key_size)"
-        )
         return Failure(Phase.TLS, Code.TLS_CERT_INVALID, said, text)
-    hint = _hint(code, chain)
-    said = f"the certificate chain is not accepted: {error.verify_message}"
-    known = Code.TLS_CERT_INVALID
-    return Failure(Phase.TLS, known, said, _PREFIX + _UNKNOWN + hint)
+    return None
 
 
-def _hint(code: int, chain: list[Certificate]) -> str:
-    """`(possibly because of ... while trying to verify candidate authority certificate ...)`."""
-    because = ""
-    culprit = chain[0] if chain else None
-    if code == _WEAK_SIGNATURE:
-        culprit = next((one for one in chain if one.signature_algorithm in _INSECURE), culprit)
-        algorithm = _INSECURE.get(culprit.signature_algorithm, "") if culprit else ""
-        because = f"x509: cannot verify signature: insecure algorithm {algorithm}"
-    elif code in _CA_REFUSED:
-        because = "x509: invalid signature: parent certificate cannot sign this kind of certificate"
-    if not because or culprit is None:
-        return ""
-    candidate = culprit.issuer_common_name
-    return f' (possibly because of "{because}" while trying to verify candidate authority certificate "{candidate}")'
+def _refused(refusal: Refusal, leaf: Certificate, now: datetime) -> Failure:
+    """A refusal as a failure: code, plain words, Go's text."""
+    text, guilty = _PREFIX + refusal.text, refusal.certificate
+    what = "the server's certificate" if guilty is leaf else f"the CA certificate «{guilty.hint_name}»"
+    plain = refusal.text.removeprefix("x509: ")
+    if refusal.kind == "dates":
+        if now < guilty.not_before:
+            said = f"{what} is not valid before {guilty.not_before:%Y-%m-%d %H:%M} UTC"
+            return Failure(Phase.TLS, Code.TLS_CERT_NOT_YET_VALID, said, text)
+        said = f"{what} expired on {guilty.not_after:%Y-%m-%d at %H:%M} UTC"
+        return Failure(Phase.TLS, Code.TLS_CERT_EXPIRED, said, text)
+    if refusal.kind == "name":
+        said = f"the server's {plain}" if plain.startswith("certificate") else plain
+        return Failure(Phase.TLS, Code.TLS_HOSTNAME_MISMATCH, said, text)
+    if refusal.kind == "authority":
+        said = f"nothing trusted signed the server's certificate; its issuer is «{name_text(leaf.issuer)}»"
+        return Failure(Phase.TLS, Code.TLS_UNKNOWN_AUTHORITY, said, text)
+    if refusal.kind == "usage":
+        said = "a certificate of the chain is not meant for servers (extended key usage)"
+        return Failure(Phase.TLS, Code.TLS_CERT_INVALID, said, text)
+    return Failure(Phase.TLS, Code.TLS_CERT_INVALID, f"{what} is refused: {plain}", text)

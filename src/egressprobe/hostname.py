@@ -6,7 +6,7 @@ not count, the Common Name never counts, and names that are no host names still 
 
 from ipaddress import ip_address
 
-from egressprobe.x509 import SUBJECT_ALT_NAME, Certificate
+from egressprobe.x509 import Certificate
 
 # crypto/x509/verify.go HostnameError.Error: so many names are listed, more are only counted
 _MAX_NAMES_IN_ERROR = 100
@@ -43,11 +43,11 @@ def hostname_error(certificate: Certificate, host: str) -> str | None:
         wanted = None
     if wanted is not None:
         text = str(getattr(wanted, "ipv4_mapped", None) or wanted)
-        if text in certificate.ip_addresses:
+        if text in certificate.extensions.ip_addresses:
             return None
     else:
         name_is_valid = _valid(host.lower(), pattern=False)
-        for name in certificate.dns_names:
+        for name in certificate.extensions.dns_names:
             if name_is_valid and _valid(name, pattern=True):
                 if _matches(name, host):
                     return None
@@ -57,10 +57,10 @@ def hostname_error(certificate: Certificate, host: str) -> str | None:
 
 
 def _hostname_text(certificate: Certificate, host: str, *, is_address: bool) -> str:
-    has_san = SUBJECT_ALT_NAME in certificate.extensions
+    has_san = certificate.extensions.san is not None
     if not has_san and _matches(certificate.common_name, host):
         return "x509: certificate relies on legacy Common Name field, use SANs instead"
-    names = certificate.ip_addresses if is_address else certificate.dns_names
+    names = certificate.extensions.ip_addresses if is_address else certificate.extensions.dns_names
     if is_address and not names:
         return f"x509: cannot validate certificate for {host} because it doesn't contain any IP SANs"
     if len(names) >= _MAX_NAMES_IN_ERROR:

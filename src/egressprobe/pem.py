@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from egressprobe.x509 import CertificateError, parse
+from egressprobe.der import CertificateError
+from egressprobe.x509 import parse
 
 _START, _END, _DASHES = b"-----BEGIN ", b"\n-----END ", b"-----"
 _SPACES = re.compile(rb"[ \t\r\n]+")

@@ -15,16 +15,29 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from egressprobe.budget import OIDC_LIMIT, SLACK, Budget
+from egressprobe.certificates import Trust
 from egressprobe.connect import connect
 from egressprobe.exchange import exchange
 from egressprobe.failure import Code, Failure, Phase
 from egressprobe.guard import Guard
 from egressprobe.lookup import ResolverConfig, server_text, split_server
-from egressprobe.model import Attempt, Endpoint, Expect, Hop, Kind, Measurement, Plan, Resolution, Role, Target
+from egressprobe.model import (
+    Attempt,
+    Endpoint,
+    Expect,
+    Handshake,
+    Hop,
+    Kind,
+    Measurement,
+    Plan,
+    Resolution,
+    Role,
+    Target,
+)
 from egressprobe.resolve import compare, resolve
 from egressprobe.rules import RULES
 from egressprobe.tls import Session, shake_hands
-from egressprobe.trust import context
+from egressprobe.trust import context, system_roots
 from egressprobe.urls import Place, is_address, parse_url, shown
 from egressprobe.wire import Stream, keep_stamps, source_address
 
@@ -55,13 +68,13 @@ class Probe:
         for target in self._plan.targets:
             if target.scheme != "tcp":
                 with suppress(Exception):  # it fails again for its own target, where it is that target's unknown
-                    self._context(target)
+                    self._context(target, verify=target.verify)
         if any(target.kind is Kind.OIDC for target in self._plan.targets):
             import egressprobe.oidcprobe  # noqa: F401 (66 ms, 640 on a small Lambda)
 
-    def _context(self, target: Target) -> ssl.SSLContext:
+    def _context(self, target: Target, *, verify: bool) -> ssl.SSLContext:
         anchors = self._plan.bundles.get(target.bundle, ())
-        return context(target.bundle, anchors, RULES[target.kind].alpn, verify=target.verify)
+        return context(target.bundle, anchors, RULES[target.kind].alpn, verify=verify)
 
     async def measure(self, target: Target) -> Measurement:
         """Everything there is to see of one target. Never raises but for cancellation."""
@@ -178,22 +191,35 @@ class Probe:
         attempt = replace(attempt, connect_ms=connected.ms, connect_user_ms=connected.user_ms)
         if place.scheme in ("tcp", "http"):
             return Channel(attempt, stream)
-        session, handshake, failure = await shake_hands(
-            stream,
-            self._context(target),
-            host=place.host,
-            # Go sends no SNI for an address and strips a trailing dot (crypto/tls hostnameInSNI)
-            server_name=None if is_address(place.host) else place.host.removesuffix("."),
-            verify=target.verify,
-            budget=budget,
-            anchors=self._plan.bundles.get(target.bundle, ()),
-        )
+        session, handshake, failure = await self._shake_hands(target, stream, place, budget, verify=target.verify)
+        if failure is None and not session.established:
+            # OpenSSL refuses what Go takes: once more without OpenSSL's opinion, judged by the same rules.
+            _hang_up(session)
+            stream, connected = await connect(endpoint, budget)
+            if stream is None:
+                return Channel(replace(attempt, failure=connected.failure, failure_ms=connected.ms), None)
+            session, handshake, failure = await self._shake_hands(target, stream, place, budget, verify=False)
         attempt = replace(attempt, tls=handshake, failure=failure, failure_ms=handshake.duration_ms)
         if failure:
             waited = handshake.user_ms if failure.code is Code.TLS_TIMEOUT else handshake.duration_ms
             _hang_up(session)
             return Channel(replace(attempt, failure_ms=waited), None)
         return Channel(replace(attempt, failure_ms=None), session)
+
+    async def _shake_hands(
+        self, target: Target, stream: Stream, place: Place, budget: Budget, *, verify: bool
+    ) -> tuple[Session, Handshake, Failure | None]:
+        tls = self._context(target, verify=verify)
+        anchors = self._plan.bundles.get(target.bundle, ())
+        trust = Trust(place.host, lambda: anchors or system_roots(tls), bundle=bool(anchors))
+        return await shake_hands(
+            stream,
+            tls,
+            # Go sends no SNI for an address and strips a trailing dot (crypto/tls hostnameInSNI)
+            server_name=None if is_address(place.host) else place.host.removesuffix("."),
+            trust=trust if target.verify else None,
+            budget=budget,
+        )
 
 
 def _untried(endpoint: Endpoint) -> Attempt:

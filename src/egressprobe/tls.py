@@ -4,20 +4,21 @@
 that names an intercepting firewall. Here each flight is written and read by hand, so times are staged, the
 chain survives a refusal, and the ServerHello is seen in the clear.
 
-A failure carries Go's text. The order of Go's checks is kept (crypto/tls/handshake_client.go
-verifyServerCertificate, crypto/x509/verify.go): parse every certificate, then the leaf's dates, then the
-host name, then the chain.
+A failure carries Go's text. What the chain is worth is for certificates.py to say: when OpenSSL refuses it and Go
+would not, the handshake ends without a failure and without being `established`, and the caller shakes hands
+again with a context that does not verify.
 """
 
 import asyncio
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 
 from egressprobe.budget import TLS_LIMIT, Budget
-from egressprobe.certificates import chain_failure, days_left, refusal_failure, views
+from egressprobe.certificates import Trust, days_left, views
+from egressprobe.certificates import failure as chain_failure
 from egressprobe.failure import Code, Failure, Phase, classify_stream, errno_text
 from egressprobe.model import Handshake
 from egressprobe.tlsrecord import Boundary, ServerHello, alert_text, first_record_error
@@ -50,10 +51,12 @@ class Session:
         self.ssl = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
         self.raw = b""
         self.hello_bytes = 0
+        self.established = False
         self._boundary = Boundary()
 
     async def handshake(self, until: float) -> None:
         await self._drive(self.ssl.do_handshake, until)
+        self.established = True
 
     async def write(self, data: bytes, until: float) -> None:
         self.ssl.write(data)
@@ -113,28 +116,27 @@ async def shake_hands(
     stream: Stream,
     context: ssl.SSLContext,
     *,
-    host: str,
     server_name: str | None,
-    verify: bool,
+    trust: Trust | None,
     budget: Budget,
-    anchors: Sequence[bytes] = (),
 ) -> tuple[Session, Handshake, Failure | None]:
     """One handshake on a connected stream, for at most TLS_LIMIT seconds. Failures are data.
 
-    host: the name or address the certificate must be good for. server_name: the SNI, None to send none.
-    anchors: what the context trusts, to say which of it has expired; empty for the system roots.
+    server_name: the SNI, None to send none. trust: what the chain is judged against, None where the API
+    server does not verify.
     """
     loop = asyncio.get_running_loop()
     session = Session(stream, context, server_name)
     until = budget.until(loop.time(), TLS_LIMIT)
     started = time.perf_counter()
     failure: Failure | None = None
+    judged = trust is not None
     try:
         await session.handshake(until)
-    except ssl.SSLCertVerificationError as error:
+    except ssl.SSLCertVerificationError:
         await session.flush_alert(until)
-        failure = refusal_failure(error, _chain(session), host, datetime.now(UTC), anchors)
     except (ssl.SSLError, OSError, EndOfStreamError, NotTlsError) as error:
+        judged = False
         waited = time.perf_counter() - started
         failure = _version_failure(error, session, str(stream.endpoint)) or stream_failure(
             error, stream, Phase.TLS, waited, ran_out=budget.ran_out(loop.time())
@@ -143,8 +145,9 @@ async def shake_hands(
             await session.flush_alert(until)
     user_seconds = time.perf_counter() - started
     chain = _chain(session)
-    if failure is None and verify:
-        failure = chain_failure(chain, host, datetime.now(UTC))
+    if judged and trust is not None:
+        verified = session.established and context.verify_mode is not ssl.CERT_NONE
+        failure = chain_failure(chain, trust, datetime.now(UTC), verified=verified)
     return session, _record(session, chain, server_name, user_seconds), failure
 
 

@@ -92,6 +92,13 @@ def _load_system_roots(made: ssl.SSLContext) -> None:
     _trust_store = str(Path(certifi.where()))
 
 
+def system_roots(verifying: ssl.SSLContext) -> tuple[bytes, ...]:
+    """The system's anchors in DER, as far as they are in one file (a folder is read by OpenSSL as needed)."""
+    if verifying.verify_mode is ssl.CERT_NONE:
+        verifying = context("", (), WEBHOOK_ALPN, verify=True)
+    return tuple(verifying.get_ca_certs(binary_form=True))
+
+
 def _size_hello(made: ssl.SSLContext, alpn: tuple[str, ...]) -> None:
     """Fill the ClientHello to Go's size, once, by looking at what OpenSSL writes."""
     wanted = _HELLO_BYTES + len(_SAMPLE_NAME) + sum(1 + len(name) for name in alpn if name == "h2")

@@ -2,25 +2,36 @@
 
 A whole X.509 library costs 36 ms of import at full CPU and 300 ms at a small Lambda's; the probe needs a
 dozen fields a minute. `parse` walks the DER of RFC 5280 section 4.1 and raises `CertificateError` with
-Go's text where Go's parser (crypto/x509/parser.go) refuses; signatures are OpenSSL's business.
-
+Go's text where Go's parser (crypto/x509/parser.go) refuses.
 """
 
 import hashlib
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
-from ipaddress import ip_address
 
 import msgspec
 
-_INTEGER, _BIT_STRING, _OID, _SEQUENCE, _UTC_TIME, _GENERALIZED_TIME = 0x02, 0x03, 0x06, 0x30, 0x17, 0x18
+from egressprobe.der import (
+    BIT_STRING,
+    INTEGER,
+    OCTET_STRING,
+    OID,
+    SEQUENCE,
+    CertificateError,
+    Element,
+    elements,
+    first_oid,
+    oid_text,
+    only,
+)
+from egressprobe.x509ext import Extensions, read
+
+_UTC_TIME, _GENERALIZED_TIME = 0x17, 0x18
 _VERSION, _EXTENSIONS = 0xA0, 0xA3
 _BMP_STRING, _T61_STRING = 0x1E, 0x14
-_SAN_EMAIL, _SAN_DNS, _SAN_URI, _SAN_IP = 0x81, 0x82, 0x86, 0x87
-
-SUBJECT_ALT_NAME = "2.5.29.17"
-_RSA_ENCRYPTION = "1.2.840.113549.1.1.1"
+RSA_ENCRYPTION, EC_PUBLIC_KEY, ED25519 = "1.2.840.113549.1.1.1", "1.2.840.10045.2.1", "1.3.101.112"
+# P-224, P-256, P-384, P-521 (crypto/x509/x509.go namedCurveFromOID)
+_CURVES = frozenset({"1.3.132.0.33", "1.2.840.10045.3.1.7", "1.3.132.0.34", "1.3.132.0.35"})
 
 # crypto/x509/pkix/pkix.go attributeTypeNames
 _ATTRIBUTES = {
@@ -36,26 +47,23 @@ _ATTRIBUTES = {
 }
 
 
-class CertificateError(ValueError):
-    """A certificate that Go's parser refuses; the text is Go's."""
-
-
 class Certificate(msgspec.Struct, frozen=True):
-    """The fields of one certificate that decide. Times are UTC."""
+    """The fields of one certificate that decide. Times are UTC; `tbs`, names and keys are raw DER."""
 
     der: bytes
+    tbs: bytes
     version: int
     serial: int
     issuer: bytes
     subject: bytes
     not_before: datetime
     not_after: datetime
-    dns_names: tuple[str, ...]
-    ip_addresses: tuple[str, ...]
-    other_names: tuple[str, ...]
-    extensions: dict[str, tuple[bool, bytes]]
-    signature_algorithm: str
+    public_key: bytes
+    key_algorithm: str
     rsa_bits: int | None
+    extensions: Extensions
+    signature_algorithm: str
+    signature: bytes
 
     @property
     def sha256(self) -> str:
@@ -64,58 +72,14 @@ class Certificate(msgspec.Struct, frozen=True):
     @property
     def common_name(self) -> str:
         """The last CN of the subject, as pkix.Name.FillFromRDNSequence keeps it; empty without one."""
-        return _common_name(self.subject)
+        names = [value for key, value in attributes(self.subject) if key == "CN"]
+        return names[-1] if names else ""
 
     @property
-    def issuer_common_name(self) -> str:
-        """The last CN of the issuer; empty without one."""
-        return _common_name(self.issuer)
-
-
-def _common_name(name: bytes) -> str:
-    names = [value for key, value in attributes(name) if key == "CN"]
-    return names[-1] if names else ""
-
-
-def _element(der: bytes, at: int, end: int) -> tuple[int, int, int]:
-    """Tag, start and end of the content of the element at `at`."""
-    if at + 2 > end:
-        raise CertificateError("x509: malformed certificate")
-    tag, length, start = der[at], der[at + 1], at + 2
-    if length & 0x80:
-        size = length & 0x7F
-        if not 1 <= size <= 4 or start + size > end:
-            raise CertificateError("x509: malformed certificate")
-        length, start = int.from_bytes(der[start : start + size]), start + size
-    if start + length > end:
-        raise CertificateError("x509: malformed certificate")
-    return tag, start, start + length
-
-
-def _elements(der: bytes, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-    while start < end:
-        tag, inner, after = _element(der, start, end)
-        yield tag, inner, after
-        start = after
-
-
-def _expect(item: tuple[int, int, int], tag: int, what: str) -> tuple[int, int]:
-    if item[0] != tag:
-        raise CertificateError(f"x509: malformed {what}")
-    return item[1], item[2]
-
-
-def _oid(der: bytes) -> str:
-    if not der:
-        raise CertificateError("x509: malformed OID field")
-    arcs, value = [], 0
-    for byte in der:
-        value = value << 7 | byte & 0x7F
-        if not byte & 0x80:
-            arcs.append(value)
-            value = 0
-    first = min(arcs[0] // 40, 2) if arcs else 0
-    return ".".join(str(n) for n in (first, arcs[0] - 40 * first, *arcs[1:])) if arcs else ""
+    def hint_name(self) -> str:
+        """How UnknownAuthorityError names a candidate: CN, else the first organization, else the serial number."""
+        organizations = [value for key, value in attributes(self.subject) if key == "O"]
+        return self.common_name or (organizations[0] if organizations else f"serial:{self.serial}")
 
 
 def _time(tag: int, text: bytes) -> datetime:
@@ -136,14 +100,16 @@ def _time(tag: int, text: bytes) -> datetime:
 def attributes(name: bytes) -> list[tuple[str, str]]:
     """The attributes of a Name as (short key or OID, text), in the order of the certificate."""
     found = []
-    for _, rdn_start, rdn_end in _elements(name, *_element(name, 0, len(name))[1:]):
-        for _, start, end in _elements(name, rdn_start, rdn_end):
-            (_, oid_start, oid_end), (tag, value_start, value_end), *_ = _elements(name, start, end)
-            oid, raw = _oid(name[oid_start:oid_end]), name[value_start:value_end]
-            if tag == _BMP_STRING:
-                text = raw.decode("utf-16-be", "replace")
+    for rdn in elements(only(name, SEQUENCE, "issuer or subject"), "RDNSequence"):
+        for attribute in elements(rdn.body, "RDNSequence"):
+            parts = elements(attribute.body, "RDNSequence attribute")
+            if len(parts) != 2:
+                raise CertificateError("x509: invalid RDNSequence: invalid attribute")
+            oid, (_, value) = oid_text(parts[0].body), parts
+            if value.tag == _BMP_STRING:
+                text = value.body.decode("utf-16-be", "replace")
             else:
-                text = raw.decode("latin-1" if tag == _T61_STRING else "utf-8", "replace")
+                text = value.body.decode("latin-1" if value.tag == _T61_STRING else "utf-8", "replace")
             found.append((_ATTRIBUTES.get(oid, oid), text))
     return found
 
@@ -153,104 +119,85 @@ def name_text(name: bytes) -> str:
     return ",".join(f"{key}={value}" for key, value in reversed(attributes(name)))
 
 
-def _alt_names(der: bytes) -> tuple[list[str], list[str], list[str]]:
-    dns: list[str] = []
-    ips: list[str] = []
-    others: list[str] = []
-    for tag, start, end in _elements(der, *_element(der, 0, len(der))[1:]):
-        raw = der[start:end]
-        if tag in (_SAN_DNS, _SAN_URI, _SAN_EMAIL):
-            if not raw.isascii():
-                raise CertificateError("x509: SAN dNSName is malformed")
-            (dns if tag == _SAN_DNS else others).append(raw.decode())
-        elif tag == _SAN_IP:
-            if len(raw) not in (4, 16):
-                raise CertificateError(
-                    f"x509: cannot parse IP address of length {len(raw)}"
-                )  # parser.go parseSANExtension
-            address = ip_address(raw)
-            ips.append(str(getattr(address, "ipv4_mapped", None) or address))
-    return dns, ips, others
-
-
 @lru_cache(maxsize=512)  # the same chains come minute after minute, and each is read for several reasons
 def parse(der: bytes) -> Certificate:
     """Read one DER certificate. Raises CertificateError with Go's text."""
-    outer = _expect(_element(der, 0, len(der)), _SEQUENCE, "certificate")
-    tbs = _expect(_element(der, *outer), _SEQUENCE, "tbs certificate")
-    fields = list(_elements(der, *tbs))
-    version = 1
-    if fields and fields[0][0] == _VERSION:
-        _, start, end = _element(der, fields[0][1], fields[0][2])
-        version = int.from_bytes(der[start:end]) + 1
-        fields = fields[1:]
-    if len(fields) < 6:
+    outer = elements(only(der, SEQUENCE, "certificate"))
+    if len(outer) != 3 or outer[0].tag != SEQUENCE or outer[2].tag != BIT_STRING:
         raise CertificateError("x509: malformed tbs certificate")
-    start, end = _expect(fields[0], _INTEGER, "serial number")
-    if start == end:
+    fields = elements(outer[0].body, "tbs certificate")
+    version = 1
+    if fields and fields[0].tag == _VERSION:
+        version = int.from_bytes(only(fields[0].body, INTEGER, "version")) + 1
+        fields = fields[1:]
+    if len(fields) < 6 or fields[0].tag != INTEGER or not fields[0].body:
         raise CertificateError("x509: malformed serial number")
-    if der[start] & 0x80:  # parser.go: "we do not reject negative serials in CSRs, but here we do"
+    if not 1 <= version <= 3:
+        raise CertificateError("x509: invalid version")
+    serial, algorithm, issuer, validity, subject, key, *rest = fields
+    if serial.body[0] & 0x80:  # parser.go: "we do not reject negative serials in CSRs, but here we do"
         raise CertificateError("x509: negative serial number")
-    validity = [_time(tag, der[a:b]) for tag, a, b in _elements(der, fields[3][1], fields[3][2])]
-    if len(validity) != 2:
+    if algorithm.raw != outer[1].raw:
+        raise CertificateError("x509: inner and outer signature algorithm identifiers don't match")
+    dates = [_time(one.tag, one.body) for one in elements(validity.body, "validity")]
+    if len(dates) != 2:
         raise CertificateError("x509: malformed validity")
-    extensions = _extensions(der, fields)
-    dns, ips, others = _alt_names(extensions.get(SUBJECT_ALT_NAME, (False, b"\x30\x00"))[1])
+    attributes(issuer.raw), attributes(subject.raw)
+    kind, bits = _public_key(key.body)
     return Certificate(
         der=der,
+        tbs=outer[0].raw,
         version=version,
-        serial=int.from_bytes(der[start:end]),
-        issuer=_whole(der, fields[2]),
-        subject=_whole(der, fields[4]),
-        not_before=validity[0],
-        not_after=validity[1],
-        dns_names=tuple(dns),
-        ip_addresses=tuple(ips),
-        other_names=tuple(others),
-        extensions=extensions,
-        signature_algorithm=_algorithm(der, fields[1]),
-        rsa_bits=_rsa_bits(der, fields[5]),
+        serial=int.from_bytes(serial.body),
+        issuer=issuer.raw,
+        subject=subject.raw,
+        not_before=dates[0],
+        not_after=dates[1],
+        public_key=key.raw,
+        key_algorithm=kind,
+        rsa_bits=bits,
+        extensions=read(_listed(rest) if version > 1 else {}),
+        signature_algorithm=first_oid(algorithm.body),
+        signature=outer[2].body[1:],
     )
 
 
-def _algorithm(der: bytes, field: tuple[int, int, int]) -> str:
-    _, start, end = _element(der, field[1], field[2])
-    return _oid(der[start:end])
+def _public_key(body: bytes) -> tuple[str, int | None]:
+    """The algorithm of a SubjectPublicKeyInfo, and the bits of an RSA modulus (RFC 8017 appendix A.1.1)."""
+    parts = elements(body, "spki")
+    if len(parts) != 2 or parts[1].tag != BIT_STRING or not parts[1].body:
+        raise CertificateError("x509: malformed spki")
+    algorithm = first_oid(parts[0].body)
+    if algorithm == EC_PUBLIC_KEY:
+        curve = elements(parts[0].body, "spki")[1:]
+        if not curve or curve[0].tag != OID or oid_text(curve[0].body) not in _CURVES:
+            raise CertificateError("x509: unsupported elliptic curve")
+    if algorithm != RSA_ENCRYPTION:
+        return algorithm, None
+    numbers = elements(only(parts[1].body[1:], SEQUENCE, "RSA public key"), "RSA public key")
+    if not numbers or numbers[0].tag != INTEGER:
+        raise CertificateError("x509: invalid RSA modulus")
+    modulus = int.from_bytes(numbers[0].body, signed=True)
+    if modulus <= 0:
+        raise CertificateError("x509: RSA modulus is not a positive number")
+    return algorithm, modulus.bit_length()
 
 
-def _rsa_bits(der: bytes, key: tuple[int, int, int]) -> int | None:
-    """Bits of the modulus of an RSA SubjectPublicKeyInfo (RFC 8017 appendix A.1.1); None for other keys."""
-    (algorithm, bits) = list(_elements(der, key[1], key[2]))[:2]
-    if _algorithm(der, algorithm) != _RSA_ENCRYPTION:
-        return None
-    _, start, end = _element(der, *_element(der, bits[1] + 1, bits[2])[1:])
-    return int.from_bytes(der[start:end]).bit_length()
-
-
-def _whole(der: bytes, field: tuple[int, int, int]) -> bytes:
-    """A Name element with its header, rebuilt in the definite form it must have had."""
-    body = der[field[1] : field[2]]
-    size = len(body)
-    if size < 0x80:
-        return bytes((field[0], size)) + body
-    length = size.to_bytes((size.bit_length() + 7) // 8)
-    return bytes((field[0], 0x80 | len(length))) + length + body
-
-
-def _extensions(der: bytes, fields: list[tuple[int, int, int]]) -> dict[str, tuple[bool, bytes]]:
+def _listed(fields: list[Element]) -> dict[str, tuple[bool, bytes]]:
+    """The extensions field as OID -> (critical, value)."""
     found: dict[str, tuple[bool, bytes]] = {}
-    for tag, start, end in fields[6:]:
-        if tag != _EXTENSIONS:
+    for field in fields:
+        if field.tag != _EXTENSIONS:
             continue
-        for item in _elements(der, *_expect(_element(der, start, end), _SEQUENCE, "extensions")):
-            parts = list(_elements(der, *_expect(item, _SEQUENCE, "extension")))
-            if len(parts) < 2:
+        for item in elements(only(field.body, SEQUENCE, "extensions"), "extension"):
+            parts = elements(item.body, "extension")
+            if not 2 <= len(parts) <= 3 or parts[0].tag != OID or parts[-1].tag != OCTET_STRING:
                 raise CertificateError("x509: malformed extension")
-            oid = _oid(der[parts[0][1] : parts[0][2]])
-            if oid in found:
+            oid, *middle, value = parts
+            name = oid_text(oid.body)
+            if name in found:
                 raise CertificateError("x509: certificate contains duplicate extensions")
-            critical = len(parts) == 3 and der[parts[1][1] : parts[1][2]] == b"\xff"
-            found[oid] = (critical, der[parts[-1][1] : parts[-1][2]])
+            found[name] = (bool(middle) and middle[0].body == b"\xff", value.body)
     return found
 
 
