@@ -70,6 +70,8 @@ def test_an_unknown_address_is_not_guessed():
     with pytest.raises(NotMeasuredError):
         dial(["a", "b"], {"a": SILENT}, 0.0, 30.0)
     assert dial(["a", "b"], {"a": leg(0.1)}, 0.0, 30.0).address == "a"
+    # 15 s for the silent one: a caller that gave up after 10 does not care what comes then
+    assert dial(["a", "b"], {"a": SILENT}, 0.0, 30.0, 10.0) == (None, 15.0, TIMED_OUT)
 
 
 # -- generated measurements ---------------------------------------------------------------------------------

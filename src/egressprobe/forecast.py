@@ -168,7 +168,7 @@ def _call(hop: Hop, order: tuple[str, ...], client: Client) -> Call:
         return _without_addresses(hop, client)
     ordered = sort_addresses(order, _sources(hop, client)) if hop.resolution else order
     legs = {a: leg for a in ordered if (leg := _leg(attempts[a], client))} if attempts else {}
-    result = dial(ordered, legs, dns, DIALER_LIMIT)
+    result = dial(ordered, legs, dns, DIALER_LIMIT, client.limit)
     if result.address is None:
         failed = next((f for a in ordered if (f := attempts[a].failure)), _too_slow(hop))
         return _limited(Call(result.at, result.error, failed), client, failed)

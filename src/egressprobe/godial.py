@@ -31,10 +31,12 @@ class NotMeasuredError(LookupError):
     """The dial would try an address of which we know nothing."""
 
 
-def _serial(order: Sequence[str], legs: Mapping[str, Leg], start: float, deadline: float) -> Dialled:
+def _serial(order: Sequence[str], legs: Mapping[str, Leg], start: float, deadline: float, horizon: float) -> Dialled:
     """Addresses one after the other; the first error is the one reported."""
     now, error = start, None
     for i, address in enumerate(order):
+        if now >= horizon:
+            break
         if address not in legs:
             raise NotMeasuredError(address)
         leg = legs[address]
@@ -56,24 +58,24 @@ def _serial(order: Sequence[str], legs: Mapping[str, Leg], start: float, deadlin
     return Dialled(None, now, error)
 
 
-def dial(order: Sequence[str], legs: Mapping[str, Leg], start: float, deadline: float) -> Dialled:
+def dial(
+    order: Sequence[str], legs: Mapping[str, Leg], start: float, deadline: float, horizon: float = math.inf
+) -> Dialled:
     """Dial `order` (sorted by RFC 6724) with Happy Eyeballs between the families.
 
     The family of the first address goes first; the other starts after 300 ms or when the first has failed.
-    Raises NotMeasuredError where the outcome hangs on an address that is not in `legs`.
+    deadline: the dialer's own end. horizon: when the caller has given up, so that what comes later does not
+    matter to it. Raises NotMeasuredError where the outcome hangs on an address that is not in `legs`.
     """
     first_is_v6 = ":" in order[0]
     primary = [a for a in order if (":" in a) == first_is_v6]
     fallback = [a for a in order if (":" in a) != first_is_v6]
-    one = _serial(primary, legs, start, deadline)
+    one = _serial(primary, legs, start, deadline, horizon)
     if not fallback or (one.address and one.at <= start + FALLBACK_DELAY):
         return one
     begin = min(start + FALLBACK_DELAY, one.at)
-    other = _serial(fallback, legs, begin, deadline)
+    other = _serial(fallback, legs, begin, deadline, horizon)
     won = [result for result in (one, other) if result.address]
     if won:
         return min(won, key=lambda result: result.at)
     return Dialled(None, max(one.at, other.at), one.error)
-
-
-SILENT_SECONDS = math.inf
