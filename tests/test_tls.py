@@ -285,3 +285,14 @@ def test_first_byte_time_is_the_servers_wait(lab_loop):
     server = lab_loop.start(HttpServer(tls=server_context(GOOD), wait=0.08))
     one = attempt(server)
     assert 78 <= one.exchange_ms <= 110
+
+
+def test_elsewhere_than_on_linux_user_space_times_stand_in(lab_loop, monkeypatch):
+    """No TCP_INFO, no receive time stamps: the same measurement, with this process's own clock."""
+    from egressprobe import wire
+
+    monkeypatch.setattr(wire, "_LINUX", False)
+    one = attempt(web(lab_loop))
+    assert one.failure is None
+    assert one.connect_ms == one.connect_user_ms
+    assert 0 < one.tls.duration_ms <= one.tls.user_ms

@@ -155,9 +155,9 @@ class HttpServer(TcpServer):
             writer.write(_H2_SETTINGS)
             await reader.read(65536)
             return
-        await asyncio.sleep(self._wait)
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         self.requests.append(head)
+        await asyncio.sleep(self._wait)
         method, path, *_ = head.split(" ")
         page = self.pages.get(path.partition("?")[0], Page(b"not here", "404 Not Found"))
         await asyncio.sleep(page.wait)
