@@ -51,7 +51,10 @@ def to_table(report: Report, *, colour: bool = False, width: int | None = None) 
         lines.append(style.paint(text[: widths[0]], _COLOURS[one.verdict]) + text[widths[0] :])
         for label, said in _details(one):
             lines += _indented(style, label, said, width)
-    return "\n".join((*lines, "", *_footer(report)))
+    footer = _footer(report)
+    if width:
+        footer = (part for line in footer for part in textwrap.wrap(line, width, break_on_hyphens=False))
+    return "\n".join((*lines, "", *footer))
 
 
 def _indented(style: Style, label: str, said: str, width: int | None) -> Iterator[str]:
