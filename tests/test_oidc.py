@@ -4,6 +4,9 @@ import asyncio
 import gzip
 import json
 
+import h2.config
+import h2.connection
+import h2.events
 import pytest
 
 from egressprobe.failure import Code
@@ -48,6 +51,32 @@ class Provider:
         entry = {"kind": "oidc", "name": "idp", "url": issuer or self.issuer, "caBundle": CA.pem}
         edges = Edges(guard=guard, config=ResolverConfig(servers=(self.dns.text,)))
         return asyncio.run(run(read_plan({"targets": [entry]}), run_id="t", seconds=15, edges=edges)).results[0]
+
+
+class H2Server(TcpServer):
+    """An HTTP/2 server by the h2 library: `pages` by path, in DATA frames of at most 1000 bytes."""
+
+    def __init__(self, tls, pages):
+        super().__init__(tls=tls)
+        self.pages = pages
+        self.asked = []
+
+    async def talk(self, reader, writer):
+        connection = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
+        connection.initiate_connection()
+        writer.write(connection.data_to_send())
+        while data := await reader.read(65536):
+            for event in connection.receive_data(data):
+                if isinstance(event, h2.events.RequestReceived):
+                    path = dict(event.headers)[b":path"].decode()
+                    self.asked.append(path)
+                    page = self.pages.get(path, Page(b"", "404 Not Found"))
+                    status = page.status.split()[0]
+                    connection.send_headers(event.stream_id, [(":status", status)])
+                    for at in range(0, len(page.body), 1000):
+                        connection.send_data(event.stream_id, page.body[at : at + 1000])
+                    connection.end_stream(event.stream_id)
+            writer.write(connection.data_to_send())
 
 
 @pytest.fixture
@@ -195,3 +224,19 @@ def test_an_issuer_that_hangs(provider, lab_loop):
     assert one.forecast.seconds == 30
     assert one.forecast.error == "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
     assert one.duration_ms < 14_000
+
+
+def test_a_provider_that_negotiates_h2(provider, lab_loop):
+    """As most public ones do: the API server offers h2 first, so it is h2 that must work."""
+    tls = server_context(issue(CA, ("idp.lab",)), alpn=("h2", "http/1.1"))
+    server = lab_loop.start(H2Server(tls, {}))
+    issuer = f"https://idp.lab:{server.port}/r"
+    padding = "x" * 30_000
+    server.pages[PATH] = Page(json.dumps({"issuer": issuer, "jwks_uri": provider.jwks, "more": padding}).encode())
+    one = provider.probe(issuer)
+    assert (one.verdict, one.failure) == (Verdict.PASS, None)
+    assert [h.protocol for h in one.http] == ["HTTP/2", "HTTP/1.1"]
+    assert one.attempts[0].tls.alpn == "h2"
+    assert server.asked == [PATH]
+    server.pages.clear()
+    assert provider.probe(issuer).failure.code is Code.HTTP_STATUS
