@@ -206,3 +206,27 @@ def test_progress_on_a_terminal_for_runs_over_a_second(lab_loop):
     piped = egressprobe(*command.split()[2:])
     assert (piped.returncode, piped.stderr) == (3, "")
     assert "context deadline exceeded" in piped.stdout
+
+
+def test_the_report_has_every_field_of_the_contract():
+    """Written always, null or not: a reader in another language need not guess."""
+    report = json.loads(egressprobe("demo", "-o", "json").stdout)
+    assert report.keys() >= {"schemaVersion", "runId", "startedAt", "durationMs", "vantage", "verdict", "summary"}
+    assert report["summary"].keys() == {"pass", "degraded", "fail", "unknown"}
+    vantage = {"clusterName", "subnetId", "availabilityZone", "resolvers", "opensslVersion", "version"}
+    assert report["vantage"].keys() >= vantage
+    for one in report["results"]:
+        fields = {"target", "verdict", "impact", "switchRelevant", "failure", "forecast", "resolutions", "attempts"}
+        assert one.keys() == fields | {"http", "findings", "durationMs"}
+        assert one["target"].keys() >= {"kind", "name", "url"}
+        if one["failure"]:
+            assert one["failure"].keys() == {"phase", "code", "message", "apiServerError"}
+        if one["forecast"]:
+            assert one["forecast"].keys() >= {"outcome", "seconds", "error", "share"}
+            assert "failure" not in one["forecast"]
+        for attempt in one["attempts"]:
+            assert attempt.keys() >= {"address", "port", "family", "connectMs", "tls", "failure"}
+            tls = {"durationMs", "version", "cipher", "group", "alpn", "serverName", "chain"}
+            assert attempt["tls"] is None or attempt["tls"].keys() >= tls
+        for found in one["findings"]:
+            assert found.keys() == {"code", "severity", "summary", "evidence", "remedy", "docs"}

@@ -178,6 +178,7 @@ def test_the_response_stays_below_its_limit(world):
         assert again.results[0].attempts == () or again.results[0].attempts[0].tls.chain == ()
 
 
+@pytest.mark.netns  # it asks the VPC resolver, wherever it runs
 def test_doctor(world):
     """What the platform is like, each fact present."""
     handle, _ = world

@@ -9,6 +9,7 @@ Rules:
 
 from collections.abc import Callable, Iterator
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from egressprobe.apiserver import sentence
@@ -75,7 +76,7 @@ def _rounded(predicted: Forecast | None) -> Forecast | None:
         predicted,
         share=round(predicted.share, 4),
         share_unknown=round(predicted.share_unknown, 4),
-        failure=None,
+        failure=UNSET,
     )
 
 
@@ -106,7 +107,7 @@ def _failure(target: Target, measured: Measurement, predicted: Forecast | None) 
     if predicted is None:
         return measured.failure or _unmeasured(measured)
     cause = predicted.failure
-    if cause is None:
+    if not cause:
         return None
     hop = measured.hops[-1] if predicted.outcome == "fail" else measured.hops[0]
     error = cause.api_server_error

@@ -77,7 +77,7 @@ NOT_MEASURED = frozenset({Code.DEADLINE_EXCEEDED, Code.INTERNAL_ERROR, Code.TARG
 SILENT = frozenset({Code.DNS_TIMEOUT, Code.CONNECT_TIMEOUT, Code.TLS_TIMEOUT, Code.HTTP_TIMEOUT})
 
 
-class Failure(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+class Failure(msgspec.Struct, frozen=True, rename="camel"):
     """One failure: where, which, in plain words, and as kube-apiserver would say it."""
 
     phase: Phase

@@ -24,8 +24,8 @@ from egressprobe.failure import Failure
 TARGETS_SCHEMA = "egressprobe/targets/v1"
 
 
-class Struct(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Base of the nouns that travel as JSON."""
+class Struct(msgspec.Struct, frozen=True, rename="camel"):
+    """Base of the nouns that travel as JSON. Every field is written, null or not: readers need not guess."""
 
 
 class Verdict(StrEnum):
