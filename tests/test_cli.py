@@ -43,6 +43,15 @@ def test_the_demo_has_what_the_issue_asks_for():
     assert len(EXPECTED) >= 16
 
 
+def test_two_demos_at_once():
+    """The second finds the lab's port taken and takes another."""
+    command = [sys.executable, "-m", "egressprobe", "demo", "-o", "json"]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    urls = [json.loads(one.communicate(timeout=60)[0])["results"][0]["target"]["url"] for one in both]
+    assert [one.returncode for one in both] == [0, 0]
+    assert urls[0] != urls[1]
+
+
 def test_the_demo_as_data():
     """The same run as JSON is a report that reads back, with nothing but data on stdout."""
     run = egressprobe("demo", "-o", "json")

@@ -176,6 +176,22 @@ def test_what_targets_become():
     assert (endpoint.kind, endpoint.scheme, endpoint.expect) == (Kind.ENDPOINT, "tls", Expect.BLOCKED)
 
 
+@pytest.mark.parametrize(
+    ("url", "host", "port"),
+    [
+        ("https://Hook.Example/v", "Hook.Example", 443),  # Go keeps the case
+        ("https://hook.example:8443", "hook.example", 8443),
+        ("https://hook.example.:/", "hook.example.", 443),
+        ("https://[FD00::1]:8443/", "fd00::1", 8443),
+        ("https://[::ffff:10.0.0.1]/", "10.0.0.1", 443),
+        ("https://b\u00fccher.example/", "xn--bcher-kva.example", 443),
+    ],
+)
+def test_hosts_of_urls(url, host, port):
+    [target] = plan_of(url=url).targets
+    assert (target.host, target.port) == (host, port)
+
+
 def test_bundles_are_shared_by_what_they_trust():
     """PEM, base64 of PEM and a reference to the same CA are one bundle; an empty one is the system's."""
     encoded = base64.b64encode(PEM.encode()).decode()

@@ -26,6 +26,7 @@ _EXIT = {Verdict.PASS: OK, Verdict.FAIL: FAILED, Verdict.DEGRADED: NOT_SURE, Ver
 _FORMATS = ("table", "json", "yaml", "jsonl")
 DEFAULT_TIMEOUT = 60.0  # the longest a person waits for a table; the slowest target alone takes about 35 s
 _MAX_TIMEOUT = 900.0
+_DESCRIPTORS = 16384
 _PROGRESS_AFTER, _PROGRESS_EVERY = 1.0, 0.2
 
 
@@ -127,6 +128,7 @@ def _run(options: argparse.Namespace) -> int:
             with suppress(asyncio.CancelledError):
                 await ticker
 
+    _more_descriptors()
     report = asyncio.run(work())
     print(render(report, options.output, sys.stdout))
     return _EXIT[report.verdict]
@@ -157,6 +159,17 @@ def _plan(options: argparse.Namespace) -> Plan:
     if options.resolver and isinstance(document, dict):
         document = document | {"resolvers": options.resolver}
     return read_plan(document)
+
+
+def _more_descriptors() -> None:
+    """As many sockets as the system lets us have: it bounds how many targets are unfinished at once (slots.py)."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(_DESCRIPTORS, hard)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _read_bundle(name: str) -> str:

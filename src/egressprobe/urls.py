@@ -8,7 +8,7 @@ _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
 class Place(NamedTuple):
-    """Where a URL points. `host`: lower-case A-label name or canonical address, without brackets."""
+    """Where a URL points. `host`: A-label name or canonical address, without brackets."""
 
     scheme: str
     host: str
@@ -45,6 +45,13 @@ def _host(text: str) -> str:
         raise ValueError(f"the host name «{text}» cannot be written in ASCII: {error}") from error
 
 
+def _written_host(netloc: str) -> str:
+    """The host as it was written: Go keeps its case in queries, in the SNI and in messages."""
+    if netloc.startswith("["):
+        return netloc[1:].partition("]")[0]
+    return netloc.partition(":")[0]
+
+
 def parse_url(url: str, schemes: tuple[str, ...], *, query: bool = False) -> Place:
     """Take `url` apart. Raises ValueError with one line that says what is wrong."""
     wanted = " or ".join(f"{scheme}://" for scheme in schemes)
@@ -62,7 +69,8 @@ def parse_url(url: str, schemes: tuple[str, ...], *, query: bool = False) -> Pla
         raise ValueError("must not carry a query (?...)")
     if parts.fragment or "#" in url:
         raise ValueError("must not carry a fragment (#...)")
-    if not parts.hostname:
+    host = _written_host(parts.netloc)
+    if not host:
         raise ValueError("names no host")
     try:
         port = parts.port
@@ -72,7 +80,7 @@ def parse_url(url: str, schemes: tuple[str, ...], *, query: bool = False) -> Pla
         port = _DEFAULT_PORTS.get(parts.scheme, 0)
     if not 1 <= port <= 65535:
         raise ValueError("needs a port in 1..65535" if not port else "has a port that is not in 1..65535")
-    return Place(parts.scheme, _host(parts.hostname), port, parts.path or "/")
+    return Place(parts.scheme, _host(host), port, parts.path or "/")
 
 
 def shown(url: str) -> str:

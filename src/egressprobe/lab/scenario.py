@@ -4,6 +4,7 @@ One loopback address a server, one port for all, names under lab.example. The la
 127.77.0.0/24 and nothing else that is forbidden; it is handed to the handler in code, no event can set it.
 """
 
+import errno
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ from egressprobe.model import Verdict
 from egressprobe.run import Edges
 
 PORT = 8443
+_SPARE_PORTS = (18443, 28443, 38443)
 _NET = ip_network("127.77.0.0/24")
 _H2 = ("h2", "http/1.1")
 
@@ -149,29 +151,42 @@ def _pages(port: int) -> dict[str, Page]:
     }
 
 
-def demo_event() -> dict[str, Any]:
+def demo_event(port: int = PORT) -> dict[str, Any]:
     """events/demo.json: packed beside this module in a wheel, in the repository's events/ otherwise."""
     beside = Path(__file__).with_name("demo.json")
     path = beside if beside.exists() else Path(__file__).parents[3] / "events" / "demo.json"
-    event: dict[str, Any] = json.loads(path.read_text())
+    event: dict[str, Any] = json.loads(path.read_text().replace(f":{PORT}", f":{port}"))
     return event
 
 
 @contextmanager
 def lab() -> Iterator[tuple[dict[str, Any], Edges]]:
     """The running lab: events/demo.json with the lab's CA in it, and the edges to hand to the handler."""
-    event = demo_event()
     ca = make_authority("egressprobe lab CA")
-    event["plan"]["bundles"]["lab-ca"] = ca.pem
     zone = {_host(name): records for name, records in _ZONE.items()}
     with Loop() as loop:
-        try:
-            for server in _servers(ca, PORT):
-                loop.start(server)
-            dns = loop.start(DnsServer(serve_zone(zone), "127.77.0.53"))
-        except OSError as error:
-            raise LabError(
-                f"the lab needs the loopback addresses 127.77.0.10 to .66 with port {PORT} free ({error.strerror}); "
-                "Linux has them all, on macOS add each with: sudo ifconfig lo0 alias 127.77.0.10"
-            ) from error
+        port, dns = _start(loop, ca, zone)
+        event = demo_event(port)
+        event["plan"]["bundles"]["lab-ca"] = ca.pem
         yield event, Edges(guard=lab_guard, config=ResolverConfig(servers=(dns.text,)))
+
+
+def _start(loop: Loop, ca: Credential, zone: dict[str, Records]) -> tuple[int, DnsServer]:
+    """Start every server, on another port where the usual one is taken (a second demo, say)."""
+    failed: OSError | None = None
+    for port in (PORT, *_SPARE_PORTS):
+        try:
+            for server in _servers(ca, port):
+                loop.start(server)
+            return port, loop.start(DnsServer(serve_zone(zone), "127.77.0.53"))
+        except OSError as error:
+            loop.stop_servers()
+            failed = error
+            if error.errno != errno.EADDRINUSE:
+                break
+    ports = ", ".join(map(str, (PORT, *_SPARE_PORTS)))
+    raise LabError(
+        f"the lab needs the loopback addresses 127.77.0.10 to .66 with one of the ports {ports} free "
+        f"({failed.strerror if failed else ''}); Linux has them all, on macOS add each with: "
+        "sudo ifconfig lo0 alias 127.77.0.10"
+    ) from failed

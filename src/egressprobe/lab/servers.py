@@ -46,10 +46,15 @@ class Loop:
         self._thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def stop_servers(self) -> None:
+        """Stop what was started so far."""
         for server in self._servers:
             with suppress(OSError, TimeoutError):
                 self.call(server.stop())
+        self._servers.clear()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop_servers()
         self.call(_cancel_all())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
