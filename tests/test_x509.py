@@ -1,17 +1,25 @@
 """Certificates as Go reads them: DER, names, and what OpenSSL's refusals are called."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import certifi
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from hypothesis import given
 from hypothesis import strategies as st
 
 from egressprobe.certificates import Trust, days_left, failure, views
+from egressprobe.der import CertificateError
 from egressprobe.failure import Code
 from egressprobe.hostname import hostname_error
 from egressprobe.lab.certs import issue, make_authority
-from egressprobe.x509 import CertificateError, name_text, parse
+from egressprobe.pem import anchors
+from egressprobe.signatures import signature_error
+from egressprobe.x509 import name_text, parse
+from egressprobe.x509ext import CERT_SIGN
+from tests import pki
 
 CA = make_authority("unit ca")
 
@@ -103,3 +111,65 @@ def test_days_left_are_those_of_the_first_to_end():
     days, ends_soon = days_left([der(soon), der(CA)], datetime.now(UTC))
     assert 1.9 < days < 2
     assert ends_soon
+
+
+def _named(tag, text):
+    """A certificate whose subject is one CN of the given string type."""
+    subject = pki.seq(pki.tlv(0x31, pki.seq(pki.oid("2.5.4.3"), pki.tlv(tag, text))))
+    made = pki.make("CN", extensions=())
+    return made.der.replace(pki.name("CN"), subject) if len(subject) == len(pki.name("CN")) else None
+
+
+@pytest.mark.parametrize(
+    ("tag", "text", "said"),
+    [
+        (0x0C, b"ab", None),
+        (0x13, b"a*", None),
+        (0x14, b"\xe4b", None),
+        (0x16, b"a@", None),
+        (0x1E, b"\0a", None),
+        (0x12, b"12", None),
+        (0x13, b"a@", "invalid PrintableString"),
+        (0x0C, b"\xff\xfe", "invalid UTF-8 string"),
+        (0x12, b"1a", "invalid NumericString"),
+        (0x1C, b"ab", "unsupported string type: 28"),
+    ],
+)
+def test_names_hold_what_their_string_type_allows(tag, text, said):
+    """parseASN1String: a name that breaks its type makes the whole certificate unreadable."""
+    if said is None:
+        parse(_named(tag, text))
+    else:
+        with pytest.raises(CertificateError, match=said):
+            parse(_named(tag, text))
+
+
+def test_rsa_keys_without_null_parameters_are_refused():
+    key = pki.make_key("rsa2048")
+    wire = pki.make("x", key=key).der
+    broken = wire.replace(
+        bytes.fromhex("300d06092a864886f70d0101010500"), bytes.fromhex("300d06092a864886f70d0101010400")
+    )
+    parse(wire)
+    with pytest.raises(CertificateError, match="missing NULL"):
+        parse(broken)
+
+
+def test_only_version_3_has_extensions():
+    """In a v2 certificate what stands there is passed over, names included."""
+    made = pki.make("x", version=2, extensions=(pki.alt_names(dns=("a.example",)),))
+    assert parse(made.der).extensions.dns_names == ()
+
+
+@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
+def test_every_public_root_is_read():
+    """Certifi's bundle, as the real world writes certificates: all parse, with the fields a library reads."""
+    ders = anchors(Path(certifi.where()).read_bytes())
+    assert len(ders) > 100
+    for wire in ders:
+        ours, theirs = parse(wire), x509.load_der_x509_certificate(wire)
+        assert ours.subject == theirs.subject.public_bytes()
+        assert ours.not_after == theirs.not_valid_after_utc
+        assert ours.extensions.is_ca
+        assert ours.extensions.key_usage == 0 or ours.extensions.key_usage & CERT_SIGN
+        assert signature_error(ours, ours) in (None, "x509: cannot verify signature: insecure algorithm SHA1-RSA")

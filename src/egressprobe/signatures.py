@@ -1,15 +1,26 @@
 """Real signature checks, for the second opinion over a chain that OpenSSL refused.
 
-Imported only then: the library costs 36 ms, 300 ms on a small Lambda.
+Imported only then: the library costs 36 ms, 300 ms on a small Lambda. It sees keys and bytes, never whole
+certificates where that can be helped: it refuses some that Go reads.
 """
 
-from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
 from egressprobe.goverify import algorithm_error
 from egressprobe.x509 import Certificate
+
+_RSA_PSS = "1.2.840.113549.1.1.10"
+_HASHES: dict[str, hashes.HashAlgorithm] = {
+    "1.2.840.113549.1.1.11": hashes.SHA256(),
+    "1.2.840.113549.1.1.12": hashes.SHA384(),
+    "1.2.840.113549.1.1.13": hashes.SHA512(),
+    "1.2.840.10045.4.3.2": hashes.SHA256(),
+    "1.2.840.10045.4.3.3": hashes.SHA384(),
+    "1.2.840.10045.4.3.4": hashes.SHA512(),
+}
+_UNSUPPORTED = "x509: cannot verify signature: algorithm unimplemented"
 
 
 def signature_error(child: Certificate, parent: Certificate) -> str | None:
@@ -17,25 +28,36 @@ def signature_error(child: Certificate, parent: Certificate) -> str | None:
     refused = algorithm_error(child, parent)
     if refused:
         return refused
+    wrong = _UNSUPPORTED
     try:
         key = serialization.load_der_public_key(parent.public_key)
-        made = x509.load_der_x509_certificate(child.der)
-        parameters = made.signature_algorithm_parameters
         if isinstance(key, rsa.RSAPublicKey):
-            key.verify(child.signature, child.tbs, parameters, made.signature_hash_algorithm)  # type: ignore[arg-type]
+            wrong = "crypto/rsa: verification error"
+            scheme, digest = _rsa_scheme(child)
+            key.verify(child.signature, child.tbs, scheme, digest)
         elif isinstance(key, ec.EllipticCurvePublicKey):
-            key.verify(child.signature, child.tbs, parameters)  # type: ignore[arg-type]
+            wrong = "x509: ECDSA verification failure"
+            key.verify(child.signature, child.tbs, ec.ECDSA(_HASHES[child.signature_algorithm]))
         elif isinstance(key, ed25519.Ed25519PublicKey):
+            wrong = "x509: Ed25519 verification failure"
             key.verify(child.signature, child.tbs)
         else:
-            return "x509: cannot verify signature: algorithm unimplemented"
+            return _UNSUPPORTED
     except InvalidSignature:
-        pass
+        return wrong
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        return "x509: cannot verify signature: algorithm unimplemented"
-    else:
-        return None
-    if isinstance(key, rsa.RSAPublicKey):
-        return "crypto/rsa: verification error"
-    kind = "ECDSA" if isinstance(key, ec.EllipticCurvePublicKey) else "Ed25519"
-    return f"x509: {kind} verification failure"
+        return _UNSUPPORTED
+    return None
+
+
+def _rsa_scheme(child: Certificate) -> tuple[padding.AsymmetricPadding, hashes.HashAlgorithm]:
+    """PKCS #1 v1.5 by the algorithm's name; for PSS its parameters are in the certificate."""
+    if child.signature_algorithm != _RSA_PSS:
+        return padding.PKCS1v15(), _HASHES[child.signature_algorithm]
+    from cryptography import x509
+
+    made = x509.load_der_x509_certificate(child.der)
+    scheme, digest = made.signature_algorithm_parameters, made.signature_hash_algorithm
+    if not isinstance(scheme, padding.PSS) or digest is None:
+        raise ValueError("no PSS parameters")
+    return scheme, digest

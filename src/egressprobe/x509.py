@@ -6,6 +6,7 @@ Go's text where Go's parser (crypto/x509/parser.go) refuses.
 """
 
 import hashlib
+import string
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -28,7 +29,13 @@ from egressprobe.x509ext import Extensions, read
 
 _UTC_TIME, _GENERALIZED_TIME = 0x17, 0x18
 _VERSION, _EXTENSIONS = 0xA0, 0xA3
-_BMP_STRING, _T61_STRING = 0x1E, 0x14
+_UTF8_STRING, _NUMERIC_STRING, _PRINTABLE_STRING = 0x0C, 0x12, 0x13
+_T61_STRING, _IA5_STRING, _BMP_STRING = 0x14, 0x16, 0x1E
+_ASCII = frozenset(map(chr, range(0x80)))
+_NUMERIC = frozenset(string.digits + " ")
+# crypto/x509/parser.go isPrintable: with '*' and '&', which are not in X.680 but in the field
+_PRINTABLE = frozenset(string.ascii_letters + string.digits + " '()+,-./:=?*&")
+_NULL = 0x05
 RSA_ENCRYPTION, EC_PUBLIC_KEY, ED25519 = "1.2.840.113549.1.1.1", "1.2.840.10045.2.1", "1.3.101.112"
 # P-224, P-256, P-384, P-521 (crypto/x509/x509.go namedCurveFromOID)
 _CURVES = frozenset({"1.3.132.0.33", "1.2.840.10045.3.1.7", "1.3.132.0.34", "1.3.132.0.35"})
@@ -106,12 +113,28 @@ def attributes(name: bytes) -> list[tuple[str, str]]:
             if len(parts) != 2:
                 raise CertificateError("x509: invalid RDNSequence: invalid attribute")
             oid, (_, value) = oid_text(parts[0].body), parts
-            if value.tag == _BMP_STRING:
-                text = value.body.decode("utf-16-be", "replace")
-            else:
-                text = value.body.decode("latin-1" if value.tag == _T61_STRING else "utf-8", "replace")
-            found.append((_ATTRIBUTES.get(oid, oid), text))
+            found.append((_ATTRIBUTES.get(oid, oid), _string(value)))
     return found
+
+
+def _string(value: Element) -> str:
+    """parseASN1String: the string types Go knows, and what each may hold."""
+    try:
+        if value.tag in (_T61_STRING, _BMP_STRING):
+            return value.body.decode("latin-1" if value.tag == _T61_STRING else "utf-16-be")
+        text = value.body.decode("utf-8")
+    except UnicodeDecodeError:
+        raise CertificateError("x509: invalid RDNSequence: invalid attribute value: invalid UTF-8 string") from None
+    allowed = {_UTF8_STRING: None, _IA5_STRING: _ASCII, _PRINTABLE_STRING: _PRINTABLE, _NUMERIC_STRING: _NUMERIC}
+    if value.tag not in allowed:
+        raise CertificateError(
+            f"x509: invalid RDNSequence: invalid attribute value: unsupported string type: {value.tag}"
+        )
+    characters = allowed[value.tag]
+    if characters is not None and not characters.issuperset(text):
+        kind = {_IA5_STRING: "IA5String", _PRINTABLE_STRING: "PrintableString"}.get(value.tag, "NumericString")
+        raise CertificateError(f"x509: invalid RDNSequence: invalid attribute value: invalid {kind}")
+    return text
 
 
 def name_text(name: bytes) -> str:
@@ -156,7 +179,7 @@ def parse(der: bytes) -> Certificate:
         public_key=key.raw,
         key_algorithm=kind,
         rsa_bits=bits,
-        extensions=read(_listed(rest) if version > 1 else {}),
+        extensions=read(_listed(rest) if version == 3 else {}),
         signature_algorithm=first_oid(algorithm.body),
         signature=outer[2].body[1:],
     )
@@ -174,9 +197,13 @@ def _public_key(body: bytes) -> tuple[str, int | None]:
             raise CertificateError("x509: unsupported elliptic curve")
     if algorithm != RSA_ENCRYPTION:
         return algorithm, None
+    if elements(parts[0].body, "spki")[-1].tag != _NULL:
+        raise CertificateError("x509: RSA key missing NULL parameters")
     numbers = elements(only(parts[1].body[1:], SEQUENCE, "RSA public key"), "RSA public key")
-    if not numbers or numbers[0].tag != INTEGER:
+    if len(numbers) < 2 or numbers[0].tag != INTEGER:
         raise CertificateError("x509: invalid RSA modulus")
+    if numbers[1].tag != INTEGER or int.from_bytes(numbers[1].body, signed=True) <= 0:
+        raise CertificateError("x509: RSA public exponent is not a positive number")
     modulus = int.from_bytes(numbers[0].body, signed=True)
     if modulus <= 0:
         raise CertificateError("x509: RSA modulus is not a positive number")
