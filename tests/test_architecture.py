@@ -9,8 +9,8 @@ import pytest
 
 SRC = Path(__file__).parents[1] / "src" / "egressprobe"
 FLOORS = (
-    {"__init__", "failure", "guard", "rfc6724", "der", "tlsrecord", "urls", "budget", "catalog_failures"},
-    {"model", "x509ext", "dnsmessage"},
+    {"__init__", "failure", "guard", "rfc6724", "der", "tlsrecord", "addresses", "budget", "catalog_failures"},
+    {"model", "x509ext", "dnsmessage", "urls"},
     {"x509", "report", "inputs", "lookup", "wire", "trust"},
     {"hostname", "constraints", "pem", "connect", "resolve", "rules", "catalog", "apiserver"},
     {"goverify", "godial", "targetspec"},

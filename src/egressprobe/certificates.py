@@ -13,20 +13,20 @@ from typing import NamedTuple
 
 from egressprobe.der import CertificateError
 from egressprobe.failure import Code, Failure, Phase
-from egressprobe.goverify import Refusal, Signed, algorithm_error, check_leaf, small_rsa, verify
+from egressprobe.goverify import KEYS, LEAST_RSA_BITS, Refusal, Signed, algorithm_error, check_leaf, small_rsa, verify
 from egressprobe.model import CertificateView
-from egressprobe.x509 import EC_PUBLIC_KEY, ED25519, RSA_ENCRYPTION, Certificate, name_text, parse
+from egressprobe.x509 import Certificate, name_text, parse
 
 MAX_CHAIN = 10  # certificates shown; a server may send any number
 _MAX_NAMES = 50
 _MAX_TEXT = 300  # characters of a name shown
 _PREFIX = "tls: failed to verify certificate: "
 _SOON_DAYS, _SOON_SHARE = 7.0, 0.2  # less than min(7 days, a fifth of its life) left
-_LEAST_RSA_BITS, _MOST_RSA_BITS = 1024, 8192
+_MOST_RSA_BITS = 8192
 
 
 def views(chain: Sequence[bytes]) -> tuple[CertificateView, ...]:
-    """The presented chain for a report, leaf first; what does not parse shows its fingerprint only."""
+    """The presented chain for a report, leaf first; what does not parse shows why."""
     shown = []
     for der in chain[:MAX_CHAIN]:
         try:
@@ -130,10 +130,10 @@ def _size_failure(chain: list[Certificate]) -> Failure | None:
 
 def _key_failure(leaf: Certificate) -> Failure | None:
     """What Go notices only when the leaf's key is used."""
-    if leaf.key_algorithm not in (RSA_ENCRYPTION, EC_PUBLIC_KEY, ED25519):
+    if leaf.key_algorithm not in KEYS:
         text = "tls: server's certificate contains an unsupported type of public key: <nil>"
         return Failure(Phase.TLS, Code.TLS_CERT_INVALID, "the server's key is of a kind that Go does not know", text)
-    if leaf.rsa_bits is not None and leaf.rsa_bits < _LEAST_RSA_BITS:
+    if leaf.rsa_bits is not None and leaf.rsa_bits < LEAST_RSA_BITS:
         text = f"tls: invalid signature by the server certificate: {small_rsa(leaf.rsa_bits)}"
         said = f"the server's RSA key of {leaf.rsa_bits} bits is too small"
         return Failure(Phase.TLS, Code.TLS_CERT_INVALID, said, text)

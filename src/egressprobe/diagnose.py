@@ -7,7 +7,7 @@ Rules:
 - A target that must be blocked passes only while something else works from the same place.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from msgspec import UNSET
 from msgspec.structs import replace
@@ -134,9 +134,9 @@ def _unmeasured(measured: Measurement) -> Failure:
 # -- targets that must be blocked ---------------------------------------------------------------------------
 
 
-def connected(measured: Measurement) -> bool:
+def connected(hops: Iterable[Hop]) -> bool:
     """Whether any address took a TCP connection: what proves that this vantage reaches something."""
-    return any(attempt.connect_ms is not None for hop in measured.hops for attempt in hop.attempts)
+    return any(attempt.connect_ms is not None for hop in hops for attempt in hop.attempts)
 
 
 def _blocked(
@@ -153,7 +153,7 @@ def _blocked(
         resolution = measured.hops[0].resolution if measured.hops else None
         return Verdict.UNKNOWN, measured.failure or (resolution.failure if resolution else None), ()
     if measured.control is not None:
-        control = any(attempt.connect_ms is not None for attempt in measured.control.attempts)
+        control = connected([measured.control])
     if control:
         return Verdict.PASS, None, ()
     said = f"{target.host} looks blocked, but nothing shows that this vantage reaches anything at all"

@@ -13,6 +13,7 @@ import dns.rcode
 import dns.rdatatype
 import msgspec
 
+from egressprobe.addresses import canonical
 from egressprobe.failure import Code
 
 EDNS_PAYLOAD = 1232  # net/dnsclient_unix.go maxDNSPacketSize; https://www.dnsflagday.net/2020/
@@ -102,7 +103,7 @@ def _says(message: dns.message.Message, rcode: str, code: Code | None, said: str
     for record in message.answer:
         # Go takes every address record of the answer, whatever name owns it and whichever type was asked.
         if record.rdtype in (dns.rdatatype.A, dns.rdatatype.AAAA) and code is None:
-            addresses.append(_unmapped(record[0].address))
+            addresses.append(canonical(record[0].address))
         elif record.rdtype == dns.rdatatype.CNAME:
             cnames.append(record[0].target.to_text())
     return Reading(
@@ -115,8 +116,3 @@ def _says(message: dns.message.Message, rcode: str, code: Code | None, said: str
         error="no such host" if code else "",
         final=final,
     )
-
-
-def _unmapped(address: str) -> str:
-    """An IPv4-mapped AAAA record is an IPv4 address to Go (net.IP.To4)."""
-    return address.rpartition(":")[2] if address.lower().startswith("::ffff:") and "." in address else address

@@ -19,8 +19,7 @@ from typing import NamedTuple
 from egressprobe import __version__
 from egressprobe.budget import HTTP_LIMIT, Budget
 from egressprobe.failure import Code, Failure, Phase
-from egressprobe.tls import EndOfStreamError, Session, stream_failure
-from egressprobe.wire import Stream
+from egressprobe.tls import Channel, EndOfStreamError, stream_failure
 
 USER_AGENT = f"egressprobe/{__version__}"
 # An alert follows our Finished after one round trip; a server that stays quiet that long has none.
@@ -41,65 +40,59 @@ class Exchanged(NamedTuple):
     failure: Failure | None
 
 
-async def exchange(channel: Session | Stream, *, authority: str, http: bool, budget: Budget) -> Exchanged:
-    """Say something harmless over TLS (a Session) or in the clear (a Stream) and read the answer's beginning.
+async def exchange(channel: Channel, *, authority: str, http: bool, budget: Budget) -> Exchanged:
+    """Say something harmless over TLS or in the clear and read the answer's beginning.
 
     authority: the Host header. http: False for a server of which only TLS is known.
     """
     loop = asyncio.get_running_loop()
     until = budget.until(loop.time(), HTTP_LIMIT if http else _ALERT_WAIT)
-    stream = channel.stream if isinstance(channel, Session) else channel
-    protocol = channel.ssl.selected_alpn_protocol() if isinstance(channel, Session) else None
     status: int | None = None
     failure: Failure | None = None
     started = time.perf_counter()
     try:
         if not http:
             await _listen(channel, until)
-        elif protocol == "h2":
+        elif channel.protocol == "h2":
             await _greet(channel, until)
         else:
             status, failure = await _head(channel, authority, until)
     except (ssl.SSLError, OSError, EndOfStreamError) as error:
         waited = time.perf_counter() - started
-        failure = stream_failure(error, stream, Phase.HTTP, waited, ran_out=budget.ran_out(loop.time()))
+        failure = stream_failure(error, channel.stream, Phase.HTTP, waited, ran_out=budget.ran_out(loop.time()))
     user_seconds = time.perf_counter() - started
     if not http and failure is None:
         return Exchanged(0.0, None, None)  # nothing was asked: the wait was ours
-    return Exchanged(round((stream.lap() or user_seconds) * 1e3, 3), status, failure)
+    return Exchanged(round((channel.stream.lap() or user_seconds) * 1e3, 3), status, failure)
 
 
-async def _send(channel: Session | Stream, data: bytes, until: float) -> None:
-    await (channel.write if isinstance(channel, Session) else channel.send)(data, until)
-
-
-async def _more(channel: Session | Stream, until: float) -> bytes:
+async def _more(channel: Channel, until: float) -> bytes:
     """The next bytes. Raises EndOfStreamError when there are none, as Go's read does."""
-    data = await (channel.read if isinstance(channel, Session) else channel.receive)(until)
+    data = await channel.receive(until)
     if not data:
         raise EndOfStreamError(partial=False)
     return data
 
 
-async def _listen(channel: Session | Stream, until: float) -> None:
+async def _listen(channel: Channel, until: float) -> None:
     try:
-        await (channel.read if isinstance(channel, Session) else channel.receive)(until)
+        await channel.receive(until)
     except (TimeoutError, EndOfStreamError):
         return  # it said nothing against us
 
 
-async def _greet(channel: Session | Stream, until: float) -> None:
-    await _send(channel, _H2_HELLO, until)
+async def _greet(channel: Channel, until: float) -> None:
+    await channel.send(_H2_HELLO, until)
     data = b""
     while len(data) < 9:
         data += await _more(channel, until)
     if data[3] == _H2_SETTINGS:
-        await _send(channel, _H2_GOODBYE, until)
+        await channel.send(_H2_GOODBYE, until)
 
 
-async def _head(channel: Session | Stream, authority: str, until: float) -> tuple[int | None, Failure | None]:
+async def _head(channel: Channel, authority: str, until: float) -> tuple[int | None, Failure | None]:
     request = f"HEAD / HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: {USER_AGENT}\r\nConnection: close\r\n\r\n"
-    await _send(channel, request.encode("ascii"), until)
+    await channel.send(request.encode("ascii"), until)
     data = b""
     while b"\n" not in data and len(data) < _MAX_HEAD:
         data += await _more(channel, until)

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from egressprobe.failure import NOT_MEASURED, SILENT, Code, Failure, Phase
 from egressprobe.godial import Leg, NotMeasuredError, dial
 from egressprobe.lookup import conclude
-from egressprobe.model import Attempt, Hop, Measurement, Target
+from egressprobe.model import Attempt, Endpoint, Hop, Measurement, Target
 from egressprobe.report import Forecast
 from egressprobe.rfc6724 import sort_addresses
 from egressprobe.rules import DIALER_LIMIT, RULES, TLS_HANDSHAKE_LIMIT, ClientRules
@@ -198,8 +198,7 @@ def _dead_before(ordered: Sequence[str], attempts: Mapping[str, Attempt], winner
 def _leg(attempt: Attempt, client: Client) -> Leg | None:
     """One address for the dialer; None where nothing is known of it."""
     failure = attempt.failure
-    endpoint = f"[{attempt.address}]" if attempt.family == "ipv6" else attempt.address
-    timed_out = f"dial tcp {endpoint}:{attempt.port}: i/o timeout"
+    timed_out = f"dial tcp {Endpoint(attempt.address, attempt.port)}: i/o timeout"
     if failure is None or failure.phase is not Phase.CONNECT:
         return None if attempt.connect_ms is None else Leg(attempt.connect_ms / 1e3, None, timed_out)
     if failure.code in NOT_MEASURED:

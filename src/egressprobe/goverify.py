@@ -23,7 +23,7 @@ type Kind = Literal["dates", "name", "authority", "usage", "certificate"]
 
 _SERVER_AUTH, _ANY = "1.3.6.1.5.5.7.3.1", "2.5.29.37.0"
 _MAX_SIGNATURE_CHECKS = 100  # maxChainSignatureChecks
-_LEAST_RSA_BITS = 1024
+LEAST_RSA_BITS = 1024
 _UNSUPPORTED = "x509: cannot verify signature: algorithm unimplemented"
 _MAY_NOT_SIGN = "x509: invalid signature: parent certificate cannot sign this kind of certificate"
 
@@ -43,7 +43,8 @@ _ALGORITHMS = {
     "1.2.840.10045.4.3.4": ("ECDSA-SHA512", _EC, False),
     "1.3.101.112": ("Ed25519", _ED, False),
 }
-_KEYS = {
+# The public keys Go knows, with the name of their Go type
+KEYS = {
     RSA_ENCRYPTION: (_RSA, "*rsa.PublicKey"),
     EC_PUBLIC_KEY: (_EC, "*ecdsa.PublicKey"),
     ED25519: (_ED, "ed25519.PublicKey"),
@@ -71,10 +72,10 @@ def algorithm_error(child: Certificate, parent: Certificate) -> str | None:
     name, wanted, insecure = known
     if insecure:
         return f"x509: cannot verify signature: insecure algorithm {name}"
-    have, go_type = _KEYS[parent.key_algorithm]
+    have, go_type = KEYS[parent.key_algorithm]
     if have != wanted:
         return f"x509: signature algorithm specifies an {wanted} public key, but have public key of type {go_type}"
-    if parent.rsa_bits is not None and parent.rsa_bits < _LEAST_RSA_BITS:
+    if parent.rsa_bits is not None and parent.rsa_bits < LEAST_RSA_BITS:
         return small_rsa(parent.rsa_bits)
     return None
 
@@ -131,7 +132,7 @@ class _Builder:
                 said = "x509: signature check attempts limit reached while verifying certificate chain"
                 last = Refusal(said, "authority", child)
                 continue
-            if candidate.key_algorithm not in _KEYS or _already_in(candidate, current):
+            if candidate.key_algorithm not in KEYS or _already_in(candidate, current):
                 continue
             error = _may_sign(candidate) or self._signed(child, candidate)
             if error:

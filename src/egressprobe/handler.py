@@ -18,16 +18,17 @@ from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
 from aws_lambda_powertools.logging import Logger
+from msgspec.structs import replace
 
 from egressprobe.failure import Code
-from egressprobe.guard import forbidden
+from egressprobe.guard import VPC_RESOLVERS, forbidden
 from egressprobe.inputs import InputError
 from egressprobe.model import Plan, Verdict
-from egressprobe.plan import read_plan, sampled
+from egressprobe.plan import PLAN_KEYS, read_plan, sampled
 from egressprobe.publish.data import response
 from egressprobe.publish.metrics import Detail, publish
 from egressprobe.report import REPORT_SCHEMA, Report, Summary
-from egressprobe.run import REAL_WORLD, Edges, Place, run, vantage
+from egressprobe.run import DEFAULT_CONCURRENCY, REAL_WORLD, Edges, Place, run, vantage
 
 # Printing EMF, building and serialising the report, on a starved CPU. Seconds.
 _RESERVE = 0.5
@@ -36,10 +37,9 @@ _LEAST_RUN = 0.1
 # MiB; at 1769 a function has one whole vCPU.
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
 _WHOLE_CPU = 1769
+_SMALL_CONCURRENCY = 5
 _KEYS: dict[str, frozenset[str]] = {
-    "demand": frozenset(
-        {"targets", "schemaVersion", "bundles", "resolvers", "compareResolvers", "ipFamily", "sources"}
-    ),
+    "demand": PLAN_KEYS,
     "schedule": frozenset({"source", "plan"}),
     "doctor": frozenset({"action", "name"}),
 }
@@ -121,10 +121,6 @@ def _event(event: Any) -> Event:
 
 def _with_vpc_view(plan: Plan) -> Plan:
     """In a VPC the VPC resolver is asked as well, to compare with what DHCP named."""
-    from msgspec.structs import replace
-
-    from egressprobe.guard import VPC_RESOLVERS
-
     inside = os.environ.get("EGRESSPROBE_SUBNET_ID")
     if plan.compare_resolvers or not inside:
         return plan
@@ -139,7 +135,7 @@ def _seconds(context: Context, targets: int) -> float:
 def concurrency() -> int:
     """Targets in flight: about 5 at 256 MB, 10 with a whole CPU."""
     memory = int(os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", _WHOLE_CPU))
-    return 10 if memory >= _WHOLE_CPU else 5
+    return DEFAULT_CONCURRENCY if memory >= _WHOLE_CPU else _SMALL_CONCURRENCY
 
 
 def _place() -> Place:

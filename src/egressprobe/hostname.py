@@ -4,8 +4,7 @@ Not OpenSSL's rules: a wildcard's parent may be a single label (`*.internal`), a
 not count, the Common Name never counts, and names that are no host names still match when they are equal.
 """
 
-from ipaddress import ip_address
-
+from egressprobe.addresses import canonical, is_address
 from egressprobe.x509 import Certificate
 
 # crypto/x509/verify.go HostnameError.Error: so many names are listed, more are only counted
@@ -37,13 +36,9 @@ def _matches(pattern: str, host: str) -> bool:
 
 def hostname_error(certificate: Certificate, host: str) -> str | None:
     """None when `certificate` is good for `host` (a name or an IP address), else Go's text."""
-    try:
-        wanted = ip_address(host)
-    except ValueError:
-        wanted = None
-    if wanted is not None:
-        text = str(getattr(wanted, "ipv4_mapped", None) or wanted)
-        if text in certificate.extensions.ip_addresses:
+    by_address = is_address(host)
+    if by_address:
+        if canonical(host) in certificate.extensions.ip_addresses:
             return None
     else:
         name_is_valid = _valid(host.lower(), pattern=False)
@@ -53,18 +48,18 @@ def hostname_error(certificate: Certificate, host: str) -> str | None:
                     return None
             elif name.lower() == host.lower() and name not in ("", "."):
                 return None
-    return _hostname_text(certificate, host, is_address=wanted is not None)
+    return _hostname_text(certificate, host, by_address=by_address)
 
 
-def _hostname_text(certificate: Certificate, host: str, *, is_address: bool) -> str:
+def _hostname_text(certificate: Certificate, host: str, *, by_address: bool) -> str:
     has_san = certificate.extensions.san is not None
     if not has_san and _matches(certificate.common_name, host):
         return "x509: certificate relies on legacy Common Name field, use SANs instead"
-    names = certificate.extensions.ip_addresses if is_address else certificate.extensions.dns_names
-    if is_address and not names:
+    names = certificate.extensions.ip_addresses if by_address else certificate.extensions.dns_names
+    if by_address and not names:
         return f"x509: cannot validate certificate for {host} because it doesn't contain any IP SANs"
     if len(names) >= _MAX_NAMES_IN_ERROR:
-        what = "IP SANs" if is_address else "names"
+        what = "IP SANs" if by_address else "names"
         return f"x509: certificate is valid for {len(names)} {what}, but none matched {host}"
     if not "".join(names):
         return f"x509: certificate is not valid for any names, but wanted to match {host}"

@@ -12,7 +12,7 @@ from ipaddress import ip_address
 import msgspec
 
 from egressprobe.failure import NOT_MEASURED, Code, Failure, Phase
-from egressprobe.model import Lookup
+from egressprobe.model import Endpoint, Lookup
 
 DNS_PORT = 53
 MAX_SERVERS = 3  # dnsconfig_unix.go: "small, but the standard limit"
@@ -34,7 +34,7 @@ class ResolverConfig(msgspec.Struct, frozen=True):
 
 def server_text(address: str, port: int = DNS_PORT) -> str:
     """`host:port` as Go prints it: an IPv6 address in brackets."""
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    return str(Endpoint(address, port))
 
 
 @lru_cache(maxsize=64)
@@ -179,8 +179,5 @@ def conclude(host: str, lookups: Sequence[Lookup]) -> tuple[tuple[str, ...], flo
                 return (), total, lookup.failure
             if lookup.failure and (failure is None or name != original):
                 failure = lookup.failure
-    return (
-        (),
-        total,
-        failure or no_such_host(host, Code.DNS_NO_ADDRESSES, f"{host} is not a name Go looks up"),
-    )
+    said = f"{host} is not a name that Go's resolver looks up"
+    return (), total, failure or no_such_host(host, Code.DNS_NO_ADDRESSES, said)

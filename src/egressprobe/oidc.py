@@ -20,8 +20,7 @@ import msgspec
 
 from egressprobe.exchange import USER_AGENT
 from egressprobe.failure import Code, Failure, Phase
-from egressprobe.tls import EndOfStreamError, Session
-from egressprobe.wire import Stream
+from egressprobe.tls import Channel, EndOfStreamError
 
 # httpx logs every URL with its query at INFO, which a function's log level may let through.
 logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -51,15 +50,13 @@ class TooLargeError(ValueError):
 class _Wire(httpcore.AsyncNetworkStream):
     """Our connection as httpcore wants it. The first error is kept as it was."""
 
-    def __init__(self, channel: Session | Stream, until: float) -> None:
+    def __init__(self, channel: Channel, until: float) -> None:
         self.channel, self.until = channel, until
         self.error: Exception | None = None
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        del timeout  # one limit for the whole exchange
+        del max_bytes, timeout  # whatever came; one limit for the whole exchange
         try:
-            if isinstance(self.channel, Session):
-                return await self.channel.read(self.until, max_bytes)
             return await self.channel.receive(self.until)
         except (OSError, EndOfStreamError) as error:
             self.error = self.error or error
@@ -67,19 +64,15 @@ class _Wire(httpcore.AsyncNetworkStream):
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         del timeout
-        send = self.channel.write if isinstance(self.channel, Session) else self.channel.send
         try:
             if buffer:
-                await send(buffer, self.until)
+                await self.channel.send(buffer, self.until)
         except OSError as error:
             self.error = self.error or error
             raise httpcore.WriteError(str(error)) from error
 
     async def aclose(self) -> None:
         """The owner of the channel closes it."""
-
-    def get_extra_info(self, info: str) -> Any:
-        return self.channel.ssl if info == "ssl_object" and isinstance(self.channel, Session) else None
 
 
 class _Body(httpx.AsyncByteStream):
@@ -104,8 +97,7 @@ class _OneConnection(httpx.AsyncBaseTransport):
             port=request.url.port,
             target=request.url.raw_path,
         )
-        tls = self._wire.get_extra_info("ssl_object")
-        h2 = tls is not None and tls.selected_alpn_protocol() == "h2"
+        h2 = self._wire.channel.protocol == "h2"
         kind = httpcore.AsyncHTTP2Connection if h2 else httpcore.AsyncHTTP11Connection
         connection = kind(origin=url.origin, stream=self._wire)
         response = await connection.handle_async_request(
@@ -119,7 +111,7 @@ class _OneConnection(httpx.AsyncBaseTransport):
         )
 
 
-async def get(channel: Session | Stream, url: str, until: float) -> Answer:
+async def get(channel: Channel, url: str, until: float) -> Answer:
     """GET `url` over `channel`. Raises what broke the connection, TooLargeError, or httpx.HTTPError."""
     wire = _Wire(channel, until)
     headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip"}  # as Go's transport asks

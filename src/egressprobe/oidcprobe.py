@@ -15,8 +15,8 @@ from egressprobe import oidc
 from egressprobe.budget import HTTP_LIMIT, OIDC_LIMIT, SLACK, Budget
 from egressprobe.failure import Code, Failure, Phase
 from egressprobe.model import Endpoint, Hop, HttpExchange, Role, Target
-from egressprobe.probe import Probe, close
-from egressprobe.tls import EndOfStreamError, Session, stream_failure
+from egressprobe.probe import Probe
+from egressprobe.tls import EndOfStreamError, stream_failure
 from egressprobe.urls import Place, parse_url, shown
 
 
@@ -78,16 +78,16 @@ async def _fetch(
     if address is None:
         return hop, None
     loop = asyncio.get_running_loop()
-    channel = await probe.open(target, Endpoint(address, place.port), place, budget)
-    if channel.open is None:
-        return _failed(hop, channel.attempt.failure), None
+    opened = await probe.open(target, Endpoint(address, place.port), place, budget)
+    if opened.channel is None:
+        return _failed(hop, opened.attempt.failure), None
     until = budget.until(loop.time(), HTTP_LIMIT)
-    stream = channel.open.stream if isinstance(channel.open, Session) else channel.open
+    stream = opened.channel.stream
     started = time.perf_counter()
     answer: oidc.Answer | None = None
     failure: Failure | None = None
     try:
-        answer = await oidc.get(channel.open, url, until)
+        answer = await oidc.get(opened.channel, url, until)
     except (ssl.SSLError, OSError, EndOfStreamError) as error:
         waited = time.perf_counter() - started
         failure = stream_failure(error, stream, Phase.HTTP, waited, ran_out=budget.ran_out(loop.time()))
@@ -99,7 +99,7 @@ async def _fetch(
         text = f"net/http: HTTP/1.x transport connection broken: {error}"
         failure = Failure(Phase.HTTP, Code.HTTP_BODY_INVALID, said, text)
     finally:
-        await close(channel.open)
+        await opened.channel.goodbye()
     seconds = stream.lap() or time.perf_counter() - started
     http = HttpExchange(
         url=shown(url),

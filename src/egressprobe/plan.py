@@ -33,6 +33,9 @@ class _PlanSpec(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fiel
     sources: dict[str, str] = {}
 
 
+PLAN_KEYS = frozenset(field.encode_name for field in msgspec.structs.fields(_PlanSpec))
+
+
 def read_plan(document: object, *, forbidden: Guard | None = None) -> Plan:
     """A Plan out of decoded JSON or YAML. Raises InputError.
 

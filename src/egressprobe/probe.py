@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from egressprobe.addresses import is_address
 from egressprobe.budget import OIDC_LIMIT, SLACK, Budget
 from egressprobe.certificates import Trust
 from egressprobe.connect import connect
@@ -36,9 +37,9 @@ from egressprobe.model import (
 )
 from egressprobe.resolve import compare, resolve
 from egressprobe.rules import RULES
-from egressprobe.tls import Session, shake_hands
+from egressprobe.tls import Channel, Session, shake_hands
 from egressprobe.trust import context, system_roots
-from egressprobe.urls import Place, is_address, parse_url, shown
+from egressprobe.urls import Place, parse_url, shown
 from egressprobe.wire import Stream, keep_stamps, source_address
 
 # Addresses of one target dialled at once; with slots.py this bounds the process's descriptors.
@@ -49,11 +50,11 @@ _LEAST_DIAL = 1.0
 logger = logging.getLogger("egressprobe")
 
 
-class Channel(NamedTuple):
+class Opened(NamedTuple):
     """An open connection after its attempt: a TLS session or a plain stream."""
 
     attempt: Attempt
-    open: Session | Stream | None
+    channel: Channel | None
 
 
 class Probe:
@@ -162,49 +163,51 @@ class Probe:
 
     async def _attempt(self, target: Target, endpoint: Endpoint, place: Place, budget: Budget) -> Attempt:
         """Connect, TLS and one exchange with one address, then a clean close."""
-        channel = await self.open(target, endpoint, place, budget)
-        if channel.open is None or place.scheme == "tcp":
-            _hang_up(channel.open)
-            return channel.attempt
+        attempt, channel = await self.open(target, endpoint, place, budget)
+        if channel is None:
+            return attempt
+        if place.scheme == "tcp":
+            channel.close()
+            return attempt
         http = RULES[target.kind].http or place.scheme in ("https", "http")
-        said = await exchange(channel.open, authority=place.authority, http=http, budget=budget)
-        await close(channel.open)
+        said = await exchange(channel, authority=place.authority, http=http, budget=budget)
+        await channel.goodbye()
         return replace(
-            channel.attempt,
+            attempt,
             exchange_ms=None if said.failure else said.ms,
             exchange_status=said.status,
             failure=said.failure,
             failure_ms=said.ms if said.failure else None,
         )
 
-    async def open(self, target: Target, endpoint: Endpoint, place: Place, budget: Budget) -> Channel:
+    async def open(self, target: Target, endpoint: Endpoint, place: Place, budget: Budget) -> Opened:
         """TCP and, where the scheme has it, TLS; the connection is left open only if both went well."""
         attempt = _untried(endpoint)
         forbidden = self._guard(endpoint.address)
         if forbidden:
             said = f"never dialled: {forbidden}"
             refused = Failure(Phase.CONNECT, Code.TARGET_FORBIDDEN, said)
-            return Channel(replace(attempt, failure=refused, failure_ms=0.0), None)
+            return Opened(replace(attempt, failure=refused, failure_ms=0.0), None)
         stream, connected = await connect(endpoint, budget)
         if stream is None:
-            return Channel(replace(attempt, failure=connected.failure, failure_ms=connected.ms), None)
+            return Opened(replace(attempt, failure=connected.failure, failure_ms=connected.ms), None)
         attempt = replace(attempt, connect_ms=connected.ms, connect_user_ms=connected.user_ms)
         if place.scheme in ("tcp", "http"):
-            return Channel(attempt, stream)
+            return Opened(attempt, stream)
         session, handshake, failure = await self._shake_hands(target, stream, place, budget, verify=target.verify)
         if failure is None and not session.established:
             # OpenSSL refuses what Go takes: once more without OpenSSL's opinion, judged by the same rules.
-            _hang_up(session)
+            session.close()
             stream, connected = await connect(endpoint, budget)
             if stream is None:
-                return Channel(replace(attempt, failure=connected.failure, failure_ms=connected.ms), None)
+                return Opened(replace(attempt, failure=connected.failure, failure_ms=connected.ms), None)
             session, handshake, failure = await self._shake_hands(target, stream, place, budget, verify=False)
         attempt = replace(attempt, tls=handshake, failure=failure, failure_ms=handshake.duration_ms)
         if failure:
             waited = handshake.user_ms if failure.code is Code.TLS_TIMEOUT else handshake.duration_ms
-            _hang_up(session)
-            return Channel(replace(attempt, failure_ms=waited), None)
-        return Channel(replace(attempt, failure_ms=None), session)
+            session.close()
+            return Opened(replace(attempt, failure_ms=waited), None)
+        return Opened(replace(attempt, failure_ms=None), session)
 
     async def _shake_hands(
         self, target: Target, stream: Stream, place: Place, budget: Budget, *, verify: bool
@@ -224,16 +227,3 @@ class Probe:
 
 def _untried(endpoint: Endpoint) -> Attempt:
     return Attempt(endpoint.address, endpoint.port, "ipv6" if ":" in endpoint.address else "ipv4")
-
-
-def _hang_up(channel: Session | Stream | None) -> None:
-    if channel is not None:
-        (channel.stream if isinstance(channel, Session) else channel).close()
-
-
-async def close(channel: Session | Stream) -> None:
-    """A clean goodbye where TLS is spoken, else just the end."""
-    if isinstance(channel, Session):
-        await channel.close()
-    else:
-        channel.close()

@@ -28,7 +28,6 @@ from egressprobe.lookup import (
     conclude,
     is_domain_name,
     name_list,
-    no_such_host,
     parse_hosts,
     parse_resolv_conf,
     server_text,
@@ -84,11 +83,8 @@ async def resolve(host: str, config: ResolverConfig, budget: Budget, *, view: st
     known = config.hosts.get(host.lower().removesuffix("."))
     if known:
         return _resolution(host, "hosts", 0.0, known, (), None, view)
-    if not is_domain_name(host):
-        said = f"{host} is not a name that Go's resolver looks up"
-        return _resolution(host, "dns", 0.0, (), (), no_such_host(host, Code.DNS_NO_ADDRESSES, said), view)
     lookups: list[Lookup] = []
-    for name in name_list(host, config):
+    for name in name_list(host, config) if is_domain_name(host) else ():
         a, aaaa = (_look_up(Question(host, name, kind, ""), config, budget) for kind in ("A", "AAAA"))
         pair = [await a, await aaaa] if config.single_request else await asyncio.gather(a, aaaa)
         lookups += pair

@@ -104,7 +104,7 @@ def vantage(place: Place, resolvers: tuple[str, ...] = ()) -> Vantage:
 
 def judge(plan: Plan, measured: dict[str, Measurement]) -> tuple[Result, ...]:
     """Forecast and diagnose every target, in the plan's order."""
-    reaching = {t.name for t in plan.targets if t.expect is Expect.REACHABLE and connected(measured[t.name])}
+    reaching = {t.name for t in plan.targets if t.expect is Expect.REACHABLE and connected(measured[t.name].hops)}
     results = []
     for target in plan.targets:
         seen = measured[target.name]

@@ -7,11 +7,11 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from ipaddress import ip_address
 from typing import Literal
 
 import msgspec
 
+from egressprobe.addresses import canonical
 from egressprobe.inputs import InputError, convert, kind_of, listed, short
 from egressprobe.model import Endpoint, Expect, FailurePolicy, Impact, Kind, ServiceRef, Target
 from egressprobe.pem import BundleError, anchors
@@ -158,12 +158,12 @@ def _endpoints(spec: _Spec, place: str) -> tuple[Endpoint, ...]:
 def _endpoint(text: str, place: str) -> Endpoint:
     host, _, port = text.rpartition(":")
     try:
-        address = ip_address(host.removeprefix("[").removesuffix("]"))
+        address = canonical(host.removeprefix("[").removesuffix("]"))
     except ValueError:
         raise InputError(place, f"«{short(text)}» is not IP:PORT ([IP]:PORT for IPv6)") from None
     if (":" in host) != host.startswith("[") or not port.isdecimal() or not 1 <= int(port) <= 65535:
         raise InputError(place, f"«{short(text)}» is not IP:PORT ([IP]:PORT for IPv6) with a port in 1..65535")
-    return Endpoint(str(getattr(address, "ipv4_mapped", None) or address), int(port))
+    return Endpoint(address, int(port))
 
 
 def _timeout(spec: _Spec, place: str) -> int:

@@ -26,6 +26,7 @@ from egressprobe.wire import Stream
 
 _KEEP = 16 * 1024  # of the raw answer: enough for any ServerHello
 _CLOSE_LIMIT = 0.5
+_READ_SIZE = 64 * 1024
 _TLS_1_2 = 0x0303
 _VERSIONS = {"TLSv1.2": "TLS 1.2", "TLSv1.3": "TLS 1.3"}
 
@@ -42,7 +43,10 @@ class NotTlsError(ValueError):
 
 
 class Session:
-    """A TLS client over a Stream. Methods raise ssl.SSLError, OSError, TimeoutError, EndOfStreamError, NotTlsError."""
+    """A TLS client over a Stream, with the Stream's verbs.
+
+    Methods raise ssl.SSLError, OSError, TimeoutError, EndOfStreamError, NotTlsError.
+    """
 
     def __init__(self, stream: Stream, context: ssl.SSLContext, server_name: str | None) -> None:
         self.stream = stream
@@ -58,23 +62,31 @@ class Session:
         await self._drive(self.ssl.do_handshake, until)
         self.established = True
 
-    async def write(self, data: bytes, until: float) -> None:
+    @property
+    def protocol(self) -> str | None:
+        """What ALPN settled on."""
+        return self.ssl.selected_alpn_protocol()
+
+    async def send(self, data: bytes, until: float) -> None:
         self.ssl.write(data)
         await self._flush(until)
 
-    async def read(self, until: float, size: int = 65536) -> bytes:
+    async def receive(self, until: float) -> bytes:
         """The next bytes of the application; empty after close_notify."""
         try:
-            return await self._drive(lambda: self.ssl.read(size), until)
+            return await self._drive(lambda: self.ssl.read(_READ_SIZE), until)
         except ssl.SSLZeroReturnError:
             return b""
 
-    async def close(self) -> None:
-        """Say goodbye: an abrupt end makes servers log a TLS error each minute."""
+    async def goodbye(self) -> None:
+        """A clean end: an abrupt one makes servers log a TLS error each minute."""
         with suppress(ssl.SSLError, OSError, TimeoutError):
             with suppress(ssl.SSLError):
                 self.ssl.unwrap()
             await self._flush(asyncio.get_running_loop().time() + _CLOSE_LIMIT)
+        self.close()
+
+    def close(self) -> None:
         self.stream.close()
 
     async def flush_alert(self, until: float) -> None:
@@ -112,6 +124,10 @@ class Session:
             await self.stream.send(data, until)
 
 
+# A connection to talk over, with TLS or without: both send, receive, say goodbye and close alike.
+type Channel = Session | Stream
+
+
 async def shake_hands(
     stream: Stream,
     context: ssl.SSLContext,
@@ -130,13 +146,12 @@ async def shake_hands(
     until = budget.until(loop.time(), TLS_LIMIT)
     started = time.perf_counter()
     failure: Failure | None = None
-    judged = trust is not None
     try:
         await session.handshake(until)
     except ssl.SSLCertVerificationError:
         await session.flush_alert(until)
     except (ssl.SSLError, OSError, EndOfStreamError, NotTlsError) as error:
-        judged = False
+        trust = None  # there is nothing to judge
         waited = time.perf_counter() - started
         failure = _version_failure(error, session, str(stream.endpoint)) or stream_failure(
             error, stream, Phase.TLS, waited, ran_out=budget.ran_out(loop.time())
@@ -145,7 +160,7 @@ async def shake_hands(
             await session.flush_alert(until)
     user_seconds = time.perf_counter() - started
     chain = _chain(session)
-    if judged and trust is not None:
+    if trust is not None:
         verified = session.established and context.verify_mode is not ssl.CERT_NONE
         failure = chain_failure(chain, trust, datetime.now(UTC), verified=verified)
     return session, _record(session, chain, server_name, user_seconds), failure
@@ -173,7 +188,7 @@ def _record(session: Session, chain: list[bytes], server_name: str | None, user_
         cipher=cipher[0] if cipher else None,
         group=hello.group if hello else None,
         hello_retry=bool(hello and hello.retry),
-        alpn=session.ssl.selected_alpn_protocol(),
+        alpn=session.protocol,
         server_name=server_name,
         hello_bytes=session.hello_bytes,
         chain=views(chain),

@@ -5,7 +5,7 @@ system roots costs 19 ms, 220 ms at a small Lambda's CPU share. Contexts hold no
 
 - TLS 1.2 and 1.3, Go's cipher list; SECLEVEL 1 because Go takes RSA keys of 1024 bits.
 - Partial chains: every certificate in a caBundle is an anchor (crypto/x509.CertPool). No X509_STRICT.
-- OpenSSL's host name check is off: ours is Go's (x509.py).
+- OpenSSL's host name check is off: ours is Go's (hostname.py).
 - A ClientHello of Go's size. Go sends a post-quantum key share, so its hello is about 1,500 bytes, two TCP
   segments, and middleboxes and path MTUs treat it so. OpenSSL >= 3.5 does the same by itself; below, dummy
   ALPN names that no server selects fill the hello to the byte.
@@ -36,6 +36,7 @@ _SAMPLE_NAME = b"a.lab"
 _PAD_ENTRIES, _PAD_FIRST_GUESS, _PAD_MAX = 6, 900, 6 * 250
 
 _contexts: dict[tuple[str, tuple[str, ...], bool], ssl.SSLContext] = {}
+_fillers: dict[tuple[str, ...], list[str]] = {}
 _trust_store = ""
 
 
@@ -100,14 +101,20 @@ def system_roots(verifying: ssl.SSLContext) -> tuple[bytes, ...]:
 
 
 def _size_hello(made: ssl.SSLContext, alpn: tuple[str, ...]) -> None:
-    """Fill the ClientHello to Go's size, once, by looking at what OpenSSL writes."""
+    """Fill the ClientHello to Go's size by looking, once for each ALPN list, at what OpenSSL writes."""
+    if alpn not in _fillers:
+        _fillers[alpn] = _filler(made, alpn)
+    made.set_alpn_protocols([*alpn, *_fillers[alpn]])
+
+
+def _filler(made: ssl.SSLContext, alpn: tuple[str, ...]) -> list[str]:
     wanted = _HELLO_BYTES + len(_SAMPLE_NAME) + sum(1 + len(name) for name in alpn if name == "h2")
     made.set_alpn_protocols(list(alpn))
     if len(client_hello(made, _SAMPLE_NAME)) >= wanted:
-        return
+        return []
     made.set_alpn_protocols([*alpn, *_padding(_PAD_FIRST_GUESS)])
     pad = _PAD_FIRST_GUESS + wanted - len(client_hello(made, _SAMPLE_NAME))
-    made.set_alpn_protocols([*alpn, *_padding(min(pad, _PAD_MAX))])
+    return _padding(min(pad, _PAD_MAX))
 
 
 def _padding(size: int) -> list[str]:

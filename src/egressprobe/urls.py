@@ -1,8 +1,9 @@
 """URLs of targets: read once, strictly, and shown without anything secret."""
 
-from ipaddress import ip_address
 from typing import NamedTuple
 from urllib.parse import urlsplit
+
+from egressprobe.addresses import canonical, is_address
 
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 
@@ -22,19 +23,10 @@ class Place(NamedTuple):
         return host if self.port == _DEFAULT_PORTS.get(self.scheme) else f"{host}:{self.port}"
 
 
-def is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
 def _host(text: str) -> str:
     """A-label form: what Go's net/http asks DNS for (golang.org/x/net/idna Lookup)."""
     if is_address(text):
-        address = ip_address(text)
-        return str(getattr(address, "ipv4_mapped", None) or address)
+        return canonical(text)
     if text.isascii():
         return text
     import idna  # 30 ms, for the few names that need it

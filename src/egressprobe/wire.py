@@ -159,6 +159,19 @@ class Stream:
         seconds, self.network_seconds, self.first_byte_seconds = self.network_seconds, 0.0, None
         return seconds
 
+    @property
+    def stream(self) -> "Stream":
+        """Itself: a TLS session has its stream under the same name."""
+        return self
+
+    @property
+    def protocol(self) -> str | None:
+        """Nothing was negotiated."""
+        return None
+
+    async def goodbye(self) -> None:
+        self.close()
+
     def close(self) -> None:
         with suppress(OSError):
             self.sock.close()

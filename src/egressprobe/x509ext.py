@@ -1,12 +1,13 @@
 """Certificate extensions as crypto/x509/parser.go processExtensions reads them: kept, refused, or left unhandled."""
 
 import string
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
+from egressprobe.addresses import canonical, is_address
 from egressprobe.der import BOOLEAN, INTEGER, OID, SEQUENCE, CertificateError, Element, elements, oid_text, only
 
 SUBJECT_ALT_NAME = "2.5.29.17"
@@ -130,8 +131,7 @@ def _alt_names(value: bytes) -> dict[str, tuple[Any, ...]]:
         if element.tag == _IP:
             if len(element.body) not in (4, 16):
                 raise CertificateError(f"x509: cannot parse IP address of length {len(element.body)}")
-            address = ip_address(element.body)
-            names.append((IP_ADDRESS, str(getattr(address, "ipv4_mapped", None) or address)))
+            names.append((IP_ADDRESS, canonical(element.body)))
         elif element.tag == _DNS:
             names.append((DNS_NAME, _ia5(element.body, "SAN dNSName is malformed")))
         elif element.tag == _EMAIL:
@@ -161,16 +161,8 @@ def _check_uri(text: str) -> None:
         raise CertificateError(f'x509: cannot parse URI "{text}": {error}') from None
     if any(ord(c) < 0x20 or ord(c) == 0x7F for c in text):
         raise CertificateError(f'x509: cannot parse URI "{text}": net/url: invalid control character in URL')
-    if host and not _is_address(host) and reverse_labels(host) is None:
+    if host and not is_address(host) and reverse_labels(host) is None:
         raise CertificateError(f'x509: cannot parse URI "{text}": invalid domain')
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 _DOMAIN = frozenset(string.printable[:94])  # domainToReverseLabels: "Invalid character" outside of 33..126
@@ -218,7 +210,7 @@ def _subtrees(body: bytes) -> tuple[Constraints, bool]:
             emails.append(_ia5(raw, "invalid constraint value"))
         elif tag == _URI:
             text = _ia5(raw, "invalid constraint value")
-            if _is_address(text):
+            if is_address(text):
                 raise CertificateError(f'x509: failed to parse URI constraint "{text}": cannot be IP address')
             if reverse_labels(text.removeprefix(".")) is None:
                 raise CertificateError(f'x509: failed to parse URI constraint "{text}"')

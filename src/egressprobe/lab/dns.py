@@ -14,6 +14,8 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
+from egressprobe.lookup import server_text
+
 type Transport = Literal["udp", "tcp"]
 
 
@@ -86,7 +88,7 @@ class DnsServer:
 
     @property
     def text(self) -> str:
-        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+        return server_text(self.address, self.port)
 
     async def start(self) -> None:
         loop = asyncio.get_running_loop()

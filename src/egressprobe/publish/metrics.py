@@ -26,19 +26,18 @@ type Detail = Literal["target", "subnet"]
 logger = logging.getLogger("egressprobe")
 
 
-def publish(report: Report, *, detail: Detail = "target", planned: int | None = None) -> None:
-    """Print the documents. `planned`: targets the schedule asked for, if more than were in the plan."""
+def publish(report: Report, *, detail: Detail = "target") -> None:
+    """Print the documents."""
     stamp = int(datetime.fromisoformat(report.started_at).timestamp() * 1000)
     for one in report.results:
         if one.verdict is Verdict.UNKNOWN:
             logger.warning("target not measured", extra=_metadata(report, one))
         else:
             _target(report, one, detail, stamp)
-    _run(report, planned or len(report.results), stamp)
+    _run(report, stamp)
 
 
-def _document(report: Report, stamp: int, dimensions: dict[str, str | None]) -> EphemeralMetrics:
-    del report
+def _document(stamp: int, dimensions: dict[str, str | None]) -> EphemeralMetrics:
     metrics = EphemeralMetrics(namespace=NAMESPACE)
     metrics.set_timestamp(stamp)
     for name, value in dimensions.items():
@@ -51,7 +50,7 @@ def _target(report: Report, one: Result, detail: Detail, stamp: int) -> None:
     dimensions = {"ClusterName": at.cluster_name, "Target": one.target.name}
     if detail == "subnet":
         dimensions["SubnetId"] = at.subnet_id
-    metrics = _document(report, stamp, dimensions)
+    metrics = _document(stamp, dimensions)
     metrics.add_metric("ProbeSuccess", MetricUnit.Count, 0 if one.verdict is Verdict.FAIL else 1)
     for key, value in _metadata(report, one).items():
         if key not in dimensions:
@@ -87,10 +86,10 @@ def _metadata(report: Report, one: Result) -> dict[str, Any]:
     return {key: str(value) if isinstance(value, str) else value for key, value in seen.items() if value is not None}
 
 
-def _run(report: Report, planned: int, stamp: int) -> None:
+def _run(report: Report, stamp: int) -> None:
     at, s = report.vantage, report.summary
-    metrics = _document(report, stamp, {"ClusterName": at.cluster_name, "SubnetId": at.subnet_id})
-    metrics.add_metric("TargetsPlanned", MetricUnit.Count, planned)
+    metrics = _document(stamp, {"ClusterName": at.cluster_name, "SubnetId": at.subnet_id})
+    metrics.add_metric("TargetsPlanned", MetricUnit.Count, len(report.results))
     metrics.add_metric("TargetsMeasured", MetricUnit.Count, s.passed + s.degraded + s.fail)
     metrics.add_metric("TargetsFailed", MetricUnit.Count, s.fail)
     metrics.add_metric("TargetsUnknown", MetricUnit.Count, s.unknown)
