@@ -18,7 +18,6 @@ from msgspec.structs import replace
 
 from egressprobe.failure import NOT_MEASURED, SILENT, Code, Failure, Phase
 from egressprobe.godial import Leg, NotMeasuredError, dial
-from egressprobe.lookup import conclude
 from egressprobe.model import Attempt, Endpoint, Hop, Measurement, Target
 from egressprobe.report import Forecast
 from egressprobe.rfc6724 import sort_addresses
@@ -68,48 +67,51 @@ def forecast(measured: Measurement, client: Client) -> Forecast | None:
         return None
     seconds = dns_seconds = 0.0
     share, unknown = 1.0, 0.0
+    failing: Call | None = None
     for hop in measured.hops:
         try:
-            seen, passes, unsure = _hop(hop, client)
+            outlook = _hop(hop, client)
         except NotMeasuredError:
             return None
+        seen = outlook.seen
         seconds += seen.seconds
         dns_seconds = max(dns_seconds, _dns_seconds(hop))
-        unknown = 1 - (1 - unknown) * (1 - unsure)
-        share *= passes
+        unknown = 1 - (1 - unknown) * (1 - outlook.unknown)
+        share *= outlook.share
+        failing = failing or outlook.failing
         if seen.error is not None or seen.failure is not None:
             return Forecast("fail", round(seconds, 4), seen.error, share, unknown, round(dns_seconds, 4), _said(seen))
-    failure = next((f for hop in measured.hops if (f := _worst(hop, client))), None) if share < 1 else None
+    failure = _said(failing) if failing else None
     return Forecast("pass", round(seconds, 4), None, share, unknown, round(dns_seconds, 4), failure)
 
 
-def _hop(hop: Hop, client: Client) -> tuple[Call, float, float]:
-    """The call as the order seen has it, the share that passes, the share we cannot tell."""
-    orders = list(_orders(hop))
-    if not orders:
-        return _without_addresses(hop, client), 0.0, 0.0
+class _Outlook(NamedTuple):
+    """All equally likely calls of one hop: the one seen, shares, and one that does not pass, if any."""
+
+    seen: Call
+    share: float
+    unknown: float
+    failing: Call | None
+
+
+def _hop(hop: Hop, client: Client) -> _Outlook:
+    view = _view(hop, client)
     calls: list[Call | None] = []
-    for order in orders:
-        try:
-            calls.append(_call(hop, order, client))
-        except NotMeasuredError:
-            calls.append(None)
-    if calls[0] is None:
-        raise NotMeasuredError(hop.host)
-    passes = sum(1 for call in calls if call is not None and call.failure is None and call.error is None)
-    return calls[0], passes / len(calls), sum(1 for call in calls if call is None) / len(calls)
-
-
-def _worst(hop: Hop, client: Client) -> Failure | None:
-    """The failure of a call that does not pass, though the order seen does."""
     for order in _orders(hop):
         try:
-            call = _call(hop, order, client)
+            calls.append(_call(view, order, client))
         except NotMeasuredError:
-            continue
-        if call.failure:
-            return _said(call)
-    return None
+            calls.append(None)
+    if not calls:
+        return _Outlook(_without_addresses(hop, client), 0.0, 0.0, None)
+    if calls[0] is None:
+        raise NotMeasuredError(hop.host)
+    known = [call for call in calls if call is not None]
+    failing = [call for call in known if call.failure is not None or call.error is not None]
+    many = len(calls)
+    return _Outlook(
+        calls[0], (len(known) - len(failing)) / many, (many - len(known)) / many, failing[0] if failing else None
+    )
 
 
 def _said(call: Call) -> Failure | None:
@@ -158,16 +160,30 @@ def _dns_seconds(hop: Hop) -> float:
     return hop.resolution.ms / 1e3 if hop.resolution else 0.0
 
 
-def _call(hop: Hop, order: tuple[str, ...], client: Client) -> Call:
+class _View(NamedTuple):
+    """What of a hop does not depend on the order of its addresses."""
+
+    hop: Hop
+    dns: float
+    attempts: dict[str, Attempt]
+    legs: dict[str, Leg]
+    sources: dict[str, str | None]
+
+
+def _view(hop: Hop, client: Client) -> _View:
+    attempts = {attempt.address if hop.resolution else _key(attempt): attempt for attempt in hop.attempts}
+    legs = {key: leg for key, attempt in attempts.items() if (leg := _leg(attempt, client))}
+    return _View(hop, _dns_seconds(hop), attempts, legs, _sources(hop, client))
+
+
+def _call(view: _View, order: tuple[str, ...], client: Client) -> Call:
     """One call: DNS, dial, TLS, exchange, each against the call's limit."""
-    attempts = _attempts(hop)
-    dns = _dns_seconds(hop)
+    hop, dns, attempts, legs, sources = view
     if dns < client.limit and _unfinished(hop):
         raise NotMeasuredError(hop.host)
     if dns >= min(client.limit, DIALER_LIMIT):
         return _without_addresses(hop, client)
-    ordered = sort_addresses(order, _sources(hop, client)) if hop.resolution else order
-    legs = {a: leg for a in ordered if (leg := _leg(attempts[a], client))} if attempts else {}
+    ordered = sort_addresses(order, sources) if hop.resolution else order
     result = dial(ordered, legs, dns, DIALER_LIMIT, client.limit)
     if result.address is None:
         failed = next((f for a in ordered if (f := attempts[a].failure)), _too_slow(hop))
@@ -181,12 +197,6 @@ def _too_slow(hop: Hop) -> Failure:
     """Every address connects, but not in the share of the dialer's time that it gets."""
     said = f"{hop.host}: its addresses connect too slowly"
     return Failure(Phase.CONNECT, Code.CONNECT_TIMEOUT, said)
-
-
-def _attempts(hop: Hop) -> dict[str, Attempt]:
-    if hop.resolution is None:
-        return {_key(attempt): attempt for attempt in hop.attempts}
-    return {attempt.address: attempt for attempt in hop.attempts}
 
 
 def _dead_before(ordered: Sequence[str], attempts: Mapping[str, Attempt], winner: str) -> Failure | None:
@@ -253,9 +263,9 @@ def _without_addresses(hop: Hop, client: Client) -> Call:
             raise NotMeasuredError(hop.host)
         return Call(0.0, hop.failure.api_server_error or hop.failure.message, hop.failure)
     seconds = resolution.ms / 1e3
-    failure = _slow_lookup(hop) or resolution.failure or conclude(resolution.host, resolution.lookups)[2]
-    if resolution.failure is not None and resolution.failure.code is not Code.DNS_TIMEOUT:
-        failure = resolution.failure
+    failure = resolution.failure
+    if failure is None or failure.code is Code.DNS_TIMEOUT:
+        failure = _slow_lookup(hop) or failure
     if seconds < min(client.limit, DIALER_LIMIT) and failure is not None and failure.code in NOT_MEASURED:
         raise NotMeasuredError(hop.host)
     error = failure.api_server_error if failure else None
