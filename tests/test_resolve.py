@@ -6,12 +6,13 @@ import struct
 
 import dns.message
 import dns.rcode
+import dns.rrset
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from egressprobe.budget import Budget
-from egressprobe.dnsmessage import answers, make_query, read
+from egressprobe.dnsmessage import make_request, mismatch, read
 from egressprobe.failure import Code
 from egressprobe.lab.dns import DnsServer, Records, Reply, serve_zone
 from egressprobe.lookup import ResolverConfig
@@ -180,11 +181,11 @@ def test_forged_and_foreign_answers_are_passed_over(lab_loop):
         return Reply(good, delay=0.05)
 
     server = lab_loop.start(DnsServer(handle))
-    query = make_query("n.lab.", "A")
-    other = dns.message.make_response(make_query("other.lab.", "A")).to_wire()
-    assert not answers(b"", query)
-    assert not answers(other, query)
-    assert not answers(query.to_wire(), query)  # QR is not set
+    request = make_request("n.lab.", "A")
+    other = dns.message.make_response(dns.message.from_wire(make_request("other.lab.", "A").wire)).to_wire()
+    assert mismatch(b"", request) == "cannot unmarshal DNS message"
+    assert mismatch(other, request) == "invalid DNS response"
+    assert mismatch(request.wire, request) == "invalid DNS response"  # QR is not set
     assert look("n.lab", server.text).addresses == ("10.0.0.8",)
 
 
@@ -242,11 +243,86 @@ def test_system_configuration_is_read_from_the_files(tmp_path):
     assert system_config(tmp_path / "none", tmp_path / "none").servers == ("127.0.0.1:53", "[::1]:53")
 
 
-@given(st.binary(max_size=80))
-def test_any_answer_is_read_somehow(tail):
+# -- reading a message as Go does ---------------------------------------------------------------------------
+
+QUESTION = b"\1a\3lab\0"
+POINTER = b"\xc0\x0c"
+
+
+def record(kind, data, *, owner=POINTER, size=None):
+    return owner + struct.pack("!HHIH", kind, 1, 60, len(data) if size is None else size) + data
+
+
+def response(*records, counts=None, flags=0x8180, questions=1, tail=b""):
+    """A response to `a.lab. A`; `counts` of the three sections, by default all in the answer."""
+    header = struct.pack("!6H", 7, flags, questions, *(counts or (len(records), 0, 0)))
+    return header + (QUESTION + b"\0\1\0\1") * questions + b"".join(records) + tail
+
+
+A1 = record(1, bytes((10, 0, 0, 1)))
+
+
+@pytest.mark.parametrize(
+    ("wire", "addresses", "error", "final"),
+    [
+        (response(A1), ("10.0.0.1",), "", True),
+        (response(A1, record(1, b"\12\0\0\2")), ("10.0.0.1", "10.0.0.2"), "", True),
+        # damage behind an address does not take it away
+        (response(A1, counts=(2, 0, 0)), ("10.0.0.1",), "", True),
+        (response(A1, tail=b"noise"), ("10.0.0.1",), "", True),
+        # damage before it does, and the next server is asked
+        (response(record(16, b"x", size=200), A1), (), "cannot unmarshal DNS message", False),
+        (response(record(1, b"\12\0\0\1", owner=b"\x80"), A1), (), "cannot unmarshal DNS message", False),
+        (response(counts=(1, 0, 0)), (), "cannot unmarshal DNS message", False),
+        # a CNAME that cannot be read: skipped over on the way to the record, fatal when the records are taken
+        (response(record(5, b"\x80"), A1), (), "cannot unmarshal DNS message", True),
+        (response(record(5, b"\x80")), (), "no such host", True),
+        # an A is four bytes, whatever its length says
+        (response(record(1, b"\12\0\0\3\0\0", size=6)), ("10.0.0.3",), "", True),
+        (response(record(1, b"\12\0\0", size=3)), (), "cannot unmarshal DNS message", True),
+        # another type's address counts once the type asked for is there
+        (response(record(28, b"\x26\0" + bytes(13) + b"\1"), A1), ("2600::1", "10.0.0.1"), "", True),
+        (response(record(28, b"\x26\0" + bytes(13) + b"\1")), (), "no such host", True),
+        # names: loops, dots inside a label
+        (response(record(1, b"\12\0\0\1", owner=struct.pack("!H", 0xC000 | 23))), (), "cannot unmarshal DNS message", False),
+        (response(record(1, b"\12\0\0\1", owner=b"\3a.b\0")), (), "cannot unmarshal DNS message", False),
+        # the extended response code of an OPT record: BADVERS
+        (response(b"\0" + struct.pack("!HHIH", 41, 1232, 1 << 24, 0), counts=(0, 0, 1)), (), "server misbehaving", False),
+        (response(A1, flags=0x8183), (), "no such host", True),
+        (response(A1, questions=2), (), "invalid DNS response", False),
+        (response(flags=0x8100), (), "lame referral", False),
+        (response(record(41, b"", owner=b"\0"), counts=(0, 0, 1), flags=0x8100), (), "no such host", True),
+    ],
+)  # fmt: skip
+def test_damage_is_minded_where_go_minds_it(wire, addresses, error, final):
+    reading = read(wire, "A", over_udp=True)
+    assert (reading.addresses, reading.error, reading.final) == (addresses, error, final)
+
+
+@given(st.binary(max_size=80), st.tuples(*[st.integers(0, 3)] * 3))
+def test_any_answer_is_read_somehow(tail, counts):
     """Total over what follows the question: an answer, a reason, never an exception."""
-    query = make_query("a.lab.", "A")
-    wire = query.to_wire()
-    header = struct.pack("!6H", query.id, 0x8180, 1, 1, 0, 0)
-    reading = read(header + wire[12:24] + tail, "A", over_udp=True)
+    reading = read(response(counts=counts, tail=tail), "A", over_udp=True)
     assert (reading.code is None) == bool(reading.addresses)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["A", "AAAA", "CNAME", "TXT"]), st.integers(0, 250)), max_size=8))
+def test_what_dnspython_writes_is_read(records):
+    """Messages of another implementation, compression included: the same addresses and aliases."""
+    texts = {"A": "10.0.0.{}", "AAAA": "2600::{:x}", "CNAME": "c{}.a.lab.", "TXT": '"{}"'}
+    message = dns.message.make_response(
+        dns.message.from_wire(make_request("a.lab.", "A").wire), recursion_available=True
+    )
+    for kind, i in records:
+        message.answer.append(dns.rrset.from_text("a.lab.", 60, "IN", kind, texts[kind].format(i)))
+    reading = read(message.to_wire(), "A", over_udp=True)
+    if any(kind == "A" for kind, _ in records):
+        wanted = [
+            dns.rrset.from_text("a.lab.", 60, "IN", k, texts[k].format(i))[0].address
+            for k, i in records
+            if k in ("A", "AAAA")
+        ]
+        assert reading.addresses == tuple(dict.fromkeys(wanted))
+    else:
+        assert reading.error == "no such host"
+    assert reading.cnames == tuple(f"c{i}.a.lab." for k, i in records if k == "CNAME")

@@ -1,8 +1,10 @@
 """IP addresses as text, in the one form that everything here compares and dials."""
 
-from ipaddress import ip_address
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address
 
 
+@lru_cache(maxsize=4096)
 def is_address(text: str) -> bool:
     """Whether `text` is an IPv4 or IPv6 address, without brackets."""
     try:
@@ -16,3 +18,11 @@ def canonical(address: str | bytes) -> str:
     """The shortest text; an IPv4-mapped IPv6 address is its IPv4 address, as to Go (net.IP.To4). Raises ValueError."""
     found = ip_address(address)
     return str(getattr(found, "ipv4_mapped", None) or found)
+
+
+def from_packed(data: bytes) -> str:
+    """The same of 4 or 16 bytes in network order."""
+    if len(data) == 4:
+        return f"{data[0]}.{data[1]}.{data[2]}.{data[3]}"
+    found = IPv6Address(data)
+    return str(found.ipv4_mapped or found)

@@ -5,8 +5,8 @@ tryOneName): 5 s a server, 2 rounds, at most 3 servers, EDNS with 1232 bytes, TC
 truncated, each transport with a fresh 5 s. NXDOMAIN and "no such record" end it; any other rcode, a
 timeout or an ICMP error goes to the next server. Every query is kept.
 
-dnspython makes and reads the messages; the loop is ours because dnspython's resolver has other timeouts,
-no EDNS and hides what each server said.
+The loop is ours because dnspython's resolver has other timeouts, no EDNS and hides what each server said;
+the reading of messages (dnsmessage.py) because it forgives other damage than Go does.
 """
 
 import asyncio
@@ -17,11 +17,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import dns.message
 import msgspec
 
 from egressprobe.budget import COMPARE_LIMIT, Budget
-from egressprobe.dnsmessage import EDNS_PAYLOAD, Reading, RecordType, answers, make_query, read
+from egressprobe.dnsmessage import EDNS_PAYLOAD, Reading, RecordType, Request, make_request, mismatch, read
 from egressprobe.failure import Code, Failure, Phase, classify_connect, errno_text
 from egressprobe.lookup import (
     ResolverConfig,
@@ -195,16 +194,17 @@ async def _exchange(question: Question, until: float, budget: Budget) -> tuple[R
     """The response, judged, and its seconds on the wire; None where none came."""
     udp = question.transport == "udp"
     server = split_server(question.server)
-    query = make_query(question.name, question.kind)
+    request = make_request(question.name, question.kind)
     sock: socket.socket | None = None
     loop = asyncio.get_running_loop()
     started = loop.time()
     try:
         sock = open_socket(server[0], socket.SOCK_DGRAM if udp else socket.SOCK_STREAM)
-        wire, seconds = await (_over_udp if udp else _over_tcp)(sock, server, query, until)
-        if not answers(wire, query):
-            said = "the answer is to another question"
-            return Reading(code=Code.DNS_MALFORMED, said=said, error="invalid DNS response"), seconds
+        wire, seconds = await (_over_udp if udp else _over_tcp)(sock, server, request, until)
+        wrong = mismatch(wire, request)
+        if wrong:
+            said = "what came is no answer to our question"
+            return Reading(code=Code.DNS_MALFORMED, said=said, error=wrong), seconds
         return read(wire, question.kind, over_udp=udp), seconds
     except TimeoutError:
         if budget.ran_out(loop.time()):
@@ -238,30 +238,30 @@ def _where(sock: socket.socket | None, question: Question) -> str:
 
 
 async def _over_udp(
-    sock: socket.socket, server: tuple[str, int], query: dns.message.Message, until: float
+    sock: socket.socket, server: tuple[str, int], request: Request, until: float
 ) -> tuple[bytes, float]:
     """Connected, so that an ICMP error is seen; datagrams that do not answer the question are passed over."""
     sock.connect(server)
     sent = time.time()
-    sock.send(query.to_wire())
+    sock.send(request.wire)
     while True:
         try:
             wire, stamp = receive(sock, EDNS_PAYLOAD)
         except BlockingIOError:
             await readable(sock, until)
             continue
-        if answers(wire, query):
+        if not mismatch(wire, request):
             return wire, max((stamp or time.time()) - sent, 0.0)
 
 
 async def _over_tcp(
-    sock: socket.socket, server: tuple[str, int], query: dns.message.Message, until: float
+    sock: socket.socket, server: tuple[str, int], request: Request, until: float
 ) -> tuple[bytes, float]:
     loop = asyncio.get_running_loop()
     started = time.perf_counter()
     async with asyncio.timeout_at(until):
         await loop.sock_connect(sock, server)
-        wire = query.to_wire()
+        wire = request.wire
         await loop.sock_sendall(sock, len(wire).to_bytes(2) + wire)
         buffer = b""
         while len(buffer) < 2 or len(buffer) < 2 + int.from_bytes(buffer[:2]):
