@@ -9,6 +9,7 @@ what Go takes: a leaf with keyUsage keyCertSign, "any" as its only extended usag
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from egressprobe.der import CertificateError
@@ -27,26 +28,25 @@ _MOST_RSA_BITS = 8192
 
 def views(chain: Sequence[bytes]) -> tuple[CertificateView, ...]:
     """The presented chain for a report, leaf first; what does not parse shows why."""
-    shown = []
-    for der in chain[:MAX_CHAIN]:
-        try:
-            one = parse(der)
-        except CertificateError as error:
-            shown.append(CertificateView(str(error), "", "", "", ""))
-            continue
-        names = tuple(text for _, text in one.extensions.names)
-        shown.append(
-            CertificateView(
-                subject=name_text(one.subject)[:_MAX_TEXT],
-                issuer=name_text(one.issuer)[:_MAX_TEXT],
-                serial=f"{one.serial:x}",
-                not_before=one.not_before.isoformat(),
-                not_after=one.not_after.isoformat(),
-                names=tuple(name[:_MAX_TEXT] for name in names[:_MAX_NAMES]),
-                sha256=one.sha256,
-            )
-        )
-    return tuple(shown)
+    return tuple(_view(der) for der in chain[:MAX_CHAIN])
+
+
+@lru_cache(maxsize=512)  # the same chains come minute after minute
+def _view(der: bytes) -> CertificateView:
+    try:
+        one = parse(der)
+    except CertificateError as error:
+        return CertificateView(str(error), "", "", "", "")
+    names = tuple(text for _, text in one.extensions.names)
+    return CertificateView(
+        subject=name_text(one.subject)[:_MAX_TEXT],
+        issuer=name_text(one.issuer)[:_MAX_TEXT],
+        serial=f"{one.serial:x}",
+        not_before=one.not_before.isoformat(),
+        not_after=one.not_after.isoformat(),
+        names=tuple(name[:_MAX_TEXT] for name in names[:_MAX_NAMES]),
+        sha256=one.sha256,
+    )
 
 
 def days_left(chain: Sequence[bytes], now: datetime) -> tuple[float | None, bool]:

@@ -10,6 +10,7 @@ Pure: bytes in, `Reading` out.
 import os
 import struct
 from contextlib import suppress
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import dns.name
@@ -68,8 +69,12 @@ class Reading(msgspec.Struct, frozen=True):
 
 def make_request(name: str, kind: RecordType) -> Request:
     """A question with a fresh id. `name`: absolute, one that `is_domain_name` takes."""
-    wire = dns.name.from_text(name).to_wire()
-    return Request(int.from_bytes(os.urandom(2)), wire or b"\0", kind)
+    return Request(int.from_bytes(os.urandom(2)), _wire_name(name), kind)
+
+
+@lru_cache(maxsize=4096)  # the same names are asked for minute after minute
+def _wire_name(name: str) -> bytes:
+    return dns.name.from_text(name).to_wire() or b"\0"
 
 
 def mismatch(wire: bytes, request: Request) -> str | None:
@@ -93,14 +98,14 @@ def mismatch(wire: bytes, request: Request) -> str | None:
 def read(wire: bytes, kind: RecordType, *, over_udp: bool) -> Reading:
     """Judge a response that answers its request."""
     _, flags, questions, answers, authorities, additionals = _HEADER.unpack_from(wire)
-    low = dns.rcode.to_text(dns.rcode.Rcode(flags & 0xF))
+    low = _rcode_text(flags & 0xF)
     if questions != 1:
         return Reading(low, code=Code.DNS_MALFORMED, said="the answer repeats more than our question", error=_INVALID)
     if flags & _TC and over_udp:
         return Reading(low, truncated=True)
     start = _skip_name(wire, _HEADER.size) + 4
     code, has_additional = _extended(wire, start, (answers, authorities, additionals), flags & 0xF)
-    rcode = dns.rcode.to_text(dns.rcode.Rcode(code)) if code in dns.rcode.Rcode else str(code)
+    rcode = _rcode_text(code)
     records = _Answers(wire, start, answers)
     seen = Reading(rcode, cnames=tuple(records.cnames[:_MAX_CNAMES]), ttl=records.ttl)
     if code == dns.rcode.NXDOMAIN:
@@ -124,6 +129,11 @@ def read(wire: bytes, kind: RecordType, *, over_udp: bool) -> Reading:
     if not records.addresses:
         return replace(_unreadable(rcode), final=True)  # by now Go has settled on this server
     return replace(seen, addresses=tuple(dict.fromkeys(records.addresses)), final=True)
+
+
+@lru_cache(maxsize=64)
+def _rcode_text(code: int) -> str:
+    return dns.rcode.to_text(dns.rcode.Rcode(code))
 
 
 def _unreadable(rcode: str | None) -> Reading:

@@ -6,6 +6,7 @@ Lambda is on 127.0.0.1; instance and task metadata and the X-Ray daemon are on 1
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 # The VPC resolver's link-local addresses, allowed as name servers only.
@@ -33,6 +34,7 @@ def _embedded_ipv4(address: IPv6Address) -> IPv4Address | None:
     return None
 
 
+@lru_cache(maxsize=4096)
 def forbidden(text: str) -> str | None:
     """Why `text`, an IP address, may not be dialled; None when it may. Raises ValueError on other text."""
     address = ip_address(text.partition("%")[0])

@@ -8,9 +8,10 @@ import asyncio
 import logging
 import ssl
 import time
+from asyncio import Future
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
@@ -96,8 +97,11 @@ class Probe:
 
     async def _measure(self, target: Target, budget: Budget) -> Measurement:
         place = Place(target.scheme, target.host, target.port, target.path)
-        views = asyncio.ensure_future(self._views(target, budget))
-        control = asyncio.ensure_future(self._control(target, budget))
+        beside: list[Future[Any]] = [
+            asyncio.ensure_future(compare(target.host, server, budget)) for server in self._other_servers(target)
+        ]
+        if target.expect is Expect.BLOCKED and target.control:
+            beside.append(asyncio.ensure_future(self._control(target, target.control, budget)))
         try:
             hop = await self.hop(target, "call", target.url, place, budget)
             hops: tuple[Hop, ...] = (hop,)
@@ -105,26 +109,25 @@ class Probe:
                 from egressprobe.oidcprobe import follow
 
                 hops = await follow(self, target, hop, budget)
-            return Measurement(hops, 0.0, await views, await control)
+            seen = [await one for one in beside]
         finally:
-            views.cancel()
-            control.cancel()
+            for one in beside:
+                one.cancel()
+        views = tuple(one for one in seen if isinstance(one, Resolution))
+        return Measurement(hops, 0.0, views, next((one for one in seen if isinstance(one, Hop)), None))
 
-    async def _views(self, target: Target, budget: Budget) -> tuple[Resolution, ...]:
-        """What the other name servers say of the same name: the rest of DHCP's, and the VPC's own."""
+    def _other_servers(self, target: Target) -> list[str]:
+        """Name servers to compare with: the rest of DHCP's, and the VPC's own."""
         if target.endpoints or is_address(target.host):
-            return ()
+            return []
         first, *rest = self._config.servers
         others = dict.fromkeys((*rest, *(server_text(*split_server(s)) for s in self._plan.compare_resolvers)))
-        asked = [compare(target.host, server, budget) for server in others if server != first]
-        return tuple(await asyncio.gather(*asked))
+        return [server for server in others if server != first]
 
-    async def _control(self, target: Target, budget: Budget) -> Hop | None:
+    async def _control(self, target: Target, url: str, budget: Budget) -> Hop:
         """The positive control of a target that is expected to be blocked."""
-        if target.expect is not Expect.BLOCKED or not target.control:
-            return None
-        place = parse_url(target.control, ("tcp", "tls", "https"))
-        return await self.hop(target, "call", target.control, place._replace(scheme="tcp"), budget)
+        place = parse_url(url, ("tcp", "tls", "https"))
+        return await self.hop(target, "call", url, place._replace(scheme="tcp"), budget)
 
     async def hop(self, target: Target, role: Role, url: str, place: Place, budget: Budget) -> Hop:
         """Resolve one host and dial every address of it."""
@@ -145,7 +148,8 @@ class Probe:
                     return replace(_untried(endpoint), failure=failure, failure_ms=0.0)
                 return await self._attempt(target, endpoint, place, after)
 
-        attempts = await asyncio.gather(*map(one, endpoints))
+        # One address is the usual case: no task for it.
+        attempts = [await one(endpoints[0])] if len(endpoints) == 1 else await asyncio.gather(*map(one, endpoints))
         return Hop(
             role=role,
             url=shown(url),

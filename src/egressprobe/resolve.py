@@ -84,13 +84,25 @@ async def resolve(host: str, config: ResolverConfig, budget: Budget, *, view: st
         return _resolution(host, "hosts", 0.0, known, (), None, view)
     lookups: list[Lookup] = []
     for name in name_list(host, config) if is_domain_name(host) else ():
-        a, aaaa = (_look_up(Question(host, name, kind, ""), config, budget) for kind in ("A", "AAAA"))
-        pair = [await a, await aaaa] if config.single_request else await asyncio.gather(a, aaaa)
+        pair = await _pair(host, name, config, budget)
         lookups += pair
         if any(one.addresses or _cut_short(one) for one in pair) or _over(budget):
             break
     addresses, ms, failure = conclude(host, lookups)
     return _resolution(host, "dns", ms, addresses[:MAX_ADDRESSES], tuple(lookups), failure, view)
+
+
+async def _pair(host: str, name: str, config: ResolverConfig, budget: Budget) -> list[Lookup]:
+    """A and AAAA side by side, or one after the other where resolv.conf wants it so."""
+    a = _look_up(Question(host, name, "A", ""), config, budget)
+    aaaa = _look_up(Question(host, name, "AAAA", ""), config, budget)
+    if config.single_request:
+        return [await a, await aaaa]
+    beside = asyncio.create_task(aaaa)
+    try:
+        return [await a, await beside]
+    finally:
+        beside.cancel()
 
 
 def _resolution(
@@ -201,7 +213,7 @@ async def _exchange(question: Question, until: float, budget: Budget) -> tuple[R
     try:
         sock = open_socket(server[0], socket.SOCK_DGRAM if udp else socket.SOCK_STREAM)
         wire, seconds = await (_over_udp if udp else _over_tcp)(sock, server, request, until)
-        wrong = mismatch(wire, request)
+        wrong = None if udp else mismatch(wire, request)
         if wrong:
             said = "what came is no answer to our question"
             return Reading(code=Code.DNS_MALFORMED, said=said, error=wrong), seconds
@@ -245,13 +257,15 @@ async def _over_udp(
     sent = time.time()
     sock.send(request.wire)
     while True:
+        await readable(sock, until)
         try:
             wire, stamp = receive(sock, EDNS_PAYLOAD)
         except BlockingIOError:
-            await readable(sock, until)
             continue
         if not mismatch(wire, request):
             return wire, max((stamp or time.time()) - sent, 0.0)
+        if asyncio.get_running_loop().time() >= until:
+            raise TimeoutError  # whoever forges answers all the time gains nothing by it
 
 
 async def _over_tcp(

@@ -8,8 +8,7 @@ Parked targets still hold sockets, and a process has 1,024 descriptors in Lambda
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 
 # Longer than a handshake across a region takes, much shorter than any timeout.
 PARK_AFTER = 0.1
@@ -34,26 +33,31 @@ class Slots:
         self._free = asyncio.Semaphore(size)
         self._room = asyncio.Semaphore(room(size) if most is None else most)
 
-    @asynccontextmanager
-    async def take(self) -> AsyncIterator[None]:
+    def take(self) -> "_Slot":
         """Hold a slot until the block ends or PARK_AFTER seconds have passed."""
-        async with self._room, self._busy():
-            yield
+        return _Slot(self._free, self._room)
 
-    @asynccontextmanager
-    async def _busy(self) -> AsyncIterator[None]:
-        await self._free.acquire()
-        parked = False
 
-        def park() -> None:
-            nonlocal parked
-            parked = True
-            self._free.release()
+class _Slot:
+    def __init__(self, free: asyncio.Semaphore, room: asyncio.Semaphore) -> None:
+        self._free, self._room = free, room
+        self._timer: asyncio.TimerHandle | None = None
 
-        timer = asyncio.get_running_loop().call_later(PARK_AFTER, park)
+    async def __aenter__(self) -> None:
+        await self._room.acquire()
         try:
-            yield
-        finally:
-            timer.cancel()
-            if not parked:
-                self._free.release()
+            await self._free.acquire()
+        except BaseException:
+            self._room.release()
+            raise
+        self._timer = asyncio.get_running_loop().call_later(PARK_AFTER, self._park)
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._park()
+        self._room.release()
+
+    def _park(self) -> None:
+        self._timer = None
+        self._free.release()

@@ -99,9 +99,11 @@ class Session:
             try:
                 result = step()
             except ssl.SSLWantReadError:
-                await self._flush(until)
+                if self._outgoing.pending:
+                    await self._flush(until)
             else:
-                await self._flush(until)
+                if self._outgoing.pending:
+                    await self._flush(until)
                 return result
             data = await self.stream.receive(until)
             if not data:

@@ -230,10 +230,10 @@ def _listed(fields: list[Element]) -> dict[str, tuple[bool, bytes]]:
 
 def validity_error(certificate: Certificate, now: datetime) -> str | None:
     """Go's text when `now` is outside the certificate's validity, else None."""
+    if certificate.not_before <= now <= certificate.not_after:
+        return None
     stamp = now.strftime("%Y-%m-%dT%H:%M:%SZ")
     prefix = "x509: certificate has expired or is not yet valid: current time"
     if now < certificate.not_before:
         return f"{prefix} {stamp} is before {certificate.not_before:%Y-%m-%dT%H:%M:%SZ}"
-    if now > certificate.not_after:
-        return f"{prefix} {stamp} is after {certificate.not_after:%Y-%m-%dT%H:%M:%SZ}"
-    return None
+    return f"{prefix} {stamp} is after {certificate.not_after:%Y-%m-%dT%H:%M:%SZ}"
