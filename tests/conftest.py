@@ -1,6 +1,7 @@
 """What all tests share: a guard against the internet, and an honest count of what could not run."""
 
 import os
+import shutil
 import socket
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
@@ -21,6 +22,8 @@ _OURS = [ip_network(n) for n in ("127.0.0.0/8", "::1/128", "10.99.0.0/16", "fd99
 def _why_not(item: pytest.Item) -> str | None:
     if item.get_closest_marker("netns") and not ISOLATED:
         return "network namespaces (scripts/isolated)"
+    if item.get_closest_marker("nftables") and not shutil.which("nft"):
+        return "nft (Debian: apt-get install nftables)"
     if item.get_closest_marker("artifact"):
         missing = [p for p in (".tools/aws-lambda-rie", "build/probe/.ready") if not (ROOT / p).exists()]
         return f"the built artifact and the emulator ({', '.join(missing)} missing)" if missing else None

@@ -9,15 +9,19 @@ import pytest
 
 SRC = Path(__file__).parents[1] / "src" / "egressprobe"
 FLOORS = (
-    {"__init__", "failure", "guard", "rfc6724", "der", "tlsrecord", "addresses", "budget", "catalog_failures"},
+    {"__init__", "failure", "guard", "rfc6724", "der", "tlsrecord", "addresses", "budget", "catalog_failures"}
+    | {"kubeversion"},
     {"model", "x509ext", "dnsmessage", "urls"},
     {"x509", "report", "inputs", "lookup", "wire", "trust"},
     {"hostname", "constraints", "pem", "connect", "resolve", "rules", "catalog", "apiserver"},
     {"goverify", "godial", "targetspec"},
     {"signatures", "forecast", "slots", "plan"},
+    {"case"},
+    {"middlebox", "interception"},
+    {"findings"},
     {"certificates", "diagnose", "publish", "targetsfile"},
     {"tls"},
-    {"exchange"},
+    {"exchange", "ladder"},
     {"oidc"},
     {"probe"},
     {"oidcprobe", "run"},
@@ -80,7 +84,8 @@ def test_the_pure_floors_touch_no_socket():
         "lookup",
         "pem",
     }
-    pure |= {"forecast", "godial", "diagnose", "apiserver", "catalog", "dnsmessage"}
+    pure |= {"forecast", "godial", "diagnose", "apiserver", "catalog", "dnsmessage", "kubeversion"}
+    pure |= {"case", "findings", "middlebox", "interception"}
     for module, path in _modules():
         if module in pure:
             names = {

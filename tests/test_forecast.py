@@ -6,6 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from egressprobe.case import Neighbours
 from egressprobe.diagnose import result
 from egressprobe.failure import Code, Failure, Phase
 from egressprobe.forecast import client_for, forecast
@@ -166,7 +167,7 @@ def test_verdicts_are_total_and_never_pass_what_fails(seen):
     """Any measurement has a verdict; a pass means every call passes; not measured is unknown."""
     client = client_for(hook(), {})
     predicted = forecast(seen, client)
-    one = result(hook(), seen, predicted, client, control=True)
+    one = result(hook(), seen, predicted, client, Neighbours(control=True))
     if one.verdict is Verdict.PASS:
         assert predicted.share == 1
         assert one.failure is None
@@ -248,4 +249,4 @@ def test_impact(policy, code, ms, impact):
     seen = Measurement((Hop("call", "https://h/", "h", 1, resolution, (one,)),), 1.0)
     target = hook(policy=policy)
     client = client_for(target, {})
-    assert result(target, seen, forecast(seen, client), client, control=True).impact is impact
+    assert result(target, seen, forecast(seen, client), client, Neighbours(control=True)).impact is impact

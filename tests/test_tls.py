@@ -9,6 +9,7 @@ import pytest
 from egressprobe.budget import Budget
 from egressprobe.failure import Code, Phase
 from egressprobe.guard import forbidden
+from egressprobe.kubeversion import HELLOS
 from egressprobe.lab.certs import issue, make_authority
 from egressprobe.lab.servers import (
     DeafServer,
@@ -24,7 +25,8 @@ from egressprobe.lookup import ResolverConfig
 from egressprobe.model import Endpoint, Kind, Plan, Target
 from egressprobe.pem import anchors
 from egressprobe.probe import Probe
-from egressprobe.trust import DEFAULT_ALPN, WEBHOOK_ALPN, bundle_id, client_hello, context
+from egressprobe.tlsrecord import offered_groups
+from egressprobe.trust import DEFAULT_ALPN, WEBHOOK_ALPN, Offer, bundle_id, client_hello, context, groups
 from egressprobe.urls import Place
 
 CA = make_authority("test-ca")
@@ -34,12 +36,14 @@ GOOD = issue(CA, ("hook.lab", "127.0.0.1"))
 _X509 = "tls: failed to verify certificate: x509: "
 
 
-def attempt(server, *, host="hook.lab", kind=Kind.WEBHOOK, scheme="https", verify=True, seconds=20.0, call=5.0):
+def attempt(
+    server, *, host="hook.lab", kind=Kind.WEBHOOK, scheme="https", verify=True, seconds=20.0, call=5.0, version="1.35"
+):
     """One address of one target, as the engine measures it."""
     target = Target(
         kind, "t", f"{scheme}://{host}/", host, server.port, scheme, bundle=bundle_id(ANCHORS), verify=verify
     )
-    plan = Plan((target,), {target.bundle: ANCHORS})
+    plan = Plan((target,), {target.bundle: ANCHORS}, kube_version=version)
 
     async def work():
         now = asyncio.get_running_loop().time()
@@ -248,20 +252,49 @@ def test_forbidden_addresses_are_not_dialled(lab_loop):
 
 def test_an_anchor_openssl_cannot_read_does_not_take_the_others_down():
     """A context is made of what can be loaded."""
-    made = context("sha256:test-mixed", (b"\x30\x03\x02\x01\x05", *ANCHORS), WEBHOOK_ALPN, verify=True)
+    made = context("sha256:test-mixed", (b"\x30\x03\x02\x01\x05", *ANCHORS), Offer(WEBHOOK_ALPN), verify=True)
     assert made.cert_store_stats()["x509"] == 1
 
 
+# What kube-apiserver sends with a name of five characters, by its version.
+RECORDED = {"1.31": 262, "1.33": 1482, "1.34": 1482, "1.35": 1508, "1.36": 1512}
+
+
+@pytest.mark.parametrize("version", HELLOS)
 @pytest.mark.parametrize(("alpn", "more"), [(WEBHOOK_ALPN, 0), (DEFAULT_ALPN, 3)])
 @pytest.mark.parametrize("name", [b"t.lab", b"a-much-longer-name.of.some.example", None])
-def test_the_client_hello_has_gos_size(alpn, more, name):
-    """1503 bytes and the name, 1494 without one, 3 more with h2; the name within the first segment."""
-    hello = client_hello(context(bundle_id(ANCHORS), ANCHORS, alpn, verify=True), name)
-    wanted = (1503 + len(name) if name else 1494) + more
-    if ssl.OPENSSL_VERSION_INFO < (3, 5):
-        assert len(hello) == wanted
-    assert abs(len(hello) - wanted) <= 0.03 * wanted
+def test_the_client_hello_has_gos_size(version, alpn, more, name):
+    """To the byte on OpenSSL before 3.5, to 3% after (6% without the post-quantum share: it offers ML-DSA)."""
+    shape = HELLOS[version]
+    made = context(bundle_id(ANCHORS), ANCHORS, Offer(alpn, shape, groups(shape)[0]), verify=True)
+    hello = client_hello(made, name)
+    wanted = (shape.size + len(name) if name else shape.size - 9) + more
+    assert RECORDED.get(version, shape.size + 5) == shape.size + 5
+    new = ssl.OPENSSL_VERSION_INFO >= (3, 5)
+    assert abs(len(hello) - wanted) <= (0 if not new else 0.03 * wanted if shape.post_quantum else 0.06 * wanted)
     assert name is None or hello.index(name) + len(name) < 1400
+    assert ("X25519MLKEM768" in offered_groups(hello)) == (new and shape.post_quantum)
+
+
+@pytest.mark.parametrize("group", ["prime256v1", "secp384r1", "X25519"])
+def test_a_hello_without_the_post_quantum_share_still_offers_every_group(lab_loop, group):
+    """One handshake a group, since OpenSSL's own list would not fit Go's size: a P-384-only server works."""
+    tls = server_context(GOOD)
+    tls.set_ecdh_curve(group)
+    server = lab_loop.start(HttpServer(tls=tls))
+    one = attempt(server, version="1.31")
+    assert one.failure is None
+    assert one.tls.hello_bytes < 350
+
+
+def test_no_common_group_at_all(lab_loop):
+    """Every group was offered: then the server's refusal stands."""
+    tls = server_context(GOOD)
+    tls.set_ecdh_curve("secp256k1")
+    server = lab_loop.start(RefusingServer(context=tls))
+    one = attempt(server, version="1.31")
+    assert one.failure.api_server_error == "remote error: tls: handshake failure"
+    assert server.accepted == 4
 
 
 def test_group_and_retry_come_from_the_server_hello(lab_loop):

@@ -20,6 +20,11 @@ OIDC_LIMIT = 10.0
 LEAST_AFTER_DNS = 3.0
 # A call is watched a little past its end, so that "at the deadline" is seen as such.
 SLACK = 0.2
+# A server that has said nothing for this long is worth asking in other ways meanwhile: longer than a slow
+# handshake across the world, and than the first retransmission of a lost segment (RFC 6298 section 2.1: 1 s).
+CLIMB_AFTER = 1.5
+# One rung of the retry ladder. What works at all answers in less, even after one lost segment.
+RUNG_LIMIT = 3.5
 # A second resolver is asked for comparison only: it may not hold up the verdict.
 COMPARE_LIMIT = 1.0
 

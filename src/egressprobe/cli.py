@@ -17,6 +17,7 @@ from typing import IO, Any, NoReturn
 
 from egressprobe import __version__
 from egressprobe.inputs import InputError
+from egressprobe.kubeversion import DEFAULT_KUBE_VERSION, HELLOS
 from egressprobe.model import Kind, Plan, Verdict
 from egressprobe.plan import read_plan, target_from_url
 from egressprobe.report import Report
@@ -76,6 +77,11 @@ def _parser() -> _Parser:
     )
     run.add_argument(
         "--timeout", type=float, default=DEFAULT_TIMEOUT, metavar="S", help="seconds for the whole run (default: 60)"
+    )
+    run.add_argument(
+        "--kube-version",
+        metavar="V",
+        help=f"of the API server stood in for, {min(HELLOS)}..{max(HELLOS)} (default: {DEFAULT_KUBE_VERSION})",
     )
     run.add_argument("--concurrency", type=int, default=10, metavar="N", help="targets in flight, 1..100 (default: 10)")
     _format(run)
@@ -158,6 +164,8 @@ def _plan(options: argparse.Namespace) -> Plan:
         document = document | {"targets": [*document.get("targets", []), *entries]}
     if options.resolver and isinstance(document, dict):
         document = document | {"resolvers": options.resolver}
+    if options.kube_version and isinstance(document, dict):
+        document = document | {"kubeVersion": options.kube_version}
     return read_plan(document)
 
 

@@ -18,8 +18,11 @@ class Connected(Struct, frozen=True):
     failure: Failure | None = None
 
 
-async def connect(endpoint: Endpoint, budget: Budget) -> tuple[Stream | None, Connected]:
-    """Connect, for at most CONNECT_LIMIT seconds. Network failures are data, never raised."""
+async def connect(endpoint: Endpoint, budget: Budget, *, mss: int | None = None) -> tuple[Stream | None, Connected]:
+    """Connect, for at most CONNECT_LIMIT seconds. Network failures are data, never raised.
+
+    mss: bytes of the largest segment in both directions (TCP_MAXSEG, which must be set before connecting).
+    """
     loop = asyncio.get_running_loop()
     until = budget.until(loop.time(), CONNECT_LIMIT)
     started = time.perf_counter()
@@ -27,6 +30,8 @@ async def connect(endpoint: Endpoint, budget: Budget) -> tuple[Stream | None, Co
     failure: Failure | None = None
     try:
         sock = open_socket(endpoint.address, socket.SOCK_STREAM)
+        if mss is not None:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, mss)
         async with asyncio.timeout_at(until):
             await loop.sock_connect(sock, (endpoint.address, endpoint.port))
         user_ms = (time.perf_counter() - started) * 1e3

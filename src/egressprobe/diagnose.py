@@ -7,37 +7,38 @@ Rules:
 - A target that must be blocked passes only while something else works from the same place.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 
 from msgspec import UNSET
 from msgspec.structs import replace
 
 from egressprobe.apiserver import sentence
+from egressprobe.case import Case, Neighbours
 from egressprobe.catalog import FINDINGS, finding
 from egressprobe.failure import NOT_MEASURED, Code, Failure, Phase
+from egressprobe.findings import FINDING_RULES
 from egressprobe.forecast import Client
-from egressprobe.model import Attempt, Expect, FailurePolicy, Hop, Impact, Measurement, Resolution, Target, Verdict
+from egressprobe.model import Attempt, Expect, FailurePolicy, Hop, Impact, Measurement, Target, Verdict
 from egressprobe.report import Finding, Forecast, Result, TargetView
 from egressprobe.rules import RULES
 
 LEAST_SHARE = 2 / 3  # a fail-closed webhook that fails every third call is an outage
-_SLOW_SHARE = 0.5  # of the call's limit
 _DELAY_SECONDS = 1.0  # a fail-open call that fails slower than this delays every request
-_SERVER_ERRORS = frozenset({502, 503, 504})
 # Phases in which a tls:// target counts as blocked: silence or a cut, not an answer.
 _CUT = frozenset({Code.TLS_TIMEOUT, Code.TLS_RESET, Code.TLS_EOF})
 
 
 def result(
-    target: Target, measured: Measurement, predicted: Forecast | None, client: Client, *, control: bool
+    target: Target, measured: Measurement, predicted: Forecast | None, client: Client, others: Neighbours
 ) -> Result:
-    """One target's answer. `control`: something else of the run connected from here."""
+    """One target's answer."""
     blocked = target.expect is Expect.BLOCKED
     if blocked:
-        verdict, failure, findings = _blocked(target, measured, control=control)
+        verdict, failure, findings = _blocked(target, measured, control=others.control)
         predicted = None
     else:
-        findings = tuple(found for rule in _RULES for found in rule(measured, predicted, client))
+        case = Case(target, measured, predicted, client, others)
+        findings = tuple(found for rule in FINDING_RULES for found in rule(case))
         verdict = _verdict(predicted, findings)
         failure = _failure(target, measured, predicted)
     return Result(
@@ -164,117 +165,3 @@ def _reached(attempt: Attempt) -> bool:
     if attempt.connect_ms is None:
         return False
     return attempt.failure is None or attempt.failure.code not in _CUT
-
-
-# -- rules: each looks at one thing and returns findings ----------------------------------------------------
-
-
-def _address_dead(measured: Measurement, predicted: Forecast | None, client: Client) -> Iterator[Finding]:
-    del predicted, client
-    for hop in measured.hops:
-        dead = [a for a in hop.attempts if a.failure and not _no_route(hop, a)]
-        alive = [a for a in hop.attempts if a.failure is None]
-        if dead and alive:
-            many = f"{len(dead)} of {len(dead) + len(alive)} addresses of {hop.host}"
-            said = f"{many} {'does' if len(dead) == 1 else 'do'} not take the call"
-            evidence = {
-                "host": hop.host,
-                "dead": [
-                    {"address": a.address, "port": a.port, "code": str(a.failure.code)} for a in dead if a.failure
-                ],
-                "alive": [a.address for a in alive],
-            }
-            yield finding("ADDRESS_DEAD", said, evidence)
-
-
-def _no_route(hop: Hop, attempt: Attempt) -> bool:
-    """An IPv6 address on an IPv4-only path is not dead: Go sorts it last and never waits for it."""
-    sources = hop.resolution.sources if hop.resolution else {}
-    return attempt.address in sources and sources[attempt.address] is None
-
-
-def _dns_slow(measured: Measurement, predicted: Forecast | None, client: Client) -> Iterator[Finding]:
-    for hop in measured.hops:
-        seconds = hop.resolution.ms / 1e3 if hop.resolution else 0.0
-        if predicted is not None and hop.resolution and seconds >= client.limit * _SLOW_SHARE:
-            slow = max(hop.resolution.lookups, key=lambda one: one.ms)
-            failed = slow.failure.message if slow.failure else "the answer is late"
-            said = f"the lookup of {hop.host} takes {seconds:.1f} s of {client.limit:.0f} s: {failed}"
-            yield finding("DNS_SLOW", said, {"host": hop.host, "type": slow.type, "seconds": round(seconds, 3)})
-
-
-def _call_slow(measured: Measurement, predicted: Forecast | None, client: Client) -> Iterator[Finding]:
-    if predicted is None or predicted.outcome != "pass":
-        return
-    slow_dns = predicted.dns_seconds >= client.limit * _SLOW_SHARE
-    if predicted.seconds >= client.limit * _SLOW_SHARE and not slow_dns:
-        host = measured.hops[0].host
-        said = f"a call to {host} takes {predicted.seconds:.1f} s of {client.limit:.0f} s"
-        yield finding("CALL_SLOW", said, {"seconds": predicted.seconds, "limit": client.limit})
-
-
-def _certificate(measured: Measurement, predicted: Forecast | None, client: Client) -> Iterator[Finding]:
-    del predicted, client
-    soonest: dict[str, float] = {}
-    for hop in measured.hops:
-        for attempt in hop.attempts:
-            tls = attempt.tls
-            if attempt.failure is None and tls and tls.expires_soon and tls.days_remaining is not None:
-                soonest[hop.host] = min(soonest.get(hop.host, tls.days_remaining), tls.days_remaining)
-    for host, days in soonest.items():
-        left = f"{days:.1f} days" if days >= 1 else f"{days * 24:.1f} hours"
-        yield finding(
-            "CERT_EXPIRES_SOON",
-            f"a certificate of {host} ends in {left}",
-            {"host": host, "daysRemaining": days},
-        )
-
-
-def _server_error(measured: Measurement, predicted: Forecast | None, client: Client) -> Iterator[Finding]:
-    del predicted, client
-    for hop in measured.hops:
-        bad = [a for a in hop.attempts if a.exchange_status in _SERVER_ERRORS]
-        if bad and hop.role == "call":
-            said = f"{hop.host} answers {bad[0].exchange_status}: nothing healthy behind the load balancer"
-            yield finding("SERVER_ERROR_STATUS", said, {"status": bad[0].exchange_status})
-
-
-def _views_differ(measured: Measurement, predicted: Forecast | None, client: Client) -> Iterator[Finding]:
-    del predicted, client
-    own = measured.hops[0].resolution if measured.hops else None
-    if own is None or own.origin != "dns":
-        return
-    mine = _nature(own)
-    for other in measured.views:
-        theirs = _nature(other)
-        if mine and theirs and mine != theirs:
-            said = f"{own.host}: {own.view} says {_told(own)}, {other.view} says {_told(other)}"
-            yield finding("DNS_VIEWS_DIFFER", said, {own.view: mine, other.view: theirs, "host": own.host})
-
-
-def _nature(resolution: Resolution) -> str | None:
-    """What kind of answer it is. Addresses themselves may differ: round robin and CDNs do that all day."""
-    from ipaddress import ip_address
-
-    if resolution.addresses:
-        private = {ip_address(address).is_private for address in resolution.addresses}
-        return "private" if private == {True} else "public" if private == {False} else "mixed"
-    code = resolution.failure.code if resolution.failure else None
-    return str(code) if code in (Code.DNS_NXDOMAIN, Code.DNS_NO_ADDRESSES, Code.DNS_REFUSED) else None
-
-
-def _told(resolution: Resolution) -> str:
-    if resolution.addresses:
-        return ", ".join(resolution.addresses[:3])
-    return str(resolution.failure.code) if resolution.failure else "nothing"
-
-
-type _Rule = Callable[[Measurement, Forecast | None, Client], Iterator[Finding]]
-_RULES: tuple[_Rule, ...] = (
-    _address_dead,
-    _call_slow,
-    _certificate,
-    _dns_slow,
-    _views_differ,
-    _server_error,
-)

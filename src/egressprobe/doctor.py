@@ -22,11 +22,12 @@ from egressprobe import __version__
 from egressprobe.budget import Budget
 from egressprobe.connect import connect
 from egressprobe.guard import VPC_RESOLVERS
+from egressprobe.kubeversion import CLASSIC
 from egressprobe.model import Endpoint
 from egressprobe.resolve import compare, system_config
 from egressprobe.run import Edges
 from egressprobe.tlsrecord import offered_groups
-from egressprobe.trust import DEFAULT_ALPN, WEBHOOK_ALPN, client_hello, context, trust_store
+from egressprobe.trust import DEFAULT_ALPN, WEBHOOK_ALPN, Offer, client_hello, context, groups, trust_store
 from egressprobe.wire import keep_stamps, source_address
 
 DOCTOR_SCHEMA = "egressprobe/doctor/v1"
@@ -55,7 +56,11 @@ async def examine(name: str | None, edges: Edges) -> dict[str, Any]:
         "kernel": f"{platform.system()} {platform.release()} {platform.machine()}",
         "openssl": ssl.OPENSSL_VERSION,
         "trustStore": trust_store(),
-        "clientHello": {"webhook": _hello(WEBHOOK_ALPN), "default": _hello(DEFAULT_ALPN)},
+        "clientHello": {
+            "webhook": _hello(Offer(WEBHOOK_ALPN)),
+            "default": _hello(Offer(DEFAULT_ALPN)),
+            "small": _hello(Offer(WEBHOOK_ALPN, CLASSIC, groups(CLASSIC)[0])),
+        },
         "resolvConf": _read("/etc/resolv.conf"),
         "resolver": msgspec.structs.replace(config, hosts={}),
         "nameServers": answers,
@@ -81,9 +86,9 @@ def _read(path: str) -> str | None:
     return None
 
 
-def _hello(alpn: tuple[str, ...]) -> dict[str, Any]:
+def _hello(offer: Offer) -> dict[str, Any]:
     """What our ClientHello offers and weighs."""
-    hello = client_hello(context("", (), alpn, verify=True), b"host.example")
+    hello = client_hello(context("", (), offer, verify=True), b"host.example")
     return {"bytes": len(hello), "groups": offered_groups(hello)}
 
 

@@ -26,7 +26,7 @@ def _valid(host: str, *, pattern: bool) -> bool:
     return True
 
 
-def _matches(pattern: str, host: str) -> bool:
+def matches(pattern: str, host: str) -> bool:
     """matchHostnames: a wildcard stands for exactly one leftmost label, whatever its parent."""
     wanted, given = pattern.lower().split("."), host.removesuffix(".").lower().split(".")
     if not pattern or not host or len(wanted) != len(given):
@@ -44,7 +44,7 @@ def hostname_error(certificate: Certificate, host: str) -> str | None:
         name_is_valid = _valid(host.lower(), pattern=False)
         for name in certificate.extensions.dns_names:
             if name_is_valid and _valid(name, pattern=True):
-                if _matches(name, host):
+                if matches(name, host):
                     return None
             elif name.lower() == host.lower() and name not in ("", "."):
                 return None
@@ -53,7 +53,7 @@ def hostname_error(certificate: Certificate, host: str) -> str | None:
 
 def _hostname_text(certificate: Certificate, host: str, *, by_address: bool) -> str:
     has_san = certificate.extensions.san is not None
-    if not has_san and _matches(certificate.common_name, host):
+    if not has_san and matches(certificate.common_name, host):
         return "x509: certificate relies on legacy Common Name field, use SANs instead"
     names = certificate.extensions.ip_addresses if by_address else certificate.extensions.dns_names
     if by_address and not names:

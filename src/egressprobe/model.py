@@ -20,6 +20,7 @@ from typing import Literal
 import msgspec
 
 from egressprobe.failure import Failure
+from egressprobe.kubeversion import DEFAULT_KUBE_VERSION
 
 TARGETS_SCHEMA = "egressprobe/targets/v1"
 
@@ -122,6 +123,7 @@ class Plan(Struct, frozen=True):
     compare_resolvers: asked as well, only to compare (`DNS_VIEWS_DIFFER`).
     ip_family: the cluster's; with `ipv6` an IPv6 address we have no route to is unknown, not dead.
     sources: the assumed source address by family, for RFC 6724; by default our own.
+    kube_version: of the API server stood in for; its ClientHello follows (kubeversion.py).
     """
 
     targets: tuple[Target, ...]
@@ -130,6 +132,7 @@ class Plan(Struct, frozen=True):
     compare_resolvers: tuple[str, ...] = ()
     ip_family: Literal["ipv4", "ipv6"] | None = None
     sources: dict[str, str] = {}
+    kube_version: str = DEFAULT_KUBE_VERSION
 
 
 # -- what was seen ---------------------------------------------------------------------------------------
@@ -207,8 +210,43 @@ class Handshake(Struct, frozen=True):
     expires_soon: bool = False
 
 
+class TcpState(Struct, frozen=True):
+    """The kernel's view of a connection that broke in the handshake: TCP_INFO just before it was closed.
+
+    unacked: segments sent and not acknowledged. out_of_order: segments that came with a gap before them.
+    """
+
+    unacked: int
+    bytes_acked: int
+    bytes_received: int
+    out_of_order: int
+    retransmits: int
+
+
+type RungName = Literal["again", "again-mss-536", "small", "small-mss-536", "other-name"]
+type RungOutcome = Literal["answered", "silent", "reset", "closed", "unknown"]
+
+
+class Rung(Struct, frozen=True):
+    """One more handshake of the retry ladder, differing in one thing from the one that broke.
+
+    mss: the segment size asked for, None for the path's own. server_name: None when none was sent.
+    unknown: TCP did not connect, or the time was up.
+    """
+
+    name: RungName
+    hello_bytes: int
+    mss: int | None
+    server_name: str | None
+    outcome: RungOutcome
+    ms: float
+
+
 class Attempt(Struct, frozen=True):
-    """One address, dialled by itself. `failure_ms`: how long the failing phase took to fail."""
+    """One address, dialled by itself. `failure_ms`: how long the failing phase took to fail.
+
+    tcp, ladder: of a handshake that met silence, a reset or an end; one address of a family climbs.
+    """
 
     address: str
     port: int
@@ -220,6 +258,8 @@ class Attempt(Struct, frozen=True):
     exchange_status: int | None = None
     failure: Failure | None = None
     failure_ms: float | None = None
+    tcp: TcpState | None = None
+    ladder: tuple[Rung, ...] = ()
 
 
 class HttpExchange(Struct, frozen=True):

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from egressprobe.guard import VPC_RESOLVERS, Guard
 from egressprobe.inputs import InputError, convert, kind_of, short
+from egressprobe.kubeversion import DEFAULT_KUBE_VERSION, read_version
 from egressprobe.lookup import MAX_SERVERS, split_server
 from egressprobe.model import TARGETS_SCHEMA, Kind, Plan, Target
 from egressprobe.targetspec import MAX_NAME, checked_place, read_anchors, read_target
@@ -31,6 +32,7 @@ class _PlanSpec(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fiel
     compare_resolvers: tuple[str, ...] = ()
     ip_family: Literal["ipv4", "ipv6"] | None = None
     sources: dict[str, str] = {}
+    kube_version: str = DEFAULT_KUBE_VERSION
 
 
 PLAN_KEYS = frozenset(field.encode_name for field in msgspec.structs.fields(_PlanSpec))
@@ -72,6 +74,7 @@ def read_plan(document: object, *, forbidden: Guard | None = None) -> Plan:
         compare_resolvers=_resolvers(spec.compare_resolvers, "compareResolvers", forbidden),
         ip_family=spec.ip_family,
         sources=_sources(spec.sources),
+        kube_version=_kube_version(spec.kube_version),
     )
 
 
@@ -127,6 +130,13 @@ def _resolvers(texts: tuple[str, ...], place: str, forbidden: Guard | None) -> t
         if reason:
             raise InputError(f"{place}[{i}]", f"{reason}; a name server may not be there")
     return texts
+
+
+def _kube_version(text: str) -> str:
+    try:
+        return read_version(text)
+    except ValueError as error:
+        raise InputError("kubeVersion", f"«{short(text)}» {error}") from None
 
 
 def _sources(sources: dict[str, str]) -> dict[str, str]:

@@ -22,6 +22,8 @@ from egressprobe.connect import connect
 from egressprobe.exchange import exchange
 from egressprobe.failure import Code, Failure, Phase
 from egressprobe.guard import Guard
+from egressprobe.kubeversion import HELLOS
+from egressprobe.ladder import CLIMBED, Climber, Shape
 from egressprobe.lookup import ResolverConfig, server_text, split_server
 from egressprobe.model import (
     Attempt,
@@ -38,10 +40,11 @@ from egressprobe.model import (
 )
 from egressprobe.resolve import compare, resolve
 from egressprobe.rules import RULES
-from egressprobe.tls import Channel, Session, shake_hands
-from egressprobe.trust import context, system_roots
+from egressprobe.slots import LADDERS
+from egressprobe.tls import NO_COMMON_GROUP, Channel, Session, shake_hands
+from egressprobe.trust import Offer, context, groups, system_roots
 from egressprobe.urls import Place, parse_url, shown
-from egressprobe.wire import Stream, keep_stamps, source_address
+from egressprobe.wire import Stream, keep_stamps, source_address, tcp_state
 
 # Addresses of one target dialled at once; with slots.py this bounds the process's descriptors.
 _DIALS = 8
@@ -58,11 +61,21 @@ class Opened(NamedTuple):
     channel: Channel | None
 
 
+class _Terms(NamedTuple):
+    """How one handshake is made: whether OpenSSL verifies, the group offered, who has climbed the ladder."""
+
+    verify: bool
+    group: str
+    climbed: set[str] | None
+
+
 class Probe:
     """One run's engine: the plan's trust and resolvers, the guard, and the run's end (event loop time)."""
 
     def __init__(self, plan: Plan, config: ResolverConfig, guard: Guard, run_ends: float) -> None:
         self._plan, self._config, self._guard, self.run_ends = plan, config, guard, run_ends
+        self._hello = HELLOS[plan.kube_version]
+        self._ladders = asyncio.Semaphore(LADDERS)
 
     def prepare(self) -> None:
         """Do what blocks first, not among the measurements: trust stores and imports, for the kinds that are there."""
@@ -74,9 +87,9 @@ class Probe:
         if any(target.kind is Kind.OIDC for target in self._plan.targets):
             import egressprobe.oidcprobe  # noqa: F401 (66 ms, 640 on a small Lambda)
 
-    def _context(self, target: Target, *, verify: bool) -> ssl.SSLContext:
-        anchors = self._plan.bundles.get(target.bundle, ())
-        return context(target.bundle, anchors, RULES[target.kind].alpn, verify=verify)
+    def _context(self, target: Target, *, verify: bool, group: str | None = None) -> ssl.SSLContext:
+        offer = Offer(RULES[target.kind].alpn, self._hello, groups(self._hello)[0] if group is None else group)
+        return context(target.bundle, self._plan.bundles.get(target.bundle, ()), offer, verify=verify)
 
     async def measure(self, target: Target) -> Measurement:
         """Everything there is to see of one target. Never raises but for cancellation."""
@@ -139,6 +152,7 @@ class Probe:
             endpoints = [Endpoint(address, place.port) for address in resolution.addresses]
         after = budget.after_dns(asyncio.get_running_loop().time())
         dialling = asyncio.Semaphore(_DIALS)
+        climbed: set[str] = set()
 
         async def one(endpoint: Endpoint) -> Attempt:
             async with dialling:
@@ -146,7 +160,7 @@ class Probe:
                     said = f"{endpoint}: not dialled, silent addresses before it took all the time"
                     failure = Failure(Phase.CONNECT, Code.DEADLINE_EXCEEDED, said)
                     return replace(_untried(endpoint), failure=failure, failure_ms=0.0)
-                return await self._attempt(target, endpoint, place, after)
+                return await self._attempt(target, endpoint, place, after, climbed)
 
         # One address is the usual case: no task for it.
         attempts = [await one(endpoints[0])] if len(endpoints) == 1 else await asyncio.gather(*map(one, endpoints))
@@ -165,9 +179,11 @@ class Probe:
             return Resolution(host=host, origin="literal", ms=0.0, addresses=(host,), sources=sources)
         return await resolve(host, self._config, budget)
 
-    async def _attempt(self, target: Target, endpoint: Endpoint, place: Place, budget: Budget) -> Attempt:
+    async def _attempt(
+        self, target: Target, endpoint: Endpoint, place: Place, budget: Budget, climbed: set[str] | None = None
+    ) -> Attempt:
         """Connect, TLS and one exchange with one address, then a clean close."""
-        attempt, channel = await self.open(target, endpoint, place, budget)
+        attempt, channel = await self.open(target, endpoint, place, budget, climbed)
         if channel is None:
             return attempt
         if place.scheme == "tcp":
@@ -184,49 +200,79 @@ class Probe:
             failure_ms=said.ms if said.failure else None,
         )
 
-    async def open(self, target: Target, endpoint: Endpoint, place: Place, budget: Budget) -> Opened:
-        """TCP and, where the scheme has it, TLS; the connection is left open only if both went well."""
-        attempt = _untried(endpoint)
+    async def open(
+        self, target: Target, endpoint: Endpoint, place: Place, budget: Budget, climbed: set[str] | None = None
+    ) -> Opened:
+        """TCP and, where the scheme has it, TLS; the connection is left open only if both went well.
+
+        climbed: the families of which an address has climbed the retry ladder; None: nobody climbs.
+        """
         forbidden = self._guard(endpoint.address)
         if forbidden:
-            said = f"never dialled: {forbidden}"
-            refused = Failure(Phase.CONNECT, Code.TARGET_FORBIDDEN, said)
-            return Opened(replace(attempt, failure=refused, failure_ms=0.0), None)
+            refused = Failure(Phase.CONNECT, Code.TARGET_FORBIDDEN, f"never dialled: {forbidden}")
+            return Opened(replace(_untried(endpoint), failure=refused, failure_ms=0.0), None)
+        terms = _Terms(target.verify, groups(self._hello)[0], climbed)
+        opened = await self._open(target, endpoint, place, budget, terms)
+        if _may_lack_the_group(opened.attempt.failure):
+            for group in groups(self._hello)[1:]:
+                other = await self._open(target, endpoint, place, budget, terms._replace(group=group, climbed=None))
+                if not _may_lack_the_group(other.attempt.failure):
+                    opened, terms = other, terms._replace(group=group)
+                    break
+        if opened.channel is None and opened.attempt.failure is None:
+            # OpenSSL refuses what Go takes: once more without OpenSSL's opinion, judged by the same rules.
+            opened = await self._open(target, endpoint, place, budget, terms._replace(verify=False))
+        return opened
+
+    async def _open(self, target: Target, endpoint: Endpoint, place: Place, budget: Budget, terms: "_Terms") -> Opened:
+        """One connection on `terms`. Neither a channel nor a failure: OpenSSL refused what the rules take."""
+        attempt = _untried(endpoint)
         stream, connected = await connect(endpoint, budget)
         if stream is None:
             return Opened(replace(attempt, failure=connected.failure, failure_ms=connected.ms), None)
         attempt = replace(attempt, connect_ms=connected.ms, connect_user_ms=connected.user_ms)
         if place.scheme in ("tcp", "http"):
             return Opened(attempt, stream)
-        session, handshake, failure = await self._shake_hands(target, stream, place, budget, verify=target.verify)
-        if failure is None and not session.established:
-            # OpenSSL refuses what Go takes: once more without OpenSSL's opinion, judged by the same rules.
-            session.close()
-            stream, connected = await connect(endpoint, budget)
-            if stream is None:
-                return Opened(replace(attempt, failure=connected.failure, failure_ms=connected.ms), None)
-            session, handshake, failure = await self._shake_hands(target, stream, place, budget, verify=False)
-        attempt = replace(attempt, tls=handshake, failure=failure, failure_ms=handshake.duration_ms)
-        if failure:
+        # Go sends no SNI for an address and strips a trailing dot (crypto/tls hostnameInSNI)
+        name = None if is_address(place.host) else place.host.removesuffix(".")
+        climber: Climber | None = None
+        if terms.climbed is not None:
+            shape = Shape(endpoint, name, RULES[target.kind].alpn, self._hello)
+            climber = Climber(shape, self.run_ends, self._ladders, terms.climbed)
+        keep = False
+        try:
+            session, handshake, failure = await self._shake_hands(target, stream, place.host, name, budget, terms)
+            attempt = replace(attempt, tls=handshake, failure=failure)
+            if failure is None:
+                keep = session.established
+                return Opened(attempt, session if keep else None)
             waited = handshake.user_ms if failure.code is Code.TLS_TIMEOUT else handshake.duration_ms
-            session.close()
-            return Opened(replace(attempt, failure_ms=waited), None)
-        return Opened(replace(attempt, failure_ms=None), session)
+            attempt = replace(attempt, failure_ms=waited)
+            if failure.code in CLIMBED and climber is not None:
+                attempt = replace(attempt, tcp=tcp_state(stream.sock))
+                stream.close()
+                attempt = replace(attempt, ladder=await climber.top())
+            return Opened(attempt, None)
+        finally:
+            if climber is not None:
+                climber.leave()
+            if not keep:
+                stream.close()
 
     async def _shake_hands(
-        self, target: Target, stream: Stream, place: Place, budget: Budget, *, verify: bool
+        self, target: Target, stream: Stream, host: str, name: str | None, budget: Budget, terms: "_Terms"
     ) -> tuple[Session, Handshake, Failure | None]:
-        tls = self._context(target, verify=verify)
+        tls = self._context(target, verify=terms.verify, group=terms.group)
         anchors = self._plan.bundles.get(target.bundle, ())
-        trust = Trust(place.host, lambda: anchors or system_roots(tls), bundle=bool(anchors))
-        return await shake_hands(
-            stream,
-            tls,
-            # Go sends no SNI for an address and strips a trailing dot (crypto/tls hostnameInSNI)
-            server_name=None if is_address(place.host) else place.host.removesuffix("."),
-            trust=trust if target.verify else None,
-            budget=budget,
-        )
+        trust = Trust(host, lambda: anchors or system_roots(tls), bundle=bool(anchors)) if target.verify else None
+        return await shake_hands(stream, tls, server_name=name, trust=trust, budget=budget)
+
+
+def _may_lack_the_group(failure: Failure | None) -> bool:
+    """The alert of a server that shares no group with us; some just close."""
+    if failure is None:
+        return False
+    return failure.api_server_error == NO_COMMON_GROUP or failure.code in (Code.TLS_EOF, Code.TLS_RESET)
 
 
 def _untried(endpoint: Endpoint) -> Attempt:

@@ -103,6 +103,7 @@ class Vantage(msgspec.Struct, frozen=True, rename="camel"):
     openssl_version: str
     version: str
     trust_store: str = ""
+    kube_version: str = ""
 
 
 class Report(msgspec.Struct, frozen=True, rename="camel"):

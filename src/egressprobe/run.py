@@ -13,10 +13,13 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from egressprobe import __version__
+from egressprobe.case import Neighbours
 from egressprobe.diagnose import connected, result
 from egressprobe.failure import Code, Failure, Phase
 from egressprobe.forecast import client_for, forecast
 from egressprobe.guard import Guard, forbidden
+from egressprobe.interception import shared_issuers
+from egressprobe.kubeversion import DEFAULT_KUBE_VERSION
 from egressprobe.lookup import ResolverConfig
 from egressprobe.model import Expect, Measurement, Plan, Target, Verdict
 from egressprobe.probe import Probe
@@ -78,7 +81,7 @@ async def run(
         run_id=run_id,
         started_at=started_at.isoformat(timespec="milliseconds"),
         duration_ms=round((time.perf_counter() - started) * 1e3, 3),
-        vantage=vantage(place, config.servers),
+        vantage=vantage(place, config.servers, plan.kube_version),
         verdict=_overall(summary),
         summary=summary,
         results=results,
@@ -89,7 +92,7 @@ async def run(
     return report
 
 
-def vantage(place: Place, resolvers: tuple[str, ...] = ()) -> Vantage:
+def vantage(place: Place, resolvers: tuple[str, ...] = (), kube_version: str = DEFAULT_KUBE_VERSION) -> Vantage:
     """Where a report was made and on what."""
     return Vantage(
         cluster_name=place.cluster_name,
@@ -99,18 +102,21 @@ def vantage(place: Place, resolvers: tuple[str, ...] = ()) -> Vantage:
         openssl_version=ssl.OPENSSL_VERSION,
         version=__version__,
         trust_store=trust_store(),
+        kube_version=kube_version,
     )
 
 
 def judge(plan: Plan, measured: dict[str, Measurement]) -> tuple[Result, ...]:
     """Forecast and diagnose every target, in the plan's order."""
     reaching = {t.name for t in plan.targets if t.expect is Expect.REACHABLE and connected(measured[t.name].hops)}
+    issuers = shared_issuers((target, measured[target.name]) for target in plan.targets)
     results = []
     for target in plan.targets:
         seen = measured[target.name]
         client = client_for(target, plan.sources, ipv6_expected=plan.ip_family == "ipv6")
         predicted = forecast(seen, client)
-        results.append(result(target, seen, predicted, client, control=bool(reaching - {target.name})))
+        others = Neighbours(control=bool(reaching - {target.name}), issuers=issuers)
+        results.append(result(target, seen, predicted, client, others))
     return tuple(results)
 
 

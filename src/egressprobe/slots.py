@@ -14,6 +14,9 @@ from contextlib import suppress
 PARK_AFTER = 0.1
 # One target: 8 dials at once (probe.py), A and AAAA at up to 3 servers and one more to compare.
 DESCRIPTORS_A_TARGET = 16
+# Targets that climb the retry ladder at once, each with up to 7 connections (ladder.py).
+LADDERS = 16
+_LADDER_DESCRIPTORS = LADDERS * 7
 
 
 def room(least: int) -> int:
@@ -23,7 +26,7 @@ def room(least: int) -> int:
         import resource
 
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return max(limit // DESCRIPTORS_A_TARGET, least)
+    return max((limit - _LADDER_DESCRIPTORS) // DESCRIPTORS_A_TARGET, least)
 
 
 class Slots:

@@ -28,6 +28,8 @@ _KEEP = 16 * 1024  # of the raw answer: enough for any ServerHello
 _CLOSE_LIMIT = 0.5
 _READ_SIZE = 64 * 1024
 _TLS_1_2 = 0x0303
+# crypto/tls to a server that shares none of our groups, versions' ciphers or signature algorithms
+NO_COMMON_GROUP = "remote error: tls: handshake failure"
 _VERSIONS = {"TLSv1.2": "TLS 1.2", "TLSv1.3": "TLS 1.3"}
 
 

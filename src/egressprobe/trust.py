@@ -6,9 +6,11 @@ system roots costs 19 ms, 220 ms at a small Lambda's CPU share. Contexts hold no
 - TLS 1.2 and 1.3, Go's cipher list; SECLEVEL 1 because Go takes RSA keys of 1024 bits.
 - Partial chains: every certificate in a caBundle is an anchor (crypto/x509.CertPool). No X509_STRICT.
 - OpenSSL's host name check is off: ours is Go's (hostname.py).
-- A ClientHello of Go's size. Go sends a post-quantum key share, so its hello is about 1,500 bytes, two TCP
-  segments, and middleboxes and path MTUs treat it so. OpenSSL >= 3.5 does the same by itself; below, dummy
-  ALPN names that no server selects fill the hello to the byte.
+- A ClientHello of Go's size for the Kubernetes version (kubeversion.py). With a post-quantum key share it is
+  about 1,500 bytes, two TCP segments, and middleboxes and path MTUs treat it so. OpenSSL >= 3.5 does the same
+  by itself; below, dummy ALPN names that no server selects fill the hello to the byte.
+- A hello without that share offers one group at a time, because the `ssl` module cannot name a list and
+  OpenSSL's own list is twice as long as Go's: see `groups`.
 """
 
 import hashlib
@@ -16,6 +18,9 @@ import ssl
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
+
+from egressprobe.kubeversion import CURRENT, Hello
 
 # crypto/tls/cipher_suites.go without RSA key exchange, CBC-SHA256 and 3DES, which Go has off by default
 _CIPHERS = (
@@ -30,14 +35,33 @@ _NO_ENCRYPT_THEN_MAC = 1 << 19  # SSL_OP_NO_ENCRYPT_THEN_MAC: Go does not offer 
 WEBHOOK_ALPN = ("http/1.1",)  # k8s.io/apiserver/pkg/util/webhook/client.go
 DEFAULT_ALPN = ("h2", "http/1.1")
 
-# Bytes of kube-apiserver 1.35's ClientHello without the server name (Go 1.25, X25519MLKEM768 + X25519).
-_HELLO_BYTES = 1503
+# SSL_OP_TLSEXT_PADDING fills hellos of 256 to 511 bytes to 512, for a load balancer of 2013; Go does not.
+_TLSEXT_PADDING = 1 << 4
+# SSL_OP_NO_TX_ and NO_RX_CERTIFICATE_COMPRESSION, since OpenSSL 3.2: Go has none
+_NO_COMPRESSION = 3 << 32
+# crypto/tls/defaults.go without the post-quantum ones, by OpenSSL's names; the first is the one shared
+_GROUPS = ("X25519", "prime256v1", "secp384r1", "secp521r1")
+_OPENSSL_S_OWN = ("",)
 _SAMPLE_NAME = b"a.lab"
 _PAD_ENTRIES, _PAD_FIRST_GUESS, _PAD_MAX = 6, 900, 6 * 250
+_LEAST_PADDING = 6 * 24  # less does not hold the dummy names
 
-_contexts: dict[tuple[str, tuple[str, ...], bool], ssl.SSLContext] = {}
-_fillers: dict[tuple[str, ...], list[str]] = {}
+_contexts: dict[tuple[str, "Offer", bool], ssl.SSLContext] = {}
+_fillers: dict["Offer", list[str]] = {}
 _trust_store = ""
+
+
+class Offer(NamedTuple):
+    """What a ClientHello offers. `group`: the only one; empty for OpenSSL's own list."""
+
+    alpn: tuple[str, ...]
+    hello: Hello = CURRENT
+    group: str = ""
+
+
+def groups(hello: Hello) -> tuple[str, ...]:
+    """The groups to offer, one handshake each: the next when the server has none in common with the last."""
+    return _OPENSSL_S_OWN if hello.post_quantum else _GROUPS
 
 
 def bundle_id(anchors: tuple[bytes, ...]) -> str:
@@ -51,20 +75,25 @@ def trust_store() -> str:
     return _trust_store or global_paths.cafile or global_paths.capath or "none"
 
 
-def context(bundle: str, anchors: tuple[bytes, ...], alpn: tuple[str, ...], *, verify: bool) -> ssl.SSLContext:
+def context(bundle: str, anchors: tuple[bytes, ...], offer: Offer, *, verify: bool) -> ssl.SSLContext:
     """The context for a bundle id and its anchors (empty: system roots)."""
-    key = (bundle, alpn, verify)
+    key = (bundle, offer, verify)
     if key not in _contexts:
-        _contexts[key] = _build(anchors if bundle else None, alpn, verify=verify)
+        _contexts[key] = _build(anchors if bundle else None, offer, verify=verify)
     return _contexts[key]
 
 
-def _build(anchors: tuple[bytes, ...] | None, alpn: tuple[str, ...], *, verify: bool) -> ssl.SSLContext:
+def _build(anchors: tuple[bytes, ...] | None, offer: Offer, *, verify: bool) -> ssl.SSLContext:
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
     made.check_hostname = False
     made.set_ciphers(_CIPHERS)
     made.options |= ssl.OP_NO_TICKET | ssl.OP_LEGACY_SERVER_CONNECT | _NO_ENCRYPT_THEN_MAC
+    made.options &= ~_TLSEXT_PADDING
+    if ssl.OPENSSL_VERSION_INFO >= (3, 2):
+        made.options |= _NO_COMPRESSION
+    if offer.group:
+        made.set_ecdh_curve(offer.group)
     made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_TRUSTED_FIRST
     made.verify_flags &= ~ssl.VERIFY_X509_STRICT
     if not verify:
@@ -75,7 +104,7 @@ def _build(anchors: tuple[bytes, ...] | None, alpn: tuple[str, ...], *, verify: 
         for der in anchors:
             with suppress(ssl.SSLError):  # one that OpenSSL cannot read must not take the others down
                 made.load_verify_locations(cadata=der)
-    _size_hello(made, alpn)
+    _size_hello(made, offer)
     return made
 
 
@@ -96,23 +125,23 @@ def _load_system_roots(made: ssl.SSLContext) -> None:
 def system_roots(verifying: ssl.SSLContext) -> tuple[bytes, ...]:
     """The system's anchors in DER, as far as they are in one file (a folder is read by OpenSSL as needed)."""
     if verifying.verify_mode is ssl.CERT_NONE:
-        verifying = context("", (), WEBHOOK_ALPN, verify=True)
+        verifying = context("", (), Offer(WEBHOOK_ALPN), verify=True)
     return tuple(verifying.get_ca_certs(binary_form=True))
 
 
-def _size_hello(made: ssl.SSLContext, alpn: tuple[str, ...]) -> None:
-    """Fill the ClientHello to Go's size by looking, once for each ALPN list, at what OpenSSL writes."""
-    if alpn not in _fillers:
-        _fillers[alpn] = _filler(made, alpn)
-    made.set_alpn_protocols([*alpn, *_fillers[alpn]])
+def _size_hello(made: ssl.SSLContext, offer: Offer) -> None:
+    """Fill the ClientHello to Go's size by looking, once for each offer, at what OpenSSL writes."""
+    if offer not in _fillers:
+        _fillers[offer] = _filler(made, offer)
+    made.set_alpn_protocols([*offer.alpn, *_fillers[offer]])
 
 
-def _filler(made: ssl.SSLContext, alpn: tuple[str, ...]) -> list[str]:
-    wanted = _HELLO_BYTES + len(_SAMPLE_NAME) + sum(1 + len(name) for name in alpn if name == "h2")
-    made.set_alpn_protocols(list(alpn))
-    if len(client_hello(made, _SAMPLE_NAME)) >= wanted:
+def _filler(made: ssl.SSLContext, offer: Offer) -> list[str]:
+    wanted = offer.hello.size + len(_SAMPLE_NAME) + sum(1 + len(name) for name in offer.alpn if name == "h2")
+    made.set_alpn_protocols(list(offer.alpn))
+    if len(client_hello(made, _SAMPLE_NAME)) >= wanted - _LEAST_PADDING:
         return []
-    made.set_alpn_protocols([*alpn, *_padding(_PAD_FIRST_GUESS)])
+    made.set_alpn_protocols([*offer.alpn, *_padding(_PAD_FIRST_GUESS)])
     pad = _PAD_FIRST_GUESS + wanted - len(client_hello(made, _SAMPLE_NAME))
     return _padding(min(pad, _PAD_MAX))
 

@@ -15,12 +15,14 @@ import time
 from collections import deque
 from contextlib import suppress
 
-from egressprobe.model import Endpoint
+from egressprobe.model import Endpoint, TcpState
 
 _LINUX = sys.platform == "linux"
 _SO_TIMESTAMPNS = 35  # asm-generic/socket.h; x86-64 and arm64
 _TIMESPEC = struct.Struct("@ll")
-_TCP_INFO_RTT, _TCP_INFO_TOTAL_RETRANS = 68, 100  # include/uapi/linux/tcp.h, struct tcp_info, microseconds
+# include/uapi/linux/tcp.h, struct tcp_info: offsets; the round trip is in microseconds
+_TCP_INFO_RETRANSMITS, _TCP_INFO_UNACKED, _TCP_INFO_RTT, _TCP_INFO_TOTAL_RETRANS = 2, 24, 68, 100
+_TCP_INFO_BYTES_ACKED, _TCP_INFO_BYTES_RECEIVED, _TCP_INFO_OUT_OF_ORDER = 120, 128, 224
 _READ_SIZE = 16 * 1024
 MOST_UNREAD = 128 * 1024  # taken from the kernel ahead of the reader; beyond, the peer's window closes
 
@@ -250,4 +252,20 @@ def kernel_round_trip(sock: socket.socket) -> float | None:
         info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
         if struct.unpack_from("@I", info, _TCP_INFO_TOTAL_RETRANS)[0] == 0:
             return float(struct.unpack_from("@I", info, _TCP_INFO_RTT)[0]) / 1e6
+    return None
+
+
+def tcp_state(sock: socket.socket) -> TcpState | None:
+    """What the kernel knows of a connection, before it is closed; None off Linux and on kernels before 5.4."""
+    if not _LINUX:
+        return None
+    with suppress(OSError, struct.error):
+        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+        return TcpState(
+            unacked=struct.unpack_from("@I", info, _TCP_INFO_UNACKED)[0],
+            bytes_acked=struct.unpack_from("@Q", info, _TCP_INFO_BYTES_ACKED)[0],
+            bytes_received=struct.unpack_from("@Q", info, _TCP_INFO_BYTES_RECEIVED)[0],
+            out_of_order=struct.unpack_from("@I", info, _TCP_INFO_OUT_OF_ORDER)[0],
+            retransmits=info[_TCP_INFO_RETRANSMITS],
+        )
     return None

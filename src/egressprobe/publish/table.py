@@ -141,9 +141,11 @@ def _details(one: Result) -> Iterator[tuple[str, str]]:
 
 
 def _mend(one: Result) -> str:
-    """The catalogue's remedy with this target's address and port in it."""
+    """The catalogue's remedy with this target's address and port in it: of the cause found, else of the failure."""
     entry = lookup(one.failure.code) if one.failure else None
-    text = entry.mend if entry else next((found.remedy for found in one.findings), "")
+    causes = [found.remedy for found in one.findings if found.severity == "error"]
+    others = [entry.mend] if entry else [found.remedy for found in one.findings]
+    text = next(iter((*causes, *others)), "")
     broken = next((a for a in one.attempts if a.failure), None)
     known = {"ADDRESS": broken.address, "PORT": str(broken.port)} if broken else {}
     for word, value in known.items():
@@ -155,7 +157,7 @@ def _footer(report: Report) -> Iterator[str]:
     s, at = report.summary, report.vantage
     yield (
         f"{s.passed} pass, {s.degraded} degraded, {s.fail} fail, {s.unknown} unknown "
-        f"in {report.duration_ms / 1e3:.1f} s. Resolver {', '.join(at.resolvers)}; roots {at.trust_store}; "
-        f"{at.openssl_version}."
+        f"in {report.duration_ms / 1e3:.1f} s. Resolver {', '.join(at.resolvers)}; as Kubernetes {at.kube_version}; "
+        f"roots {at.trust_store} (EKS's own may differ); {at.openssl_version}."
     )
     yield report.limits

@@ -1,0 +1,25 @@
+"""One target as the rules of diagnosis see it. Pure."""
+
+from typing import NamedTuple
+
+from egressprobe.forecast import Client
+from egressprobe.model import Measurement, Target
+from egressprobe.report import Forecast
+
+
+class Neighbours(NamedTuple):
+    """What one target's diagnosis needs to know of the run's others.
+
+    control: something else connected from here. issuers: unknown ones, each signing for unrelated targets.
+    """
+
+    control: bool = False
+    issuers: frozenset[str] = frozenset()
+
+
+class Case(NamedTuple):
+    target: Target
+    measured: Measurement
+    predicted: Forecast | None
+    client: Client
+    others: Neighbours
