@@ -3,7 +3,7 @@
 PYTHON := .venv/bin/python
 SETUP := .venv/.ready
 
-.PHONY: help setup run test check lint types docs docs-check lock-check build bench lock clean
+.PHONY: help setup run test conformance check lint types docs docs-check lock-check build bench lock clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/	/' | expand -t 14
@@ -18,6 +18,9 @@ run: $(SETUP) ## Run the main job on the built-in lab: no AWS account, no root, 
 
 test: $(SETUP) build/probe/.ready ## Run the tests, those in network namespaces where the machine can
 	@scripts/isolated $(PYTHON) -m pytest $(ARGS)
+
+conformance: $(SETUP) ## The recorded kube-apiserver verdicts on real servers, with a table of agreement
+	@EGRESSPROBE_REQUIRE_ALL=1 scripts/isolated $(PYTHON) -m pytest -q tests/test_vectors_wire.py tests/test_vectors_tls.py
 
 check: $(SETUP) build/probe/.ready lint types docs-check lock-check ## Everything CI runs; ALLOW_SKIP=1 where namespaces are missing
 	@EGRESSPROBE_REQUIRE_ALL=1 scripts/isolated $(PYTHON) -m pytest $(ARGS)

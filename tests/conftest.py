@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from egressprobe.lab.servers import Loop
+from tests import vectors
 
 ISOLATED = bool(os.environ.get("EGRESSPROBE_ISOLATED"))
 REQUIRE_ALL = bool(os.environ.get("EGRESSPROBE_REQUIRE_ALL"))
@@ -42,6 +43,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for line in vectors.table():
+        terminalreporter.write_line(line)
     for why, count in _not_run.items():
         terminalreporter.write_line(f"NOT RUN: {count} tests need {why}", red=REQUIRE_ALL, yellow=not REQUIRE_ALL)
 

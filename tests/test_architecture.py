@@ -17,14 +17,14 @@ FLOORS = (
     {"goverify", "godial", "targetspec"},
     {"signatures", "forecast", "slots", "plan"},
     {"case"},
-    {"middlebox", "interception"},
+    {"middlebox", "interception", "aggregation"},
     {"findings"},
     {"certificates", "diagnose", "publish", "targetsfile"},
     {"tls"},
     {"exchange", "ladder"},
     {"oidc"},
     {"probe"},
-    {"oidcprobe", "run"},
+    {"oidcprobe", "availability", "run"},
     {"doctor"},
     {"handler"},
     {"lab"},
@@ -32,7 +32,7 @@ FLOORS = (
     {"__main__"},
 )
 # The one place that goes up: a kind whose engine is imported only when the plan has it.
-UPWARD = {("probe", "oidcprobe"), ("lab", "cli")}
+UPWARD = {("probe", "oidcprobe"), ("probe", "availability"), ("lab", "cli")}
 
 
 def _modules():
@@ -85,7 +85,7 @@ def test_the_pure_floors_touch_no_socket():
         "pem",
     }
     pure |= {"forecast", "godial", "diagnose", "apiserver", "catalog", "dnsmessage", "kubeversion"}
-    pure |= {"case", "findings", "middlebox", "interception"}
+    pure |= {"case", "findings", "middlebox", "interception", "aggregation"}
     for module, path in _modules():
         if module in pure:
             names = {

@@ -4,9 +4,6 @@ import asyncio
 import gzip
 import json
 
-import h2.config
-import h2.connection
-import h2.events
 import pytest
 
 from egressprobe.failure import Code
@@ -17,6 +14,7 @@ from egressprobe.lookup import ResolverConfig
 from egressprobe.model import Verdict
 from egressprobe.plan import read_plan
 from egressprobe.run import Edges, run
+from tests.h2server import H2Server
 
 CA = make_authority("idp-ca")
 KEYS = Page(json.dumps({"keys": [{"kty": "RSA", "n": "AQAB", "e": "AQAB"}]}).encode())
@@ -51,32 +49,6 @@ class Provider:
         entry = {"kind": "oidc", "name": "idp", "url": issuer or self.issuer, "caBundle": CA.pem}
         edges = Edges(guard=guard, config=ResolverConfig(servers=(self.dns.text,)))
         return asyncio.run(run(read_plan({"targets": [entry]}), run_id="t", seconds=15, edges=edges)).results[0]
-
-
-class H2Server(TcpServer):
-    """An HTTP/2 server by the h2 library: `pages` by path, in DATA frames of at most 1000 bytes."""
-
-    def __init__(self, tls, pages):
-        super().__init__(tls=tls)
-        self.pages = pages
-        self.asked = []
-
-    async def talk(self, reader, writer):
-        connection = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
-        connection.initiate_connection()
-        writer.write(connection.data_to_send())
-        while data := await reader.read(65536):
-            for event in connection.receive_data(data):
-                if isinstance(event, h2.events.RequestReceived):
-                    path = dict(event.headers)[b":path"].decode()
-                    self.asked.append(path)
-                    page = self.pages.get(path, Page(b"", "404 Not Found"))
-                    status = page.status.split()[0]
-                    connection.send_headers(event.stream_id, [(":status", status)])
-                    for at in range(0, len(page.body), 1000):
-                        connection.send_data(event.stream_id, page.body[at : at + 1000])
-                    connection.end_stream(event.stream_id)
-            writer.write(connection.data_to_send())
 
 
 @pytest.fixture

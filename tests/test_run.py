@@ -173,7 +173,7 @@ def test_kinds_given_by_addresses(lab_loop):
     """The name verified is the service's; a kubelet's is not; nothing is resolved; the switch does not touch them."""
     service = {"namespace": "ns", "name": "svc", "port": 443}
     pod = lab_loop.start(HttpServer(tls=tls("svc.ns.svc"))).port
-    wrong = lab_loop.start(HttpServer(tls=tls("other"))).port
+    wrong = lab_loop.start(HttpServer(tls=tls("other"), pages={"/apis": Page(b"{}")})).port
     world = World(lab_loop, {})
     hooked, api, insecure, nodes = world.probe(
         {"kind": "webhook", "name": "w", "service": service, "addresses": [f"127.0.0.1:{pod}"]},

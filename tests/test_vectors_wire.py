@@ -11,7 +11,6 @@ from egressprobe.lab.dns import DnsServer, Records, serve_zone
 from egressprobe.lab.servers import HttpServer, Loop, server_context
 from egressprobe.lookup import ResolverConfig
 from egressprobe.plan import read_plan
-from egressprobe.report import Result
 from egressprobe.run import Edges, run
 from tests import network, vectors
 
@@ -86,8 +85,5 @@ def results():
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["id"])
 def test_on_the_wire(case, results):
     """Measured here, forecast equals what kube-apiserver was recorded to do: outcome, text and seconds."""
-    one: Result = results[case["id"]]
-    assert one.forecast is not None, one.failure
-    assert one.forecast.outcome == case["verdict"], one.failure
-    assert vectors.normal(one.forecast.error) == vectors.normal(case.get("error"))
-    assert vectors.close(one.forecast.seconds, case.get("seconds"))
+    one = results[case["id"]]
+    assert not vectors.compare(case, one.forecast), (one.forecast, one.failure, case)

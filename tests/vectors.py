@@ -2,8 +2,11 @@
 
 import json
 import re
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
+
+from egressprobe.report import Forecast
 
 _FILE = Path(__file__).with_name("data") / "kube-apiserver-vectors.json"
 _NORMAL = (
@@ -12,6 +15,49 @@ _NORMAL = (
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"), "TIME"),
     (re.compile(r"lookup \S+ on"), "lookup HOST on"),
 )
+
+
+# group -> how many cases came to what, of those that were tried on the wire
+tally: dict[str, Counter[str]] = defaultdict(Counter)
+COLUMNS = ("agreed", "false pass", "false fail", "no forecast", "text differs", "seconds differ")
+# The reset overtakes connect(2)'s own success or does not: the error is the dial's, or the first write's or read's.
+RACES = {"port-rstnow": "connection reset by peer"}
+
+
+def compare(case: dict[str, Any], forecast: Forecast | None) -> list[str]:
+    """What differs between what was recorded and what was foretold; counted for the table."""
+    differs = _differences(case, forecast)
+    tally[case["group"]].update([*differs, *([] if set(differs) - {"text differs"} else ["agreed"])])
+    return differs
+
+
+def _differences(case: dict[str, Any], forecast: Forecast | None) -> list[str]:
+    if forecast is None:
+        return ["no forecast"]
+    if forecast.outcome != case["verdict"]:
+        return ["false pass" if forecast.outcome == "pass" else "false fail"]
+    if not close(forecast.seconds, case.get("seconds")):
+        return ["seconds differ"]
+    same = normal(forecast.error) == normal(case.get("error"))
+    raced = RACES.get(case["id"], "no race") in (forecast.error or "")
+    return [] if same or raced else ["text differs"]
+
+
+def table() -> list[str]:
+    """Agreement by group; empty when nothing was tried."""
+    if not tally:
+        return []
+    lines = ["group".ljust(12) + "cases".rjust(7) + "".join(column.rjust(16) for column in COLUMNS)]
+    total: Counter[str] = Counter()
+    for group in sorted(tally):
+        total += tally[group]
+    for group, counts in (*sorted(tally.items()), ("all", total)):
+        tried = sum(
+            counts[column] for column in ("agreed", "false pass", "false fail", "no forecast", "seconds differ")
+        )
+        cells = "".join(str(counts[column]).rjust(16) for column in COLUMNS)
+        lines.append(group.ljust(12) + str(tried).rjust(7) + cells)
+    return lines
 
 
 def cases(*groups: str) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from egressprobe.aggregation import availability
 from egressprobe.apiserver import sentence
 from egressprobe.case import Case, Neighbours
 from egressprobe.catalog import FINDINGS, finding
@@ -19,7 +20,7 @@ from egressprobe.failure import NOT_MEASURED, Code, Failure, Phase
 from egressprobe.findings import FINDING_RULES
 from egressprobe.forecast import Client
 from egressprobe.model import Attempt, Expect, FailurePolicy, Hop, Impact, Measurement, Target, Verdict
-from egressprobe.report import Finding, Forecast, Result, TargetView
+from egressprobe.report import Availability, Finding, Forecast, Result, TargetView
 from egressprobe.rules import RULES
 
 LEAST_SHARE = 2 / 3  # a fail-closed webhook that fails every third call is an outage
@@ -32,8 +33,8 @@ def result(
     target: Target, measured: Measurement, predicted: Forecast | None, client: Client, others: Neighbours
 ) -> Result:
     """One target's answer."""
-    blocked = target.expect is Expect.BLOCKED
-    if blocked:
+    available = availability(measured.availability)
+    if target.expect is Expect.BLOCKED:
         verdict, failure, findings = _blocked(target, measured, control=others.control)
         predicted = None
     else:
@@ -41,6 +42,8 @@ def result(
         findings = tuple(found for rule in FINDING_RULES for found in rule(case))
         verdict = _verdict(predicted, findings)
         failure = _failure(target, measured, predicted)
+        if available is not None and available.outcome == "fail" and verdict is not Verdict.FAIL:
+            verdict, failure = Verdict.FAIL, _unavailable(available) or failure
     return Result(
         target=view(target),
         verdict=verdict,
@@ -53,7 +56,14 @@ def result(
         http=tuple(hop.http for hop in measured.hops if hop.http),
         findings=findings,
         duration_ms=measured.duration_ms,
+        availability=available,
     )
+
+
+def _unavailable(available: Availability) -> Failure | None:
+    """Requests could be proxied, but the API server does not send any to an APIService that is not Available."""
+    failure = next((attempt.failure for attempt in available.attempts if attempt.failure), None)
+    return replace(failure, message=f"the APIService is not Available: {failure.message}") if failure else None
 
 
 def view(target: Target) -> TargetView:

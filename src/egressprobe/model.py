@@ -274,7 +274,7 @@ class HttpExchange(Struct, frozen=True):
     failure: Failure | None = None
 
 
-type Role = Literal["call", "discovery", "jwks"]
+type Role = Literal["call", "discovery", "jwks", "control", "availability"]
 
 
 class Hop(Struct, frozen=True):
@@ -291,10 +291,14 @@ class Hop(Struct, frozen=True):
 
 
 class Measurement(Struct, frozen=True):
-    """Everything seen of one target. `failure`: why there is less than a whole measurement."""
+    """Everything seen of one target. `failure`: why there is less than a whole measurement.
+
+    availability: the check that the API server makes of an APIService beside proxying requests to it.
+    """
 
     hops: tuple[Hop, ...]
     duration_ms: float
     views: tuple[Resolution, ...] = ()
     control: Hop | None = None
+    availability: Hop | None = None
     failure: Failure | None = None

@@ -47,7 +47,7 @@ from egressprobe.urls import Place, parse_url, shown
 from egressprobe.wire import Stream, keep_stamps, source_address, tcp_state
 
 # Addresses of one target dialled at once; with slots.py this bounds the process's descriptors.
-_DIALS = 8
+DIALS = 8
 # A dial with less time than this left would call a slow address silent. Seconds.
 _LEAST_DIAL = 1.0
 
@@ -85,7 +85,9 @@ class Probe:
                 with suppress(Exception):  # it fails again for its own target, where it is that target's unknown
                     self._context(target, verify=target.verify)
         if any(target.kind is Kind.OIDC for target in self._plan.targets):
-            import egressprobe.oidcprobe  # noqa: F401 (66 ms, 640 on a small Lambda)
+            import egressprobe.oidcprobe  # 66 ms, 640 on a small Lambda
+        if any(target.kind is Kind.AGGREGATED_API for target in self._plan.targets):
+            import egressprobe.availability  # noqa: F401 (as above)
 
     def _context(self, target: Target, *, verify: bool, group: str | None = None) -> ssl.SSLContext:
         offer = Offer(RULES[target.kind].alpn, self._hello, groups(self._hello)[0] if group is None else group)
@@ -101,7 +103,7 @@ class Probe:
             said = f"egressprobe itself failed: {type(error).__name__}: {error}"
             measured = Measurement((), 0.0, failure=Failure(Phase.RESOLVE, Code.INTERNAL_ERROR, said))
         ms = round((time.perf_counter() - started) * 1e3, 3)
-        return Measurement(measured.hops, ms, measured.views, measured.control, measured.failure)
+        return replace(measured, duration_ms=ms)
 
     def _budget(self, target: Target) -> Budget:
         """Starts when the slot is taken; ends a little after the API server's own call would."""
@@ -115,6 +117,10 @@ class Probe:
         ]
         if target.expect is Expect.BLOCKED and target.control:
             beside.append(asyncio.ensure_future(self._control(target, target.control, budget)))
+        if target.kind is Kind.AGGREGATED_API:
+            from egressprobe.availability import check
+
+            beside.append(asyncio.ensure_future(check(self, target)))
         try:
             hop = await self.hop(target, "call", target.url, place, budget)
             hops: tuple[Hop, ...] = (hop,)
@@ -127,7 +133,8 @@ class Probe:
             for one in beside:
                 one.cancel()
         views = tuple(one for one in seen if isinstance(one, Resolution))
-        return Measurement(hops, 0.0, views, next((one for one in seen if isinstance(one, Hop)), None))
+        other = {one.role: one for one in seen if isinstance(one, Hop)}
+        return Measurement(hops, 0.0, views, other.get("control"), other.get("availability"))
 
     def _other_servers(self, target: Target) -> list[str]:
         """Name servers to compare with: the rest of DHCP's, and the VPC's own."""
@@ -140,7 +147,7 @@ class Probe:
     async def _control(self, target: Target, url: str, budget: Budget) -> Hop:
         """The positive control of a target that is expected to be blocked."""
         place = parse_url(url, ("tcp", "tls", "https"))
-        return await self.hop(target, "call", url, place._replace(scheme="tcp"), budget)
+        return await self.hop(target, "control", url, place._replace(scheme="tcp"), budget)
 
     async def hop(self, target: Target, role: Role, url: str, place: Place, budget: Budget) -> Hop:
         """Resolve one host and dial every address of it."""
@@ -151,7 +158,7 @@ class Probe:
             resolution = await self._resolve(place.host, budget)
             endpoints = [Endpoint(address, place.port) for address in resolution.addresses]
         after = budget.after_dns(asyncio.get_running_loop().time())
-        dialling = asyncio.Semaphore(_DIALS)
+        dialling = asyncio.Semaphore(DIALS)
         climbed: set[str] = set()
 
         async def one(endpoint: Endpoint) -> Attempt:

@@ -55,6 +55,21 @@ class Finding(Struct, frozen=True):
     docs: str = ""
 
 
+class Availability(Struct, frozen=True):
+    """An APIService's condition Available, as the API server's unverified check would set it.
+
+    reason: the condition's, None where it cannot be told. share: of its checks, which pass if one of five random
+    picks does. error: the condition's message. url: the path asked for. attempts: one an endpoint.
+    """
+
+    outcome: Literal["pass", "fail", "unknown"]
+    reason: str | None
+    share: float
+    error: str | None
+    url: str
+    attempts: tuple[Attempt, ...] = ()
+
+
 class TargetView(Struct, frozen=True):
     """A target as a report shows it: no certificates, no query."""
 
@@ -81,6 +96,7 @@ class Result(msgspec.Struct, frozen=True, rename="camel"):
     http: tuple[HttpExchange, ...]
     findings: tuple[Finding, ...]
     duration_ms: float
+    availability: Availability | None = None
 
 
 class Summary(msgspec.Struct, frozen=True):

@@ -58,6 +58,7 @@ EXPECTED: dict[str, tuple[Verdict, Code | None]] = {
     "handshake-stall": (Verdict.FAIL, Code.TLS_TIMEOUT),
     "plain-http": (Verdict.FAIL, Code.TLS_NOT_TLS),
     "client-certificate": (Verdict.FAIL, Code.TLS_ALERT),
+    "v1beta2.custom.metrics.k8s.io": (Verdict.FAIL, Code.TLS_UNKNOWN_AUTHORITY),
     "issuer-mismatch": (Verdict.FAIL, Code.OIDC_ISSUER_MISMATCH),
     "jwks-unreachable": (Verdict.FAIL, Code.OIDC_JWKS_UNREACHABLE),
     "leak-must-be-closed": (Verdict.FAIL, Code.BLOCKED_TARGET_REACHED),
@@ -120,7 +121,9 @@ def _servers(ca: Credential, port: int) -> Iterator[Server]:
     yield RefusingServer("127.77.0.18", port, context=mtls)
     yield web(19, (_host("soon"),), ends=timedelta(days=1.5))
     metrics = issue(ca, ("metrics-server.kube-system.svc",))
-    yield HttpServer("127.77.0.20", port, tls=server_context(metrics, alpn=_H2))
+    yield HttpServer("127.77.0.20", port, tls=server_context(metrics), pages={_METRICS: Page(b"{}")})
+    custom = issue(make_authority("rotated CA"), ("adapter.monitoring.svc",))
+    yield HttpServer("127.77.0.25", port, tls=server_context(custom), pages={_CUSTOM_METRICS: Page(b"{}")})
     for last in (21, 22):
         node = issue(make_authority(f"node-{last}-ca"), (f"127.77.0.{last}",))
         yield HttpServer(f"127.77.0.{last}", port, tls=server_context(node, alpn=_H2))
@@ -130,6 +133,7 @@ def _servers(ca: Credential, port: int) -> Iterator[Server]:
     yield DeafServer("127.77.0.66", port)
 
 
+_METRICS, _CUSTOM_METRICS = "/apis/metrics.k8s.io/v1beta1", "/apis/custom.metrics.k8s.io/v1beta2"
 _KEYS = Page(
     json.dumps({"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "lab", "x": "11qYAYKxCrfVS_7TyWQHOg"}]}).encode()
 )

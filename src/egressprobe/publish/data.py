@@ -51,7 +51,10 @@ def response(report: Report, limit: int = MAX_RESPONSE) -> dict[str, Any]:
 
 
 def _without_chains(one: Result) -> Result:
-    return replace(one, attempts=tuple(map(_unchained, one.attempts)))
+    check = one.availability
+    if check is not None:
+        check = replace(check, attempts=tuple(map(_unchained, check.attempts)))
+    return replace(one, attempts=tuple(map(_unchained, one.attempts)), availability=check)
 
 
 def _unchained(attempt: Attempt) -> Attempt:
@@ -67,12 +70,14 @@ def _unqueried(resolution: Resolution) -> Resolution:
 
 
 def _bare(one: Result) -> Result:
-    return replace(one, attempts=(), resolutions=(), http=(), target=replace(one.target, addresses=()))
+    check = replace(one.availability, attempts=()) if one.availability else None
+    target = replace(one.target, addresses=())
+    return replace(one, attempts=(), resolutions=(), http=(), target=target, availability=check)
 
 
 def _verdict_only(one: Result) -> Result:
     """Nothing of unbounded length is left: no evidence, no texts."""
-    return replace(_bare(one), findings=(), failure=None, forecast=None)
+    return replace(_bare(one), findings=(), failure=None, forecast=None, availability=None)
 
 
 _REDUCTIONS = (_without_chains, _without_queries, _bare, _verdict_only)

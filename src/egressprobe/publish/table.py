@@ -26,6 +26,11 @@ _IMPACTS = {
     Impact.BYPASSES: "the check is skipped, requests go through unchecked",
     Impact.DELAYS: "every request waits, then goes through unchecked",
 }
+_AVAILABLE = {
+    "pass": "yes: the API server's own check, which does not verify TLS, passes",
+    "fail": "no: the API server's own check fails, and it sends no request",
+    "unknown": "cannot be told from outside: the check is refused to the anonymous",
+}
 _NONE, _BROKEN = "-", "x"
 _INDENT = 14
 
@@ -130,6 +135,8 @@ def _details(one: Result) -> Iterator[tuple[str, str]]:
         yield "cause", f"{one.failure.message} ({one.failure.code})"
         if one.failure.api_server_error:
             yield "apiserver", one.failure.api_server_error
+    if one.availability:
+        yield "available", _AVAILABLE[one.availability.outcome]
     for found in one.findings:
         yield "finding", f"{found.summary} ({found.code})"
     mend = _mend(one)

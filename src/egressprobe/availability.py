@@ -1,0 +1,95 @@
+"""The availability check of an APIService, as the API server makes it: GET /apis/GROUP/VERSION on each endpoint,
+TLS unverified, no server name, five seconds, any 2xx is good.
+
+Imported only for targets of kind `aggregated-api`; the HTTP is oidc.py's, over connections of our own.
+"""
+
+import asyncio
+import re
+import ssl
+import time
+
+import httpx
+from msgspec.structs import replace
+
+from egressprobe import oidc
+from egressprobe.aggregation import CHECK_LIMIT
+from egressprobe.budget import Budget
+from egressprobe.failure import Code, Failure, Phase
+from egressprobe.model import Attempt, Endpoint, Hop, Target
+from egressprobe.probe import DIALS, Probe
+from egressprobe.tls import Channel, EndOfStreamError, stream_failure
+from egressprobe.urls import Place
+
+_NAME = re.compile(r"(v[0-9][a-z0-9]*)\.([a-z0-9]([a-z0-9.-]*[a-z0-9])?)")
+_TIMED_OUT = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
+
+
+def check_path(target: Target) -> str:
+    """What is asked for: by the service's path, else by the APIService's name `VERSION.GROUP`, else `/apis`."""
+    if target.service and target.service.path:
+        return target.service.path
+    name = _NAME.fullmatch(target.name)
+    return f"/apis/{name[2]}/{name[1]}" if name else "/apis"
+
+
+async def check(probe: Probe, target: Target) -> Hop:
+    """Every endpoint by itself; nothing is judged here."""
+    dialling = asyncio.Semaphore(DIALS)
+    path = check_path(target)
+    unverified = replace(target, verify=False)
+
+    async def one(endpoint: Endpoint) -> Attempt:
+        async with dialling:
+            return await _ask(probe, unverified, endpoint, path)
+
+    attempts = await asyncio.gather(*map(one, target.endpoints))
+    return Hop(role="availability", url=path, host=target.host, port=target.port, attempts=tuple(attempts))
+
+
+async def _ask(probe: Probe, target: Target, endpoint: Endpoint, path: str) -> Attempt:
+    loop = asyncio.get_running_loop()
+    budget = Budget(probe.run_ends, loop.time() + CHECK_LIMIT)
+    url = f"https://{endpoint}{path}"
+    # The endpoint's own address as the host: that is the URL the controller makes, and no name goes out.
+    place = Place("https", endpoint.address, endpoint.port, path)
+    attempt, channel = await probe.open(target, endpoint, place, budget)
+    if channel is not None:
+        attempt = await _get(attempt, channel, url, budget)
+        await channel.goodbye()
+    if attempt.failure is None:
+        return attempt
+    return replace(attempt, failure=replace(attempt.failure, api_server_error=_said(url, attempt)))
+
+
+async def _get(attempt: Attempt, channel: Channel, url: str, budget: Budget) -> Attempt:
+    loop = asyncio.get_running_loop()
+    started = time.perf_counter()
+    status: int | None = None
+    failure: Failure | None = None
+    try:
+        status = (await oidc.get(channel, url, budget.until(loop.time(), CHECK_LIMIT))).status
+        if not 200 <= status < 300:
+            failure = Failure(Phase.HTTP, Code.HTTP_STATUS, f"{url} answers with status {status}, not 2xx")
+    except (ssl.SSLError, OSError, EndOfStreamError) as error:
+        waited = time.perf_counter() - started
+        failure = stream_failure(error, channel.stream, Phase.HTTP, waited, ran_out=budget.ran_out(loop.time()))
+    except oidc.TooLargeError:
+        status = 200  # the controller closes the body unread
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        failure = Failure(Phase.HTTP, Code.HTTP_BODY_INVALID, f"{url} does not answer in HTTP: {error}", str(error))
+    ms = round((channel.stream.lap() or time.perf_counter() - started) * 1e3, 3)
+    done = None if failure else ms
+    return replace(
+        attempt, exchange_ms=done, exchange_status=status, failure=failure, failure_ms=ms if failure else None
+    )
+
+
+def _said(url: str, attempt: Attempt) -> str:
+    """The condition's message."""
+    failure = attempt.failure
+    text = failure.api_server_error if failure and failure.api_server_error else _TIMED_OUT
+    what = f'Get "{url}": {text}'
+    if attempt.exchange_status is not None:
+        what = f"bad status from {url}: {attempt.exchange_status}"
+    return f"failing or missing response from {url}: {what}"
