@@ -31,11 +31,17 @@ def test_the_demo_says_of_every_fault_what_the_lab_knows(demo):
     """The lab compares each target's verdict and code with what it set up; exit 0 means all agree."""
     assert demo.returncode == 0, demo.stderr
     assert f"{len(EXPECTED)} came out as they are" in demo.stderr
-    for line in ("What CloudWatch gets: 23 documents", "is NOT blocked", "is blocked", "DEGRADED", "UNKNOWN"):
+    for line in (
+        f"What CloudWatch gets: {len(EXPECTED)} documents",
+        "is NOT blocked",
+        "is blocked",
+        "DEGRADED",
+        "UNKNOWN",
+    ):
         assert line in demo.stdout
     assert "\x1b[" not in demo.stdout
     documents = [json.loads(line) for line in demo.stdout.splitlines() if line.startswith('{"_aws"')]
-    assert sum(1 for d in documents if "ProbeSuccess" in d) == 22
+    assert sum(1 for d in documents if "ProbeSuccess" in d) == 23
 
 
 def test_the_demo_has_what_the_issue_asks_for():
@@ -226,7 +232,7 @@ def test_the_report_has_every_field_of_the_contract():
     assert report["vantage"].keys() >= vantage
     for one in report["results"]:
         fields = {"target", "verdict", "impact", "switchRelevant", "failure", "forecast", "resolutions", "attempts"}
-        assert one.keys() == fields | {"http", "findings", "durationMs"}
+        assert one.keys() == fields | {"http", "findings", "durationMs", "availability"}
         assert one["target"].keys() >= {"kind", "name", "url"}
         if one["failure"]:
             assert one["failure"].keys() == {"phase", "code", "message", "apiServerError"}
