@@ -3,7 +3,7 @@
 PYTHON := .venv/bin/python
 SETUP := .venv/.ready
 
-.PHONY: help setup run test conformance check lint types docs docs-check lock-check build bench lock clean
+.PHONY: help setup run test conformance check lint types docs docs-check lock-check build bench bench-peer lock clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/	/' | expand -t 14
@@ -47,6 +47,9 @@ build/probe/.ready: $(SETUP) src/requirements.txt $(shell find src/egressprobe -
 
 bench: $(SETUP) ## Wall, CPU, memory and honesty of times on loopback, with figures
 	@$(PYTHON) bench/bench.py $(ARGS)
+
+bench-peer: $(SETUP) ## Side by side with blackbox_exporter (Debian: prometheus-blackbox-exporter), with figures
+	@scripts/isolated $(PYTHON) bench/peer.py
 
 lock: ## Renew the locks (needs uv)
 	@uv pip compile pyproject.toml --extra cli --extra dev --python-version 3.13 --universal --generate-hashes -q -U \

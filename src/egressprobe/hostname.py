@@ -4,6 +4,8 @@ Not OpenSSL's rules: a wildcard's parent may be a single label (`*.internal`), a
 not count, the Common Name never counts, and names that are no host names still match when they are equal.
 """
 
+from functools import lru_cache
+
 from egressprobe.addresses import canonical, is_address
 from egressprobe.x509 import Certificate
 
@@ -12,6 +14,7 @@ _MAX_NAMES_IN_ERROR = 100
 _LABEL = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
 
 
+@lru_cache(maxsize=4096)
 def _valid(host: str, *, pattern: bool) -> bool:
     """validHostname: what takes part in wildcard and trailing-dot matching."""
     if not pattern:

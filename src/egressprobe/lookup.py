@@ -114,6 +114,7 @@ def parse_hosts(text: str) -> dict[str, tuple[str, ...]]:
     return hosts
 
 
+@lru_cache(maxsize=4096)
 def is_domain_name(name: str) -> bool:
     """net/dnsclient.go isDomainName: what Go asks a server for at all; else `no such host` at once."""
     if name == ".":

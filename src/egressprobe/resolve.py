@@ -98,7 +98,7 @@ async def _pair(host: str, name: str, config: ResolverConfig, budget: Budget) ->
     aaaa = _look_up(Question(host, name, "AAAA", ""), config, budget)
     if config.single_request:
         return [await a, await aaaa]
-    beside = asyncio.create_task(aaaa)
+    beside = asyncio.Task(aaaa, loop=asyncio.get_running_loop(), eager_start=True)  # its query is out at once
     try:
         return [await a, await beside]
     finally:

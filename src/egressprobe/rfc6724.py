@@ -59,6 +59,8 @@ def sort_addresses(addresses: Sequence[str], sources: Mapping[str, str | None]) 
 
     sources: destination -> source address the kernel would use; None or absent: no route to it.
     """
+    if len(addresses) < 2:
+        return tuple(addresses)
     facts = {}
     for text in addresses:
         dst = ip_address(text)

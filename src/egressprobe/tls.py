@@ -21,7 +21,7 @@ from egressprobe.certificates import Trust, days_left, views
 from egressprobe.certificates import failure as chain_failure
 from egressprobe.failure import Code, Failure, Phase, classify_stream, errno_text
 from egressprobe.model import Handshake
-from egressprobe.tlsrecord import Boundary, ServerHello, alert_text, first_record_error
+from egressprobe.tlsrecord import HEADER_SIZE, Boundary, ServerHello, alert_text, first_record_error
 from egressprobe.wire import Stream
 
 _KEEP = 16 * 1024  # of the raw answer: enough for any ServerHello
@@ -114,9 +114,10 @@ class Session:
             self._incoming.write(data)
 
     def _see(self, data: bytes) -> None:
-        if len(self.raw) < _KEEP:
+        begun = len(self.raw)
+        if begun < _KEEP:
             self.raw += data
-            error = first_record_error(self.raw)
+            error = first_record_error(self.raw) if begun < HEADER_SIZE else None
             if error:
                 raise NotTlsError(error)
         self._boundary.feed(data)

@@ -10,7 +10,7 @@ import struct
 from typing import NamedTuple
 
 HANDSHAKE, ALERT = 22, 21
-_HEADER_SIZE = 5
+HEADER_SIZE = 5
 _SERVER_HELLO = 2
 _SUPPORTED_GROUPS, _SUPPORTED_VERSIONS, _KEY_SHARE = 10, 43, 51
 # RFC 8446 section 4.1.3: the SHA-256 of "HelloRetryRequest"
@@ -72,7 +72,7 @@ def alert_text(reason: str) -> str | None:
 
 def first_record_error(data: bytes) -> str | None:
     """Go's text when `data`, the first bytes of an answer to a ClientHello, is no TLS record."""
-    if len(data) < _HEADER_SIZE:
+    if len(data) < HEADER_SIZE:
         return None
     if data.startswith(b"HTTP/"):  # net/http/transport.go, RecordHeaderError
         return "http: server gave HTTP response to HTTPS client"
@@ -83,7 +83,7 @@ def first_record_error(data: bytes) -> str | None:
 
 def offered_groups(hello: bytes) -> list[str]:
     """The supported_groups (RFC 8446 section 4.2.7) of a ClientHello record."""
-    body = hello[_HEADER_SIZE:]
+    body = hello[HEADER_SIZE:]
     at = 38 + 1 + body[38]  # handshake header, version, random, session id
     at += 2 + int.from_bytes(body[at : at + 2])  # cipher suites
     at += 1 + body[at] + 2  # compression methods; length of the extensions
@@ -97,26 +97,18 @@ def offered_groups(hello: bytes) -> list[str]:
 
 
 class Boundary:
-    """Counts records; `inside` says whether the bytes so far end inside one."""
+    """Follows records; `inside` says whether the bytes so far end inside one."""
 
     def __init__(self) -> None:
-        self._header = b""
-        self._left = 0
+        self._header = b""  # of a record whose header is not whole yet
+        self._left = 0  # bytes of the current record that are still to come
 
     def feed(self, data: bytes) -> None:
-        at = 0
-        while at < len(data):
-            if self._left:
-                step = min(self._left, len(data) - at)
-                self._left -= step
-                at += step
-                continue
-            take = min(_HEADER_SIZE - len(self._header), len(data) - at)
-            self._header += data[at : at + take]
-            at += take
-            if len(self._header) == _HEADER_SIZE:
-                self._left = int.from_bytes(self._header[3:5])
-                self._header = b""
+        at, data = self._left, self._header + data if self._header else data
+        while at + HEADER_SIZE <= len(data):
+            at += HEADER_SIZE + int.from_bytes(data[at + 3 : at + 5])
+        self._left = max(at - len(data), 0)
+        self._header = data[at:]
 
     @property
     def inside(self) -> bool:

@@ -1,5 +1,6 @@
 """URLs of targets: read once, strictly, and shown without anything secret."""
 
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -75,6 +76,7 @@ def parse_url(url: str, schemes: tuple[str, ...], *, query: bool = False) -> Pla
     return Place(parts.scheme, _host(host), port, parts.path or "/")
 
 
+@lru_cache(maxsize=4096)  # the same URLs come minute after minute
 def shown(url: str) -> str:
     """`url` for logs and reports: no user information, no query, no fragment, no control characters."""
     try:
