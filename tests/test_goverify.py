@@ -151,7 +151,7 @@ def test_weak_signatures_and_keys():
     )
     assert "crypto/rsa: 768-bit keys are insecure" in refusal([leaf(weak)], [weak])
     small = leaf(key=pki.make_key("rsa768"))
-    said = failure([small.der], Trust(HOST, lambda: [ROOT.der], bundle=True), NOW, verified=False)
+    said = failure([small.der], Trust(HOST, lambda: [ROOT.der], bundle="b"), NOW, verified=False)
     assert said.api_server_error.startswith("tls: invalid signature by the server certificate: crypto/rsa: 768-bit")
 
 
@@ -214,7 +214,7 @@ def test_what_go_refuses_to_read(extension, text):
         parse(pki.make("x", extensions=(extension,)).der)
     said = failure(
         [leaf().der, pki.make("unneeded", extensions=(extension,)).der],
-        Trust(HOST, lambda: [ROOT.der], bundle=True),
+        Trust(HOST, lambda: [ROOT.der], bundle="b"),
         NOW,
         verified=True,
     )
@@ -286,7 +286,7 @@ def test_mutated_chains_never_pass_by_accident(which, seed, flip):
     wire = bytearray(chain[which])
     wire[seed % len(wire)] ^= flip
     chain[which] = bytes(wire)
-    said = failure(chain, Trust(HOST, lambda: [ROOT.der], bundle=True), NOW, verified=False)
+    said = failure(chain, Trust(HOST, lambda: [ROOT.der], bundle="b"), NOW, verified=False)
     if said is None:
         assert parse(bytes(wire)).tbs == parse((_LEAF, middle)[which].der).tbs
 

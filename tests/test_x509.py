@@ -70,7 +70,7 @@ def test_negative_serials_are_refused():
     wire[at] |= 0x80
     with pytest.raises(CertificateError, match="x509: negative serial number"):
         parse(bytes(wire))
-    refused = failure([bytes(wire)], Trust("a.example", tuple, bundle=True), datetime.now(UTC), verified=True)
+    refused = failure([bytes(wire)], Trust("a.example", tuple, bundle="b"), datetime.now(UTC), verified=True)
     assert refused.code is Code.TLS_CERT_INVALID
     assert refused.api_server_error == "tls: failed to parse certificate from server: x509: negative serial number"
 

@@ -68,12 +68,32 @@ def days_left(chain: Sequence[bytes], now: datetime) -> tuple[float | None, bool
 class Trust(NamedTuple):
     """What a chain is judged against. anchors: what is trusted, in DER, asked for only when needed.
 
-    host: the name or address it must be good for. bundle: the anchors are a caBundle, not the system roots.
+    host: the name or address it must be good for. bundle: the caBundle's id; empty: the system roots.
     """
 
     host: str
     anchors: Callable[[], Sequence[bytes]]
-    bundle: bool
+    bundle: str
+
+
+# (bundle, host) -> the chain last shown there, whose signatures were found good. The same bytes under the same
+# anchors stay good, so OpenSSL need not do the arithmetic again each minute; names, dates and usages are gone
+# through every time. Not for the system roots, where OpenSSL's word stands for more than the signatures.
+_sound: dict[tuple[str, str], tuple[bytes, ...]] = {}
+_MOST_SOUND = 4096
+
+
+def sound(bundle: str, host: str) -> tuple[bytes, ...] | None:
+    """The chain that `host` showed last, if its signatures are known to be good under `bundle`."""
+    return _sound.get((bundle, host))
+
+
+def remember(trust: Trust, chain: Sequence[bytes]) -> None:
+    """Keep a chain whose signatures were checked."""
+    if trust.bundle:
+        if len(_sound) >= _MOST_SOUND:
+            _sound.clear()
+        _sound[trust.bundle, trust.host] = tuple(chain)
 
 
 def failure(chain: Sequence[bytes], trust: Trust, now: datetime, *, verified: bool) -> Failure | None:
@@ -100,13 +120,21 @@ def _verify(chain: list[Certificate], trust: Trust, now: datetime, *, verified: 
     if verified and not trust.bundle:  # a public root: OpenSSL's word for the chain, Go's rules for the leaf
         refusal = check_leaf(leaf, trust.host, now)
     else:
+        roots = _roots(trust.anchors(), chain)
         signed: Signed = algorithm_error
-        if not verified:
+        if not verified or _ambiguous(chain, roots):
             from egressprobe.signatures import signature_error
 
             signed = signature_error
-        refusal = verify(chain, _roots(trust.anchors(), chain), trust.host, now, signed)
+        refusal = verify(chain, roots, trust.host, now, signed)
     return _refused(refusal, leaf, now) if refusal else None
+
+
+def _ambiguous(chain: Sequence[Certificate], roots: Sequence[Certificate]) -> bool:
+    """Whether a certificate has several possible issuers: then the path OpenSSL took need not be the one Go takes."""
+    pool = {one.der: one.subject for one in (*chain[1:], *roots)}
+    subjects = list(pool.values())
+    return any(subjects.count(one.issuer) > 1 for one in chain)
 
 
 def _roots(anchors: Sequence[bytes], chain: Sequence[Certificate]) -> list[Certificate]:

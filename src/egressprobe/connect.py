@@ -7,7 +7,7 @@ import time
 from egressprobe.budget import CONNECT_LIMIT, Budget
 from egressprobe.failure import Code, Failure, Phase, classify_connect, errno_text
 from egressprobe.model import Endpoint, Struct
-from egressprobe.wire import Stream, kernel_round_trip, open_socket
+from egressprobe.wire import Stream, connect_socket, kernel_round_trip, open_socket
 
 
 class Connected(Struct, frozen=True):
@@ -32,8 +32,7 @@ async def connect(endpoint: Endpoint, budget: Budget, *, mss: int | None = None)
         sock = open_socket(endpoint.address, socket.SOCK_STREAM)
         if mss is not None:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, mss)
-        async with asyncio.timeout_at(until):
-            await loop.sock_connect(sock, (endpoint.address, endpoint.port))
+        await connect_socket(sock, endpoint, until)
         user_ms = (time.perf_counter() - started) * 1e3
         round_trip = kernel_round_trip(sock)
         ms = user_ms if round_trip is None else round_trip * 1e3

@@ -167,7 +167,7 @@ class Resolution(Struct, frozen=True):
     """A host name made into addresses.
 
     lookups: in the order of the search list, A and AAAA side by side.
-    sources: destination -> our source address for it, None without a route (input of RFC 6724).
+    sources: destination -> our source address for it, None without a route (input of RFC 6724); of several only.
     """
 
     host: str

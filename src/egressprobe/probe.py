@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from egressprobe.addresses import is_address
 from egressprobe.budget import OIDC_LIMIT, SLACK, Budget
-from egressprobe.certificates import Trust
+from egressprobe.certificates import Trust, sound
 from egressprobe.connect import connect
 from egressprobe.exchange import exchange
 from egressprobe.failure import Code, Failure, Phase
@@ -218,7 +218,8 @@ class Probe:
         if forbidden:
             refused = Failure(Phase.CONNECT, Code.TARGET_FORBIDDEN, f"never dialled: {forbidden}")
             return Opened(replace(_untried(endpoint), failure=refused, failure_ms=0.0), None)
-        terms = _Terms(target.verify, groups(self._hello)[0], climbed)
+        verify = target.verify and not sound(target.bundle, place.host)
+        terms = _Terms(verify, groups(self._hello)[0], climbed)
         opened = await self._open(target, endpoint, place, budget, terms)
         if _may_lack_the_group(opened.attempt.failure):
             for group in groups(self._hello)[1:]:
@@ -271,7 +272,7 @@ class Probe:
     ) -> tuple[Session, Handshake, Failure | None]:
         tls = self._context(target, verify=terms.verify, group=terms.group)
         anchors = self._plan.bundles.get(target.bundle, ())
-        trust = Trust(host, lambda: anchors or system_roots(tls), bundle=bool(anchors)) if target.verify else None
+        trust = Trust(host, lambda: anchors or system_roots(tls), bundle=target.bundle) if target.verify else None
         return await shake_hands(stream, tls, server_name=name, trust=trust, budget=budget)
 
 

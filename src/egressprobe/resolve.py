@@ -121,7 +121,8 @@ def _resolution(
         addresses=addresses,
         lookups=lookups,
         view=view,
-        sources={address: source_address(address) for address in addresses},
+        # They decide the order of addresses; one has none.
+        sources={address: source_address(address) for address in addresses} if len(addresses) > 1 else {},
         failure=failure,
     )
 

@@ -17,7 +17,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from egressprobe.budget import TLS_LIMIT, Budget
-from egressprobe.certificates import Trust, days_left, views
+from egressprobe.certificates import Trust, days_left, remember, sound, views
 from egressprobe.certificates import failure as chain_failure
 from egressprobe.failure import Code, Failure, Phase, classify_stream, errno_text
 from egressprobe.model import Handshake
@@ -166,8 +166,10 @@ async def shake_hands(
     user_seconds = time.perf_counter() - started
     chain = _chain(session)
     if trust is not None:
-        verified = session.established and context.verify_mode is not ssl.CERT_NONE
-        failure = chain_failure(chain, trust, datetime.now(UTC), verified=verified)
+        verified = context.verify_mode is not ssl.CERT_NONE or sound(trust.bundle, trust.host) == tuple(chain)
+        failure = chain_failure(chain, trust, datetime.now(UTC), verified=session.established and verified)
+        if failure is None and session.established:
+            remember(trust, chain)
     return session, _record(session, chain, server_name, user_seconds), failure
 
 

@@ -8,11 +8,14 @@ arrival of data from SO_TIMESTAMPNS (socket(7); `loop.sock_recv` drops ancillary
 
 import asyncio
 import atexit
+import errno
+import os
 import socket
 import struct
 import sys
 import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 
 from egressprobe.model import Endpoint, TcpState
@@ -77,16 +80,49 @@ def receive(sock: socket.socket, size: int) -> tuple[bytes, float | None]:
 async def readable(sock: socket.socket, until: float) -> None:
     """Wait for data, an error or the end of the stream. Raises TimeoutError at `until` (loop time)."""
     loop = asyncio.get_running_loop()
+    await _ready(loop, loop.add_reader, loop.remove_reader, sock, until)
+    if loop.time() >= until and not _has_data(sock):
+        raise TimeoutError
+
+
+async def connect_socket(sock: socket.socket, endpoint: Endpoint, until: float) -> None:
+    """connect(2) of a non-blocking socket. Raises OSError, and TimeoutError at `until` (loop time)."""
+    failed = sock.connect_ex((endpoint.address, endpoint.port))
+    if failed == errno.EINPROGRESS:
+        loop = asyncio.get_running_loop()
+        await _ready(loop, loop.add_writer, loop.remove_writer, sock, until)
+        failed = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if not failed and loop.time() >= until and not _connected(sock):
+            raise TimeoutError
+    if failed:
+        raise OSError(failed, os.strerror(failed))
+
+
+async def _ready(
+    loop: asyncio.AbstractEventLoop,
+    add: Callable[..., object],
+    remove: Callable[..., object],
+    sock: socket.socket,
+    until: float,
+) -> None:
+    """Until the selector says so or the time is up."""
     ready: asyncio.Future[None] = loop.create_future()
     timer = loop.call_at(until, _fire, ready)
-    loop.add_reader(sock, _fire, ready)
+    descriptor = sock.fileno()  # the selector is quicker with a number
+    add(descriptor, _fire, ready)
     try:
         await ready
     finally:
         timer.cancel()
-        loop.remove_reader(sock)
-    if loop.time() >= until and not _has_data(sock):
-        raise TimeoutError
+        remove(descriptor)
+
+
+def _connected(sock: socket.socket) -> bool:
+    try:
+        sock.getpeername()
+    except OSError:
+        return False
+    return True
 
 
 def _fire(future: asyncio.Future[None]) -> None:
@@ -176,7 +212,7 @@ class Stream:
         self._waiter = self._loop.create_future()
         timer = self._loop.call_at(until, _fire, self._waiter)
         if not self._listening:
-            self._loop.add_reader(self.sock, self._take)
+            self._loop.add_reader(self.sock.fileno(), self._take)
             self._listening = True
         try:
             await self._waiter
@@ -208,7 +244,7 @@ class Stream:
 
     def _deafen(self) -> None:
         if self._listening:
-            self._loop.remove_reader(self.sock)
+            self._loop.remove_reader(self.sock.fileno())
             self._listening = False
 
     def _close_wait(self) -> None:
