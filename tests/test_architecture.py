@@ -11,7 +11,8 @@ SRC = Path(__file__).parents[1] / "src" / "egressprobe"
 FLOORS = (
     {"__init__", "failure", "guard", "rfc6724", "der", "tlsrecord", "addresses", "budget", "catalog_failures"}
     | {"kubeversion"},
-    {"model", "x509ext", "dnsmessage", "urls"},
+    {"model", "x509names", "dnsmessage", "urls"},
+    {"x509ext"},
     {"x509", "report", "inputs", "lookup", "wire", "trust"},
     {"hostname", "constraints", "pem", "connect", "resolve", "rules", "catalog", "apiserver"},
     {"goverify", "godial", "targetspec"},
@@ -76,6 +77,7 @@ def test_the_pure_floors_touch_no_socket():
         "der",
         "x509",
         "x509ext",
+        "x509names",
         "hostname",
         "constraints",
         "goverify",

@@ -315,3 +315,14 @@ def test_addresses_as_names():
     ip = pki.alt_names(ips=(socket.inet_aton("10.0.0.1"),))
     assert refusal([leaf(ROOT, ip, SERVER)], host="10.0.0.1") is None
     assert "doesn't contain any IP SANs" in refusal([leaf()], host="10.0.0.1")
+
+
+def test_openssls_word_counts_for_one_path_only():
+    """Two anchors of one name: OpenSSL may have taken the one that Go refuses, and the other never signed."""
+    usual = (pki.basic_constraints(ca=True), pki.CERT_SIGN)
+    signer = pki.make("twin", extensions=(*usual, pki.extended_key_usage(pki.CLIENT)))
+    twin = pki.make_ca("twin")
+    leaf = pki.make("", by=signer, extensions=(pki.alt_names(dns=(HOST,)), pki.extended_key_usage(pki.SERVER)))
+    for anchors in ([signer.der, twin.der], [twin.der, signer.der]):
+        said = failure([leaf.der], Trust(HOST, lambda anchors=anchors: anchors, bundle="b"), NOW, verified=True)
+        assert said is not None

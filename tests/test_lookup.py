@@ -31,6 +31,7 @@ def test_resolv_conf_as_lambda_and_dhcp_write_it():
         attempts=3,
         use_tcp=True,
         single_request=True,
+        rotate=True,
     )
 
 

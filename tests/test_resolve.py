@@ -222,6 +222,14 @@ def test_the_runs_end_is_not_the_servers_fault(server):
     assert code(found) is Code.DEADLINE_EXCEEDED
 
 
+def test_rotate_begins_with_the_next_server(server, lab_loop):
+    """Each lookup takes the next one first; without the option always the first."""
+    second = lab_loop.start(DnsServer(serve_zone(ZONE)))
+    firsts = {q.queries[0].server for q in look("good.lab", server.text, second.text, rotate=True).lookups}
+    assert firsts == {server.text, second.text}
+    assert {q.queries[0].server for q in look("good.lab", server.text, second.text).lookups} == {server.text}
+
+
 def test_one_more_view(server):
     """A server to compare with is asked once and labelled with its address."""
 

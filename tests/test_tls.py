@@ -297,6 +297,15 @@ def test_no_common_group_at_all(lab_loop):
     assert server.accepted == 4
 
 
+def test_a_chain_that_was_good_says_nothing_of_another(lab_loop):
+    """Signatures are not checked twice over the same bytes; a forged certificate of the same names is other bytes."""
+    forger = make_authority("test-ca")
+    for credential, wanted in ((GOOD, None), (GOOD, None), (issue(forger, ("hook.lab",)), Code.TLS_UNKNOWN_AUTHORITY)):
+        one = attempt(web(lab_loop, credential))
+        assert (one.failure.code if one.failure else None) is wanted
+    assert attempt(web(lab_loop)).failure is None
+
+
 def test_group_and_retry_come_from_the_server_hello(lab_loop):
     """A P-384-only server works through a HelloRetryRequest, and the report says so."""
     tls = server_context(GOOD)

@@ -173,3 +173,100 @@ def test_every_public_root_is_read():
         assert ours.extensions.is_ca
         assert ours.extensions.key_usage == 0 or ours.extensions.key_usage & CERT_SIGN
         assert signature_error(ours, ours) in (None, "x509: cannot verify signature: insecure algorithm SHA1-RSA")
+
+
+# -- what Go's parser reads strictly, and what it leaves alone ----------------------------------------------------
+
+TRAILING = b"\x05\x00"
+CLOSED = pki.tlv(0x82, b"x")
+
+
+def _uri_point(*parts):
+    return pki.seq(pki.seq(pki.tlv(0xA0, pki.tlv(0xA0, *parts))))
+
+
+@pytest.mark.parametrize(
+    ("oid", "value", "text"),
+    [
+        # authority information access: descriptions with a method; other forms of location pass
+        ("1.3.6.1.5.5.7.1.1", pki.seq(pki.seq(pki.oid("1.3.6.1.5.5.7.48.1"), pki.tlv(0x86, b"http://o/"))), None),
+        ("1.3.6.1.5.5.7.1.1", pki.seq(pki.seq(pki.oid("1.3.6.1.5.5.7.48.1"), CLOSED)) + TRAILING, None),
+        ("1.3.6.1.5.5.7.1.1", pki.seq(pki.seq(CLOSED)), "x509: invalid authority info access"),
+        ("1.3.6.1.5.5.7.1.1", b"\x04\x00", "x509: invalid authority info access"),
+        # CRL distribution points
+        ("2.5.29.31", _uri_point(pki.tlv(0x86, b"http://c/")), None),
+        ("2.5.29.31", pki.seq(pki.seq()), None),
+        ("2.5.29.31", b"", "x509: invalid CRL distribution points"),
+        ("2.5.29.31", pki.seq(pki.tlv(0x31)), "x509: invalid CRL distribution point"),
+        ("2.5.29.31", pki.seq(pki.seq(pki.tlv(0xA0, CLOSED))), "x509: invalid CRL distribution point"),
+        # policies: one OID once, qualifiers unread
+        ("2.5.29.32", pki.seq(pki.seq(pki.oid("1.2.3"), b"\xff")), None),
+        ("2.5.29.32", pki.seq(pki.seq(pki.oid("1.2.3")), pki.seq(pki.oid("1.2.3"))), "x509: invalid certificate policies"),
+        ("2.5.29.32", pki.seq(pki.seq()), "x509: invalid certificate policies"),
+        ("2.5.29.33", pki.seq(pki.seq(pki.oid("1.2.3"), pki.oid("1.2.4"))), None),
+        ("2.5.29.33", pki.seq(pki.seq(pki.oid("1.2.3"))), "x509: invalid policy mappings extension"),
+        ("2.5.29.36", pki.seq(pki.tlv(0x80, b"\0"), pki.tlv(0x81, b"\1")), None),
+        ("2.5.29.36", pki.seq(pki.tlv(0x80, b"\0\1")), "x509: invalid policy constraints extension"),
+        ("2.5.29.54", pki.integer(0), None),
+        ("2.5.29.54", pki.seq(), "x509: invalid inhibit any policy extension"),
+        # basic constraints, key usage, key identifiers
+        ("2.5.29.19", pki.seq(pki.tlv(1, b"\xff"), pki.integer(3)) + TRAILING, None),
+        ("2.5.29.19", pki.seq(pki.tlv(1, b"\x01")), "x509: invalid basic constraints"),
+        ("2.5.29.19", pki.seq(pki.tlv(1, b"\xff"), pki.integer(-1)), "x509: invalid basic constraints"),
+        ("2.5.29.15", pki.tlv(3, b"\0"), None),
+        ("2.5.29.15", pki.tlv(3, b"\5\xa1"), "x509: invalid key usage"),
+        ("2.5.29.15", pki.tlv(3), "x509: invalid key usage"),
+        ("2.5.29.37", pki.seq(), None),
+        ("2.5.29.37", pki.seq(CLOSED), "x509: invalid extended key usages"),
+        ("2.5.29.14", pki.tlv(4, b"id") + TRAILING, None),
+        ("2.5.29.14", b"id", "x509: invalid subject key identifier"),
+        ("2.5.29.35", pki.seq(pki.tlv(0x82, b"1"), pki.tlv(0x80, b"id")), None),
+        ("2.5.29.35", b"\x30\x05", "x509: invalid authority key identifier"),
+        # names and constraints on them
+        ("2.5.29.17", b"\x04\x00", "x509: invalid subject alternative names"),
+        ("2.5.29.17", pki.seq(b"\x82\x05a"), "x509: invalid subject alternative name"),
+        ("2.5.29.30", pki.seq(), "x509: invalid NameConstraints extension"),
+        ("2.5.29.30", pki.seq(pki.tlv(0xA0, pki.seq(pki.tlv(0x82, b".a.example")))), None),
+        ("2.5.29.30", pki.seq(pki.tlv(0xA0, pki.seq(CLOSED))) + TRAILING, "x509: invalid NameConstraints extension"),
+        ("2.5.29.30", pki.seq(pki.tlv(0xA0, pki.seq(pki.tlv(0x81, b"a..b@x")))), 'x509: failed to parse rfc822Name constraint "a..b@x"'),
+        ("2.5.29.30", pki.seq(pki.tlv(0xA0, pki.seq(pki.tlv(0x81, b"x.")))), 'x509: failed to parse rfc822Name constraint "x."'),
+        ("2.5.29.30", pki.seq(pki.tlv(0xA1, pki.seq(pki.tlv(0x81, b'"a b"@x.example')))), None),
+    ],
+)  # fmt: skip
+def test_extensions_are_read_as_go_reads_them(oid, value, text):
+    """What Go takes apart it must understand; what lies behind that it does not look at."""
+    made = pki.make("x", extensions=(pki.extension(oid, value),))
+    if text is None:
+        assert parse(made.der).subject
+    else:
+        with pytest.raises(CertificateError) as caught:
+            parse(made.der)
+        assert str(caught.value) == text
+
+
+@pytest.mark.parametrize(
+    ("tag", "text", "wanted"),
+    [
+        (0x17, b"260102030405Z", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)),
+        (0x17, b"500102030405Z", datetime(1950, 1, 2, 3, 4, 5, tzinfo=UTC)),
+        (0x17, b"2601020304Z", datetime(2026, 1, 2, 3, 4, tzinfo=UTC)),
+        (0x17, b"260102030405+0130", datetime(2026, 1, 2, 1, 34, 5, tzinfo=UTC)),
+        (0x17, b"260102030405+0000", None),
+        (0x17, b"260102030405", None),
+        (0x17, b"261302030405Z", None),
+        (0x18, b"20260102030405Z", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)),
+        (0x18, b"20260102030405-0100", datetime(2026, 1, 2, 4, 4, 5, tzinfo=UTC)),
+        (0x18, b"202601020304Z", None),
+        (0x18, b"20260102030405.5Z", None),
+        (0x18, b"20260102030405+9900", None),
+    ],
+)
+def test_dates(tag, text, wanted):
+    """UTCTime without seconds and offsets are read, an offset of zero is not: cryptobyte ReadASN1UTCTime."""
+    from egressprobe.x509 import _time
+
+    if wanted:
+        assert _time(tag, text) == wanted
+    else:
+        with pytest.raises(CertificateError, match="malformed"):
+            _time(tag, text)

@@ -4,7 +4,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from egressprobe.x509 import Certificate
-from egressprobe.x509ext import DNS_NAME, EMAIL, IP_ADDRESS, URI, Constraints, reverse_labels
+from egressprobe.x509names import DNS_NAME, EMAIL, IP_ADDRESS, URI, Constraints, mailbox, reverse_labels
 
 _PREFIX = "x509: a root or intermediate certificate is not authorized to sign for this name: "
 
@@ -22,6 +22,8 @@ def violation(authority: Certificate, below: list[Certificate]) -> str | None:
         for kind, name in certificate.extensions.names:
             if kind == DNS_NAME and reverse_labels(name) is None:
                 return f'x509: cannot parse dnsName "{name}"'
+            if kind == EMAIL and mailbox(name) is None:
+                return f'x509: cannot parse rfc822Name "{name}"'
             try:
                 said = _check(kind, name, permitted, excluded)
             except _UnmatchableError as error:
@@ -53,9 +55,9 @@ def _matches(kind: str, name: str, constraint: object, *, excluded: bool) -> boo
     if kind == DNS_NAME:
         return _domain(name, text, excluded=excluded)
     if kind == EMAIL:
-        local, _, domain = name.rpartition("@")
+        local, domain = mailbox(name) or ("", "")
         if "@" in text:
-            wanted_local, _, wanted = text.rpartition("@")
+            wanted_local, wanted = mailbox(text) or ("", "")
             return local == wanted_local and domain.lower() == wanted.lower()
         return _domain(domain, text, excluded=excluded)
     return _domain(_uri_host(name), text, excluded=excluded)

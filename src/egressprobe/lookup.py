@@ -20,7 +20,10 @@ _DEFAULT_SERVERS = ("127.0.0.1:53", "[::1]:53")
 
 
 class ResolverConfig(msgspec.Struct, frozen=True):
-    """resolv.conf and /etc/hosts as Go uses them. `timeout`: seconds a query; `attempts`: rounds."""
+    """resolv.conf and /etc/hosts as Go uses them. `timeout`: seconds a query; `attempts`: rounds.
+
+    rotate: each lookup begins with the next server.
+    """
 
     servers: tuple[str, ...] = _DEFAULT_SERVERS
     search: tuple[str, ...] = ()
@@ -29,6 +32,7 @@ class ResolverConfig(msgspec.Struct, frozen=True):
     attempts: int = 2
     use_tcp: bool = False
     single_request: bool = False
+    rotate: bool = False
     hosts: dict[str, tuple[str, ...]] = {}
 
 
@@ -96,6 +100,7 @@ def parse_resolv_conf(text: str) -> ResolverConfig:
         attempts=_option(options, "attempts", 2, 1, 1 << 30),
         use_tcp=bool({"use-vc", "usevc", "tcp"} & set(options)),
         single_request=bool({"single-request", "single-request-reopen"} & set(options)),
+        rotate="rotate" in options,
     )
 
 

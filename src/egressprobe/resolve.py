@@ -14,6 +14,7 @@ import socket
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -40,6 +41,7 @@ MAX_ADDRESSES = 64  # a name with more is cut here: one hostile answer must not 
 type Transport = Literal["udp", "tcp"]
 _UDP_THEN_TCP: tuple[Transport, ...] = ("udp", "tcp")
 _MAX_ROUNDS = 10
+_turns = count()  # of `options rotate`: net/dnsconfig.go serverOffset
 _TCP_ONLY: tuple[Transport, ...] = ("tcp",)
 
 
@@ -166,8 +168,10 @@ async def _look_up(question: Question, config: ResolverConfig, budget: Budget) -
 
 def _rounds(config: ResolverConfig) -> Iterator[str]:
     """Every server, `attempts` times over; resolv.conf may ask for any number, glibc stops at five."""
+    first = next(_turns) % len(config.servers) if config.rotate else 0
     for _ in range(min(config.attempts, _MAX_ROUNDS)):
-        yield from config.servers
+        yield from config.servers[first:]
+        yield from config.servers[:first]
 
 
 async def _ask_server(question: Question, config: ResolverConfig, budget: Budget, queries: list[Query]) -> bool:

@@ -6,8 +6,9 @@ Go's text where Go's parser (crypto/x509/parser.go) refuses.
 """
 
 import hashlib
+import re
 import string
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 import msgspec
@@ -89,19 +90,36 @@ class Certificate(msgspec.Struct, frozen=True):
         return self.common_name or (organizations[0] if organizations else f"serial:{self.serial}")
 
 
+_UTC = re.compile(rb"(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)?(Z|[+-]\d{4})")
+_GENERALIZED = re.compile(rb"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(Z|[+-]\d{4})")
+
+
 def _time(tag: int, text: bytes) -> datetime:
-    digits = text.removesuffix(b"Z")
-    if tag == _UTC_TIME:  # RFC 5280 section 4.1.2.5.1: 50..99 is 19xx
-        digits = (b"19" if digits[:2] >= b"50" else b"20") + digits
-    elif tag != _GENERALIZED_TIME:
+    """A date as cryptobyte reads it: UTCTime also without seconds, both also with an offset, but not one of zero."""
+    if tag not in (_UTC_TIME, _GENERALIZED_TIME):
         raise CertificateError("x509: unsupported time format")
-    if len(digits) != 14 or not digits.isdigit() or not text.endswith(b"Z"):
-        raise CertificateError("x509: malformed validity")
-    month, day, hour, minute, second = (int(digits[i : i + 2]) for i in range(4, 14, 2))
+    short = tag == _UTC_TIME
+    error = f"x509: malformed {'UTCTime' if short else 'GeneralizedTime'}"
+    match = (_UTC if short else _GENERALIZED).fullmatch(text)
+    if match is None or match[7][1:] == b"0000":
+        raise CertificateError(error)
+    year, month, day, hour, minute, second = (int(part or 0) for part in match.groups()[:6])
+    if short:  # RFC 5280 section 4.1.2.5.1: 50..99 is 19xx
+        year += 1900 if year >= 50 else 2000
     try:
-        return datetime(int(digits[:4]), month, day, hour, minute, second, tzinfo=UTC)
-    except ValueError as error:
-        raise CertificateError("x509: malformed validity") from error
+        at = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+        return at - _offset(match[7])
+    except (ValueError, OverflowError) as error_of_ours:
+        raise CertificateError(error) from error_of_ours
+
+
+def _offset(zone: bytes) -> timedelta:
+    if zone == b"Z":
+        return timedelta()
+    hours, minutes = int(zone[1:3]), int(zone[3:5])
+    if hours > 24 or minutes > 59:
+        raise ValueError("no such zone")
+    return timedelta(hours=hours, minutes=minutes) * (-1 if zone[:1] == b"-" else 1)
 
 
 def attributes(name: bytes) -> list[tuple[str, str]]:

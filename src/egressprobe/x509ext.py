@@ -1,35 +1,30 @@
 """Certificate extensions as crypto/x509/parser.go processExtensions reads them: kept, refused, or left unhandled."""
 
-import string
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
-from egressprobe.addresses import canonical, is_address
-from egressprobe.der import BOOLEAN, INTEGER, OID, SEQUENCE, CertificateError, Element, elements, oid_text, only
+from egressprobe.der import (
+    BIT_STRING,
+    BOOLEAN,
+    INTEGER,
+    OCTET_STRING,
+    OID,
+    SEQUENCE,
+    CertificateError,
+    Reader,
+    oid_text,
+)
+from egressprobe.x509names import URI_TAG, Constraints, alt_names, name_constraints
 
 SUBJECT_ALT_NAME = "2.5.29.17"
 _SUBJECT_KEY_ID, _KEY_USAGE, _BASIC_CONSTRAINTS = "2.5.29.14", "2.5.29.15", "2.5.29.19"
 _NAME_CONSTRAINTS, _AUTHORITY_KEY_ID, _EXTENDED_KEY_USAGE = "2.5.29.30", "2.5.29.35", "2.5.29.37"
 _AUTHORITY_INFO = "1.3.6.1.5.5.7.1.1"
-# Read, but without a say in whether a default Verify passes: CRL points, policies, mappings, constraints, inhibitAny.
-_WITHOUT_SAY = frozenset({"2.5.29.31", "2.5.29.32", "2.5.29.33", "2.5.29.36", "2.5.29.54"})
+_CRL_POINTS, _POLICIES, _POLICY_MAPPINGS = "2.5.29.31", "2.5.29.32", "2.5.29.33"
+_POLICY_CONSTRAINTS, _INHIBIT_ANY = "2.5.29.36", "2.5.29.54"
 CERT_SIGN = 1 << 5  # keyUsage bit 5, as crypto/x509.KeyUsageCertSign
-_EMAIL, _DNS, _URI, _IP = 0x81, 0x82, 0x86, 0x87
-EMAIL, DNS_NAME, URI, IP_ADDRESS = "email address", "DNS name", "URI", "IP address"
-
-type Network = IPv4Network | IPv6Network
-
-
-class Constraints(msgspec.Struct, frozen=True):
-    """One side of a nameConstraints extension."""
-
-    dns: tuple[str, ...] = ()
-    networks: tuple[Network, ...] = ()
-    emails: tuple[str, ...] = ()
-    uris: tuple[str, ...] = ()
 
 
 class Extensions(msgspec.Struct, frozen=True):
@@ -61,7 +56,7 @@ def read(listed: dict[str, tuple[bool, bytes]]) -> Extensions:
     unhandled = False
     for oid, (critical, value) in listed.items():
         if oid == SUBJECT_ALT_NAME:
-            names = _alt_names(value)
+            names = alt_names(value)
             found |= names | {"san": value}
             unhandled |= critical and not any(names.values())
         elif oid == _BASIC_CONSTRAINTS:
@@ -69,29 +64,26 @@ def read(listed: dict[str, tuple[bool, bytes]]) -> Extensions:
         elif oid == _KEY_USAGE:
             found["key_usage"] = _key_usage(value)
         elif oid == _EXTENDED_KEY_USAGE:
-            found["usages"] = tuple(oid_text(e.body) for e in _list(value, "extended key usages") if _is(e.tag, OID))
+            found["usages"] = _usages(value)
         elif oid == _NAME_CONSTRAINTS:
-            permitted, excluded, unknown = _name_constraints(value)
+            permitted, excluded, unknown = name_constraints(value)
             found |= {"permitted": permitted, "excluded": excluded}
             unhandled |= critical and unknown
         elif oid == _SUBJECT_KEY_ID:
             _never_critical(critical, "subject key identifier")
-            found["subject_key_id"] = only(value, 0x04, "subject key identifier")
+            found["subject_key_id"] = Reader(value, "invalid subject key identifier").take(OCTET_STRING)
         elif oid == _AUTHORITY_KEY_ID:
             _never_critical(critical, "authority key identifier")
-            parts = _list(value, "authority key identifier")
-            found["authority_key_id"] = next((e.body for e in parts if e.tag == 0x80), b"")
+            inner = Reader(value, "invalid authority key identifier").into(SEQUENCE)
+            found["authority_key_id"] = inner.take(0x80) if inner.peek(0x80) else b""
         elif oid == _AUTHORITY_INFO:
             _never_critical(critical, "authority info access")
-        elif oid not in _WITHOUT_SAY:
+            _authority_info(value)
+        elif oid in _WITHOUT_SAY:
+            _WITHOUT_SAY[oid](value)
+        else:
             unhandled |= critical
     return Extensions(**found, unhandled=unhandled)
-
-
-def _is(tag: int, wanted: int) -> bool:
-    if tag != wanted:
-        raise CertificateError("x509: invalid extended key usages")
-    return True
 
 
 def _never_critical(critical: bool, what: str) -> None:  # noqa: FBT001 (a field of the extension)
@@ -99,135 +91,98 @@ def _never_critical(critical: bool, what: str) -> None:  # noqa: FBT001 (a field
         raise CertificateError(f"x509: {what} incorrectly marked critical")
 
 
-def _list(value: bytes, what: str) -> list[Element]:
-    return elements(only(value, SEQUENCE, what), what)
-
-
 def _basic_constraints(value: bytes) -> dict[str, Any]:
-    parts = elements(only(value, SEQUENCE, "basic constraints"), "basic constraints")
+    """A negative path length is refused since Go 1.25."""
+    error = "invalid basic constraints"
+    inner = Reader(value, error).into(SEQUENCE)
     is_ca, length = False, -1
-    if parts and parts[0].tag == BOOLEAN:
-        if parts[0].body not in (b"\xff", b"\0"):
-            raise CertificateError("x509: invalid basic constraints")
-        is_ca = parts[0].body == b"\xff"
-        parts = parts[1:]
-    if parts and parts[0].tag == INTEGER:
-        length = int.from_bytes(parts[0].body, signed=True)
+    if inner.peek(BOOLEAN):
+        body = inner.take(BOOLEAN)
+        if body not in (b"\xff", b"\0"):
+            raise CertificateError(f"x509: {error}")
+        is_ca = body == b"\xff"
+    if inner.peek(INTEGER):
+        length = inner.integer()
+        if length < 0:
+            raise CertificateError(f"x509: {error}")
     return {"basic_constraints": True, "is_ca": is_ca, "path_length": length}
 
 
 def _key_usage(value: bytes) -> int:
     """The bits, first bit lowest; none set is as if the extension were not there."""
-    body = only(value, 0x03, "key usage")
-    if not body or body[0] > 7:
+    body = Reader(value, "invalid key usage").take(BIT_STRING)
+    unused = body[0] if body else 8
+    stray = body[-1] & ((1 << unused) - 1) if len(body) > 1 else unused
+    if unused > 7 or stray:
         raise CertificateError("x509: invalid key usage")
     bits = "".join(f"{byte:08b}" for byte in body[1:])
     return sum(1 << i for i, bit in enumerate(bits[:9]) if bit == "1")
 
 
-def _alt_names(value: bytes) -> dict[str, tuple[Any, ...]]:
-    names: list[tuple[str, str]] = []
-    for element in elements(only(value, SEQUENCE, "subject alternative names"), "subject alternative name"):
-        if element.tag == _IP:
-            if len(element.body) not in (4, 16):
-                raise CertificateError(f"x509: cannot parse IP address of length {len(element.body)}")
-            names.append((IP_ADDRESS, canonical(element.body)))
-        elif element.tag == _DNS:
-            names.append((DNS_NAME, _ia5(element.body, "SAN dNSName is malformed")))
-        elif element.tag == _EMAIL:
-            names.append((EMAIL, _ia5(element.body, "SAN rfc822Name is malformed")))
-        elif element.tag == _URI:
-            text = _ia5(element.body, "SAN uniformResourceIdentifier is malformed")
-            _check_uri(text)
-            names.append((URI, text))
-    return {
-        "names": tuple(names),
-        "dns_names": tuple(text for kind, text in names if kind == DNS_NAME),
-        "ip_addresses": tuple(text for kind, text in names if kind == IP_ADDRESS),
-    }
+def _usages(value: bytes) -> tuple[str, ...]:
+    inner = Reader(value, "invalid extended key usages").into(SEQUENCE)
+    found = []
+    while not inner.empty:
+        found.append(oid_text(inner.take(OID)))
+    return tuple(found)
 
 
-def _ia5(body: bytes, said: str) -> str:
-    if not body.isascii():
-        raise CertificateError(f"x509: {said}")
-    return body.decode("ascii")
+# -- without a say in whether a default Verify passes, but a certificate that Go cannot read is refused
 
 
-def _check_uri(text: str) -> None:
-    """A URI that net/url cannot parse, or whose host is no domain, is fatal."""
-    try:
-        host = urlsplit(text).hostname or ""
-    except ValueError as error:
-        raise CertificateError(f'x509: cannot parse URI "{text}": {error}') from None
-    if any(ord(c) < 0x20 or ord(c) == 0x7F for c in text):
-        raise CertificateError(f'x509: cannot parse URI "{text}": net/url: invalid control character in URL')
-    if host and not is_address(host) and reverse_labels(host) is None:
-        raise CertificateError(f'x509: cannot parse URI "{text}": invalid domain')
+def _authority_info(value: bytes) -> None:
+    inner = Reader(value, "invalid authority info access").into(SEQUENCE)
+    while not inner.empty:
+        description = inner.into(SEQUENCE)
+        description.take(OID)
+        if description.peek(URI_TAG):
+            description.take(URI_TAG)
 
 
-_DOMAIN = frozenset(string.printable[:94])  # domainToReverseLabels: "Invalid character" outside of 33..126
+def _crl_points(value: bytes) -> None:
+    inner = Reader(value, "invalid CRL distribution points").into(SEQUENCE, "invalid CRL distribution point")
+    while not inner.empty:
+        point = inner.into(SEQUENCE)
+        if point.peek(0xA0):
+            names = point.into(0xA0).into(0xA0)
+            while names.peek(URI_TAG):
+                names.take(URI_TAG)
 
 
-def reverse_labels(domain: str) -> list[str] | None:
-    """DomainToReverseLabels (crypto/x509/verify.go): the labels from the right; None for no domain."""
-    if not domain:
-        return []
-    labels = domain.split(".")
-    if any(not label or not _DOMAIN.issuperset(label) for label in labels):
-        return None
-    return labels[::-1]
+def _policies(value: bytes) -> None:
+    error = "invalid certificate policies"
+    inner = Reader(value, error).into(SEQUENCE)
+    seen: set[bytes] = set()
+    while not inner.empty:
+        policy = inner.into(SEQUENCE).take(OID)
+        oid_text(policy)
+        if policy in seen:
+            raise CertificateError(f"x509: {error}")
+        seen.add(policy)
 
 
-def _name_constraints(value: bytes) -> tuple[Constraints, Constraints, bool]:
-    """Permitted, excluded, and whether there is a kind of name that Go does not handle."""
-    sides = {element.tag: element.body for element in elements(only(value, SEQUENCE, "name constraints"))}
-    if not sides.keys() <= {0xA0, 0xA1} or not any(sides.values()):
-        raise CertificateError("x509: invalid NameConstraints extension")
-    permitted, one = _subtrees(sides.get(0xA0, b""))
-    excluded, two = _subtrees(sides.get(0xA1, b""))
-    return permitted, excluded, one or two
+def _policy_mappings(value: bytes) -> None:
+    inner = Reader(value, "invalid policy mappings extension").into(SEQUENCE)
+    while not inner.empty:
+        mapping = inner.into(SEQUENCE)
+        mapping.take(OID), mapping.take(OID)
 
 
-def _subtrees(body: bytes) -> tuple[Constraints, bool]:
-    dns: list[str] = []
-    networks: list[Network] = []
-    emails: list[str] = []
-    uris: list[str] = []
-    unknown = False
-    for subtree in elements(body, "name constraints"):
-        parts = elements(subtree.body, "name constraints")
-        if not parts:
-            raise CertificateError("x509: invalid NameConstraints extension")
-        tag, raw = parts[0].tag, parts[0].body
-        if tag == _IP:
-            networks.append(_network(raw))
-        elif tag == _DNS:
-            text = _ia5(raw, "invalid constraint value")
-            if reverse_labels(text.removeprefix(".")) is None:
-                raise CertificateError(f'x509: failed to parse dnsName constraint "{text}"')
-            dns.append(text)
-        elif tag == _EMAIL:
-            emails.append(_ia5(raw, "invalid constraint value"))
-        elif tag == _URI:
-            text = _ia5(raw, "invalid constraint value")
-            if is_address(text):
-                raise CertificateError(f'x509: failed to parse URI constraint "{text}": cannot be IP address')
-            if reverse_labels(text.removeprefix(".")) is None:
-                raise CertificateError(f'x509: failed to parse URI constraint "{text}"')
-            uris.append(text)
-        else:
-            unknown = True
-    return Constraints(tuple(dns), tuple(networks), tuple(emails), tuple(uris)), unknown
+def _policy_constraints(value: bytes) -> None:
+    inner = Reader(value, "invalid policy constraints extension").into(SEQUENCE)
+    for tag in (0x80, 0x81):
+        if inner.peek(tag):
+            inner.integer(tag)
 
 
-def _network(raw: bytes) -> Network:
-    """Address and mask, 8 or 32 bytes; a mask with holes is refused."""
-    if len(raw) not in (8, 32):
-        raise CertificateError(f"x509: IP constraint contained value of length {len(raw)}")
-    half = len(raw) // 2
-    address = (IPv4Address if half == 4 else IPv6Address)(raw[:half])
-    mask = int.from_bytes(raw[half:])
-    ones = f"{mask:0{half * 8}b}".rstrip("0")
-    if "0" in ones:
-        raise CertificateError(f"x509: IP constraint contained invalid mask {raw[half:].hex()}")
-    return ip_network(f"{address}/{len(ones)}", strict=False)
+def _inhibit_any(value: bytes) -> None:
+    Reader(value, "invalid inhibit any policy extension").integer()
+
+
+_WITHOUT_SAY: dict[str, Callable[[bytes], None]] = {
+    _CRL_POINTS: _crl_points,
+    _POLICIES: _policies,
+    _POLICY_MAPPINGS: _policy_mappings,
+    _POLICY_CONSTRAINTS: _policy_constraints,
+    _INHIBIT_ANY: _inhibit_any,
+}
