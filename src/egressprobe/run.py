@@ -34,8 +34,9 @@ DEFAULT_CONCURRENCY = 10
 # A phase ends itself at the deadline; what has not come back this much later is cut off.
 _GRACE = 0.15
 LIMITS = (
-    "Predicts one fresh call from this vantage: not the API server's own interfaces, idle connections or DNS "
-    "cache. In AWS_MANAGED mode today's calls take another path: a pass then means «would work after the switch»."
+    "Predicts one fresh call from this vantage: not the API server's own interfaces, idle connections, DNS cache or "
+    "system roots. In AWS_MANAGED mode today's calls take another path: a pass then means «would work after the "
+    "switch»."
 )
 
 
