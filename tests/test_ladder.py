@@ -182,6 +182,21 @@ def test_an_older_api_server_passes_where_large_hellos_die(results):
     assert old["clean"].attempts[0].tls.hello_bytes < 300
 
 
+def test_trouble_of_the_ladders_own_leaves_the_failure_as_it_is(lab_loop, monkeypatch):
+    """No rungs, no finding; the reset is still a reset."""
+    from egressprobe import ladder
+
+    async def broken(*_):
+        raise RuntimeError
+
+    monkeypatch.setattr(ladder, "climb", broken)
+    server = lab_loop.start(ResetServer())
+    target = {"kind": "kubelet", "name": "n", "addresses": [f"127.0.0.1:{server.port}"]}
+    edges = Edges(guard=lambda _: None)
+    [one] = asyncio.run(run(read_plan({"targets": [target]}), run_id="x", seconds=10, edges=edges)).results
+    assert (one.failure.code, one.attempts[0].ladder) == (Code.TLS_RESET, ())
+
+
 # -- what the rungs mean, without a network ---------------------------------------------------------------------
 
 

@@ -5,6 +5,8 @@ import ssl
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from egressprobe.budget import Budget
 from egressprobe.failure import Code, Phase
@@ -25,7 +27,7 @@ from egressprobe.lookup import ResolverConfig
 from egressprobe.model import Endpoint, Kind, Plan, Target
 from egressprobe.pem import anchors
 from egressprobe.probe import Probe
-from egressprobe.tlsrecord import offered_groups
+from egressprobe.tlsrecord import Boundary, offered_groups
 from egressprobe.trust import DEFAULT_ALPN, WEBHOOK_ALPN, Offer, bundle_id, client_hello, context, groups
 from egressprobe.urls import Place
 
@@ -304,6 +306,28 @@ def test_a_chain_that_was_good_says_nothing_of_another(lab_loop):
         one = attempt(web(lab_loop, credential))
         assert (one.failure.code if one.failure else None) is wanted
     assert attempt(web(lab_loop)).failure is None
+
+
+@given(st.lists(st.integers(0, 40), max_size=6), st.lists(st.integers(1, 30), max_size=20))
+def test_the_end_of_a_record_is_known_however_the_bytes_come(sizes, cuts):
+    """Fed in any pieces: inside a record until its last byte."""
+    stream = b"".join(b"\x17\x03\x03" + size.to_bytes(2) + bytes(size) for size in sizes)
+    ends = {0}
+    for size in sizes:
+        ends.add(max(ends) + 5 + size)
+    boundary, at = Boundary(), 0
+    for cut in (*cuts, len(stream) or 1):
+        boundary.feed(stream[at : at + cut])
+        at = min(at + cut, len(stream))
+        assert boundary.inside == (at not in ends)
+
+
+def test_endpoints_with_chains_of_their_own(lab_loop):
+    """Two servers of one name: each chain is known by itself, and neither vouches for a third."""
+    ours = [web(lab_loop, issue(CA, ("hook.lab",))) for _ in range(2)]
+    forged = web(lab_loop, issue(make_authority("test-ca"), ("hook.lab",)))
+    for server in (*ours, forged, *ours, forged):
+        assert (attempt(server).failure is None) == (server is not forged)
 
 
 def test_group_and_retry_come_from_the_server_hello(lab_loop):

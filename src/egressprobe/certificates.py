@@ -76,24 +76,33 @@ class Trust(NamedTuple):
     bundle: str
 
 
-# (bundle, host) -> the chain last shown there, whose signatures were found good. The same bytes under the same
-# anchors stay good, so OpenSSL need not do the arithmetic again each minute; names, dates and usages are gone
-# through every time. Not for the system roots, where OpenSSL's word stands for more than the signatures.
-_sound: dict[tuple[str, str], tuple[bytes, ...]] = {}
-_MOST_SOUND = 4096
+# (bundle, host) -> chains shown there whose signatures were found good. The same bytes under the same anchors stay
+# good, so OpenSSL need not do the arithmetic again each minute; names, dates and usages are gone through every time.
+# Not for the system roots, where OpenSSL's word stands for more than the signatures.
+_sound: dict[tuple[str, str], set[tuple[bytes, ...]]] = {}
+_MOST_HOSTS, _MOST_CHAINS = 4096, 16
 
 
-def sound(bundle: str, host: str) -> tuple[bytes, ...] | None:
-    """The chain that `host` showed last, if its signatures are known to be good under `bundle`."""
-    return _sound.get((bundle, host))
+def known(bundle: str, host: str) -> bool:
+    """Whether `host` has shown a chain before whose signatures are good under `bundle`."""
+    return (bundle, host) in _sound
+
+
+def sound(trust: Trust, chain: Sequence[bytes]) -> bool:
+    """Whether it is this chain."""
+    return tuple(chain) in _sound.get((trust.bundle, trust.host), ())
 
 
 def remember(trust: Trust, chain: Sequence[bytes]) -> None:
     """Keep a chain whose signatures were checked."""
-    if trust.bundle:
-        if len(_sound) >= _MOST_SOUND:
-            _sound.clear()
-        _sound[trust.bundle, trust.host] = tuple(chain)
+    if not trust.bundle:
+        return
+    if len(_sound) >= _MOST_HOSTS:
+        _sound.clear()
+    chains = _sound.setdefault((trust.bundle, trust.host), set())
+    if len(chains) >= _MOST_CHAINS:
+        chains.clear()
+    chains.add(tuple(chain))
 
 
 def failure(chain: Sequence[bytes], trust: Trust, now: datetime, *, verified: bool) -> Failure | None:

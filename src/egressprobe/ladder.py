@@ -7,6 +7,7 @@ middlebox.py to say.
 """
 
 import asyncio
+import logging
 import time
 from typing import NamedTuple
 
@@ -17,6 +18,8 @@ from egressprobe.kubeversion import CLASSIC, Hello
 from egressprobe.model import Endpoint, Rung, RungName, RungOutcome
 from egressprobe.tls import shake_hands
 from egressprobe.trust import Offer, context, groups
+
+logger = logging.getLogger("egressprobe")
 
 # Handshakes that end like this say nothing about their cause.
 CLIMBED = frozenset({Code.TLS_TIMEOUT, Code.TLS_RESET, Code.TLS_EOF})
@@ -63,15 +66,17 @@ async def _rung(what: RungName, shape: Shape, hello: Hello, name: str | None, bu
     mss = _SMALL_MSS if what.endswith("mss-536") else None
     size, outcome = 0, _NOT_TRIED
     stream, _ = await connect(shape.endpoint, budget, mss=mss)
-    if stream is not None and budget.call_ends - loop.time() >= _LEAST_SILENCE:
-        tls = context("", (), Offer(shape.alpn, hello, groups(hello)[0]), verify=False)
-        session, handshake, failure = await shake_hands(stream, tls, server_name=name, trust=None, budget=budget)
-        size = handshake.hello_bytes
-        # A refusal that comes back is an answer; where only the name is in question, so is any byte.
-        heard = what == "other-name" and bool(session.raw)
-        outcome = "answered" if failure is None or heard else _OUTCOMES.get(failure.code, "answered")
-    if stream is not None:
-        stream.close()
+    try:
+        if stream is not None and budget.call_ends - loop.time() >= _LEAST_SILENCE:
+            tls = context("", (), Offer(shape.alpn, hello, groups(hello)[0]), verify=False)
+            session, handshake, failure = await shake_hands(stream, tls, server_name=name, trust=None, budget=budget)
+            size = handshake.hello_bytes
+            # A refusal that comes back is an answer; where only the name is in question, so is any byte.
+            heard = what == "other-name" and bool(session.raw)
+            outcome = "answered" if failure is None or heard else _OUTCOMES.get(failure.code, "answered")
+    finally:
+        if stream is not None:
+            stream.close()
     ms = round((time.perf_counter() - started) * 1e3, 3)
     return Rung(name=what, hello_bytes=size, mss=mss, server_name=name, outcome=outcome, ms=ms)
 
@@ -97,7 +102,11 @@ class Climber:
     async def _climb(self) -> tuple[Rung, ...]:
         async with self._slots:
             self._begun = True
-            return await climb(self._shape, self._run_ends)
+            try:
+                return await climb(self._shape, self._run_ends)
+            except Exception:  # the handshake's own failure stands without an explanation
+                logger.exception("the retry ladder failed", extra={"endpoint": str(self._shape.endpoint)})
+                return ()
 
     async def top(self) -> tuple[Rung, ...]:
         """All rungs; none where another address has climbed or no slot was free in time."""

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from egressprobe.addresses import is_address
 from egressprobe.budget import OIDC_LIMIT, SLACK, Budget
-from egressprobe.certificates import Trust, sound
+from egressprobe.certificates import Trust, known
 from egressprobe.connect import connect
 from egressprobe.exchange import exchange
 from egressprobe.failure import Code, Failure, Phase
@@ -159,7 +159,8 @@ class Probe:
             endpoints = [Endpoint(address, place.port) for address in resolution.addresses]
         after = budget.after_dns(asyncio.get_running_loop().time())
         dialling = asyncio.Semaphore(DIALS)
-        climbed: set[str] = set()
+        # What must be blocked is not to be explained.
+        climbed: set[str] | None = None if target.expect is Expect.BLOCKED else set()
 
         async def one(endpoint: Endpoint) -> Attempt:
             async with dialling:
@@ -218,7 +219,7 @@ class Probe:
         if forbidden:
             refused = Failure(Phase.CONNECT, Code.TARGET_FORBIDDEN, f"never dialled: {forbidden}")
             return Opened(replace(_untried(endpoint), failure=refused, failure_ms=0.0), None)
-        verify = target.verify and not sound(target.bundle, place.host)
+        verify = target.verify and not known(target.bundle, place.host)
         terms = _Terms(verify, groups(self._hello)[0], climbed)
         opened = await self._open(target, endpoint, place, budget, terms)
         if _may_lack_the_group(opened.attempt.failure):

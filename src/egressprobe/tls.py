@@ -166,7 +166,7 @@ async def shake_hands(
     user_seconds = time.perf_counter() - started
     chain = _chain(session)
     if trust is not None:
-        verified = context.verify_mode is not ssl.CERT_NONE or sound(trust.bundle, trust.host) == tuple(chain)
+        verified = context.verify_mode is not ssl.CERT_NONE or sound(trust, chain)
         failure = chain_failure(chain, trust, datetime.now(UTC), verified=session.established and verified)
         if failure is None and session.established:
             remember(trust, chain)
