@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 
 from egressprobe.constraints import violation
 from egressprobe.hostname import hostname_error
+from egressprobe.policies import policies_valid
 from egressprobe.x509 import EC_PUBLIC_KEY, ED25519, RSA_ENCRYPTION, Certificate, validity_error
 from egressprobe.x509ext import CERT_SIGN
 
@@ -95,9 +96,20 @@ def verify(
         found, refusal = builder.chains([leaf])
         if refusal:
             return refusal
-    if not any(_serves(one) for one in found):
+    return _none_left(found, leaf)
+
+
+def _none_left(chains: Sequence[Sequence[Certificate]], leaf: Certificate) -> Refusal | None:
+    """The end of Verify: of the chains built one must be meant for servers and have valid policies."""
+    serving = [one for one in chains if _serves(one)]
+    if any(policies_valid(one) for one in serving):
+        return None
+    unfit = len(chains) - len(serving)
+    if not serving:
         return Refusal("x509: certificate specifies an incompatible key usage", "usage", leaf)
-    return None
+    details = [f"{unfit} chains with incompatible key usage"] if unfit else []
+    details.append(f"{len(serving)} chains with invalid policies")
+    return Refusal(f"x509: no valid chains built: {', '.join(details)}", "certificate", leaf)
 
 
 def check_leaf(leaf: Certificate, host: str, now: datetime) -> Refusal | None:

@@ -241,7 +241,7 @@ def _listed(fields: list[Element]) -> dict[str, tuple[bool, bytes]]:
             oid, *middle, value = parts
             name = oid_text(oid.body)
             if name in found:
-                raise CertificateError("x509: certificate contains duplicate extensions")
+                raise CertificateError(f'x509: certificate contains duplicate extension with OID "{name}"')
             found[name] = (bool(middle) and middle[0].body == b"\xff", value.body)
     return found
 

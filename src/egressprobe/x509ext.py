@@ -47,6 +47,11 @@ class Extensions(msgspec.Struct, frozen=True):
     authority_key_id: bytes = b""
     permitted: Constraints = Constraints()
     excluded: Constraints = Constraints()
+    policies: tuple[str, ...] = ()
+    policy_mappings: tuple[tuple[str, str], ...] = ()
+    require_explicit: int | None = None
+    inhibit_mapping: int | None = None
+    inhibit_any: int | None = None
     unhandled: bool = False
 
 
@@ -79,8 +84,10 @@ def read(listed: dict[str, tuple[bool, bytes]]) -> Extensions:
         elif oid == _AUTHORITY_INFO:
             _never_critical(critical, "authority info access")
             _authority_info(value)
-        elif oid in _WITHOUT_SAY:
-            _WITHOUT_SAY[oid](value)
+        elif oid == _CRL_POINTS:
+            _crl_points(value)
+        elif oid in _POLICY_READERS:
+            found |= _POLICY_READERS[oid](value)
         else:
             unhandled |= critical
     return Extensions(**found, unhandled=unhandled)
@@ -127,7 +134,7 @@ def _usages(value: bytes) -> tuple[str, ...]:
     return tuple(found)
 
 
-# -- without a say in whether a default Verify passes, but a certificate that Go cannot read is refused
+# -- without a say, but a certificate that Go cannot read is refused
 
 
 def _authority_info(value: bytes) -> None:
@@ -149,38 +156,41 @@ def _crl_points(value: bytes) -> None:
                 names.take(URI_TAG)
 
 
-def _policies(value: bytes) -> None:
+# -- policies: policies.py says what they come to
+
+
+def _policies(value: bytes) -> dict[str, Any]:
     error = "invalid certificate policies"
     inner = Reader(value, error).into(SEQUENCE)
-    seen: set[bytes] = set()
+    seen: list[str] = []
     while not inner.empty:
-        policy = inner.into(SEQUENCE).take(OID)
-        oid_text(policy)
+        policy = oid_text(inner.into(SEQUENCE).take(OID))
         if policy in seen:
             raise CertificateError(f"x509: {error}")
-        seen.add(policy)
+        seen.append(policy)
+    return {"policies": tuple(seen)}
 
 
-def _policy_mappings(value: bytes) -> None:
+def _policy_mappings(value: bytes) -> dict[str, Any]:
     inner = Reader(value, "invalid policy mappings extension").into(SEQUENCE)
+    found = []
     while not inner.empty:
         mapping = inner.into(SEQUENCE)
-        mapping.take(OID), mapping.take(OID)
+        found.append((oid_text(mapping.take(OID)), oid_text(mapping.take(OID))))
+    return {"policy_mappings": tuple(found)}
 
 
-def _policy_constraints(value: bytes) -> None:
+def _policy_constraints(value: bytes) -> dict[str, Any]:
     inner = Reader(value, "invalid policy constraints extension").into(SEQUENCE)
-    for tag in (0x80, 0x81):
-        if inner.peek(tag):
-            inner.integer(tag)
+    names = {0x80: "require_explicit", 0x81: "inhibit_mapping"}
+    return {name: inner.integer(tag) for tag, name in names.items() if inner.peek(tag)}
 
 
-def _inhibit_any(value: bytes) -> None:
-    Reader(value, "invalid inhibit any policy extension").integer()
+def _inhibit_any(value: bytes) -> dict[str, Any]:
+    return {"inhibit_any": Reader(value, "invalid inhibit any policy extension").integer()}
 
 
-_WITHOUT_SAY: dict[str, Callable[[bytes], None]] = {
-    _CRL_POINTS: _crl_points,
+_POLICY_READERS: dict[str, Callable[[bytes], dict[str, Any]]] = {
     _POLICIES: _policies,
     _POLICY_MAPPINGS: _policy_mappings,
     _POLICY_CONSTRAINTS: _policy_constraints,

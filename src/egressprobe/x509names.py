@@ -4,7 +4,6 @@ import re
 import string
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -58,14 +57,54 @@ def _ia5(body: bytes, said: str) -> str:
 
 def _check_uri(text: str) -> None:
     """A URI that net/url cannot parse, or whose host is no domain, is fatal."""
-    try:
-        host = urlsplit(text).hostname or ""
-    except ValueError as error:
-        raise CertificateError(f'x509: cannot parse URI "{text}": {error}') from None
-    if any(ord(c) < 0x20 or ord(c) == 0x7F for c in text):
-        raise CertificateError(f'x509: cannot parse URI "{text}": net/url: invalid control character in URL')
-    if host and not is_address(host) and reverse_labels(host) is None:
+    error, host = _parse_url(text)
+    if error:
+        raise CertificateError(f'x509: cannot parse URI "{text}": parse "{text}": {error}')
+    if host and reverse_labels(host) is None:
         raise CertificateError(f'x509: cannot parse URI "{text}": invalid domain')
+
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_HOST_BYTES = frozenset(string.ascii_letters + string.digits + "-_.~!$&'()*+,;=:[]<>\"%")
+_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2}).{0,2}")
+_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}|%.{0,2}")
+_PORT = re.compile(r"(:[0-9]*)?")
+
+
+def _parse_url(text: str) -> tuple[str | None, str]:
+    """The error of net/url Parse, and the host with its port."""
+    if any(ord(c) < 0x20 or ord(c) == 0x7F for c in text):
+        return "net/url: invalid control character in URL", ""
+    rest = text.partition("#")[0].partition("?")[0]
+    scheme = _SCHEME.match(rest)
+    if rest.startswith(":"):
+        return "missing protocol scheme", ""
+    rest = rest[scheme.end() :] if scheme else rest
+    host = ""
+    if rest.startswith("//") and (scheme or not rest.startswith("///")):
+        authority, slash, path = rest[2:].partition("/")
+        host, rest = authority.rpartition("@")[2], slash + path
+    elif not scheme and ":" in rest.partition("/")[0]:
+        return "first path segment in URL cannot contain colon", ""
+    elif scheme and not rest.startswith("/"):
+        return None, ""  # opaque: mailto:, urn:
+    error = _host_error(host)
+    escape = _BAD_ESCAPE.search(rest)
+    return error or (f'invalid URL escape "{escape[0]}"' if escape else None), host
+
+
+def _host_error(host: str) -> str | None:
+    if host.startswith("[") and "]" not in host:
+        return "missing ']' in host"
+    port = host.rpartition("]")[2] if host.startswith("[") else host[host.rfind(":") :] if ":" in host else ""
+    if not _PORT.fullmatch(port):
+        return f'invalid port "{port}" after host'
+    # RFC 3986 section 3.2.2: in a host only other than ASCII is escaped; %25 is for zones (RFC 6874)
+    escape = next((e for e in _ESCAPE.findall(host) if len(e) < 3 or (e[1] in "01234567" and e != "%25")), None)
+    if escape:
+        return f'invalid URL escape "{escape}"'
+    wrong = next((c for c in host if c < "\x80" and c not in _HOST_BYTES), None)
+    return f'invalid character "{wrong}" in host name' if wrong else None
 
 
 _DOMAIN = frozenset(string.printable[:94])  # domainToReverseLabels: "Invalid character" outside of 33..126
@@ -104,8 +143,10 @@ def name_constraints(value: bytes) -> tuple[Constraints, Constraints, bool]:
     outer = Reader(value, _BAD_CONSTRAINTS)
     top = outer.into(SEQUENCE)
     sides = [top.take(tag) if top.peek(tag) else b"" for tag in (0xA0, 0xA1)]
-    if not outer.empty or not top.empty or not any(sides):
+    if not outer.empty or not top.empty:
         raise CertificateError(f"x509: {_BAD_CONSTRAINTS}")
+    if not any(sides):
+        raise CertificateError("x509: empty name constraints extension")
     permitted, one = _subtrees(sides[0])
     excluded, two = _subtrees(sides[1])
     return permitted, excluded, one or two
