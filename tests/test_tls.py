@@ -289,14 +289,39 @@ def test_a_hello_without_the_post_quantum_share_still_offers_every_group(lab_loo
     assert one.tls.hello_bytes < 350
 
 
-def test_no_common_group_at_all(lab_loop):
-    """Every group was offered: then the server's refusal stands."""
+@pytest.mark.parametrize("version", ["1.31", "1.35"])
+@pytest.mark.parametrize("curve", ["secp256k1", "X448"])
+def test_no_common_group_at_all(lab_loop, version, curve):
+    """OpenSSL would take X448, Go has never heard of it: the words of a server that was offered Go's groups."""
     tls = server_context(GOOD)
-    tls.set_ecdh_curve("secp256k1")
-    server = lab_loop.start(RefusingServer(context=tls))
-    one = attempt(server, version="1.31")
+    tls.set_ecdh_curve(curve)
+    one = attempt(lab_loop.start(RefusingServer(context=tls)), version=version)
+    assert one.failure is not None
     assert one.failure.api_server_error == "remote error: tls: handshake failure"
-    assert server.accepted == 4
+
+
+def test_a_foreign_group_in_tls_1_2(lab_loop):
+    """There it is in the ServerKeyExchange."""
+    tls = server_context(GOOD)
+    tls.maximum_version = ssl.TLSVersion.TLSv1_2
+    tls.set_ecdh_curve("X448")
+    one = attempt(lab_loop.start(RefusingServer(context=tls)))
+    assert (one.failure.code, one.tls.group) == (Code.TLS_ALERT, "0x001e")
+    assert attempt(lab_loop.start(HttpServer(tls=_only_tls_1_2("prime256v1")))).tls.group == "P-256"
+
+
+def _only_tls_1_2(curve):
+    tls = server_context(GOOD)
+    tls.maximum_version = ssl.TLSVersion.TLSv1_2
+    tls.set_ecdh_curve(curve)
+    return tls
+
+
+@pytest.mark.skipif(ssl.OPENSSL_VERSION_INFO >= (3, 5), reason="its own list always brings the post-quantum share")
+def test_a_small_hello_and_a_certificate_of_another_curve(lab_loop):
+    """In TLS 1.2 the list of groups limits certificates too: one group alone would not do."""
+    server = lab_loop.start(HttpServer(tls=_only_tls_1_2("X25519")))
+    assert attempt(server, version="1.31").failure is None
 
 
 def test_a_chain_that_was_good_says_nothing_of_another(lab_loop):

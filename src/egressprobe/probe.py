@@ -42,6 +42,7 @@ from egressprobe.resolve import compare, resolve
 from egressprobe.rules import RULES
 from egressprobe.slots import LADDERS
 from egressprobe.tls import NO_COMMON_GROUP, Channel, Session, shake_hands
+from egressprobe.tlsrecord import GO_GROUPS
 from egressprobe.trust import Offer, context, groups, system_roots
 from egressprobe.urls import Place, parse_url, shown
 from egressprobe.wire import Stream, keep_stamps, source_address, tcp_state
@@ -222,10 +223,11 @@ class Probe:
         verify = target.verify and not known(target.bundle, place.host)
         terms = _Terms(verify, groups(self._hello)[0], climbed)
         opened = await self._open(target, endpoint, place, budget, terms)
-        if _may_lack_the_group(opened.attempt.failure):
+        # Go's groups are not quite those that were offered: too many with OpenSSL's list, too few with one.
+        if _foreign_group(opened.attempt) or (not self._hello.post_quantum and _lacks_the_group(opened.attempt)):
             for group in groups(self._hello)[1:]:
                 other = await self._open(target, endpoint, place, budget, terms._replace(group=group, climbed=None))
-                if not _may_lack_the_group(other.attempt.failure):
+                if not _lacks_the_group(other.attempt):
                     opened, terms = other, terms._replace(group=group)
                     break
         if opened.channel is None and opened.attempt.failure is None:
@@ -277,11 +279,17 @@ class Probe:
         return await shake_hands(stream, tls, server_name=name, trust=trust, budget=budget)
 
 
-def _may_lack_the_group(failure: Failure | None) -> bool:
+def _foreign_group(attempt: Attempt) -> bool:
+    """The server took a group that the API server does not offer; it may take another as well."""
+    group = attempt.tls.group if attempt.tls else None
+    return group is not None and group not in GO_GROUPS
+
+
+def _lacks_the_group(attempt: Attempt) -> bool:
     """The alert of a server that shares no group with us; some just close."""
-    if failure is None:
-        return False
-    return failure.api_server_error == NO_COMMON_GROUP or failure.code in (Code.TLS_EOF, Code.TLS_RESET)
+    failure = attempt.failure
+    refused = failure is not None and failure.api_server_error == NO_COMMON_GROUP
+    return refused or (failure is not None and failure.code in (Code.TLS_EOF, Code.TLS_RESET))
 
 
 def _untried(endpoint: Endpoint) -> Attempt:

@@ -21,7 +21,15 @@ from egressprobe.certificates import Trust, days_left, remember, sound, views
 from egressprobe.certificates import failure as chain_failure
 from egressprobe.failure import Code, Failure, Phase, classify_stream, errno_text
 from egressprobe.model import Handshake
-from egressprobe.tlsrecord import HEADER_SIZE, Boundary, ServerHello, alert_text, first_record_error
+from egressprobe.tlsrecord import (
+    GO_GROUPS,
+    HEADER_SIZE,
+    Boundary,
+    ServerHello,
+    agreed_group,
+    alert_text,
+    first_record_error,
+)
 from egressprobe.wire import Stream
 
 _KEEP = 16 * 1024  # of the raw answer: enough for any ServerHello
@@ -165,12 +173,17 @@ async def shake_hands(
             await session.flush_alert(until)
     user_seconds = time.perf_counter() - started
     chain = _chain(session)
+    group = agreed_group(session.raw)
+    if failure is None and group is not None and group not in GO_GROUPS:
+        trust = None
+        said = f"{stream.endpoint} chooses the group {group}, which the API server does not offer"
+        failure = Failure(Phase.TLS, Code.TLS_ALERT, said, NO_COMMON_GROUP)
     if trust is not None:
         verified = context.verify_mode is not ssl.CERT_NONE or sound(trust, chain)
         failure = chain_failure(chain, trust, datetime.now(UTC), verified=session.established and verified)
         if failure is None and session.established:
             remember(trust, chain)
-    return session, _record(session, chain, server_name, user_seconds), failure
+    return session, _record(session, chain, server_name, user_seconds, group), failure
 
 
 def _chain(session: Session) -> list[bytes]:
@@ -179,7 +192,9 @@ def _chain(session: Session) -> list[bytes]:
     return []
 
 
-def _record(session: Session, chain: list[bytes], server_name: str | None, user_seconds: float) -> Handshake:
+def _record(
+    session: Session, chain: list[bytes], server_name: str | None, user_seconds: float, group: str | None
+) -> Handshake:
     stream = session.stream
     first_byte = stream.first_byte_seconds
     on_wire = stream.lap()
@@ -193,7 +208,7 @@ def _record(session: Session, chain: list[bytes], server_name: str | None, user_
         first_byte_ms=None if first_byte is None else round(first_byte * 1e3, 3),
         version=_VERSIONS.get(version, version) if version and cipher else None,
         cipher=cipher[0] if cipher else None,
-        group=hello.group if hello else None,
+        group=group,
         hello_retry=bool(hello and hello.retry),
         alpn=session.protocol,
         server_name=server_name,

@@ -7,11 +7,13 @@
 """
 
 import struct
+from collections.abc import Iterator
 from typing import NamedTuple
 
 HANDSHAKE, ALERT = 22, 21
 HEADER_SIZE = 5
-_SERVER_HELLO = 2
+_SERVER_HELLO, _SERVER_KEY_EXCHANGE = 2, 12
+_NAMED_CURVE = 3  # RFC 8422 section 5.4
 _SUPPORTED_GROUPS, _SUPPORTED_VERSIONS, _KEY_SHARE = 10, 43, 51
 # RFC 8446 section 4.1.3: the SHA-256 of "HelloRetryRequest"
 _RETRY_RANDOM = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
@@ -23,6 +25,9 @@ _GROUPS = {
     24: "P-384",
     25: "P-521",
 }
+
+# What Go has on offer (crypto/tls/defaults.go); OpenSSL offers X448 and finite fields as well.
+GO_GROUPS = frozenset({"X25519MLKEM768", "X25519", "P-256", "P-384", "P-521"})
 
 # OpenSSL reason (without its SSLV3_/TLSV1_/TLSV13_ and ALERT_ prefixes) -> crypto/tls/alert.go alertText
 ALERTS = {
@@ -113,6 +118,32 @@ class Boundary:
     @property
     def inside(self) -> bool:
         return bool(self._left or self._header)
+
+
+def _messages(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """The handshake messages in the clear, as (type, content), out of the records that are there."""
+    stream, at = b"", 0
+    while at + HEADER_SIZE <= len(data) and data[at] == HANDSHAKE:
+        size = int.from_bytes(data[at + 3 : at + 5])
+        stream += data[at + HEADER_SIZE : at + HEADER_SIZE + size]
+        at += HEADER_SIZE + size
+    at = 0
+    while at + 4 <= len(stream):
+        size = int.from_bytes(stream[at + 1 : at + 4])
+        yield stream[at], stream[at + 4 : at + 4 + size]
+        at += 4 + size
+
+
+def agreed_group(data: bytes) -> str | None:
+    """The key exchange group a server chose: in TLS 1.3 the ServerHello has it, in 1.2 the ServerKeyExchange."""
+    hello = ServerHello.parse(data)
+    if hello is None or hello.group is not None:
+        return hello.group if hello else None
+    for kind, body in _messages(data):
+        if kind == _SERVER_KEY_EXCHANGE and len(body) >= 3 and body[0] == _NAMED_CURVE:
+            code = int.from_bytes(body[1:3])
+            return _GROUPS.get(code, f"0x{code:04x}")
+    return None
 
 
 class ServerHello(NamedTuple):

@@ -41,7 +41,7 @@ _TLSEXT_PADDING = 1 << 4
 _NO_COMPRESSION = 3 << 32
 # crypto/tls/defaults.go without the post-quantum ones, by OpenSSL's names; the first is the one shared
 _GROUPS = ("X25519", "prime256v1", "secp384r1", "secp521r1")
-_OPENSSL_S_OWN = ("",)
+_OPENSSL_S_OWN = ""
 _SAMPLE_NAME = b"a.lab"
 _PAD_ENTRIES, _PAD_FIRST_GUESS, _PAD_MAX = 6, 900, 6 * 250
 _LEAST_PADDING = 6 * 24  # less does not hold the dummy names
@@ -60,8 +60,17 @@ class Offer(NamedTuple):
 
 
 def groups(hello: Hello) -> tuple[str, ...]:
-    """The groups to offer, one handshake each: the next when the server has none in common with the last."""
-    return _OPENSSL_S_OWN if hello.post_quantum else _GROUPS
+    """The groups to offer, one handshake each: the next where the server has none in common with the last.
+
+    OpenSSL's own list is the first choice for a large hello. For a small one it is a few bytes too long, but in
+    TLS 1.2 the list also limits the curves of certificates, so it is the last resort; not since OpenSSL 3.5,
+    where it always brings the post-quantum share.
+    """
+    if hello.post_quantum:
+        return (_OPENSSL_S_OWN, *_GROUPS)
+    if ssl.OPENSSL_VERSION_INFO >= (3, 5):
+        return _GROUPS
+    return (*_GROUPS, _OPENSSL_S_OWN)
 
 
 def bundle_id(anchors: tuple[bytes, ...]) -> str:
