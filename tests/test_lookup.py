@@ -110,24 +110,20 @@ def _lookup(name, kind, ms, error=None, addresses=()):
     return Lookup(name, kind, ms, (), addresses, failure)
 
 
-def test_the_first_error_of_the_name_as_given_wins():
-    """goLookupIPCNAMEOrder: "Prefer error from original name"."""
-    lookups = (
-        _lookup("a.b.", "A", 20, "late"),
-        _lookup("a.b.", "AAAA", 10, "early"),
-    )
-    assert conclude("a.b", lookups)[2].message == "early"
+@pytest.mark.parametrize(("host", "wanted"), [("a.b", "late"), ("a.b.", "early")])
+def test_the_last_error_of_the_name_as_given_wins(host, wanted):
+    """goLookupIPCNAMEOrder: "Prefer error from original name"; with a trailing dot it does not know it again."""
+    lookups = (_lookup("a.b.", "A", 20, "late"), _lookup("a.b.", "AAAA", 10, "early"))
+    assert conclude(host, lookups)[2].message == wanted
 
 
-def test_the_last_error_of_the_suffixed_names_wins_over_it():
-    lookups = (
-        _lookup("a.b.", "A", 1, "own"),
-        _lookup("a.b.", "AAAA", 2, "own too"),
-        _lookup("a.b.s.", "A", 1, "first"),
-        _lookup("a.b.s.", "AAAA", 2, "last"),
-    )
-    addresses, ms, failure = conclude("a.b", lookups)
-    assert (addresses, ms, failure.message) == ((), 4, "last")
+@pytest.mark.parametrize("own_first", [True, False])
+def test_the_error_of_the_name_as_given_wins_over_suffixed_ones(own_first):
+    """Whether the search list is tried before it or after."""
+    own = (_lookup("a.b.", "A", 1, "own"), _lookup("a.b.", "AAAA", 2, "own too"))
+    others = (_lookup("a.b.s.", "A", 1, "first"), _lookup("a.b.s.", "AAAA", 2, "last"))
+    addresses, ms, failure = conclude("a.b", own + others if own_first else others + own)
+    assert (addresses, ms, failure.message) == ((), 4, "own too")
 
 
 def test_an_unfinished_lookup_is_no_error_of_the_server():

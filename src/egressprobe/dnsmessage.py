@@ -123,12 +123,13 @@ def read(wire: bytes, kind: RecordType, *, over_udp: bool) -> Reading:
         found = _skip_to(wire, start, answers, _TYPES[kind])
     except (ValueError, struct.error):
         return _unreadable(rcode)
-    if not found:
+    if found is None:
         said = "the name has no such record"
         return replace(seen, code=Code.DNS_NO_ADDRESSES, said=said, error="no such host", final=True)
-    if not records.addresses:
+    addresses = records.addresses if found == (start, answers) else _Answers(wire, *found).addresses
+    if not addresses:
         return replace(_unreadable(rcode), final=True)  # by now Go has settled on this server
-    return replace(seen, addresses=tuple(dict.fromkeys(records.addresses)), final=True)
+    return replace(seen, addresses=tuple(dict.fromkeys(addresses)), final=True)
 
 
 @lru_cache(maxsize=64)
@@ -143,8 +144,8 @@ def _unreadable(rcode: str | None) -> Reading:
 class _Answers:
     """What Go takes from the answer section, up to its end or the first damage.
 
-    addresses: of every A and AAAA, whatever name owns it and whichever type was asked. begun: there is a first
-    record whose header can be read.
+    addresses: of every A and AAAA, whatever name owns it and whichever type was asked; Go begins with the first
+    record of that type. begun: there is a first record whose header can be read.
     """
 
     def __init__(self, wire: bytes, at: int, count: int) -> None:
@@ -174,14 +175,17 @@ class _Answers:
         return at + int(size)
 
 
-def _skip_to(wire: bytes, at: int, count: int, wanted: int) -> bool:
-    """Whether there is a record of the type asked for: skipToAnswer. Raises ValueError or struct.error."""
-    for _ in range(count):
+def _skip_to(wire: bytes, at: int, count: int, wanted: int) -> tuple[int, int] | None:
+    """Where the first record of the type asked for is and how many are left from there: skipToAnswer.
+
+    What comes before is passed over unread. Raises ValueError or struct.error.
+    """
+    for left in range(count, 0, -1):
         after_name = _name(wire, at)[1]
         if _RESOURCE.unpack_from(wire, after_name)[0] == wanted:
-            return True
+            return at, left
         at = _skip_record(wire, at)
-    return False
+    return None
 
 
 def _extended(wire: bytes, at: int, counts: tuple[int, int, int], low: int) -> tuple[int, bool]:

@@ -166,13 +166,13 @@ def conclude(host: str, lookups: Sequence[Lookup]) -> tuple[tuple[str, ...], flo
     """Addresses, milliseconds until Go has them, and the failure if there are none.
 
     Go asks A and AAAA of one name together, waits for both, and goes to the next name of the search list
-    only when neither gave an address. The error kept is the first to arrive for the name as given, else
-    the last of the suffixed names (goLookupIPCNAMEOrder: "Prefer error from original name"). A lookup
-    that we did not finish comes before all of them: what Go would have got is not known.
+    only when neither gave an address. The error kept is the last to arrive for the name as given, else the
+    first of any (goLookupIPCNAMEOrder: "Prefer error from original name"). A lookup that we did not finish
+    comes before all of them: what Go would have got is not known.
     """
     total = 0.0
     failure: Failure | None = None
-    original = host if host.endswith(".") else f"{host}."
+    original = f"{host}."  # as goLookupIPCNAMEOrder compares it: a name with a trailing dot is never its own
     names = dict.fromkeys(lookup.name for lookup in lookups)
     for name in names:
         pair = sorted((lookup for lookup in lookups if lookup.name == name), key=lambda one: one.ms)
@@ -183,7 +183,7 @@ def conclude(host: str, lookups: Sequence[Lookup]) -> tuple[tuple[str, ...], flo
         for lookup in pair:
             if lookup.failure and lookup.failure.code in NOT_MEASURED:
                 return (), total, lookup.failure
-            if lookup.failure and (failure is None or name != original):
+            if lookup.failure and (failure is None or name == original):
                 failure = lookup.failure
     said = f"{host} is not a name that Go's resolver looks up"
     return (), total, failure or no_such_host(host, Code.DNS_NO_ADDRESSES, said)
