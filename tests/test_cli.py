@@ -66,6 +66,12 @@ def test_the_demo_as_data():
     assert {one.target.kind for one in report.results} == {"oidc", "webhook", "aggregated-api", "kubelet", "endpoint"}
 
 
+def test_the_version_stood_in_for_is_in_the_report():
+    """The command line's word counts, in the short form."""
+    run = egressprobe("run", "--kube-version", "v1.36.1", "tcp://127.0.0.1:1", "-o", "json")
+    assert from_json(run.stdout).vantage.kube_version == "1.36"
+
+
 def test_a_lab_that_is_not_as_it_should_be_is_noticed():
     """The demo's own check can fail."""
     report = from_json(egressprobe("demo", "-o", "json").stdout)
@@ -158,6 +164,7 @@ def test_bad_files(tmp_path, content, said):
         (("run", "ftp://x/"), "URL 1: «ftp://x/» must begin with https://"),
         (("run", "tcp://x"), "URL 1: «tcp://x» needs a port in 1..65535"),
         (("run", "-f", "/nowhere/t.yaml"), "/nowhere/t.yaml: cannot be read: no such file or directory"),
+        (("run", "https://x/", "--kube-version", "1.20"), "kubeVersion: «1.20» is not in 1.31..1.36"),
         (("run", "https://x/", "--resolver", "nope"), "resolvers[0]: «nope» is not ADDR or ADDR:PORT"),
         (("run", "https://x/", "--timeout", "0"), "--timeout: 0 is not in 0.1..900 seconds"),
         (("run", "https://x/", "--timeout-seconds", "31"), "targets[0].timeoutSeconds: 31 is not in 1..30"),

@@ -110,6 +110,14 @@ def test_bad_targets(changes, said):
         ({"targets": [HOOK], "sources": {"ipv4": "::1"}}, "sources.ipv4: «::1» is no ipv4 address"),
         ({"targets": [{"kind": "kubelet", "name": "n"}]}, "targets[0].addresses: is missing; give the nodes"),
         ({"targets": [{"kind": "aggregated-api", "name": "n"}]}, "targets[0].service: is missing"),
+        (
+            {"targets": [{"kind": "kubelet", "name": "n", "addresses": ["10.0.0.1:1"]}], "kubeVersion": "1.20"},
+            "kubeVersion: «1.20» is not in 1.31..1.36",
+        ),
+        (
+            {"targets": [{"kind": "kubelet", "name": "n", "addresses": ["10.0.0.1:1"]}], "kubeVersion": "new"},
+            "kubeVersion: «new» is not a Kubernetes version",
+        ),
         ({"targets": [{"kind": "endpoint", "name": "n", "url": "tcp://h"}]}, "needs a port in 1..65535"),
         (
             {"targets": [{"kind": "endpoint", "name": "n", "url": "tcp://h:1", "control": "tcp://c:1"}]},
@@ -264,3 +272,13 @@ def test_urls_of_the_command_line():
 def test_the_code_of_bad_input():
     """The handler's answer carries this code (see test_handler)."""
     assert Code.TARGET_INVALID == "target_invalid"
+
+
+@pytest.mark.parametrize(
+    ("written", "read"), [("1.31", "1.31"), ("v1.36.2", "1.36"), ("1.33-eks-1a2b", "1.33"), ("1.34+", "1.34")]
+)
+def test_kubernetes_versions_as_people_write_them(written, read):
+    """As kubectl, EKS and humans print them; without one, 1.35."""
+    targets = [{"kind": "kubelet", "name": "n", "addresses": ["10.0.0.1:10250"]}]
+    assert read_plan({"targets": targets, "kubeVersion": written}).kube_version == read
+    assert read_plan({"targets": targets}).kube_version == "1.35"

@@ -250,7 +250,9 @@ def _explanation(entry: Any) -> str:
 
     parts = [f"{entry.code}: {entry.summary}", ""]
     for label, text in (("means", entry.means), ("confirm", entry.confirm), ("mend", entry.mend)):
-        parts.append(textwrap.fill(text, 96, initial_indent=f"{label:<9}", subsequent_indent=" " * 9))
+        parts.append(
+            textwrap.fill(text, 96, initial_indent=f"{label:<9}", subsequent_indent=" " * 9, break_on_hyphens=False)
+        )
     return "\n".join(parts)
 
 
