@@ -7,7 +7,8 @@ import time
 from egressprobe.budget import CONNECT_LIMIT, Budget
 from egressprobe.failure import Code, Failure, Phase, classify_connect, errno_text
 from egressprobe.model import Endpoint, Struct
-from egressprobe.wire import Stream, connect_socket, kernel_round_trip, open_socket
+from egressprobe.stream import Stream
+from egressprobe.wire import connect_socket, kernel_round_trip, open_socket
 
 
 class Connected(Struct, frozen=True):

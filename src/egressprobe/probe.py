@@ -41,11 +41,12 @@ from egressprobe.model import (
 from egressprobe.resolve import compare, resolve
 from egressprobe.rules import RULES
 from egressprobe.slots import LADDERS
+from egressprobe.stream import Stream
 from egressprobe.tls import NO_COMMON_GROUP, Channel, Session, shake_hands
 from egressprobe.tlsrecord import GO_GROUPS
 from egressprobe.trust import Offer, context, groups, system_roots
 from egressprobe.urls import Place, parse_url, shown
-from egressprobe.wire import Stream, keep_stamps, source_address, tcp_state
+from egressprobe.wire import keep_stamps, source_address, tcp_state
 
 # Addresses of one target dialled at once; with slots.py this bounds the process's descriptors.
 DIALS = 8

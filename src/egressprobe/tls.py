@@ -21,6 +21,7 @@ from egressprobe.certificates import Trust, days_left, remember, sound, views
 from egressprobe.certificates import failure as chain_failure
 from egressprobe.failure import Code, Failure, Phase, classify_stream, errno_text
 from egressprobe.model import Handshake
+from egressprobe.stream import Stream
 from egressprobe.tlsrecord import (
     GO_GROUPS,
     HEADER_SIZE,
@@ -30,7 +31,6 @@ from egressprobe.tlsrecord import (
     alert_text,
     first_record_error,
 )
-from egressprobe.wire import Stream
 
 _KEEP = 16 * 1024  # of the raw answer: enough for any ServerHello
 _CLOSE_LIMIT = 0.5
