@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
-from egressprobe.report import Forecast
+from egressprobe.report import Forecast, Result
 
 _FILE = Path(__file__).with_name("data") / "kube-apiserver-vectors.json"
 _NORMAL = (
@@ -29,6 +29,12 @@ def compare(case: dict[str, Any], forecast: Forecast | None) -> list[str]:
     differs = _differences(case, forecast)
     tally[case["group"]].update([*differs, *([] if set(differs) - {"text differs"} else ["agreed"])])
     return differs
+
+
+def check(case: dict[str, Any], results: dict[str, Result]) -> None:
+    """Measured on the wire, the forecast equals what kube-apiserver was recorded to do: outcome, text and seconds."""
+    one = results[case["id"]]
+    assert not compare(case, one.forecast), (one.forecast, one.failure, case)
 
 
 def _differences(case: dict[str, Any], forecast: Forecast | None) -> list[str]:

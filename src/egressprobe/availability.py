@@ -6,10 +6,7 @@ Imported only for targets of kind `aggregated-api`; the HTTP is oidc.py's, over 
 
 import asyncio
 import re
-import ssl
-import time
 
-import httpx
 from msgspec.structs import replace
 
 from egressprobe import oidc
@@ -17,8 +14,8 @@ from egressprobe.aggregation import CHECK_LIMIT
 from egressprobe.budget import Budget
 from egressprobe.failure import Code, Failure, Phase
 from egressprobe.model import Attempt, Endpoint, Hop, Target
-from egressprobe.probe import DIALS, Probe
-from egressprobe.tls import Channel, EndOfStreamError, stream_failure
+from egressprobe.probe import Probe, each
+from egressprobe.tls import Channel
 from egressprobe.urls import Place
 
 _NAME = re.compile(r"(v[0-9][a-z0-9]*)\.([a-z0-9]([a-z0-9.-]*[a-z0-9])?)")
@@ -35,16 +32,10 @@ def check_path(target: Target) -> str:
 
 async def check(probe: Probe, target: Target) -> Hop:
     """Every endpoint by itself; nothing is judged here."""
-    dialling = asyncio.Semaphore(DIALS)
     path = check_path(target)
     unverified = replace(target, verify=False)
-
-    async def one(endpoint: Endpoint) -> Attempt:
-        async with dialling:
-            return await _ask(probe, unverified, endpoint, path)
-
-    attempts = await asyncio.gather(*map(one, target.endpoints))
-    return Hop(role="availability", url=path, host=target.host, port=target.port, attempts=tuple(attempts))
+    attempts = await each(target.endpoints, lambda endpoint: _ask(probe, unverified, endpoint, path))
+    return Hop(role="availability", url=path, host=target.host, port=target.port, attempts=attempts)
 
 
 async def _ask(probe: Probe, target: Target, endpoint: Endpoint, path: str) -> Attempt:
@@ -63,22 +54,12 @@ async def _ask(probe: Probe, target: Target, endpoint: Endpoint, path: str) -> A
 
 
 async def _get(attempt: Attempt, channel: Channel, url: str, budget: Budget) -> Attempt:
-    loop = asyncio.get_running_loop()
-    started = time.perf_counter()
-    status: int | None = None
-    failure: Failure | None = None
-    try:
-        status = (await oidc.get(channel, url, budget.until(loop.time(), CHECK_LIMIT))).status
-        if not 200 <= status < 300:
-            failure = Failure(Phase.HTTP, Code.HTTP_STATUS, f"{url} answers with status {status}, not 2xx")
-    except (ssl.SSLError, OSError, EndOfStreamError) as error:
-        waited = time.perf_counter() - started
-        failure = stream_failure(error, channel.stream, Phase.HTTP, waited, ran_out=budget.ran_out(loop.time()))
-    except oidc.TooLargeError:
-        status = 200  # the controller closes the body unread
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        failure = Failure(Phase.HTTP, Code.HTTP_BODY_INVALID, f"{url} does not answer in HTTP: {error}", str(error))
-    ms = round((channel.stream.lap() or time.perf_counter() - started) * 1e3, 3)
+    answer, failure, ms = await oidc.fetch(channel, url, budget, CHECK_LIMIT)
+    status = answer.status if answer else None
+    if failure and failure.code is Code.HTTP_BODY_TOO_LARGE:
+        status, failure = 200, None  # the controller closes the body unread
+    if status is not None and not 200 <= status < 300:
+        failure = Failure(Phase.HTTP, Code.HTTP_STATUS, f"{url} answers with status {status}, not 2xx")
     done = None if failure else ms
     return replace(
         attempt, exchange_ms=done, exchange_status=status, failure=failure, failure_ms=ms if failure else None

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from egressprobe.forecast import Client
 from egressprobe.model import Measurement, Target
-from egressprobe.report import Forecast
+from egressprobe.report import Availability, Forecast
 
 
 class Neighbours(NamedTuple):
@@ -23,3 +23,4 @@ class Case(NamedTuple):
     predicted: Forecast | None
     client: Client
     others: Neighbours
+    available: Availability | None = None

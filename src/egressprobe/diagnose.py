@@ -38,7 +38,7 @@ def result(
         verdict, failure, findings = _blocked(target, measured, control=others.control)
         predicted = None
     else:
-        case = Case(target, measured, predicted, client, others)
+        case = Case(target, measured, predicted, client, others, available)
         findings = tuple(found for rule in FINDING_RULES for found in rule(case))
         verdict = _verdict(predicted, findings)
         failure = _failure(target, measured, predicted)

@@ -5,7 +5,6 @@ What the retry ladder says is in middlebox.py, who else signs in interception.py
 
 from collections.abc import Callable, Iterator
 
-from egressprobe.aggregation import availability
 from egressprobe.case import Case
 from egressprobe.catalog import finding
 from egressprobe.failure import Code
@@ -116,8 +115,7 @@ def _told(resolution: Resolution) -> str:
 
 def _available_but_rejected(case: Case) -> Iterator[Finding]:
     """The unverified check is content and the verifying proxy is not."""
-    available = availability(case.measured.availability)
-    predicted = case.predicted
+    available, predicted = case.available, case.predicted
     if available and available.outcome == "pass" and predicted and predicted.failure and predicted.outcome == "fail":
         said = f"kubectl get apiservice {case.target.name} shows Available, and requests to it fail"
         yield finding("AVAILABLE_BUT_REJECTED", said, {"error": predicted.error, "checked": available.url})

@@ -94,7 +94,7 @@ class Climber:
         self._timer = asyncio.get_running_loop().call_later(CLIMB_AFTER, self._start)
 
     def _start(self) -> None:
-        family = "ipv6" if ":" in self._shape.endpoint.address else "ipv4"
+        family = self._shape.endpoint.family
         if self._task is None and family not in self._families:
             self._families.add(family)
             self._task = asyncio.create_task(self._climb())

@@ -83,6 +83,10 @@ class Endpoint(Struct, frozen=True):
     address: str
     port: int
 
+    @property
+    def family(self) -> Literal["ipv4", "ipv6"]:
+        return "ipv6" if ":" in self.address else "ipv4"
+
     def __str__(self) -> str:
         return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
 

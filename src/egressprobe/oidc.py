@@ -8,7 +8,10 @@ status exactly 200, a JSON document whose `issuer` equals the configured one byt
 and there a JSON Web Key Set (RFC 7517).
 """
 
+import asyncio
 import logging
+import ssl
+import time
 import zlib
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -18,9 +21,11 @@ import httpcore
 import httpx
 import msgspec
 
+from egressprobe.budget import Budget
 from egressprobe.exchange import USER_AGENT
 from egressprobe.failure import Code, Failure, Phase
-from egressprobe.tls import Channel, EndOfStreamError
+from egressprobe.tls import Channel, EndOfStreamError, stream_failure
+from egressprobe.urls import shown
 
 # httpx logs every URL with its query at INFO, which a function's log level may let through.
 logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -45,6 +50,14 @@ class Answer(NamedTuple):
 
 class TooLargeError(ValueError):
     """A body over MAX_BODY, on the wire or unpacked."""
+
+
+class Fetched(NamedTuple):
+    """What a GET brought: `answer` or `failure`, and the milliseconds on the wire."""
+
+    answer: Answer | None
+    failure: Failure | None
+    ms: float
 
 
 class _Wire(httpcore.AsyncNetworkStream):
@@ -132,6 +145,27 @@ async def get(channel: Channel, url: str, until: float) -> Answer:
         if response.status_code in _REDIRECTS and "location" in response.headers:
             location = str(response.url.join(response.headers["location"]))
         return Answer(response.status_code, response.reason_phrase, response.http_version, body, location)
+
+
+async def fetch(channel: Channel, url: str, budget: Budget, limit: float) -> Fetched:
+    """`get` for at most `limit` seconds. Network trouble and answers that are no HTTP are data."""
+    loop = asyncio.get_running_loop()
+    started = time.perf_counter()
+    answer: Answer | None = None
+    failure: Failure | None = None
+    try:
+        answer = await get(channel, url, budget.until(loop.time(), limit))
+    except (ssl.SSLError, OSError, EndOfStreamError) as error:
+        waited = time.perf_counter() - started
+        failure = stream_failure(error, channel.stream, Phase.HTTP, waited, ran_out=budget.ran_out(loop.time()))
+    except TooLargeError:
+        failure = _failure(Code.HTTP_BODY_TOO_LARGE, f"{shown(url)} sends more than {MAX_BODY} bytes", None)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        said = f"{shown(url)} does not answer in HTTP: {error}"
+        text = f"net/http: HTTP/1.x transport connection broken: {error}"
+        failure = _failure(Code.HTTP_BODY_INVALID, said, text)
+    seconds = channel.stream.lap() or time.perf_counter() - started
+    return Fetched(answer, failure, round(seconds * 1e3, 3))
 
 
 async def _body(response: httpx.Response) -> bytes:

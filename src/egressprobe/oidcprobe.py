@@ -5,10 +5,7 @@ first address that took the call, over a connection of its own.
 """
 
 import asyncio
-import ssl
-import time
 
-import httpx
 from msgspec.structs import replace
 
 from egressprobe import oidc
@@ -16,7 +13,6 @@ from egressprobe.budget import HTTP_LIMIT, OIDC_LIMIT, SLACK, Budget
 from egressprobe.failure import Code, Failure, Phase
 from egressprobe.model import Endpoint, Hop, HttpExchange, Role, Target
 from egressprobe.probe import Probe
-from egressprobe.tls import EndOfStreamError, stream_failure
 from egressprobe.urls import Place, parse_url, shown
 
 
@@ -77,34 +73,17 @@ async def _fetch(
     address = next((attempt.address for attempt in hop.attempts if attempt.failure is None), None)
     if address is None:
         return hop, None
-    loop = asyncio.get_running_loop()
     opened = await probe.open(target, Endpoint(address, place.port), place, budget)
     if opened.channel is None:
         return _failed(hop, opened.attempt.failure), None
-    until = budget.until(loop.time(), HTTP_LIMIT)
-    stream = opened.channel.stream
-    started = time.perf_counter()
-    answer: oidc.Answer | None = None
-    failure: Failure | None = None
     try:
-        answer = await oidc.get(opened.channel, url, until)
-    except (ssl.SSLError, OSError, EndOfStreamError) as error:
-        waited = time.perf_counter() - started
-        failure = stream_failure(error, stream, Phase.HTTP, waited, ran_out=budget.ran_out(loop.time()))
-    except oidc.TooLargeError:
-        said = f"{shown(url)} sends more than {oidc.MAX_BODY} bytes"
-        failure = Failure(Phase.HTTP, Code.HTTP_BODY_TOO_LARGE, said)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        said = f"{shown(url)} does not answer in HTTP: {error}"
-        text = f"net/http: HTTP/1.x transport connection broken: {error}"
-        failure = Failure(Phase.HTTP, Code.HTTP_BODY_INVALID, said, text)
+        answer, failure, ms = await oidc.fetch(opened.channel, url, budget, HTTP_LIMIT)
     finally:
         await opened.channel.goodbye()
-    seconds = stream.lap() or time.perf_counter() - started
     http = HttpExchange(
         url=shown(url),
         address=address,
-        duration_ms=round(seconds * 1e3, 3),
+        duration_ms=ms,
         protocol=answer.protocol if answer else "",
         status=answer.status if answer else None,
         body_bytes=len(answer.body) if answer else 0,

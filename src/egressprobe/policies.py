@@ -20,6 +20,11 @@ class _Node:
         for parent in self.parents:
             parent.children.add(self)
 
+    def leave(self) -> None:
+        """Its parents no longer lead to it."""
+        for parent in self.parents:
+            parent.children.discard(self)
+
 
 class _Graph:
     """The valid_policy_graph of RFC 9618 section 5.1: a layer a certificate, from the anchor down."""
@@ -37,7 +42,9 @@ class _Graph:
         self.layers.append({})
         for policy in policies:
             if policy != _ANY:
-                parents = [node for node in above.values() if policy in node.expected] or list(_one(above.get(_ANY)))
+                parents = [node for node in above.values() if policy in node.expected]
+                if not parents and _ANY in above:
+                    parents = [above[_ANY]]
                 if parents:
                     self.leaves[policy] = _Node(policy, parents)
         if _ANY in policies and any_counts:
@@ -54,7 +61,8 @@ class _Graph:
         """PolicyMappings (section 5.4, b)."""
         if not allowed:
             for issuer, _ in mappings:
-                self._delete(issuer)
+                if issuer in self.leaves:
+                    self.leaves.pop(issuer).leave()
                 self.prune()
             return
         subjects: dict[str, list[str]] = {}
@@ -68,18 +76,12 @@ class _Graph:
                 node.expected = expected
                 self.leaves[issuer] = node
 
-    def _delete(self, policy: str) -> None:
-        node = self.leaves.pop(policy, None)
-        for parent in node.parents if node else ():
-            parent.children.discard(node)
-
     def prune(self) -> None:
         """Take away what leads nowhere; the root and the leaves stay."""
         for layer in self.layers[-2:0:-1]:
             for policy, node in list(layer.items()):
                 if not node.children:
-                    for parent in node.parents:
-                        parent.children.discard(node)
+                    node.leave()
                     del layer[policy]
 
     def has_valid(self) -> bool:
@@ -90,10 +92,6 @@ class _Graph:
             for node in layer.values()
         )
         return found or _ANY in self.leaves
-
-
-def _one(node: _Node | None) -> Iterable[_Node]:
-    return () if node is None else (node,)
 
 
 def policies_valid(chain: Sequence[Certificate]) -> bool:

@@ -9,7 +9,7 @@ import logging
 import ssl
 import time
 from asyncio import Future
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -43,13 +43,13 @@ from egressprobe.rules import RULES
 from egressprobe.slots import LADDERS
 from egressprobe.stream import Stream
 from egressprobe.tls import NO_COMMON_GROUP, Channel, Session, shake_hands
-from egressprobe.tlsrecord import GO_GROUPS
+from egressprobe.tlsrecord import foreign
 from egressprobe.trust import Offer, context, groups, system_roots
 from egressprobe.urls import Place, parse_url, shown
 from egressprobe.wire import keep_stamps, source_address, tcp_state
 
 # Addresses of one target dialled at once; with slots.py this bounds the process's descriptors.
-DIALS = 8
+_DIALS = 8
 # A dial with less time than this left would call a slow address silent. Seconds.
 _LEAST_DIAL = 1.0
 
@@ -160,27 +160,23 @@ class Probe:
             resolution = await self._resolve(place.host, budget)
             endpoints = [Endpoint(address, place.port) for address in resolution.addresses]
         after = budget.after_dns(asyncio.get_running_loop().time())
-        dialling = asyncio.Semaphore(DIALS)
         # What must be blocked is not to be explained.
         climbed: set[str] | None = None if target.expect is Expect.BLOCKED else set()
 
         async def one(endpoint: Endpoint) -> Attempt:
-            async with dialling:
-                if after.call_ends - asyncio.get_running_loop().time() < _LEAST_DIAL:
-                    said = f"{endpoint}: not dialled, silent addresses before it took all the time"
-                    failure = Failure(Phase.CONNECT, Code.DEADLINE_EXCEEDED, said)
-                    return replace(_untried(endpoint), failure=failure, failure_ms=0.0)
-                return await self._attempt(target, endpoint, place, after, climbed)
+            if after.call_ends - asyncio.get_running_loop().time() < _LEAST_DIAL:
+                said = f"{endpoint}: not dialled, silent addresses before it took all the time"
+                failure = Failure(Phase.CONNECT, Code.DEADLINE_EXCEEDED, said)
+                return replace(_untried(endpoint), failure=failure, failure_ms=0.0)
+            return await self._attempt(target, endpoint, place, after, climbed)
 
-        # One address is the usual case: no task for it.
-        attempts = [await one(endpoints[0])] if len(endpoints) == 1 else await asyncio.gather(*map(one, endpoints))
         return Hop(
             role=role,
             url=shown(url),
             host=place.host,
             port=place.port,
             resolution=resolution,
-            attempts=tuple(attempts),
+            attempts=await each(endpoints, one),
         )
 
     async def _resolve(self, host: str, budget: Budget) -> Resolution:
@@ -225,7 +221,8 @@ class Probe:
         terms = _Terms(verify, groups(self._hello)[0], climbed)
         opened = await self._open(target, endpoint, place, budget, terms)
         # Go's groups are not quite those that were offered: too many with OpenSSL's list, too few with one.
-        if _foreign_group(opened.attempt) or (not self._hello.post_quantum and _lacks_the_group(opened.attempt)):
+        tls = opened.attempt.tls
+        if (tls and foreign(tls.group)) or (not self._hello.post_quantum and _lacks_the_group(opened.attempt)):
             for group in groups(self._hello)[1:]:
                 other = await self._open(target, endpoint, place, budget, terms._replace(group=group, climbed=None))
                 if not _lacks_the_group(other.attempt):
@@ -280,18 +277,26 @@ class Probe:
         return await shake_hands(stream, tls, server_name=name, trust=trust, budget=budget)
 
 
-def _foreign_group(attempt: Attempt) -> bool:
-    """The server took a group that the API server does not offer; it may take another as well."""
-    group = attempt.tls.group if attempt.tls else None
-    return group is not None and group not in GO_GROUPS
+async def each(endpoints: Sequence[Endpoint], dial: Callable[[Endpoint], Awaitable[Attempt]]) -> tuple[Attempt, ...]:
+    """Every endpoint of a target, a few at once."""
+    if len(endpoints) == 1:  # the usual case: no task for it
+        return (await dial(endpoints[0]),)
+    slots = asyncio.Semaphore(_DIALS)
+
+    async def bounded(endpoint: Endpoint) -> Attempt:
+        async with slots:
+            return await dial(endpoint)
+
+    return tuple(await asyncio.gather(*map(bounded, endpoints)))
 
 
 def _lacks_the_group(attempt: Attempt) -> bool:
     """The alert of a server that shares no group with us; some just close."""
     failure = attempt.failure
-    refused = failure is not None and failure.api_server_error == NO_COMMON_GROUP
-    return refused or (failure is not None and failure.code in (Code.TLS_EOF, Code.TLS_RESET))
+    if failure is None:
+        return False
+    return failure.api_server_error == NO_COMMON_GROUP or failure.code in (Code.TLS_EOF, Code.TLS_RESET)
 
 
 def _untried(endpoint: Endpoint) -> Attempt:
-    return Attempt(endpoint.address, endpoint.port, "ipv6" if ":" in endpoint.address else "ipv4")
+    return Attempt(endpoint.address, endpoint.port, endpoint.family)

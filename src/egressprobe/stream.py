@@ -94,9 +94,13 @@ class Stream:
         if not self._arrived:
             self._take()
 
+    @property
+    def _takes_no_more(self) -> bool:
+        return self._ended or self._error is not None or self._unread >= MOST_UNREAD
+
     def _take(self) -> None:
         """What the kernel has now: data, the end or an error."""
-        if self._ended or self._error is not None or self._unread >= MOST_UNREAD:
+        if self._takes_no_more:
             return
         try:
             data, stamp = receive(self.sock, _READ_SIZE)
@@ -109,7 +113,7 @@ class Stream:
             if data:
                 self._arrived.append((data, stamp))
                 self._unread += len(data)
-        if self._ended or self._error is not None or self._unread >= MOST_UNREAD:
+        if self._takes_no_more:
             self._deafen()
         if self._waiter is not None:
             fire(self._waiter)

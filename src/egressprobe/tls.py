@@ -23,13 +23,12 @@ from egressprobe.failure import Code, Failure, Phase, classify_stream, errno_tex
 from egressprobe.model import Handshake
 from egressprobe.stream import Stream
 from egressprobe.tlsrecord import (
-    GO_GROUPS,
     HEADER_SIZE,
     Boundary,
     ServerHello,
-    agreed_group,
     alert_text,
     first_record_error,
+    foreign,
 )
 
 _KEEP = 16 * 1024  # of the raw answer: enough for any ServerHello
@@ -166,24 +165,24 @@ async def shake_hands(
     except (ssl.SSLError, OSError, EndOfStreamError, NotTlsError) as error:
         trust = None  # there is nothing to judge
         waited = time.perf_counter() - started
-        failure = _version_failure(error, session, str(stream.endpoint)) or stream_failure(
+        failure = _version_failure(error, ServerHello.parse(session.raw), str(stream.endpoint)) or stream_failure(
             error, stream, Phase.TLS, waited, ran_out=budget.ran_out(loop.time())
         )
         if isinstance(error, ssl.SSLError):
             await session.flush_alert(until)
     user_seconds = time.perf_counter() - started
     chain = _chain(session)
-    group = agreed_group(session.raw)
-    if failure is None and group is not None and group not in GO_GROUPS:
+    hello = ServerHello.parse(session.raw)
+    if failure is None and hello and foreign(hello.group):
         trust = None
-        said = f"{stream.endpoint} chooses the group {group}, which the API server does not offer"
+        said = f"{stream.endpoint} chooses the group {hello.group}, which the API server does not offer"
         failure = Failure(Phase.TLS, Code.TLS_ALERT, said, NO_COMMON_GROUP)
     if trust is not None:
         verified = context.verify_mode is not ssl.CERT_NONE or sound(trust, chain)
         failure = chain_failure(chain, trust, datetime.now(UTC), verified=session.established and verified)
         if failure is None and session.established:
             remember(trust, chain)
-    return session, _record(session, chain, server_name, user_seconds, group), failure
+    return session, _record(session, chain, server_name, user_seconds, hello), failure
 
 
 def _chain(session: Session) -> list[bytes]:
@@ -193,12 +192,11 @@ def _chain(session: Session) -> list[bytes]:
 
 
 def _record(
-    session: Session, chain: list[bytes], server_name: str | None, user_seconds: float, group: str | None
+    session: Session, chain: list[bytes], server_name: str | None, user_seconds: float, hello: ServerHello | None
 ) -> Handshake:
     stream = session.stream
     first_byte = stream.first_byte_seconds
     on_wire = stream.lap()
-    hello = ServerHello.parse(session.raw)
     cipher = session.ssl.cipher()
     version = session.ssl.version()
     days, soon = days_left(chain, datetime.now(UTC))
@@ -208,7 +206,7 @@ def _record(
         first_byte_ms=None if first_byte is None else round(first_byte * 1e3, 3),
         version=_VERSIONS.get(version, version) if version and cipher else None,
         cipher=cipher[0] if cipher else None,
-        group=group,
+        group=hello.group if hello else None,
         hello_retry=bool(hello and hello.retry),
         alpn=session.protocol,
         server_name=server_name,
@@ -244,9 +242,8 @@ def stream_failure(error: Exception, stream: Stream, phase: Phase, waited: float
     raise error
 
 
-def _version_failure(error: Exception, session: Session, where: str) -> Failure | None:
+def _version_failure(error: Exception, hello: ServerHello | None, where: str) -> Failure | None:
     """A server that picks a version we did not offer (crypto/tls/handshake_client.go pickTLSVersion)."""
-    hello = ServerHello.parse(session.raw)
     if not isinstance(error, ssl.SSLError) or hello is None or hello.version >= _TLS_1_2:
         return None
     text = f"tls: server selected unsupported protocol version {hello.version:x}"

@@ -27,7 +27,7 @@ _GROUPS = {
 }
 
 # What Go has on offer (crypto/tls/defaults.go); OpenSSL offers X448 and finite fields as well.
-GO_GROUPS = frozenset({"X25519MLKEM768", "X25519", "P-256", "P-384", "P-521"})
+_GO_GROUPS = frozenset({"X25519MLKEM768", "X25519", "P-256", "P-384", "P-521"})
 
 # OpenSSL reason (without its SSLV3_/TLSV1_/TLSV13_ and ALERT_ prefixes) -> crypto/tls/alert.go alertText
 ALERTS = {
@@ -96,7 +96,7 @@ def offered_groups(hello: bytes) -> list[str]:
         kind, size = struct.unpack_from("!HH", body, at)
         if kind == _SUPPORTED_GROUPS:
             codes = struct.unpack_from(f"!{(size - 2) // 2}H", body, at + 6)
-            return [_GROUPS.get(code, f"0x{code:04x}") for code in codes]
+            return [_group_name(code) for code in codes]
         at += 4 + size
     return []
 
@@ -134,19 +134,26 @@ def _messages(data: bytes) -> Iterator[tuple[int, bytes]]:
         at += 4 + size
 
 
-def agreed_group(data: bytes) -> str | None:
-    """The key exchange group a server chose: in TLS 1.3 the ServerHello has it, in 1.2 the ServerKeyExchange."""
-    hello = ServerHello.parse(data)
-    if hello is None or hello.group is not None:
-        return hello.group if hello else None
+def _curve(data: bytes) -> str | None:
+    """The curve in a ServerKeyExchange of TLS 1.2."""
     for kind, body in _messages(data):
         if kind == _SERVER_KEY_EXCHANGE and len(body) >= 3 and body[0] == _NAMED_CURVE:
-            code = int.from_bytes(body[1:3])
-            return _GROUPS.get(code, f"0x{code:04x}")
+            return _group_name(int.from_bytes(body[1:3]))
     return None
 
 
+def _group_name(code: int) -> str:
+    return _GROUPS.get(code, f"0x{code:04x}")
+
+
+def foreign(group: str | None) -> bool:
+    """Whether a server chose a group that the API server does not offer; it may take another as well."""
+    return group is not None and group not in _GO_GROUPS
+
+
 class ServerHello(NamedTuple):
+    """What a server settled on. group: of the key exchange; in TLS 1.2 its ServerKeyExchange names it."""
+
     version: int
     group: str | None
     retry: bool
@@ -177,7 +184,6 @@ class ServerHello(NamedTuple):
             if kind == _SUPPORTED_VERSIONS:
                 version = int.from_bytes(value)
             elif kind == _KEY_SHARE:
-                code = int.from_bytes(value[:2])
-                group = _GROUPS.get(code, f"0x{code:04x}")
+                group = _group_name(int.from_bytes(value[:2]))
             at += 4 + size
-        return cls(version, group, retry)
+        return cls(version, group or _curve(data), retry)
