@@ -15,7 +15,7 @@ FLOORS = (
     {"x509ext"},
     {"x509", "report", "inputs", "lookup", "wire", "trust"},
     {"hostname", "constraints", "policies", "pem", "stream", "resolve", "rules", "catalog", "apiserver"},
-    {"goverify", "godial", "connect", "targetspec"},
+    {"goverify", "godial", "orders", "connect", "targetspec"},
     {"signatures", "forecast", "slots", "plan"},
     {"case"},
     {"middlebox", "interception", "aggregation"},
@@ -87,7 +87,7 @@ def test_the_pure_floors_touch_no_socket():
         "lookup",
         "pem",
     }
-    pure |= {"forecast", "godial", "diagnose", "apiserver", "catalog", "dnsmessage", "kubeversion"}
+    pure |= {"forecast", "orders", "godial", "diagnose", "apiserver", "catalog", "dnsmessage", "kubeversion"}
     pure |= {"case", "findings", "middlebox", "interception", "aggregation"}
     for module, path in _modules():
         if module in pure:

@@ -11,7 +11,7 @@ Where the outcome hangs on something that was not measured there is no forecast 
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -19,12 +19,11 @@ from msgspec.structs import replace
 from egressprobe.failure import NOT_MEASURED, SILENT, Code, Failure, Phase
 from egressprobe.godial import Leg, NotMeasuredError, dial
 from egressprobe.model import Attempt, Endpoint, Hop, Measurement, Target
+from egressprobe.orders import key_of, orders
 from egressprobe.report import Forecast
 from egressprobe.rfc6724 import sort_addresses
 from egressprobe.rules import DIALER_LIMIT, RULES, TLS_HANDSHAKE_LIMIT, ClientRules
 
-# Every rotation of both families is tried up to here; beyond, both turn together.
-_MAX_ORDERS = 256
 # Stand-ins by family for a source address that is link-local, as a Lambda's is: a control plane's own
 # addresses are private IPv4 and global IPv6.
 _ASSUMED_SOURCE = {4: "10.0.0.1", 6: "2600:1f00::1"}
@@ -97,7 +96,7 @@ class _Outlook(NamedTuple):
 def _hop(hop: Hop, client: Client) -> _Outlook:
     view = _view(hop, client)
     calls: list[Call | None] = []
-    for order in _orders(hop):
+    for order in orders(hop):
         try:
             calls.append(_call(view, order, client))
         except NotMeasuredError:
@@ -119,43 +118,6 @@ def _said(call: Call) -> Failure | None:
     return replace(call.failure, api_server_error=call.error) if call.failure else None
 
 
-def _orders(hop: Hop) -> Iterator[tuple[str, ...]]:
-    """Every equally likely list of addresses, the one seen first.
-
-    A service's call picks one endpoint at random; a name's answer comes in any rotation, each family by
-    itself. /etc/hosts does not rotate.
-    """
-    resolution = hop.resolution
-    if resolution is None:
-        yield from ((_key(attempt),) for attempt in hop.attempts)
-        return
-    addresses = resolution.addresses
-    if not addresses:
-        return
-    v4 = [a for a in addresses if ":" not in a]
-    v6 = [a for a in addresses if ":" in a]
-    first, second = (v6, v4) if ":" in addresses[0] else (v4, v6)
-    if resolution.origin != "dns":
-        yield tuple(addresses)
-    elif len(first) * max(len(second), 1) > _MAX_ORDERS:
-        for i in range(max(len(first), len(second))):
-            yield (*_rotated(first, i), *_rotated(second, i))
-    else:
-        for i in range(len(first)):
-            for j in range(max(len(second), 1)):
-                yield (*_rotated(first, i), *_rotated(second, j))
-
-
-def _rotated(items: Sequence[str], by: int) -> tuple[str, ...]:
-    by %= len(items) or 1
-    return (*items[by:], *items[:by])
-
-
-def _key(attempt: Attempt) -> str:
-    """Endpoints of a service may share an address on several ports."""
-    return f"{attempt.address} {attempt.port}"
-
-
 def _dns_seconds(hop: Hop) -> float:
     return hop.resolution.ms / 1e3 if hop.resolution else 0.0
 
@@ -171,7 +133,7 @@ class _View(NamedTuple):
 
 
 def _view(hop: Hop, client: Client) -> _View:
-    attempts = {attempt.address if hop.resolution else _key(attempt): attempt for attempt in hop.attempts}
+    attempts = {key_of(hop, attempt): attempt for attempt in hop.attempts}
     legs = {key: leg for key, attempt in attempts.items() if (leg := _leg(attempt, client))}
     return _View(hop, _dns_seconds(hop), attempts, legs, _sources(hop, client))
 
