@@ -3,11 +3,15 @@
 import os
 import shutil
 import socket
+from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from ipaddress import ip_address, ip_network
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from egressprobe.lab.servers import Loop
 from tests import vectors
@@ -31,15 +35,40 @@ def _why_not(item: pytest.Item) -> str | None:
     return None
 
 
-_not_run: dict[str, int] = {}
+_NOT_RUN = "NOT RUN: needs "
+_not_run: Counter[str] = Counter()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         why = _why_not(item)
         if why:
-            _not_run[why] = _not_run.get(why, 0) + 1
-            item.add_marker(pytest.mark.skip(reason=f"NOT RUN: needs {why}"))
+            item.add_marker(pytest.mark.skip(reason=_NOT_RUN + why))
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Counted from reports, which come from other processes too."""
+    if report.skipped and isinstance(report.longrepr, tuple) and _NOT_RUN in report.longrepr[2]:
+        _not_run[report.longrepr[2].partition(_NOT_RUN)[2]] += 1
+    for name, value in report.user_properties if report.when == "call" else ():
+        if name == "vector":
+            vectors.tally[value[0]].update(value[1:])
+
+
+class Workers(LoadScopeScheduling):  # type: ignore[misc]
+    """A file to a worker. They share one network: files that make namespaces in it go to the same one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _scope(nodeid.partition("::")[0])
+
+
+@cache
+def _scope(file: str) -> str:
+    return "network" if "pytest.mark.netns" in (ROOT / file).read_text() else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Workers:
+    return Workers(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,13 +1,6 @@
 """The built artifact under the Lambda Runtime Interface Emulator, against real servers in a network namespace."""
 
-import json
-import os
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
-from contextlib import contextmanager
 
 import msgspec
 import pytest
@@ -17,73 +10,11 @@ from egressprobe.lab.dns import DnsServer, Records, serve_zone
 from egressprobe.lab.servers import HttpServer, Loop, server_context
 from egressprobe.report import Report
 from tests import emf, network
-from tests.conftest import ROOT
+from tests.lambdas import deployed
 
 pytestmark = [pytest.mark.netns, pytest.mark.artifact]
 CA = make_authority("ca")
-ARTIFACT = ROOT / "build" / "probe"
-
-
-def _free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class Function:
-    """One deployed function: `invoke` as the service does, `printed` is what CloudWatch Logs would get."""
-
-    def __init__(self, port, log):
-        self._url = f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations"
-        self._log = log
-
-    def invoke(self, event):
-        request = urllib.request.Request(self._url, json.dumps(event).encode())
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.loads(answer.read())
-
-    def printed(self):
-        return self._log.read_text()
-
-
-@contextmanager
-def deployed(tmp_path, *, timeout):
-    """The artifact, and nothing of the source tree, behind the emulator."""
-    port, api = _free_port(), _free_port()
-    environment = {
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(ARTIFACT),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "AWS_LAMBDA_FUNCTION_NAME": "probe",
-        "AWS_LAMBDA_FUNCTION_TIMEOUT": str(timeout),
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
-        "EGRESSPROBE_CLUSTER_NAME": "prod",
-        "EGRESSPROBE_SUBNET_ID": "subnet-0a",
-    }
-    where = subprocess.run(
-        [sys.executable, "-c", "import egressprobe, httpx, dns; print(egressprobe.__file__, httpx.__file__, dns.__file__)"],
-        env=environment, cwd=tmp_path, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert where.stdout.count(str(ARTIFACT)) == 3
-    log = tmp_path / "log"
-    command = [
-        str(ROOT / ".tools" / "aws-lambda-rie"),
-        *("--runtime-interface-emulator-address", f"127.0.0.1:{port}"),
-        *("--runtime-api-address", f"127.0.0.1:{api}"),
-        *(sys.executable, "-m", "awslambdaric", "egressprobe.handler.handler"),
-    ]
-    with log.open("w") as stream:
-        process = subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=stream, stderr=subprocess.STDOUT)
-        try:
-            for _ in range(100):
-                with socket.socket() as probe:
-                    if probe.connect_ex(("127.0.0.1", port)) == 0:
-                        break
-                time.sleep(0.05)
-            yield Function(port, log)
-        finally:
-            process.terminate()
-            process.wait(10)
+HERE = {"EGRESSPROBE_CLUSTER_NAME": "prod", "EGRESSPROBE_SUBNET_ID": "subnet-0a"}
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +34,7 @@ def targets():
 
 @pytest.fixture(scope="module")
 def function(tmp_path_factory):
-    with deployed(tmp_path_factory.mktemp("function"), timeout=30) as one:
+    with deployed(tmp_path_factory.mktemp("function"), timeout=30, **HERE) as one:
         yield one
 
 
@@ -146,7 +77,7 @@ def test_doctor(function):
 def test_a_function_of_three_seconds_with_silent_targets(tmp_path, targets):
     """The report leaves before the function is killed, and the metrics are complete."""
     silent = [targets[1] | {"name": f"silent-{i}"} for i in range(12)]
-    with deployed(tmp_path, timeout=3) as function:
+    with deployed(tmp_path, timeout=3, **HERE) as function:
         started = time.monotonic()
         answer = function.invoke({"source": "schedule", "plan": plan(targets[0], *silent)})
         assert time.monotonic() - started < 5  # the emulator's own start included

@@ -239,8 +239,8 @@ def results():
 
 @pytest.mark.netns
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["id"])
-def test_on_the_wire(case, results):
-    vectors.check(case, results)
+def test_on_the_wire(case, results, record_property):
+    vectors.check(case, results, record_property)
 
 
 def test_all_recorded_cases_are_tried():
