@@ -70,6 +70,17 @@ FINDINGS: dict[str, FindingEntry] = {
             degrades=True,
         ),
         FindingEntry(
+            "CLUSTER_UNREADABLE",
+            "the Planner cannot read the cluster",
+            "EKS did not answer, or refused. Probing goes on: the API server's version and IP family stay as they were "
+            "last read, and the plan's age is not reported, so after an hour an alarm says so.",
+            "aws eks describe-cluster --name CLUSTER; then the Planner's log for AWS's own words.",
+            "Let the Planner's role call eks:DescribeCluster on the cluster: a permissions boundary or a service "
+            "control policy may stand in the way; or remove the stack when the cluster is gone.",
+            severity="warning",
+            degrades=False,
+        ),
+        FindingEntry(
             "DNS_SLOW",
             "the lookup costs half of the call's time or more",
             "Go waits for both the A and the AAAA answer. A name server that drops AAAA queries costs about 10 s while "
@@ -118,6 +129,16 @@ FINDINGS: dict[str, FindingEntry] = {
             "destination from TLS inspection. On the server's side: https://tldr.fail lists the fixes.",
             severity="error",
             degrades=True,
+        ),
+        FindingEntry(
+            "METRIC_SERIES_CAPPED",
+            "the plan has more targets than series of ProbeSuccess may be written",
+            "Each series costs money each hour and an alarm sees 500 of them, so above the cap (the stack's MaxSeries) "
+            "there is one series for all targets: the alarm still pages, but does not name the target. The logs do.",
+            "The saved query «failing by target and subnet» of the stack names them.",
+            "Raise MaxSeries (500 at most), set MetricDetail to target, or probe fewer targets.",
+            severity="warning",
+            degrades=False,
         ),
         FindingEntry(
             "NO_POSITIVE_CONTROL",
@@ -187,6 +208,16 @@ FINDINGS: dict[str, FindingEntry] = {
             "listener.",
             severity="error",
             degrades=True,
+        ),
+        FindingEntry(
+            "TARGET_TOO_LARGE",
+            "a target does not fit one schedule",
+            "A schedule carries at most 256 KB; this target with its addresses and CA bundle needs more, so it is not "
+            "probed every minute. On demand it is.",
+            "wc -c of its caBundle, and the number of its addresses.",
+            "Put only the issuing CA into caBundle, or list fewer addresses of the service.",
+            severity="warning",
+            degrades=False,
         ),
         FindingEntry(
             "TLS_INTERCEPTED",

@@ -26,7 +26,7 @@ from egressprobe.inputs import InputError
 from egressprobe.model import Plan, Verdict
 from egressprobe.plan import PLAN_KEYS, read_plan, sampled
 from egressprobe.publish.data import response
-from egressprobe.publish.metrics import Detail, publish
+from egressprobe.publish.metrics import MAX_SERIES, Detail, Series, publish
 from egressprobe.report import REPORT_SCHEMA, Report, Summary
 from egressprobe.run import DEFAULT_CONCURRENCY, REAL_WORLD, Edges, Place, run, vantage
 
@@ -96,7 +96,7 @@ def _handle(event: Any, context: Context, run_id: str, edges: Edges) -> dict[str
         )
     )
     if scheduled:
-        publish(report, detail=_detail())
+        publish(report, series_wanted(), one_series=plan.one_series)
     return response(report)
 
 
@@ -147,8 +147,10 @@ def _place() -> Place:
     )
 
 
-def _detail() -> Detail:
-    return "subnet" if os.environ.get("EGRESSPROBE_METRIC_DETAIL") == "subnet" else "target"
+def series_wanted() -> Series:
+    """As the stack's parameters say."""
+    detail: Detail = "subnet" if os.environ.get("EGRESSPROBE_METRIC_DETAIL") == "subnet" else "target"
+    return Series(detail, int(os.environ.get("EGRESSPROBE_MAX_SERIES", MAX_SERIES)))
 
 
 def _error(run_id: str, code: Code, message: str) -> dict[str, Any]:

@@ -39,3 +39,17 @@ def read_version(text: str) -> str:
     if match[1] not in HELLOS:
         raise ValueError(f"is not in {known}; take the nearest, which differs least")
     return match[1]
+
+
+def nearest(text: str) -> str:
+    """As read_version, but a version out of the known range becomes the end it is nearest to."""
+    match = re.fullmatch(r"v?(\d+)\.(\d+)(?:[.+-].*)?", text)
+    if match is None:
+        return read_version(text)
+    wanted = (int(match[1]), int(match[2]))
+    ordered = sorted(HELLOS, key=_numbers)
+    return next((known for known in reversed(ordered) if _numbers(known) <= wanted), ordered[0])
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))

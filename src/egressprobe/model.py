@@ -128,6 +128,7 @@ class Plan(Struct, frozen=True):
     ip_family: the cluster's; with `ipv6` an IPv6 address we have no route to is unknown, not dead.
     sources: the assumed source address by family, for RFC 6724; by default our own.
     kube_version: of the API server stood in for; its ClientHello follows (kubeversion.py).
+    one_series: ProbeSuccess of all targets is one series (the whole plan, of which this is a shard, has too many).
     """
 
     targets: tuple[Target, ...]
@@ -137,6 +138,7 @@ class Plan(Struct, frozen=True):
     ip_family: Literal["ipv4", "ipv6"] | None = None
     sources: dict[str, str] = {}
     kube_version: str = DEFAULT_KUBE_VERSION
+    one_series: bool = False
 
 
 # -- what was seen ---------------------------------------------------------------------------------------

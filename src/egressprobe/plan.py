@@ -33,15 +33,17 @@ class _PlanSpec(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fiel
     ip_family: Literal["ipv4", "ipv6"] | None = None
     sources: dict[str, str] = {}
     kube_version: str = DEFAULT_KUBE_VERSION
+    one_series: bool = False
 
 
 PLAN_KEYS = frozenset(field.encode_name for field in msgspec.structs.fields(_PlanSpec))
 
 
-def read_plan(document: object, *, forbidden: Guard | None = None) -> Plan:
+def read_plan(document: object, *, forbidden: Guard | None = None, most: int = MAX_TARGETS) -> Plan:
     """A Plan out of decoded JSON or YAML. Raises InputError.
 
     forbidden: a guard for the name servers the document may choose; a person's own command line has none.
+    most: how many targets there may be; the Planner, which cuts its plan into shards, has no bound.
     """
     if not isinstance(document, dict):
         raise InputError("", f"expected an object with «targets», got {kind_of(document)}")
@@ -52,8 +54,8 @@ def read_plan(document: object, *, forbidden: Guard | None = None) -> Plan:
         raise InputError("schemaVersion", f"«{short(spec.schema_version)}» is not known; use {TARGETS_SCHEMA}")
     if not spec.targets:
         raise InputError("targets", "is empty; give at least one target")
-    if len(spec.targets) > MAX_TARGETS:
-        raise InputError("targets", f"has {len(spec.targets)} entries; at most {MAX_TARGETS} fit one run")
+    if len(spec.targets) > most:
+        raise InputError("targets", f"has {len(spec.targets)} entries; at most {most} fit one run")
     shared = {name: read_anchors(text, f"bundles.{name}") for name, text in spec.bundles.items()}
     bundles: dict[str, tuple[bytes, ...]] = {}
     targets: list[Target] = []
@@ -75,6 +77,7 @@ def read_plan(document: object, *, forbidden: Guard | None = None) -> Plan:
         ip_family=spec.ip_family,
         sources=_sources(spec.sources),
         kube_version=_kube_version(spec.kube_version),
+        one_series=spec.one_series,
     )
 
 

@@ -5,6 +5,8 @@
 - `Result` is one target's answer, `Report` the run's.
 """
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import msgspec
@@ -107,6 +109,25 @@ class Summary(msgspec.Struct, frozen=True):
     degraded: int = 0
     fail: int = 0
     unknown: int = 0
+
+    @property
+    def measured(self) -> int:
+        """Targets with a verdict of their own."""
+        return self.passed + self.degraded + self.fail
+
+
+_WORST_FIRST = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.DEGRADED, Verdict.PASS)
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """The verdict on several; on none it is unknown."""
+    found = set(verdicts)
+    return next((verdict for verdict in _WORST_FIRST if verdict in found), Verdict.UNKNOWN)
+
+
+def count(verdicts: Iterable[Verdict]) -> Summary:
+    n = Counter(verdicts)
+    return Summary(n[Verdict.PASS], n[Verdict.DEGRADED], n[Verdict.FAIL], n[Verdict.UNKNOWN])
 
 
 class Vantage(msgspec.Struct, frozen=True, rename="camel"):

@@ -21,9 +21,9 @@ from egressprobe.guard import Guard, forbidden
 from egressprobe.interception import shared_issuers
 from egressprobe.kubeversion import DEFAULT_KUBE_VERSION
 from egressprobe.lookup import ResolverConfig
-from egressprobe.model import Expect, Measurement, Plan, Target, Verdict
+from egressprobe.model import Expect, Measurement, Plan, Target
 from egressprobe.probe import Probe
-from egressprobe.report import REPORT_SCHEMA, Report, Result, Summary, Vantage
+from egressprobe.report import REPORT_SCHEMA, Report, Result, Vantage, count, worst
 from egressprobe.resolve import override_servers, system_config
 from egressprobe.slots import Slots
 from egressprobe.trust import trust_store
@@ -76,15 +76,15 @@ async def run(
         config = override_servers(config, plan.resolvers)
     measured = await _measure_all(plan, config, edges.guard, seconds, concurrency, on_measured)
     results = judge(plan, measured)
-    summary = _summary(results)
+    verdicts = [one.verdict for one in results]
     report = Report(
         schema_version=REPORT_SCHEMA,
         run_id=run_id,
         started_at=started_at.isoformat(timespec="milliseconds"),
         duration_ms=round((time.perf_counter() - started) * 1e3, 3),
         vantage=vantage(place, config.servers, plan.kube_version),
-        verdict=_overall(summary),
-        summary=summary,
+        verdict=worst(verdicts),
+        summary=count(verdicts),
         results=results,
         findings=(),
         limits=LIMITS,
@@ -160,19 +160,6 @@ def _outcome(task: asyncio.Task[Measurement], seconds: float) -> Measurement:
         failure = Failure(Phase.RESOLVE, Code.INTERNAL_ERROR, f"egressprobe itself failed: {error!r}")
         return Measurement((), 0.0, failure=failure)
     return task.result()
-
-
-def _summary(results: tuple[Result, ...]) -> Summary:
-    count = {verdict: sum(1 for one in results if one.verdict is verdict) for verdict in Verdict}
-    return Summary(count[Verdict.PASS], count[Verdict.DEGRADED], count[Verdict.FAIL], count[Verdict.UNKNOWN])
-
-
-def _overall(summary: Summary) -> Verdict:
-    if summary.fail:
-        return Verdict.FAIL
-    if summary.unknown:
-        return Verdict.UNKNOWN
-    return Verdict.DEGRADED if summary.degraded else Verdict.PASS
 
 
 def one_line(report: Report) -> str:

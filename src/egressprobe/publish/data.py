@@ -14,7 +14,7 @@ from egressprobe.report import Report, Result
 MAX_RESPONSE = 4 * 1000 * 1000
 
 
-def to_json(report: Report, *, indent: int = 2) -> str:
+def to_json(report: msgspec.Struct, *, indent: int = 2) -> str:
     return msgspec.json.format(msgspec.json.encode(report), indent=indent).decode()
 
 
@@ -25,7 +25,7 @@ def to_jsonl(report: Report) -> str:
     return "\n".join(lines)
 
 
-def to_yaml(report: Report) -> str:
+def to_yaml(report: msgspec.Struct) -> str:
     import yaml
 
     return yaml.safe_dump(msgspec.to_builtins(report), sort_keys=False, allow_unicode=True).rstrip("\n")
@@ -38,11 +38,12 @@ def from_json(text: str | bytes) -> Report:
 
 def response(report: Report, limit: int = MAX_RESPONSE) -> dict[str, Any]:
     """The report as a handler's answer, below `limit` bytes: chains go first, verdicts never."""
-    for step in (None, *_REDUCTIONS):
+    said = report.findings
+    for step in (None, *REDUCTIONS):
         if step is not None:
             results = tuple(step(one) for one in report.results)
             note = finding("REPORT_REDUCED", "details were left out to fit the response", {"limitBytes": limit})
-            report = replace(report, results=results, findings=(note,))
+            report = replace(report, results=results, findings=(*said, note))
         encoded = msgspec.json.encode(report)
         if len(encoded) < limit:
             break
@@ -80,4 +81,5 @@ def _verdict_only(one: Result) -> Result:
     return replace(_bare(one), findings=(), failure=None, forecast=None, availability=None)
 
 
-_REDUCTIONS = (_without_chains, _without_queries, _bare, _verdict_only)
+# From a whole result to a verdict; the first that fits is taken.
+REDUCTIONS = (_without_chains, _without_queries, _bare, _verdict_only)

@@ -5,36 +5,75 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedd
 One document a target and one a run. `EphemeralMetrics` shares no state between documents (Powertools'
 `Metrics` does). A target that could not be measured has no ProbeSuccess: not a 0, not a 1, but counted in
 TargetsUnknown; its line goes to the log instead. Delivery is at least once: alarm on MIN, never on SUM.
+
+Each series costs money each hour in which it is written, and so does each byte of a line. So with detail
+`target` a run in which every target was measured and none failed writes only the three series that alarms look
+at, and a passing target's line has its times and nothing else. A plan with more series than the cap gets one
+ProbeSuccess for all targets, under the dimensions that the alarm looks at.
 """
 
 import logging
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
+from egressprobe.catalog import finding
 from egressprobe.model import Verdict
-from egressprobe.report import Report, Result
+from egressprobe.report import Finding, Report, Result
 
 NAMESPACE = "EgressProbe"
+ALL_TARGETS = "all targets"
+# What one Metrics Insights alarm sees.
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-metrics-insights-limits.html
+MAX_SERIES = 500
 _UNSET = "unset"  # CloudWatch refuses empty dimension values
 _MAX_TEXT = 1000
+# What a passing target's line keeps.
+_LEAN = frozenset({"SubnetId", "callSeconds", "dnsMs", "connectMs", "tlsMs", "exchangeMs", "daysRemaining"})
 
 type Detail = Literal["target", "subnet"]
 
 logger = logging.getLogger("egressprobe")
 
 
-def publish(report: Report, *, detail: Detail = "target") -> None:
-    """Print the documents."""
+class Series(NamedTuple):
+    """Which series of ProbeSuccess there are; `cap` is how many there may be."""
+
+    detail: Detail = "target"
+    cap: int = MAX_SERIES
+
+    def many(self, targets: int, subnets: int) -> int:
+        return targets * (subnets if self.detail == "subnet" else 1)
+
+    def capped(self, targets: int, subnets: int) -> Finding | None:
+        """What to say when they are too many."""
+        many = self.many(targets, subnets)
+        if many <= self.cap:
+            return None
+        said = f"{many} series of ProbeSuccess would exceed the cap of {self.cap}; there is one for all targets"
+        return finding("METRIC_SERIES_CAPPED", said, {"series": many, "cap": self.cap})
+
+
+DEFAULT_SERIES = Series()
+
+
+def publish(report: Report, series: Series = DEFAULT_SERIES, *, one_series: bool = False) -> None:
+    """Print the documents. one_series: one ProbeSuccess for all targets, as also above the cap."""
     stamp = int(datetime.fromisoformat(report.started_at).timestamp() * 1000)
+    one_series = one_series or series.capped(len(report.results), 1) is not None
     for one in report.results:
         if one.verdict is Verdict.UNKNOWN:
             logger.warning("target not measured", extra=_metadata(report, one))
-        else:
-            _target(report, one, detail, stamp)
-    _run(report, stamp)
+        elif not one_series:
+            _target(report, one, series.detail, stamp)
+        elif one.verdict is not Verdict.PASS:
+            logger.warning("target not well", extra=_metadata(report, one))
+    if one_series and report.summary.measured:
+        metrics = _success(report, ALL_TARGETS, series.detail, stamp, ok=not report.summary.fail)
+        metrics.flush_metrics()
+    _run(report, stamp, whole=series.detail == "subnet")
 
 
 def _document(stamp: int, dimensions: dict[str, str | None]) -> EphemeralMetrics:
@@ -45,15 +84,21 @@ def _document(stamp: int, dimensions: dict[str, str | None]) -> EphemeralMetrics
     return metrics
 
 
-def _target(report: Report, one: Result, detail: Detail, stamp: int) -> None:
+def _success(report: Report, target: str, detail: Detail, stamp: int, *, ok: bool) -> EphemeralMetrics:
     at = report.vantage
-    dimensions = {"ClusterName": at.cluster_name, "Target": one.target.name}
+    dimensions = {"ClusterName": at.cluster_name, "Target": target}
     if detail == "subnet":
         dimensions["SubnetId"] = at.subnet_id
     metrics = _document(stamp, dimensions)
-    metrics.add_metric("ProbeSuccess", MetricUnit.Count, 0 if one.verdict is Verdict.FAIL else 1)
+    metrics.add_metric("ProbeSuccess", MetricUnit.Count, 1 if ok else 0)
+    return metrics
+
+
+def _target(report: Report, one: Result, detail: Detail, stamp: int) -> None:
+    metrics = _success(report, one.target.name, detail, stamp, ok=one.verdict is not Verdict.FAIL)
+    dimensions = {"Target", "SubnetId"} if detail == "subnet" else {"Target"}
     for key, value in _metadata(report, one).items():
-        if key not in dimensions:
+        if key not in dimensions and (one.verdict is not Verdict.PASS or key in _LEAN):
             metrics.add_metadata(key, value)
     metrics.flush_metrics()
 
@@ -86,15 +131,21 @@ def _metadata(report: Report, one: Result) -> dict[str, Any]:
     return {key: str(value) if isinstance(value, str) else value for key, value in seen.items() if value is not None}
 
 
-def _run(report: Report, stamp: int) -> None:
+def _run(report: Report, stamp: int, *, whole: bool) -> None:
+    """The run's own document; `whole`: every series, whether it says something or not."""
     at, s = report.vantage, report.summary
     metrics = _document(stamp, {"ClusterName": at.cluster_name, "SubnetId": at.subnet_id})
-    metrics.add_metric("TargetsPlanned", MetricUnit.Count, len(report.results))
-    metrics.add_metric("TargetsMeasured", MetricUnit.Count, s.passed + s.degraded + s.fail)
-    metrics.add_metric("TargetsFailed", MetricUnit.Count, s.fail)
+    metrics.add_metric("TargetsMeasured", MetricUnit.Count, s.measured)
     metrics.add_metric("TargetsUnknown", MetricUnit.Count, s.unknown)
     slowest = max((one.duration_ms for one in report.results), default=0.0)
-    metrics.add_metric("ProbeDuration", MetricUnit.Milliseconds, slowest)
+    rest = (
+        ("TargetsPlanned", MetricUnit.Count, len(report.results)),
+        ("TargetsFailed", MetricUnit.Count, s.fail),
+        ("ProbeDuration", MetricUnit.Milliseconds, slowest),
+    )
+    if whole or s.fail or s.unknown:
+        for name, unit, value in rest:
+            metrics.add_metric(name, unit, value)
     days = min(_days(report), default=None)
     if days is not None:
         metrics.add_metric("CertificateDaysRemaining", MetricUnit.Count, days)
