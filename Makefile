@@ -3,7 +3,13 @@
 PYTHON := .venv/bin/python
 SETUP := .venv/.ready
 
-.PHONY: help setup run test conformance check lint types docs docs-check lock-check build bench bench-peer lock clean
+.PHONY: help setup run test conformance check lint types docs docs-check lock-check template build bench bench-peer \
+  coldstart deploy destroy invoke package price lock clean
+
+# What the targets below are told: make deploy CLUSTER=prod TARGETS=targets.yaml
+ARCH := arm64
+STACK_TOOL := $(PYTHON) -m egressprobe.stack
+STACK_OPTIONS := $(if $(STACK),--stack $(STACK)) $(if $(REGION),--region $(REGION)) $(if $(YES),--yes)
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/	/' | expand -t 14
@@ -17,13 +23,13 @@ run: $(SETUP) ## Run the main job on the built-in lab: no AWS account, no root, 
 	@.venv/bin/egressprobe demo
 
 test: $(SETUP) build/probe/.ready ## Run the tests, those in network namespaces where the machine can
-	@scripts/isolated $(PYTHON) -m pytest $(ARGS)
+	@scripts/isolated $(PYTHON) -m pytest -q -n 2 $(ARGS)
 
 conformance: $(SETUP) ## The recorded kube-apiserver verdicts on real servers, with a table of agreement
 	@EGRESSPROBE_REQUIRE_ALL=1 scripts/isolated $(PYTHON) -m pytest -q tests/test_vectors_wire.py tests/test_vectors_tls.py
 
-check: $(SETUP) build/probe/.ready lint types docs-check lock-check ## Everything CI runs; ALLOW_SKIP=1 where namespaces are missing
-	@EGRESSPROBE_REQUIRE_ALL=1 scripts/isolated $(PYTHON) -m pytest $(ARGS)
+check: $(SETUP) build/probe/.ready lint types docs-check lock-check template ## Everything CI runs; ALLOW_SKIP=1 where namespaces are missing
+	@EGRESSPROBE_REQUIRE_ALL=1 scripts/isolated $(PYTHON) -m pytest -q -n 2 $(ARGS)
 
 lint: $(SETUP)
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check -q .
@@ -40,13 +46,40 @@ docs-check: $(SETUP)
 lock-check: $(SETUP)
 	@$(PYTHON) scripts/lockcheck.py
 
-build: build/probe/.ready ## Build the Probe's artifact for this machine's architecture
+template: .tools/stack/.ready ## sam validate --lint, cfn-lint and checkov on the template and what becomes of it
+	@scripts/template
 
-build/probe/.ready: $(SETUP) src/requirements.txt $(shell find src/egressprobe -name '*.py') scripts/build.py
+# The SAM CLI and checkov pin packages that ours and each other's do not agree with: an environment each.
+.tools/stack/.ready: $(SETUP) requirements/sam.txt requirements/checkov.txt scripts/stack-tools
+	@scripts/stack-tools
+
+build: $(SETUP) ## Build both artifacts to deploy (ARCH=arm64, TARGETS=FILE for the Planner)
+	@$(PYTHON) scripts/build.py --arch $(ARCH) $(if $(TARGETS),--targets $(TARGETS))
+
+build/probe/.ready: $(SETUP) $(wildcard src/*.txt) $(shell find src/egressprobe -name '*.py') scripts/build.py
 	@$(PYTHON) scripts/build.py
+
+deploy: build ## Deploy CLUSTER's stack with TARGETS=FILE (PARAMETERS="A=b ...", TAGS="a=b", STACK, REGION, PREFIX, YES=1)
+	@$(STACK_TOOL) deploy $(CLUSTER) --targets $(TARGETS) $(STACK_OPTIONS) $(if $(PREFIX),--prefix $(PREFIX)) \
+	  --parameters Architecture=$(subst amd64,x86_64,$(ARCH)) $(PARAMETERS) --tags $(TAGS)
+
+destroy: $(SETUP) ## Delete CLUSTER's stack and wait for Lambda's interfaces (STACK, REGION, YES=1)
+	@$(STACK_TOOL) destroy $(CLUSTER) $(STACK_OPTIONS)
+
+invoke: $(SETUP) ## Probe now from every subnet of CLUSTER's stack (NAMES="a b", STACK, REGION)
+	@.venv/bin/egressprobe invoke --stack $(or $(STACK),egressprobe-$(subst _,-,$(CLUSTER))) $(if $(REGION),--region $(REGION)) $(NAMES)
+
+package: build ## Expanded template and artifacts for StackSets (PREFIX, TARGETS; REGIONS="a b" uploads)
+	@$(STACK_TOOL) package --prefix $(PREFIX) --regions $(REGIONS)
+
+price: $(SETUP) ## What a stack costs a month (SUBNETS=3, TARGETS=20 or a file, DETAIL=target)
+	@$(STACK_TOOL) price --subnets $(or $(SUBNETS),3) --targets $(or $(TARGETS),20) --detail $(or $(DETAIL),target)
 
 bench: $(SETUP) ## Wall, CPU, memory and honesty of times on loopback, with figures
 	@$(PYTHON) bench/bench.py $(ARGS)
+
+coldstart: $(SETUP) build/probe/.ready ## Cold start of the built Probe beside an empty handler, with figures
+	@$(PYTHON) bench/coldstart.py
 
 bench-peer: $(SETUP) ## Side by side with blackbox_exporter (Debian: prometheus-blackbox-exporter), with figures
 	@scripts/isolated $(PYTHON) bench/peer.py
@@ -56,6 +89,10 @@ lock: ## Renew the locks (needs uv)
 	  -o requirements/dev.txt --custom-compile-command "make lock"
 	@uv pip compile pyproject.toml --python-version 3.13 --universal --generate-hashes -q \
 	  -c requirements/dev.txt -o src/requirements.txt --custom-compile-command "make lock"
+	@for tool in sam checkov; do uv pip compile requirements/$$tool.in --python-version 3.13 --universal --generate-hashes \
+	  -q -o requirements/$$tool.txt --custom-compile-command "make lock"; done
+	@uv pip compile pyproject.toml --extra planner --python-version 3.13 --universal --generate-hashes -q \
+	  -c requirements/dev.txt -o src/requirements-planner.txt --custom-compile-command "make lock"
 
 clean: ## Remove what was built and installed here
 	@rm -rf .venv .tools build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,35 +1,107 @@
-"""Build the Probe's artifact: its locked requirements and its code, compiled ahead.
+"""Build the artifacts of the Probe and the Planner: locked requirements and our code, compiled ahead.
 
 `unchecked-hash` bytecode is loaded without a look at the source: imports of a cold start take a third less.
-The lab and the command line stay out.
+Without --arch: for this machine, into build/probe and build/planner, to be tried out. With --arch: wheels of that
+architecture, and build/probe.zip and build/planner.zip, which template.yaml names. The zips are the same bytes for
+the same content, so that a deployment without a change changes nothing.
 """
 
+import argparse
 import compileall
+import json
 import py_compile
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-TARGET = ROOT / "build" / "probe"
-LEFT_OUT = shutil.ignore_patterns("__pycache__", "lab", "cli.py", "__main__.py", "targetsfile.py", "py.typed")
+BUILD = ROOT / "build"
+# What neither function has: the lab, the command line, the tools of the stack, the tables.
+_EVERYWHERE = (
+    "__pycache__",
+    "lab",
+    "stack",
+    "cli.py",
+    "__main__.py",
+    "targetsfile.py",
+    "py.typed",
+    "table.py",
+    "matrix.py",
+)
+LEFT_OUT = {"probe": (*_EVERYWHERE, "planner", "joined.py", "joint.py"), "planner": _EVERYWHERE}
+REQUIREMENTS = {"probe": "requirements.txt", "planner": "requirements-planner.txt"}
+# botocore knows 400 services; the Planner calls these.
+_SERVICES = {"eks", "scheduler", "lambda", "sts"}
+_WHEELS = {"arm64": "aarch64", "x86_64": "x86_64"}
+_LONG_AGO = (1980, 1, 1, 0, 0, 0)
 
 
 def main() -> int:
-    shutil.rmtree(TARGET, ignore_errors=True)
-    install = ["-m", "pip", "install", "-qq", "--no-compile", "--require-hashes", "--no-deps", "--target", str(TARGET)]
-    subprocess.run([sys.executable, *install, "-r", str(ROOT / "src" / "requirements.txt")], check=True)
-    shutil.copytree(ROOT / "src" / "egressprobe", TARGET / "egressprobe", ignore=LEFT_OUT)
-    for junk in (TARGET / "bin", *TARGET.rglob("__pycache__")):
-        shutil.rmtree(junk, ignore_errors=True)
-    mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
-    if not compileall.compile_dir(TARGET, quiet=1, invalidation_mode=mode):
-        return 1
-    size = sum(path.stat().st_size for path in TARGET.rglob("*") if path.is_file())
-    print(f"build/probe: {size / 1e6:.1f} MB unpacked")
-    (TARGET / ".ready").touch()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--arch", choices=sorted(_WHEELS))
+    parser.add_argument("--targets", help="targets file that the Planner carries")
+    options = parser.parse_args()
+    for name in LEFT_OUT:
+        target = BUILD / options.arch / name if options.arch else BUILD / name
+        if not build(name, target, options.arch, options.targets):
+            return 1
+        size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
+        print(f"{target.relative_to(ROOT)}: {size / 1e6:.1f} MB unpacked", end="")
+        if options.arch:
+            packed = pack(target, BUILD / f"{name}.zip")
+            print(f", {packed.stat().st_size / 1e6:.1f} MB packed", end="")
+        print()
     return 0
+
+
+def build(name: str, target: Path, arch: str | None, targets: str | None) -> bool:
+    """One artifact; False when something did not compile."""
+    shutil.rmtree(target, ignore_errors=True)
+    install = ["-m", "pip", "install", "-qq", "--no-compile", "--require-hashes", "--no-deps", "--target", str(target)]
+    if arch:
+        # Amazon Linux 2023 has glibc 2.34.
+        tags = [f"manylinux{glibc}_{_WHEELS[arch]}" for glibc in ("_2_34", "_2_28", "_2_17", "2014")]
+        install += ["--only-binary=:all:", "--implementation", "cp", "--python-version", "3.13"]
+        install += [word for tag in tags for word in ("--platform", tag)]
+    subprocess.run([sys.executable, *install, "-r", str(ROOT / "src" / REQUIREMENTS[name])], check=True)
+    left_out = shutil.ignore_patterns(*LEFT_OUT[name])
+    shutil.copytree(ROOT / "src" / "egressprobe", target / "egressprobe", ignore=left_out)
+    for junk in (target / "bin", *target.rglob("__pycache__"), *_services(target)):
+        shutil.rmtree(junk, ignore_errors=True)
+    if name == "planner" and targets:
+        compile_targets(targets, target / "egressprobe" / "planner" / "targets.json")
+    mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+    done = compileall.compile_dir(target, quiet=1, invalidation_mode=mode, stripdir=str(target), prependdir="/var/task")
+    (target / ".ready").touch()
+    return bool(done)
+
+
+def _services(target: Path) -> list[Path]:
+    known = [path for path in (target / "botocore" / "data").glob("*") if path.is_dir()]
+    return [path for path in known if path.name not in _SERVICES]
+
+
+def compile_targets(source: str, place: Path) -> None:
+    """The targets file, checked, as the Planner reads it."""
+    from egressprobe.planner.inventory import as_document, read_inventory
+    from egressprobe.targetsfile import read_file
+
+    place.write_text(json.dumps(as_document(read_inventory(read_file(source))), indent=1))
+
+
+def pack(source: Path, archive: Path) -> Path:
+    """A zip whose bytes follow from the content alone."""
+    archive.unlink(missing_ok=True)
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+        for path in sorted(source.rglob("*")):
+            if path.is_file() and path.name != ".ready":
+                entry = zipfile.ZipInfo(str(path.relative_to(source)), _LONG_AGO)
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                entry.external_attr = (0o755 if path.suffix == ".so" else 0o644) << 16
+                packed.writestr(entry, path.read_bytes())
+    return archive
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The Lambda's requirements are a part of the development lock: same packages, same versions, same hashes."""
+"""The functions' requirements are a part of the development lock: same packages, same versions, same hashes."""
 
 import re
 import sys
@@ -13,14 +13,15 @@ def pins(name: str) -> dict[str, str]:
 
 
 def main() -> int:
-    whole, part = pins("requirements/dev.txt"), pins("src/requirements.txt")
-    wrong = [f"{name} {version}" for name, version in part.items() if whole.get(name) != version]
-    text = (ROOT / "src/requirements.txt").read_text()
-    if "boto" in text:
-        wrong.append("boto3 has no place in the probe")
-    if not part or wrong:
-        print(f"src/requirements.txt is not a part of requirements/dev.txt: {', '.join(wrong)}; run make lock")
-        return 1
+    whole = pins("requirements/dev.txt")
+    for name in ("src/requirements.txt", "src/requirements-planner.txt"):
+        part = pins(name)
+        wrong = [f"{package} {version}" for package, version in part.items() if whole.get(package) != version]
+        if ("boto3" in part) is not ("planner" in name):
+            wrong.append("boto3 belongs to the Planner and has no place in the probe")
+        if not part or wrong:
+            print(f"{name} is not a part of requirements/dev.txt: {', '.join(wrong)}; run make lock")
+            return 1
     return 0
 
 

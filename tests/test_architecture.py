@@ -14,7 +14,7 @@ FLOORS = (
     {"model", "x509names", "dnsmessage", "urls"},
     {"x509ext"},
     {"x509", "report", "inputs", "lookup", "wire", "trust"},
-    {"hostname", "constraints", "policies", "pem", "stream", "resolve", "rules", "catalog", "apiserver"},
+    {"hostname", "constraints", "policies", "pem", "stream", "resolve", "rules", "catalog", "apiserver", "joined"},
     {"goverify", "godial", "orders", "connect", "targetspec"},
     {"signatures", "forecast", "slots", "plan"},
     {"case"},
@@ -28,7 +28,8 @@ FLOORS = (
     {"oidcprobe", "availability", "run"},
     {"doctor"},
     {"handler"},
-    {"lab"},
+    {"planner"},
+    {"lab", "stack"},
     {"cli"},
     {"__main__"},
 )
@@ -88,7 +89,7 @@ def test_the_pure_floors_touch_no_socket():
         "pem",
     }
     pure |= {"forecast", "orders", "godial", "diagnose", "apiserver", "catalog", "dnsmessage", "kubeversion"}
-    pure |= {"case", "findings", "middlebox", "interception", "aggregation"}
+    pure |= {"case", "findings", "middlebox", "interception", "aggregation", "joined"}
     for module, path in _modules():
         if module in pure:
             names = {

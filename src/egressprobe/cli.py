@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from egressprobe import __version__
-from egressprobe.inputs import InputError
+from egressprobe.inputs import AwsError, InputError
+from egressprobe.joined import Joined
 from egressprobe.kubeversion import DEFAULT_KUBE_VERSION, HELLOS
 from egressprobe.model import Kind, Plan, Verdict
 from egressprobe.plan import read_plan, target_from_url
@@ -46,6 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InputError as error:
         _say(f"egressprobe: {error}")
         return BAD_INPUT
+    except AwsError as error:
+        _say(f"egressprobe: {error}")
+        return OUR_ERROR
     except BrokenPipeError:
         with suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -86,6 +90,13 @@ def _parser() -> _Parser:
     run.add_argument("--concurrency", type=int, default=10, metavar="N", help="targets in flight, 1..100 (default: 10)")
     _format(run)
     run.set_defaults(command=_run)
+
+    invoke = commands.add_parser("invoke", help="probe now from every subnet of a deployed stack, by its Planner")
+    invoke.add_argument("targets", metavar="TARGET", nargs="*", help="names of the stack's inventory (default: all)")
+    invoke.add_argument("--stack", required=True, metavar="NAME", help="the CloudFormation stack")
+    invoke.add_argument("--region", help="default: AWS_REGION or the profile's")
+    invoke.add_argument("-o", "--output", choices=("table", "json", "yaml"), default="table", help="default: table")
+    invoke.set_defaults(command=_invoke)
 
     explain = commands.add_parser("explain", help="what a code means, how to confirm it, how to mend it")
     explain.add_argument("code", metavar="CODE", nargs="?", help="a failure or finding; without one: list them all")
@@ -138,6 +149,16 @@ def _run(options: argparse.Namespace) -> int:
     report = asyncio.run(work())
     print(render(report, options.output, sys.stdout))
     return _EXIT[report.verdict]
+
+
+def _invoke(options: argparse.Namespace) -> int:
+    from egressprobe.stack.invoke import invoke
+
+    joined = invoke(options.stack, options.targets, options.region)
+    for one in joined.refused:
+        _say(f"egressprobe: «{one.name}» {one.why}")
+    print(render_joined(joined, options.output, sys.stdout))
+    return BAD_INPUT if joined.refused and joined.verdict is Verdict.PASS else _EXIT[joined.verdict]
 
 
 def _plan(options: argparse.Namespace) -> Plan:
@@ -214,9 +235,25 @@ def render(report: Report, form: str, stream: IO[str]) -> str:
             return data.to_yaml(report)
         case "jsonl":
             return data.to_jsonl(report)
+    return table.to_table(report, **_on(stream))
+
+
+def render_joined(joined: Joined, form: str, stream: IO[str]) -> str:
+    """The answer of every subnet, as `render` does one's."""
+    from egressprobe.publish import data, matrix
+
+    match form:
+        case "json":
+            return data.to_json(joined)
+        case "yaml":
+            return data.to_yaml(joined)
+    return matrix.to_matrix(joined, **_on(stream))
+
+
+def _on(stream: IO[str]) -> dict[str, Any]:
     terminal = stream.isatty()
     width = shutil.get_terminal_size().columns if terminal else None
-    return table.to_table(report, colour=terminal and not os.environ.get("NO_COLOR"), width=width)
+    return {"colour": terminal and not os.environ.get("NO_COLOR"), "width": width}
 
 
 # -- explain, demo ------------------------------------------------------------------------------------------

@@ -22,6 +22,10 @@ class InputError(ValueError):
         super().__init__(f"{place}: {said}" if place else said)
 
 
+class AwsError(RuntimeError):
+    """AWS refused or could not be reached, or a function failed: one line, in AWS's words."""
+
+
 def convert[T](raw: object, wanted: type[T], place: str) -> T:
     """Typed by msgspec, its complaint turned into a place and a sentence."""
     try:

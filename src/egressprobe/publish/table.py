@@ -14,13 +14,13 @@ from egressprobe.failure import Phase
 from egressprobe.model import Attempt, Impact, Verdict
 from egressprobe.report import Report, Result
 
-_COLOURS = {Verdict.PASS: "32", Verdict.DEGRADED: "33", Verdict.FAIL: "31", Verdict.UNKNOWN: "35"}
-_SHOWN = {Verdict.PASS: "pass", Verdict.DEGRADED: "DEGRADED", Verdict.FAIL: "FAIL", Verdict.UNKNOWN: "UNKNOWN"}
+COLOURS = {Verdict.PASS: "32", Verdict.DEGRADED: "33", Verdict.FAIL: "31", Verdict.UNKNOWN: "35"}
+SHOWN = {Verdict.PASS: "pass", Verdict.DEGRADED: "DEGRADED", Verdict.FAIL: "FAIL", Verdict.UNKNOWN: "UNKNOWN"}
 # What needs a person stands last, next to the prompt.
-_ORDER = (Verdict.PASS, Verdict.DEGRADED, Verdict.UNKNOWN, Verdict.FAIL)
+ORDER = (Verdict.PASS, Verdict.DEGRADED, Verdict.UNKNOWN, Verdict.FAIL)
 _HEADS = ("VERDICT", "KIND", "TARGET", "DNS", "CONNECT", "TLS", "HTTP", "A FRESH CALL")
 _PHASES = (Phase.RESOLVE, Phase.CONNECT, Phase.TLS, Phase.HTTP)
-_MAX_NAME = 44
+MAX_NAME = 44
 _IMPACTS = {
     Impact.BLOCKS: "requests that need it are refused",
     Impact.BYPASSES: "the check is skipped, requests go through unchecked",
@@ -47,22 +47,22 @@ class Style(NamedTuple):
 def to_table(report: Report, *, colour: bool = False, width: int | None = None) -> str:
     """The table; `width`: columns of a terminal to fold long explanations to, None leaves them whole."""
     style = Style(colour)
-    ordered = sorted(report.results, key=lambda one: _ORDER.index(one.verdict))
+    ordered = sorted(report.results, key=lambda one: ORDER.index(one.verdict))
     rows = [(_row(one), one) for one in ordered]
     widths = [max(len(head), *(len(row[i]) for row, _ in rows), 0) for i, head in enumerate(_HEADS)]
     lines = [style.paint(_line(_HEADS, widths), "2")]
     for row, one in rows:
         text = _line(row, widths)
-        lines.append(style.paint(text[: widths[0]], _COLOURS[one.verdict]) + text[widths[0] :])
-        for label, said in _details(one):
-            lines += _indented(style, label, said, width)
+        lines.append(style.paint(text[: widths[0]], COLOURS[one.verdict]) + text[widths[0] :])
+        for label, said in details(one):
+            lines += indented(style, label, said, width)
     footer = _footer(report)
     if width:
         footer = (part for line in footer for part in textwrap.wrap(line, width, break_on_hyphens=False))
     return "\n".join((*lines, "", *footer))
 
 
-def _indented(style: Style, label: str, said: str, width: int | None) -> Iterator[str]:
+def indented(style: Style, label: str, said: str, width: int | None) -> Iterator[str]:
     """One explanation. What kube-apiserver logs is never folded: it is there to be pasted into a search box."""
     folded = [said]
     if width and label != "apiserver" and len(said) + _INDENT > width:
@@ -79,8 +79,8 @@ def _line(cells: tuple[str, ...], widths: list[int]) -> str:
 
 def _row(one: Result) -> tuple[str, ...]:
     name = one.target.name
-    shown = name if len(name) <= _MAX_NAME else name[: _MAX_NAME - 1] + "…"
-    return (_SHOWN[one.verdict], one.target.kind, shown, *_times(one), _call(one))
+    shown = name if len(name) <= MAX_NAME else name[: MAX_NAME - 1] + "…"
+    return (SHOWN[one.verdict], one.target.kind, shown, *_times(one), _call(one))
 
 
 def _times(one: Result) -> tuple[str, ...]:
@@ -96,7 +96,7 @@ def _times(one: Result) -> tuple[str, ...]:
         best.tls.duration_ms if best and best.tls else None,
         http,
     )
-    cells = [_NONE if value is None else _ms(value) for value in values]
+    cells = [_NONE if value is None else ms(value) for value in values]
     if broken is not None:
         at = _PHASES.index(broken)
         went_well = best is not None and best.failure is None and broken in (Phase.CONNECT, Phase.TLS)
@@ -108,7 +108,7 @@ def _progress(attempt: Attempt) -> tuple[bool, bool, bool]:
     return (attempt.failure is None, attempt.tls is not None, attempt.connect_ms is not None)
 
 
-def _ms(value: float) -> str:
+def ms(value: float) -> str:
     if value >= 1000:
         return f"{value / 1000:.1f}s"
     return f"{value:.0f}ms" if value >= 10 else f"{value:.1f}ms" if value >= 0.1 else "<0.1ms"
@@ -121,13 +121,13 @@ def _call(one: Result) -> str:
             return {Verdict.PASS: "is blocked", Verdict.FAIL: "is NOT blocked"}.get(one.verdict, "cannot be told")
         return "cannot be told"
     verb = "passes in" if predicted.outcome == "pass" else "fails after"
-    text = f"{verb} {_ms(predicted.seconds * 1e3)}"
+    text = f"{verb} {ms(predicted.seconds * 1e3)}"
     if 0 < predicted.share < 1:
         text += f"; {predicted.share:.0%} of calls pass"
     return text
 
 
-def _details(one: Result) -> Iterator[tuple[str, str]]:
+def details(one: Result) -> Iterator[tuple[str, str]]:
     if one.verdict is Verdict.PASS:
         yield from (("note", found.summary) for found in one.findings)
         return

@@ -1,0 +1,32 @@
+"""What the Planner reads of the cluster, and nothing more. The only place that knows EKS's answer."""
+
+from typing import Any, NamedTuple
+
+from egressprobe.kubeversion import nearest
+
+
+class Cluster(NamedTuple):
+    """mode: controlPlaneEgressMode as it is called, `unknown` where EKS does not say; any value is passed on."""
+
+    version: str
+    ip_family: str
+    mode: str
+    status: str
+
+
+def read_cluster(client: Any, name: str) -> Cluster:
+    """DescribeCluster. Raises botocore's exceptions."""
+    found = client.describe_cluster(name=name)["cluster"]
+    network = found.get("kubernetesNetworkConfig") or {}
+    vpc = found.get("resourcesVpcConfig") or {}
+    return Cluster(
+        version=found.get("version", ""),
+        ip_family=network.get("ipFamily") or "ipv4",
+        mode=vpc.get("controlPlaneEgressMode") or "unknown",
+        status=found.get("status", ""),
+    )
+
+
+def facts(cluster: Cluster) -> dict[str, Any]:
+    """What of it goes into a plan."""
+    return {"kubeVersion": nearest(cluster.version), "ipFamily": cluster.ip_family}

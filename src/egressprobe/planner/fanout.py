@@ -1,0 +1,104 @@
+"""Every probe at once, over Lambda's Invoke API, and what each of them said.
+
+A probe that fails, is throttled, or answers nonsense is an error of its own subnet and of nothing else.
+"""
+
+import json
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import msgspec
+
+from egressprobe.joined import Heard
+from egressprobe.report import Report
+
+# Functions being waited for at once: 16 subnets and two parts of a large plan each.
+MAX_AT_ONCE = 32
+# An account short of concurrency frees some within seconds. Seconds before each further try.
+_TRIES = (1.0, 2.0, 4.0)
+
+
+class Probe(NamedTuple):
+    """One probe function and where it stands."""
+
+    slot: int
+    subnet_id: str
+    availability_zone: str
+    function: str
+
+
+class _Wire(Report, frozen=True, rename="camel"):
+    """What a probe sends: a report, and why it is empty where nothing was probed."""
+
+    error: dict[str, str] | None = None
+
+
+class _Answer(NamedTuple):
+    report: Report | None = None
+    error: str | None = None
+
+
+def ask(client: Any, probes: Sequence[Probe], plans: Sequence[dict[str, Any]]) -> list[Heard]:
+    """Each plan to each probe; a `Heard` a probe, in their order."""
+    pairs = [(probe, plan) for probe in probes for plan in plans]
+    with ThreadPoolExecutor(min(MAX_AT_ONCE, max(len(pairs), 1))) as pool:
+        answers = list(pool.map(lambda pair: _report(client, *pair), pairs))
+    return [_heard(probe, answers[i * len(plans) : (i + 1) * len(plans)]) for i, probe in enumerate(probes)]
+
+
+def ask_doctor(client: Any, probes: Sequence[Probe]) -> dict[str, Any]:
+    """What the platform is like in each subnet, by subnet id."""
+
+    def one(probe: Probe) -> Any:
+        body, error = _invoke(client, probe.function, {"action": "doctor"})
+        return {"error": error} if error else json.loads(body)
+
+    with ThreadPoolExecutor(MAX_AT_ONCE) as pool:
+        return dict(zip((probe.subnet_id for probe in probes), pool.map(one, probes), strict=True))
+
+
+def _heard(probe: Probe, answers: Iterable[_Answer]) -> Heard:
+    answers = list(answers)
+    errors = dict.fromkeys(one.error for one in answers if one.error)
+    return Heard(
+        probe.subnet_id,
+        probe.availability_zone,
+        tuple(one.report for one in answers if one.report),
+        "; ".join(error for error in errors if error) or None,
+    )
+
+
+def _report(client: Any, probe: Probe, plan: dict[str, Any]) -> _Answer:
+    """Decoded straight into structs: 16 answers of 4 MB as dictionaries would not fit the function."""
+    body, error = _invoke(client, probe.function, plan)
+    if error:
+        return _Answer(error=error)
+    try:
+        report = msgspec.json.decode(body, type=_Wire)
+    except msgspec.DecodeError as odd:
+        return _Answer(error=f"the probe's answer is no report: {odd}")
+    if report.error:
+        return _Answer(error=f"{report.error.get('code')}: {report.error.get('message')}")
+    return _Answer(report=Report(**{field: getattr(report, field) for field in Report.__struct_fields__}))
+
+
+def _invoke(client: Any, function: str, event: dict[str, Any]) -> tuple[bytes, str | None]:
+    """The function's answer, or why there is none."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    payload = json.dumps(event).encode()
+    for pause in (*_TRIES, None):
+        try:
+            answer = client.invoke(FunctionName=function, InvocationType="RequestResponse", Payload=payload)
+            body: bytes = answer["Payload"].read()
+            failed = answer.get("FunctionError")
+            return body, f"the function failed: {body[:500].decode('utf-8', 'replace')}" if failed else None
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "TooManyRequestsException" or pause is None:
+                return b"", f"the function could not be invoked: {error}"
+            time.sleep(pause)
+        except BotoCoreError as error:
+            return b"", f"the function could not be invoked: {error}"
+    raise AssertionError("unreachable")

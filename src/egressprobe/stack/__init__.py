@@ -1,0 +1,1 @@
+"""The stack's tools: expand the template, deploy, destroy, package, price. They run on a person's machine or in CI."""

@@ -1,0 +1,51 @@
+"""`egressprobe invoke`: ask a stack's Planner for a probe from every subnet, now.
+
+The caller needs `cloudformation:DescribeStacks` on the stack and `lambda:InvokeFunction` on the Planner, nothing else:
+who may invoke a probe itself has network access with the cluster's security groups.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from egressprobe.inputs import AwsError, InputError
+from egressprobe.joined import Joined
+from egressprobe.stack.formation import outputs
+
+# The Planner's own limit (template.yaml) and the way there.
+_SECONDS = 310
+
+
+def invoke(stack: str, targets: Sequence[str], region: str | None, session: Any = None) -> Joined:
+    """The joined report. Raises InputError for a stack or targets that are not there, AwsError for the rest."""
+    try:
+        import boto3
+        from botocore.config import Config
+        from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
+    except ImportError:
+        raise InputError("", "boto3 is missing: pip install 'egressprobe[cli]'") from None
+    event: dict[str, Any] = {"action": "probe"} | ({"targets": list(targets)} if targets else {})
+    try:
+        session = session or boto3.Session(region_name=region)
+        said = outputs(session.client("cloudformation"), stack)
+        # One try: a second would probe again.
+        once = Config(read_timeout=_SECONDS, retries={"total_max_attempts": 1})
+        planner = session.client("lambda", config=once)
+        answer = planner.invoke(FunctionName=said["PlannerFunction"], Payload=json.dumps(event).encode())
+        body = answer["Payload"].read()
+    except NoRegionError:
+        raise InputError("--region", "is missing, and neither AWS_REGION nor the profile names one") from None
+    except (BotoCoreError, ClientError) as error:
+        raise AwsError(str(error)) from error
+    return _read(body, failed=bool(answer.get("FunctionError")))
+
+
+def _read(body: bytes, *, failed: bool) -> Joined:
+    if failed:
+        raise AwsError(f"the Planner failed: {body[:500].decode('utf-8', 'replace')}")
+    decoded = json.loads(body)
+    if "error" in decoded:
+        raise InputError("", str(decoded["error"].get("message", decoded["error"])))
+    return msgspec.convert(decoded, Joined)

@@ -1,0 +1,229 @@
+"""CloudWatch in small: metric series, Metrics Insights queries, metric alarms, composite alarms with a suppressor.
+
+Follows the documented rules; test_alarms.py checks the worked examples of
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html first.
+"""
+
+import re
+from collections import defaultdict
+from typing import Any, NamedTuple
+
+# "CloudWatch retrieves a higher number of data points than Evaluation Periods"; its examples show two more.
+_EXTRA = 2
+_MINUTE = 60
+MISSING = None
+
+
+class Store:
+    """Series by namespace, metric and exact dimensions; values by minute."""
+
+    def __init__(self):
+        self._series = defaultdict(lambda: defaultdict(list))
+
+    def add(self, namespace: str, metric: str, dimensions: dict[str, str], at: float, value: float) -> None:
+        self._series[namespace, metric, frozenset(dimensions.items())][int(at) // _MINUTE].append(value)
+
+    def add_document(self, document: dict[str, Any], at: float) -> None:
+        """One document of embedded metric format."""
+        for directive in document["_aws"]["CloudWatchMetrics"]:
+            for names in directive["Dimensions"]:
+                dimensions = {name: document[name] for name in names}
+                for metric in directive["Metrics"]:
+                    for value in document[metric["Name"]]:
+                        self.add(directive["Namespace"], metric["Name"], dimensions, at, value)
+
+    def series(self, namespace: str, metric: str) -> dict[frozenset, dict[int, list[float]]]:
+        return {key[2]: found for key, found in self._series.items() if key[:2] == (namespace, metric)}
+
+
+_STATISTICS = {"MIN": min, "MAX": max, "SUM": sum, "Minimum": min, "Maximum": max, "Sum": sum, "SampleCount": len}
+_QUERY = re.compile(
+    r"SELECT (MIN|MAX|SUM)\((\w+)\) FROM SCHEMA\(\"(\w+)\", ([\w, ]+)\) WHERE (\w+) = '([^']*)' "
+    r"GROUP BY ([\w, ]+) ORDER BY \1\(\) (?:ASC|DESC)"
+)
+
+
+class MetricAlarm:
+    """One AWS::CloudWatch::Alarm; `evaluate` at the end of each minute."""
+
+    def __init__(self, properties: dict[str, Any], store: Store):
+        self.name = properties["AlarmName"]
+        self._p, self._store = properties, store
+        self.state = "INSUFFICIENT_DATA"
+        self.contributors: set[frozenset] = set()
+        warm_up = properties.get("WarmUpConfiguration", {})
+        self._warm_until = warm_up.get("WarmUpPeriodDurationInMinutes", 0) * 60
+        [query] = properties.get("Metrics", [{}])
+        self._query = query.get("Expression")
+        self.period = int(query.get("Period") or properties["Period"])
+
+    def evaluate(self, now: int) -> None:
+        if self._query:
+            found = {key: self._verdict(points) for key, points in self._grouped(now).items()}
+            self.contributors = {key for key, state in found.items() if state == "ALARM"}
+            self.state = "ALARM" if self.contributors else "OK" if found else self._verdict([MISSING] * self._range)
+            return
+        points = self._single(now)
+        full = sum(point is not MISSING for point in points) >= int(self._p["EvaluationPeriods"])
+        if full:
+            self._warm_until = 0
+        self.state = "INSUFFICIENT_DATA" if now < self._warm_until else self._verdict(points)
+
+    @property
+    def _range(self) -> int:
+        return int(self._p["EvaluationPeriods"]) + _EXTRA
+
+    def _single(self, now: int) -> list[float | None]:
+        wanted = frozenset((one["Name"], one["Value"]) for one in self._p["Dimensions"])
+        found = self._store.series(self._p["Namespace"], self._p["MetricName"]).get(wanted, {})
+        return self._points(found, now, self._p["Statistic"])
+
+    def _grouped(self, now: int) -> dict[frozenset, list[float | None]]:
+        match = _QUERY.fullmatch(self._query)
+        assert match, self._query
+        statistic, metric, namespace, schema, where, is_, by = match.groups()
+        groups = defaultdict(lambda: defaultdict(list))
+        for dimensions, values in self._store.series(namespace, metric).items():
+            known = dict(dimensions)
+            # SCHEMA takes metrics with exactly these dimensions.
+            if set(known) != set(schema.split(", ")) or known[where] != is_:
+                continue
+            group = groups[frozenset((name, known[name]) for name in by.split(", "))]
+            for at, some in values.items():
+                group[at] += some
+        found = {key: self._points(values, now, statistic) for key, values in groups.items()}
+        return {key: points for key, points in found.items() if any(point is not MISSING for point in points)}
+
+    def _points(self, values: dict[int, list[float]], now: int, statistic: str) -> list[float | None]:
+        """One value a period, oldest first, of the periods that are over."""
+        last = now // self.period
+        points = []
+        for index in range(last - self._range, last):
+            minutes = range(index * self.period // _MINUTE, (index + 1) * self.period // _MINUTE)
+            some = [value for minute in minutes for value in values.get(minute, ())]
+            points.append(_STATISTICS[statistic](some) if some else MISSING)
+        return points
+
+    def _verdict(self, points: list[float | None]) -> str:
+        return verdict(
+            [point if point is MISSING else self._breaches(point) for point in points],
+            periods=int(self._p["EvaluationPeriods"]),
+            wanted=int(self._p.get("DatapointsToAlarm", self._p["EvaluationPeriods"])),
+            missing=self._p["TreatMissingData"],
+        )
+
+    def _breaches(self, value: float) -> bool:
+        threshold = float(self._p["Threshold"])
+        return {
+            "LessThanThreshold": value < threshold,
+            "GreaterThanThreshold": value > threshold,
+            "GreaterThanOrEqualToThreshold": value >= threshold,
+        }[self._p["ComparisonOperator"]]
+
+
+def verdict(points: list[bool | None], *, periods: int, wanted: int, missing: str) -> str:
+    """The documented table: real data points first, the newest; what is still lacking is filled in."""
+    real = [point for point in points if point is not MISSING][-periods:]
+    lacking = {"breaching": periods - len(real), "notBreaching": 0}[missing]
+    return "ALARM" if sum(real) + lacking >= wanted else "OK"
+
+
+class Notice(NamedTuple):
+    """What a person gets."""
+
+    at: int
+    alarm: str
+    state: str
+    topics: tuple[str, ...]
+
+
+class CompositeAlarm:
+    """One AWS::CloudWatch::CompositeAlarm."""
+
+    def __init__(self, properties: dict[str, Any], suppressor: str | None):
+        self.name = properties["AlarmName"]
+        self.state = "OK"
+        self._p, self._suppressor = properties, suppressor
+        self._told, self._changed, self._held_until = "OK", 0, 0
+
+    def evaluate(self, now: int, states: dict[str, str]) -> Notice | None:
+        state = "ALARM" if _rule(self._p["AlarmRule"], states) else "OK"
+        if state != self.state:
+            self.state, self._changed = state, now
+        if self._suppressor is not None:
+            if states[self._suppressor] == "ALARM":
+                self._held_until = now + int(self._p["ActionsSuppressorExtensionPeriod"])
+                return None
+            if now < self._held_until or now < self._changed + int(self._p["ActionsSuppressorWaitPeriod"]):
+                return None
+        if self.state == self._told:
+            return None
+        self._told = self.state
+        actions = self._p["AlarmActions" if self.state == "ALARM" else "OKActions"]
+        return Notice(now, self.name, self.state, tuple(actions))
+
+
+def _rule(text: str, states: dict[str, str]) -> bool:
+    """AlarmRule: ALARM("name"), AND, OR, NOT, parentheses. Every name must exist."""
+    words = re.findall(r'ALARM\("[^"]+"\)|AND|OR|NOT|[()]', text)
+    assert "".join(words).replace(" ", "") == text.replace(" ", ""), text
+
+    def alternatives() -> bool:
+        found = conjunction()
+        while words and words[0] == "OR":
+            words.pop(0)
+            found = conjunction() or found
+        return found
+
+    def conjunction() -> bool:
+        found = one()
+        while words and words[0] == "AND":
+            words.pop(0)
+            found = one() and found
+        return found
+
+    def one() -> bool:
+        word = words.pop(0)
+        if word == "NOT":
+            return not one()
+        if word == "(":
+            found = alternatives()
+            assert words.pop(0) == ")"
+            return found
+        return states[word[len('ALARM("') : -len('")')]] == "ALARM"
+
+    found = alternatives()
+    assert not words
+    return found
+
+
+class CloudWatch:
+    """All alarms of a rendered stack over one store."""
+
+    def __init__(self, rendered):
+        self.store = Store()
+        self.metric = {n: MetricAlarm(p, self.store) for n, p in rendered.of("AWS::CloudWatch::Alarm").items()}
+        composites = rendered.of("AWS::CloudWatch::CompositeAlarm")
+        # What others refer to is evaluated first.
+        order = sorted(composites, key=lambda name: (name != "ProbeBroken", name))
+        self.composite = {
+            name: CompositeAlarm(
+                composites[name], composites[name].get("ActionsSuppressor", "").rpartition(":alarm:")[2] or None
+            )
+            for name in order
+        }
+        self.notices: list[Notice] = []
+        self._actions = {n: p.get("AlarmActions", []) for n, p in rendered.of("AWS::CloudWatch::Alarm").items()}
+
+    def evaluate(self, now: int) -> None:
+        for name, alarm in self.metric.items():
+            before = alarm.state
+            alarm.evaluate(now)
+            if self._actions[name] and alarm.state == "ALARM" != before:
+                self.notices.append(Notice(now, alarm.name, "ALARM", tuple(self._actions[name])))
+        states = {alarm.name: alarm.state for alarm in self.metric.values()}
+        for alarm in self.composite.values():
+            notice = alarm.evaluate(now, states)
+            states[alarm.name] = alarm.state
+            if notice:
+                self.notices.append(notice)

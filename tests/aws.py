@@ -1,0 +1,131 @@
+"""AWS on loopback: moto for what it has, Lambda's Invoke API in front of functions of ours, and a record of every call
+as IAM would see it: (who, action, resource, context). A call that is not in the table fails the test.
+"""
+
+import json
+import re
+import threading
+from collections.abc import Callable
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs, unquote
+
+from moto.server import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import make_server
+
+from tests.cloudformation import ACCOUNT, REGION
+
+ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_REGION": REGION,
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+
+class Call(NamedTuple):
+    """One request that IAM decides on."""
+
+    action: str
+    resource: str
+    context: tuple[tuple[str, str], ...] = ()
+
+
+_ARN = f"arn:aws:{{}}:{REGION}:{ACCOUNT}:{{}}"
+# method, path -> action, resource; {0} is the path's group, {group} the schedule group of the request
+_TABLE = (
+    ("GET", r"/clusters/([^/]+)", "eks:DescribeCluster", _ARN.format("eks", "cluster/{0}")),
+    ("GET", r"/schedules", "scheduler:ListSchedules", "*"),
+    ("GET", r"/schedules/([^/]+)", "scheduler:GetSchedule", _ARN.format("scheduler", "schedule/{group}/{0}")),
+    ("POST", r"/schedules/([^/]+)", "scheduler:CreateSchedule", _ARN.format("scheduler", "schedule/{group}/{0}")),
+    ("PUT", r"/schedules/([^/]+)", "scheduler:UpdateSchedule", _ARN.format("scheduler", "schedule/{group}/{0}")),
+    ("DELETE", r"/schedules/([^/]+)", "scheduler:DeleteSchedule", _ARN.format("scheduler", "schedule/{group}/{0}")),
+    ("POST", r"/2015-03-31/functions/([^/]+)/invocations", "lambda:InvokeFunction", "{0}"),
+)
+
+
+class Aws:
+    """`calls`: what was asked, in order. `functions`: ARN -> bytes in, bytes out. `before`: sees each call first."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        self.functions: dict[str, Callable[[bytes], bytes]] = {}
+        self.before: Callable[[Call], tuple[int, str] | None] = lambda _: None
+        self.url = ""
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._lock = threading.Lock()
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        body = environ["wsgi.input"].read(length)
+        call = _call(environ, body)
+        if call is None:
+            start_response("501 Not Implemented", [])
+            return [b"not in tests/aws.py's table"]
+        calls = [call, *_passed_role(call, body)]
+        with self._lock:
+            self.calls += calls
+        refused = self.before(call)
+        if refused:
+            status, code = refused
+            start_response(f"{status} refused", [("x-amzn-ErrorType", code), ("Content-Type", "application/json")])
+            return [json.dumps({"__type": code, "Message": f"{code} by the test"}).encode()]
+        if call.action == "lambda:InvokeFunction":
+            return self._invoke(call.resource, body, start_response)
+        import io
+
+        environ["wsgi.input"] = io.BytesIO(body)
+        return self._moto(environ, start_response)
+
+    def _invoke(self, arn: str, body: bytes, start_response: Any) -> list[bytes]:
+        """https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html"""
+        if arn not in self.functions:
+            start_response("404 Not Found", [("x-amzn-ErrorType", "ResourceNotFoundException")])
+            return [json.dumps({"Message": f"Function not found: {arn}"}).encode()]
+        answer = self.functions[arn](body)
+        failed = b'"errorType"' in answer[:2000] and b'"errorMessage"' in answer[:2000]
+        start_response("200 OK", [("X-Amz-Function-Error", "Unhandled")] if failed else [])
+        return [answer]
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        return [(call.action, call.resource) for call in self.calls]
+
+
+def _call(environ: dict[str, Any], body: bytes) -> Call | None:
+    query = parse_qs(environ.get("QUERY_STRING", ""))
+    path = unquote(environ["PATH_INFO"])
+    for method, pattern, action, resource in _TABLE:
+        match = re.fullmatch(pattern, path)
+        if match and method == environ["REQUEST_METHOD"]:
+            said = json.loads(body) if method in ("POST", "PUT") and "schedules" in path else {}
+            group = said.get("GroupName") or query.get("groupName", ["default"])[0]
+            return Call(action, resource.format(*match.groups(), group=group))
+    return None
+
+
+def _passed_role(call: Call, body: bytes) -> list[Call]:
+    """A schedule's role is passed to the scheduler by whoever writes it."""
+    if call.action not in ("scheduler:CreateSchedule", "scheduler:UpdateSchedule"):
+        return []
+    role = json.loads(body)["Target"]["RoleArn"]
+    return [Call("iam:PassRole", role, (("iam:PassedToService", "scheduler.amazonaws.com"),))]
+
+
+@contextmanager
+def aws():
+    """AWS for the time of a test; `url` is its endpoint."""
+    from moto import mock_aws
+
+    with mock_aws():  # in-process clients of the test and the server share moto's state
+        one = Aws()
+        server = make_server("127.0.0.1", 0, one, threaded=True)
+        one.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield one
+        finally:
+            server.shutdown()
+            thread.join(5)
