@@ -1,0 +1,198 @@
+"""`make deploy CLUSTER=name`: look, say what will be done and what it costs, ask, do it, wait.
+
+A change set of the expanded template, so that what was shown is what is done; nothing is changed before the
+answer but the bucket of artifacts. Afterwards the Planner is called once: the first minute is measured at once.
+"""
+
+import hashlib
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from egressprobe.inputs import InputError
+from egressprobe.planner.inventory import Inventory, read_inventory
+from egressprobe.planner.shards import cut
+from egressprobe.stack.expand import expanded
+from egressprobe.stack.formation import Existing, change_set, changes, outputs, read_stack, undo, wait
+from egressprobe.stack.price import Size, shown
+from egressprobe.stack.survey import Survey, check, read_survey, slots
+
+BUILD = Path(__file__).parents[3] / "build"
+
+
+class Artifacts(NamedTuple):
+    """Where code and template lie: `prefix`-REGION, and keys that follow from the content."""
+
+    prefix: str
+    probe: str
+    planner: str
+
+
+def deploy(
+    session: Any,
+    *,
+    cluster: str,
+    targets: object,
+    stack: str,
+    given: dict[str, str],
+    tags: dict[str, str],
+    prefix: str,
+    yes: bool,
+) -> int:
+    """Returns the exit code. Raises InputError."""
+    survey = read_survey(session.client("eks"), session.client("ec2"), cluster)
+    formation = session.client("cloudformation")
+    existing = read_stack(formation, stack)
+    before = existing.parameters.get("Subnets", "")
+    if "SecurityGroupIds" in given:
+        survey = survey._replace(groups=tuple(given["SecurityGroupIds"].split(",")))
+    check(survey, [text.partition("/")[0] for text in before.split(",")])
+    wanted = {
+        "ClusterName": cluster,
+        "IpFamily": survey.ip_family,
+        "SecurityGroupIds": ",".join(survey.groups),
+        "Subnets": slots(before, survey.subnets),
+    } | given
+    template = expanded()
+    _known(template, wanted)
+    _say(introduction(survey, wanted, existing, read_inventory(targets), session.region_name))
+    artifacts = upload(session, prefix, session.region_name)
+    url = _upload_template(session, prefix, template)
+    names = {"ArtifactBucketPrefix": prefix, "ProbeArtifact": artifacts.probe, "PlannerArtifact": artifacts.planner}
+    change = change_set(
+        formation, stack, existing, url, wanted | names, template["Parameters"].keys() & existing.parameters, tags
+    )
+    if change is None:
+        _say("Nothing to change.")
+    else:
+        _say(changes(formation, change))
+        if not (yes or agreed()):
+            undo(formation, stack, change, existing)
+            _say("Nothing was changed.")
+            return 0
+        formation.execute_change_set(ChangeSetName=change)
+        _say("Working; a function's first interface in a subnet takes a few minutes ...")
+        wait(formation, stack, existing)
+    return first_plan(session, formation, stack)
+
+
+def introduction(survey: Survey, wanted: dict[str, str], existing: Existing, inventory: Inventory, region: str) -> str:
+    """What was found, what it will cost, what will be done."""
+    numbers = {text.partition("/")[0]: i for i, text in enumerate(wanted["Subnets"].split(","))}
+    kept = {text.partition("/")[0] for text in existing.parameters.get("Subnets", "").split(",")}
+    fates = {one.id: "keeps its probe" if one.id in kept else "gets a probe" for one in survey.subnets}
+    rows = [
+        f"  slot {numbers[one.id]:<3}{one.id:<26}{one.zone:<16}{one.free:>6} free   {fates[one.id]}"
+        for one in survey.subnets
+    ]
+    gone = [f"  {text:<34}loses its probe" for text in sorted(kept - set(numbers) - {"", "-"})]
+    pieces = cut(list(inventory.entries.values()), inventory.bundles, inventory.common)
+    size = Size(
+        len(survey.subnets),
+        len(inventory.entries),
+        max(len(pieces.shards), 1),
+        wanted.get("MetricDetail", existing.parameters.get("MetricDetail", "target")),
+        wanted.get("Architecture", existing.parameters.get("Architecture", "arm64")),
+        int(wanted.get("ProbeMemory", existing.parameters.get("ProbeMemory", "256"))),
+    )
+    said = [
+        f"{survey.cluster}: Kubernetes {survey.version}, {survey.ip_family}, egress {survey.mode}, {survey.vpc}",
+        *rows,
+        *gone,
+        f"  security groups {', '.join(wanted['SecurityGroupIds'].split(','))}",
+        "",
+        shown(size, region),
+    ]
+    if pieces.too_large:
+        said.append(f"  Too large for a schedule, not probed every minute: {', '.join(pieces.too_large)}")
+    return "\n".join(said)
+
+
+def upload(session: Any, prefix: str, region: str, build: Path = BUILD) -> Artifacts:
+    """Both zips under names that follow from their content; what is there already is not sent again."""
+    s3, bucket = session.client("s3", region_name=region), f"{prefix}-{region}"
+    _bucket(s3, bucket, region)
+    keys = []
+    for name in ("probe", "planner"):
+        path = build / f"{name}.zip"
+        if not path.exists():
+            raise InputError(str(path), "is missing; make build ARCH=arm64")
+        keys.append(_put(s3, bucket, name, "zip", path.read_bytes()))
+    return Artifacts(prefix, *keys)
+
+
+def _upload_template(session: Any, prefix: str, template: dict[str, Any]) -> str:
+    """Its URL: 90 kB are more than a call takes."""
+    s3, bucket = session.client("s3"), f"{prefix}-{session.region_name}"
+    key = _put(s3, bucket, "template", "json", json.dumps(template, separators=(",", ":")).encode())
+    signed: str = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": key})
+    return signed.partition("?")[0]
+
+
+def key_of(name: str, suffix: str, data: bytes) -> str:
+    return f"egressprobe/{name}-{hashlib.sha256(data).hexdigest()[:16]}.{suffix}"
+
+
+def _put(s3: Any, bucket: str, name: str, suffix: str, data: bytes) -> str:
+    key = key_of(name, suffix, data)
+    try:
+        s3.head_object(Bucket=bucket, Key=key)
+    except s3.exceptions.ClientError:
+        s3.put_object(Bucket=bucket, Key=key, Body=data)
+    return key
+
+
+def _bucket(s3: Any, bucket: str, region: str) -> None:
+    """Made where it is missing: private and encrypted, as every new bucket is."""
+    try:
+        s3.head_bucket(Bucket=bucket)
+    except s3.exceptions.ClientError as error:
+        if error.response["Error"]["Code"] != "404":
+            raise InputError("PREFIX", f"the bucket {bucket} is not ours to use ({error}); choose another") from None
+        place = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        s3.create_bucket(Bucket=bucket, **place)
+
+
+def _known(template: dict[str, Any], wanted: dict[str, str]) -> None:
+    import difflib
+
+    for name in wanted:
+        if name not in template["Parameters"]:
+            near = difflib.get_close_matches(name, template["Parameters"], 1)
+            hint = f"did you mean {near[0]}?" if near else "template.yaml lists them"
+            raise InputError("PARAMETERS", f"«{name}» is no parameter of the stack; {hint}")
+
+
+def agreed() -> bool:
+    if not sys.stdin.isatty():
+        raise InputError("YES", "is not set and nobody can be asked; set YES=1")
+    print("Do it? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def first_plan(session: Any, formation: Any, stack: str) -> int:
+    """Schedules now rather than within a quarter of an hour."""
+    said = outputs(formation, stack)
+    answer = session.client("lambda").invoke(FunctionName=said["PlannerFunction"], Payload=b'{"action": "plan"}')
+    body = json.loads(answer["Payload"].read() or b"null")
+    if answer.get("FunctionError") or not isinstance(body, dict) or "error" in body:
+        _say(f"egressprobe: the stack is up, but the Planner failed: {json.dumps(body)[:500]}")
+        return 1
+    print(json.dumps({"stack": stack, "plan": body, "outputs": said}, indent=2))
+    return 0
+
+
+def parse_pairs(pairs: Sequence[str], what: str) -> dict[str, str]:
+    found = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise InputError(what, f"«{pair}» is not NAME=VALUE")
+        found[name] = value
+    return found
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)

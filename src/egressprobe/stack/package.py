@@ -1,0 +1,38 @@
+"""`make package`: what a StackSet needs, in one folder, and uploaded to a bucket a region when told where.
+
+Service-managed StackSets refuse macros, and Lambda takes code from a bucket of its own region only: the template is
+the expanded one, and reads its code from PREFIX-REGION.
+"""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from egressprobe.stack.deploy import BUILD, key_of, upload
+from egressprobe.stack.expand import expanded
+
+
+def package(session: Any, *, prefix: str, regions: list[str], build: Path = BUILD) -> dict[str, Any]:
+    """The folder and the parameters that are the same for every stack instance."""
+    folder = build / "package"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / "template.json").write_text(json.dumps(expanded(), separators=(",", ":")))
+    keys = {}
+    for name in ("probe", "planner"):
+        data = (build / f"{name}.zip").read_bytes()
+        keys[name] = key_of(name, "zip", data)
+        place = folder / keys[name]
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes(data)
+    parameters = {
+        "ArtifactBucketPrefix": prefix,
+        "ProbeArtifact": keys["probe"],
+        "PlannerArtifact": keys["planner"],
+    }
+    said = [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()]
+    (folder / "parameters.json").write_text(json.dumps(said, indent=1))
+    for region in regions:
+        upload(session, prefix, region, build)
+    return {"folder": str(folder), "parameters": parameters, "uploaded": [f"{prefix}-{region}" for region in regions]}

@@ -1,0 +1,96 @@
+"""What a stack costs a month, from a price table (prices.json): list prices, free tiers not counted.
+
+`python -m egressprobe.stack price --subnets 3 --targets 20` prints it line by line. Only us-east-1 is in the table; for
+other regions the same prices stand in, and the output says so.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+TABLE = Path(__file__).with_name("prices.json")
+_REGION = "us-east-1"
+_HOURS = 730.5  # of a month, as AWS counts
+_MINUTES = _HOURS * 60
+# Seconds that a probe's run takes at 256 MB when nothing hangs: bench/coldstart.py measures both.
+_RUN_SECONDS, _TARGET_SECONDS = 0.25, 0.035
+_BENCHED_MB = 256
+# A Planner's run: a few calls, mostly waiting.
+_PLANNER_RUNS, _PLANNER_SECONDS, _PLANNER_GB = _HOURS * 4, 3.0, 0.5
+# Bytes of a passing target's line and of a run's own, with CloudWatch's 26 for each event.
+_LINE, _RUN_LINES = 450, 1000
+# How much of the ingested is stored, compressed, with 30 days of retention.
+_STORED = 0.15
+_AGGREGATES = {"target": 3, "subnet": 6}  # publish/metrics.py: of a subnet, in a healthy month
+_COMPOSITES = 3
+_PLANNER_ALARMS = 3  # errors, throttles, plan age
+
+
+class Line(NamedTuple):
+    """`amount`: USD a month."""
+
+    what: str
+    how: str
+    amount: float
+
+
+class Size(NamedTuple):
+    """What is paid for."""
+
+    subnets: int
+    targets: int
+    shards: int = 1
+    detail: str = "target"
+    architecture: str = "arm64"
+    memory: int = 256
+
+
+def prices(region: str) -> tuple[dict[str, Any], str]:
+    """The table of a region, and what to say about it."""
+    table = json.loads(TABLE.read_text())
+    own = table["regions"].get(region)
+    said = f"list prices of {region if own else _REGION}, {table['asOf']}, free tiers not counted"
+    return own or table["regions"][_REGION], said if own else f"{said}; {region} is not in prices.json"
+
+
+def lines(size: Size, table: dict[str, Any]) -> list[Line]:
+    """Every item of a healthy month."""
+    runs = _MINUTES * size.subnets * size.shards
+    seconds = _RUN_SECONDS + _TARGET_SECONDS * (_BENCHED_MB / size.memory) * size.targets / size.shards
+    gb_seconds = runs * seconds * size.memory / 1024 + _PLANNER_RUNS * _PLANNER_SECONDS * _PLANNER_GB
+    success = size.targets * (size.subnets if size.detail == "subnet" else 1)
+    aggregates = size.subnets * _AGGREGATES[size.detail]
+    # Metrics Insights alarms are paid by the metric they look at: targets; unknown and days of each subnet.
+    watched = success + 2 * size.subnets + size.subnets + _PLANNER_ALARMS
+    gigabytes = (runs * _RUN_LINES + _MINUTES * size.subnets * size.targets * _LINE) / 1e9
+    per_gb_second = table["lambdaGbSecond"][size.architecture]
+    calls = (runs + _PLANNER_RUNS) / 1e6
+    stored = _STORED * table["logsGbMonthStored"]
+    how = f"{runs:,.0f} runs of {seconds:.2f} s at {size.memory} MB {size.architecture}, and the Planner's"
+    series = f"{success} ProbeSuccess + {aggregates} of subnets + 1"
+    return [
+        Line("metrics", series, (success + aggregates + 1) * table["customMetric"]),
+        Line("alarms", f"{watched} metrics watched", watched * table["alarmMetric"]),
+        Line("composite alarms", f"{_COMPOSITES}", _COMPOSITES * table["compositeAlarm"]),
+        Line("Lambda time", how, gb_seconds * per_gb_second),
+        Line("Lambda requests", f"{calls:.3f} million", calls * table["lambdaMillionRequests"]),
+        Line("Scheduler", f"{calls:.3f} million invocations", calls * table["schedulerMillionInvocations"]),
+        Line("logs", f"{gigabytes:.2f} GB", gigabytes * (table["logsGbIngested"] + stored)),
+    ]
+
+
+def total(found: list[Line]) -> float:
+    return sum(line.amount for line in found)
+
+
+def shown(size: Size, region: str) -> str:
+    """The bill, as text."""
+    table, said = prices(region)
+    found = lines(size, table)
+    rows = [f"  {line.what:<17}{line.amount:>8.2f}  {line.how}" for line in found]
+    head = f"{size.subnets} subnets, {size.targets} targets, {size.shards} shards, detail {size.detail}: USD a month"
+    foot = [
+        f"  {'':<17}{total(found):>8.2f}  {said}",
+        f"  A dashboard beyond an account's first three is {table['dashboard']:.2f} more; queries are paid by the GB.",
+    ]
+    return "\n".join([head, *rows, *foot])
