@@ -79,7 +79,7 @@ bench: $(SETUP) ## Wall, CPU, memory and honesty of times on loopback, with figu
 	@$(PYTHON) bench/bench.py $(ARGS)
 
 coldstart: $(SETUP) build/probe/.ready ## Cold start of the built Probe beside an empty handler, with figures
-	@$(PYTHON) bench/coldstart.py
+	@$(PYTHON) -m bench.coldstart
 
 bench-peer: $(SETUP) ## Side by side with blackbox_exporter (Debian: prometheus-blackbox-exporter), with figures
 	@scripts/isolated $(PYTHON) bench/peer.py

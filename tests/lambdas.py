@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -50,9 +50,10 @@ def deployed(
     timeout: int,
     artifact: Path = PROBE,
     handler: str = "egressprobe.handler.handler",
+    prefix: Sequence[str] = (),
     **environment: str,
 ) -> Iterator[Function]:
-    """The artifact, and nothing of the source tree, behind the emulator."""
+    """The artifact, and nothing of the source tree, behind the emulator. prefix: of the command that runs it."""
     port, api = free_port(), free_port()
     known = {
         "PATH": os.environ["PATH"],
@@ -69,6 +70,7 @@ def deployed(
     assert imported.stdout.count(str(artifact)) == 3
     log = where / "log"
     command = [
+        *prefix,
         str(ROOT / ".tools" / "aws-lambda-rie"),
         *("--runtime-interface-emulator-address", f"127.0.0.1:{port}"),
         *("--runtime-api-address", f"127.0.0.1:{api}"),

@@ -18,7 +18,8 @@ from egressprobe.stack.package import package
 from egressprobe.stack.price import Size, lines, prices, shown, total
 from egressprobe.stack.survey import Subnet, Survey, check, read_survey, slots
 from tests.aws import ENVIRONMENT
-from tests.cloudformation import template
+from tests.cloudformation import rendered, template
+from tests.conftest import ROOT
 from tests.test_template import LACKING
 
 TARGETS = {"targets": [{"kind": "webhook", "name": "policy", "url": "https://policy.example.com/"}]}
@@ -157,8 +158,6 @@ def test_the_reference_cluster_costs_at_most_15_dollars():
 
 def test_the_price_counts_what_the_stack_has():
     """Alarms and composites as rendered; series as published."""
-    from tests.cloudformation import rendered
-
     for many, detail in ((1, "target"), (3, "subnet"), (16, "target")):
         stack = rendered(many, MetricDetail=detail)
         found = {line.what: line for line in lines(Size(many, 20, detail=detail), prices("us-east-1")[0])}
@@ -180,6 +179,18 @@ def test_more_memory_is_less_time():
 def test_the_bill_says_where_its_prices_are_from():
     assert "list prices of us-east-1" in shown(Size(3, 20), "us-east-1")
     assert "eu-west-1 is not in prices.json" in shown(Size(3, 20), "eu-west-1")
+
+
+def test_the_readme_tells_the_price():
+    readme = (ROOT / "README.md").read_text()
+    table, _ = prices("us-east-1")
+    reference = total(lines(Size(3, 20), table))
+    for amount in (
+        reference,
+        total(lines(Size(3, 20, detail="subnet"), table)),
+        total(lines(Size(3, 30), table)) - reference,
+    ):
+        assert f"${amount:.2f}" in readme, amount
 
 
 def test_make_price(capsys, tmp_path):
