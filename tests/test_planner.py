@@ -8,11 +8,12 @@ import msgspec
 import pytest
 
 from egressprobe.handler import handler as probe_handler
+from egressprobe.inputs import InputError
 from egressprobe.joined import Joined
 from egressprobe.model import Verdict
 from egressprobe.planner import handler as planner
 from egressprobe.planner.inventory import as_document, read_inventory
-from tests import emf
+from tests import emf, iam
 from tests.aws import ENVIRONMENT, aws
 from tests.cloudformation import rendered
 
@@ -55,6 +56,8 @@ def stack(tmp_path, monkeypatch):
         planner._clients.cache_clear()
         yield Stack(cloud, found, place, scheduler)
         planner._clients.cache_clear()
+        allowed = iam.statements(found, "PlannerRole")
+        assert not {call for call in cloud.calls if not iam.allowed(allowed, call)}
 
 
 class Stack:
@@ -203,6 +206,11 @@ def test_two_planners_at_once_do_not_fail(stack):
     assert change.failed == ()
     assert change.deleted == ("gone",)
     assert len(stack.schedules()) == 3
+
+
+def test_an_artifact_without_targets_fails_aloud(stack):
+    with pytest.raises(InputError, match=r"targets\.json: is not in this artifact"):
+        stack.run()
 
 
 def test_the_plans_age_is_reported(stack, capsys):

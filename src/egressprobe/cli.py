@@ -6,18 +6,16 @@ Exit codes: 0 pass, 1 our own error, 2 bad input, 3 at least one fail, 4 degrade
 import argparse
 import asyncio
 import os
-import shutil
 import sys
 import time
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import Any, NoReturn
 
 from egressprobe import __version__
 from egressprobe.inputs import AwsError, InputError
-from egressprobe.joined import Joined
 from egressprobe.kubeversion import DEFAULT_KUBE_VERSION, HELLOS
 from egressprobe.model import Kind, Plan, Verdict
 from egressprobe.plan import read_plan, target_from_url
@@ -117,6 +115,7 @@ def _format(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from egressprobe.publish.render import render
     from egressprobe.run import run
 
     plan = _plan(options)
@@ -152,12 +151,13 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _invoke(options: argparse.Namespace) -> int:
+    from egressprobe.publish.render import render
     from egressprobe.stack.invoke import invoke
 
     joined = invoke(options.stack, options.targets, options.region)
     for one in joined.refused:
         _say(f"egressprobe: «{one.name}» {one.why}")
-    print(render_joined(joined, options.output, sys.stdout))
+    print(render(joined, options.output, sys.stdout))
     return BAD_INPUT if joined.refused and joined.verdict is Verdict.PASS else _EXIT[joined.verdict]
 
 
@@ -222,38 +222,6 @@ async def _progress(done: Callable[[], int], many: int) -> None:
     finally:
         sys.stderr.write("\r\x1b[K")
         sys.stderr.flush()
-
-
-def render(report: Report, form: str, stream: IO[str]) -> str:
-    """A report in one of the output formats; colour only in a table on a terminal, never with NO_COLOR."""
-    from egressprobe.publish import data, table
-
-    match form:
-        case "json":
-            return data.to_json(report)
-        case "yaml":
-            return data.to_yaml(report)
-        case "jsonl":
-            return data.to_jsonl(report)
-    return table.to_table(report, **_on(stream))
-
-
-def render_joined(joined: Joined, form: str, stream: IO[str]) -> str:
-    """The answer of every subnet, as `render` does one's."""
-    from egressprobe.publish import data, matrix
-
-    match form:
-        case "json":
-            return data.to_json(joined)
-        case "yaml":
-            return data.to_yaml(joined)
-    return matrix.to_matrix(joined, **_on(stream))
-
-
-def _on(stream: IO[str]) -> dict[str, Any]:
-    terminal = stream.isatty()
-    width = shutil.get_terminal_size().columns if terminal else None
-    return {"colour": terminal and not os.environ.get("NO_COLOR"), "width": width}
 
 
 # -- explain, demo ------------------------------------------------------------------------------------------

@@ -32,7 +32,8 @@ class _Context:
 
 def demo(output: str) -> int:
     """Run it all; `output` as for `run`. Returns the exit code."""
-    from egressprobe.cli import OK, OUR_ERROR, render
+    from egressprobe.cli import OK, OUR_ERROR
+    from egressprobe.publish.render import render
 
     try:
         answer, printed = invoke()

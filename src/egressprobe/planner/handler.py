@@ -72,20 +72,19 @@ class Clients(NamedTuple):
 
 
 def handler(event: Any, context: Context) -> dict[str, Any]:
-    """One event; see the head of this file. Raises PlanError and AWS's errors for `plan` only."""
+    """One event; see the head of this file. `plan` raises whatever goes wrong: an error that nobody counts is lost."""
     run_id = getattr(context, "aws_request_id", "") or str(uuid.uuid4())
     logger.append_keys(runId=run_id)
     try:
         action = _action(event)
-        settings, inventory = _settings(), bundled()
-        if action == "plan":
-            return _plan(settings, inventory, _clients())
-        if action == "doctor":
-            return ask_doctor(_clients().functions, settings.probes)
-        return _probe(settings, inventory, _clients(), event.get("targets") or [], run_id)
+        if action == "probe":
+            return _probe(_settings(), bundled(), _clients(), event.get("targets") or [], run_id)
     except InputError as error:
         logger.error("bad event: nothing was done", extra={"why": str(error)})  # noqa: TRY400 (a person's mistake)
         return {"error": {"code": "target_invalid", "message": str(error)}}
+    if action == "doctor":
+        return ask_doctor(_clients().functions, _settings().probes)
+    return _plan(_settings(), bundled(), _clients())
 
 
 def _action(event: Any) -> str:
