@@ -11,7 +11,9 @@ from egressprobe.handler import handler as probe_handler
 from egressprobe.inputs import InputError
 from egressprobe.joined import Joined
 from egressprobe.model import Verdict
+from egressprobe.plan import read_plan
 from egressprobe.planner import handler as planner
+from egressprobe.planner.cluster import Cluster, facts
 from egressprobe.planner.inventory import as_document, read_inventory
 from tests import emf, iam
 from tests.aws import ENVIRONMENT, aws
@@ -238,6 +240,13 @@ def test_a_version_nobody_knew_is_the_nearest(version, taken):
     from egressprobe.kubeversion import nearest
 
     assert nearest(version) == taken
+
+
+def test_what_a_probe_would_refuse_stays_out_of_the_plan():
+    """An IP family or a version of tomorrow must not silence every probe."""
+    assert facts(Cluster("latest", "dual", "NEW_MODE", "ACTIVE")) == {}
+    plan = {"targets": [hook("a")]} | facts(Cluster("1.99", "ipv6", "", ""))
+    assert read_plan(plan).kube_version == "1.36"
 
 
 def test_more_series_than_the_cap_become_one(stack, monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from egressprobe.inputs import InputError
+from egressprobe.inputs import AwsError, InputError
 from egressprobe.stack import deploy as deploying
 from egressprobe.stack import destroy as destroying
 from egressprobe.stack.__main__ import main
@@ -17,7 +17,7 @@ from egressprobe.stack.formation import read_stack
 from egressprobe.stack.package import package
 from egressprobe.stack.price import Size, lines, prices, shown, total
 from egressprobe.stack.survey import Subnet, Survey, check, read_survey, slots
-from tests.aws import ENVIRONMENT
+from tests.aws import ENVIRONMENT, aws
 from tests.cloudformation import rendered, template
 from tests.conftest import ROOT
 from tests.test_template import LACKING
@@ -240,8 +240,13 @@ def account(monkeypatch, tmp_path):
             name="prod", version="1.35", roleArn="arn:aws:iam::123456789012:role/e", resourcesVpcConfig=network
         )
         calls = []
-        monkeypatch.setattr(deploying, "first_plan", lambda session, formation, stack: calls.append(stack) or 0)
+        monkeypatch.setattr(deploying, "first_plan", lambda session, stack: calls.append(stack) or 0)
         yield made, calls
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
 
 
 def run_deploy(**more):
@@ -280,6 +285,28 @@ def test_deploy_shows_then_does(account, capsys):
     ]
 
 
+@pytest.mark.parametrize("failed", [True, False])
+def test_the_first_plan_is_made_at_once(monkeypatch, capsys, failed):
+    """Against Lambda's Invoke API; a Planner that fails is told in its own words."""
+    planner = "arn:aws:lambda:eu-west-1:123456789012:function:egressprobe-1a2b3c4d-planner"
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    with aws() as cloud:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", cloud.url)
+        monkeypatch.setattr(deploying, "outputs", lambda formation, stack: {"PlannerFunction": planner})
+        answer = {"errorMessage": "no schedule", "errorType": "PlanError"} if failed else {"created": ["s00-all"]}
+        asked = []
+        cloud.functions[planner] = lambda body: asked.append(body) or json.dumps(answer).encode()
+        session = boto3.Session(region_name="eu-west-1")
+        if failed:
+            with pytest.raises(AwsError, match=r"the Planner failed: .*no schedule"):
+                deploying.first_plan(session, "egressprobe-prod")
+        else:
+            assert deploying.first_plan(session, "egressprobe-prod") == 0
+            assert json.loads(capsys.readouterr().out)["plan"] == answer
+        assert asked == [b'{"action": "plan"}']
+
+
 def test_a_second_deploy_keeps_parameters_and_slots(account, capsys, monkeypatch):
     """Without the functions: moto cannot update them by a change set."""
     whole = deploying.expanded()
@@ -294,17 +321,23 @@ def test_a_second_deploy_keeps_parameters_and_slots(account, capsys, monkeypatch
 
 
 def test_saying_no_changes_nothing(account, monkeypatch, capsys):
-    monkeypatch.setattr(deploying, "agreed", lambda: False)
+    monkeypatch.setattr("sys.stdin", Terminal("n\n"))
     assert run_deploy(yes=False) == 0
     assert "Nothing was changed" in capsys.readouterr().err
     assert not boto3.client("lambda").list_functions()["Functions"]
     assert account[1] == []
 
 
+def test_saying_yes_does_it(account, monkeypatch):
+    monkeypatch.setattr("sys.stdin", Terminal("y\n"))
+    assert run_deploy(yes=False) == 0
+    assert boto3.client("lambda").list_functions()["Functions"]
+
+
 def test_nobody_to_ask_is_a_refusal(account):
     with pytest.raises(InputError, match="YES: is not set and nobody can be asked"):
         run_deploy(yes=False)
-    assert not boto3.client("lambda").list_functions()["Functions"]
+    assert not boto3.client("cloudformation").list_stacks()["StackSummaries"]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What the Planner reads of the cluster, and nothing more. The only place that knows EKS's answer."""
 
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from egressprobe.kubeversion import nearest
@@ -28,5 +29,10 @@ def read_cluster(client: Any, name: str) -> Cluster:
 
 
 def facts(cluster: Cluster) -> dict[str, Any]:
-    """What of it goes into a plan."""
-    return {"kubeVersion": nearest(cluster.version), "ipFamily": cluster.ip_family}
+    """What of it goes into a plan. A value that a probe does not know stays out: it would refuse the whole plan."""
+    known: dict[str, Any] = {}
+    with suppress(ValueError):
+        known["kubeVersion"] = nearest(cluster.version)
+    if cluster.ip_family in ("ipv4", "ipv6"):
+        known["ipFamily"] = cluster.ip_family
+    return known

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from egressprobe.inputs import InputError
+from egressprobe.inputs import AwsError, InputError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"egressprobe: {error}", file=sys.stderr)
         return 2
-    except (BotoCoreError, ClientError) as error:
+    except (AwsError, BotoCoreError, ClientError) as error:
         print(f"egressprobe: {error}", file=sys.stderr)
         return 1
 

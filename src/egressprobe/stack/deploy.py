@@ -16,6 +16,7 @@ from egressprobe.planner.inventory import Inventory, read_inventory
 from egressprobe.planner.shards import cut
 from egressprobe.stack.expand import expanded
 from egressprobe.stack.formation import Existing, change_set, changes, outputs, read_stack, undo, wait
+from egressprobe.stack.invoke import call
 from egressprobe.stack.price import Size, shown
 from egressprobe.stack.survey import Survey, check, read_survey, slots
 
@@ -41,7 +42,8 @@ def deploy(
     prefix: str,
     yes: bool,
 ) -> int:
-    """Returns the exit code. Raises InputError."""
+    """Returns the exit code. Raises InputError, AwsError and botocore's exceptions."""
+    somebody_to_ask(yes=yes)
     survey = read_survey(session.client("eks"), session.client("ec2"), cluster)
     formation = session.client("cloudformation")
     existing = read_stack(formation, stack)
@@ -75,7 +77,7 @@ def deploy(
         formation.execute_change_set(ChangeSetName=change)
         _say("Working; a function's first interface in a subnet takes a few minutes ...")
         wait(formation, stack, existing)
-    return first_plan(session, formation, stack)
+    return first_plan(session, stack)
 
 
 def introduction(survey: Survey, wanted: dict[str, str], existing: Existing, inventory: Inventory, region: str) -> str:
@@ -165,22 +167,22 @@ def _known(template: dict[str, Any], wanted: dict[str, str]) -> None:
             raise InputError("PARAMETERS", f"«{name}» is no parameter of the stack; {hint}")
 
 
-def agreed() -> bool:
-    if not sys.stdin.isatty():
+def somebody_to_ask(*, yes: bool) -> None:
+    """Before anything is made. Raises InputError."""
+    if not yes and not sys.stdin.isatty():
         raise InputError("YES", "is not set and nobody can be asked; set YES=1")
+
+
+def agreed() -> bool:
     print("Do it? [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def first_plan(session: Any, formation: Any, stack: str) -> int:
+def first_plan(session: Any, stack: str) -> int:
     """Schedules now rather than within a quarter of an hour."""
-    said = outputs(formation, stack)
-    answer = session.client("lambda").invoke(FunctionName=said["PlannerFunction"], Payload=b'{"action": "plan"}')
-    body = json.loads(answer["Payload"].read() or b"null")
-    if answer.get("FunctionError") or not isinstance(body, dict) or "error" in body:
-        _say(f"egressprobe: the stack is up, but the Planner failed: {json.dumps(body)[:500]}")
-        return 1
-    print(json.dumps({"stack": stack, "plan": body, "outputs": said}, indent=2))
+    said = outputs(session.client("cloudformation"), stack)
+    answer = call(session, said["PlannerFunction"], {"action": "plan"})
+    print(json.dumps({"stack": stack, "plan": answer, "outputs": said}, indent=2))
     return 0
 
 

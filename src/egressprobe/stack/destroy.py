@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from egressprobe.inputs import InputError
-from egressprobe.stack.deploy import agreed
+from egressprobe.stack.deploy import agreed, somebody_to_ask
 from egressprobe.stack.formation import failures, read_stack
 
 _EVERY, _LOOKS = 15, 240
@@ -24,6 +24,7 @@ def destroy(session: Any, *, stack: str, yes: bool, pause: Callable[[float], Non
     """Returns 0 when nothing is left, 1 while interfaces are. Raises InputError."""
     from botocore.exceptions import WaiterError
 
+    somebody_to_ask(yes=yes)
     formation, ec2 = session.client("cloudformation"), session.client("ec2")
     try:
         existing = read_stack(formation, stack)

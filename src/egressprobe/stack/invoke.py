@@ -18,34 +18,36 @@ from egressprobe.stack.formation import outputs
 _SECONDS = 310
 
 
-def invoke(stack: str, targets: Sequence[str], region: str | None, session: Any = None) -> Joined:
+def invoke(stack: str, targets: Sequence[str], region: str | None) -> Joined:
     """The joined report. Raises InputError for a stack or targets that are not there, AwsError for the rest."""
     try:
         import boto3
-        from botocore.config import Config
         from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
     except ImportError:
         raise InputError("", "boto3 is missing: pip install 'egressprobe[cli]'") from None
     event: dict[str, Any] = {"action": "probe"} | ({"targets": list(targets)} if targets else {})
     try:
-        session = session or boto3.Session(region_name=region)
-        said = outputs(session.client("cloudformation"), stack)
-        # One try: a second would probe again.
-        once = Config(read_timeout=_SECONDS, retries={"total_max_attempts": 1})
-        planner = session.client("lambda", config=once)
-        answer = planner.invoke(FunctionName=said["PlannerFunction"], Payload=json.dumps(event).encode())
-        body = answer["Payload"].read()
+        session = boto3.Session(region_name=region)
+        planner = outputs(session.client("cloudformation"), stack)["PlannerFunction"]
+        answer = call(session, planner, event)
     except NoRegionError:
         raise InputError("--region", "is missing, and neither AWS_REGION nor the profile names one") from None
     except (BotoCoreError, ClientError) as error:
         raise AwsError(str(error)) from error
-    return _read(body, failed=bool(answer.get("FunctionError")))
+    if "error" in answer:
+        raise InputError("", str(answer["error"].get("message", answer["error"])))
+    return msgspec.convert(answer, Joined)
 
 
-def _read(body: bytes, *, failed: bool) -> Joined:
-    if failed:
+def call(session: Any, planner: str, event: dict[str, Any]) -> dict[str, Any]:
+    """The Planner's answer. Raises AwsError where it failed, and botocore's exceptions."""
+    from botocore.config import Config
+
+    # One try: a second would do it all again.
+    once = Config(read_timeout=_SECONDS, retries={"total_max_attempts": 1})
+    answer = session.client("lambda", config=once).invoke(FunctionName=planner, Payload=json.dumps(event).encode())
+    body = answer["Payload"].read()
+    if answer.get("FunctionError"):
         raise AwsError(f"the Planner failed: {body[:500].decode('utf-8', 'replace')}")
-    decoded = json.loads(body)
-    if "error" in decoded:
-        raise InputError("", str(decoded["error"].get("message", decoded["error"])))
-    return msgspec.convert(decoded, Joined)
+    found: dict[str, Any] = json.loads(body)
+    return found
