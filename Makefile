@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 SETUP := .venv/.ready
 
 .PHONY: help setup run test conformance check lint types docs docs-check lock-check template build bench bench-peer \
-  coldstart deploy destroy invoke package price lock clean
+  coldstart told deploy destroy invoke package price lock clean
 
 # What the targets below are told: make deploy CLUSTER=prod TARGETS=targets.yaml
 ARCH := arm64
@@ -59,17 +59,25 @@ build: $(SETUP) ## Build both artifacts to deploy (ARCH=arm64, TARGETS=FILE for 
 build/probe/.ready: $(SETUP) $(wildcard src/*.txt) $(shell find src/egressprobe -name '*.py') scripts/build.py
 	@$(PYTHON) scripts/build.py
 
-deploy: build ## Deploy CLUSTER's stack with TARGETS=FILE (PARAMETERS="A=b ...", TAGS="a=b", STACK, REGION, PREFIX, YES=1)
+needs = $(foreach name,$(1),$(if $($(name)),,$(error $(name)=... is missing; see README.md, "Deploy")))
+
+deploy: told build ## Deploy CLUSTER's stack with TARGETS=FILE (PARAMETERS="A=b ...", TAGS="a=b", STACK, REGION, PREFIX, YES=1)
 	@$(STACK_TOOL) deploy $(CLUSTER) --targets $(TARGETS) $(STACK_OPTIONS) $(if $(PREFIX),--prefix $(PREFIX)) \
 	  --parameters Architecture=$(subst amd64,x86_64,$(ARCH)) $(PARAMETERS) --tags $(TAGS)
 
+told:
+	@$(call needs,CLUSTER TARGETS):
+
 destroy: $(SETUP) ## Delete CLUSTER's stack and wait for Lambda's interfaces (STACK, REGION, YES=1)
+	@$(call needs,CLUSTER):
 	@$(STACK_TOOL) destroy $(CLUSTER) $(STACK_OPTIONS)
 
 invoke: $(SETUP) ## Probe now from every subnet of CLUSTER's stack (NAMES="a b", STACK, REGION)
+	@$(if $(STACK),,$(call needs,CLUSTER)):
 	@.venv/bin/egressprobe invoke --stack $(or $(STACK),egressprobe-$(subst _,-,$(CLUSTER))) $(if $(REGION),--region $(REGION)) $(NAMES)
 
 package: build ## Expanded template and artifacts for StackSets (PREFIX, TARGETS; REGIONS="a b" uploads)
+	@$(call needs,PREFIX TARGETS):
 	@$(STACK_TOOL) package --prefix $(PREFIX) --regions $(REGIONS)
 
 price: $(SETUP) ## What a stack costs a month (SUBNETS=3, TARGETS=20 or a file, DETAIL=target)

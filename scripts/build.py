@@ -29,6 +29,7 @@ _EVERYWHERE = (
     "py.typed",
     "table.py",
     "matrix.py",
+    "render.py",
 )
 LEFT_OUT = {"probe": (*_EVERYWHERE, "planner", "joined.py", "joint.py"), "planner": _EVERYWHERE}
 REQUIREMENTS = {"probe": "requirements.txt", "planner": "requirements-planner.txt"}
@@ -86,9 +87,9 @@ def _services(target: Path) -> list[Path]:
 def compile_targets(source: str, place: Path) -> None:
     """The targets file, checked, as the Planner reads it."""
     from egressprobe.planner.inventory import as_document, read_inventory
-    from egressprobe.targetsfile import read_file
+    from egressprobe.targetsfile import ARTIFACT_BYTES, read_file
 
-    place.write_text(json.dumps(as_document(read_inventory(read_file(source))), indent=1))
+    place.write_text(json.dumps(as_document(read_inventory(read_file(source, most=ARTIFACT_BYTES))), indent=1))
 
 
 def pack(source: Path, archive: Path) -> Path:

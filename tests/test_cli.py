@@ -139,7 +139,7 @@ def test_standard_input():
         ("!!python/object/apply:os.system [ls]", "could not determine a constructor"),
         ("a: &a [1,1,1,1,1,1,1,1,1,1]\n" + "".join(
             f"{chr(98 + i)}: &{chr(98 + i)} [{','.join('*' + chr(97 + i) for _ in range(10))}]\n" for i in range(8)
-        ), "stands for more than 500000 values"),
+        ), "stands for more than 524288 values"),
         ("targets:\n- {kind: webhook, name: a, url: 'http://x/'}", "targets[0].url: «http://x/» must begin with https://"),
         ("x" * (9 << 20), "is larger than 8 MiB; split it"),
     ],

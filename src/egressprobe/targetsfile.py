@@ -11,26 +11,29 @@ from typing import Any
 from egressprobe.inputs import InputError
 
 MAX_BYTES = 8 << 20
-_MAX_NODES = 500_000
+# What the Planner's artifact may carry, well below the 250 MB that Lambda unpacks.
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+ARTIFACT_BYTES = 128 << 20
+_BYTES_A_NODE = 16  # a written value takes more; what aliases stand for does not
 
 
-def read_file(name: str) -> object:
-    """The decoded content of `name`; `-` is standard input. Raises InputError."""
+def read_file(name: str, *, most: int = MAX_BYTES) -> object:
+    """The decoded content of `name`, of at most `most` bytes; `-` is standard input. Raises InputError."""
     try:
         with sys.stdin.buffer if name == "-" else Path(name).open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
+            data = stream.read(most + 1)
     except OSError as error:
         raise InputError(name, f"cannot be read: {(error.strerror or str(error)).lower()}") from None
-    if len(data) > MAX_BYTES:
-        raise InputError(name, f"is larger than {MAX_BYTES >> 20} MiB; split it")
+    if len(data) > most:
+        raise InputError(name, f"is larger than {most >> 20} MiB; split it")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(name, f"is not UTF-8 (byte {error.start})") from None
-    return _decode(text, name)
+    return _decode(text, name, most // _BYTES_A_NODE)
 
 
-def _decode(text: str, name: str) -> object:
+def _decode(text: str, name: str, nodes: int) -> object:
     if text.lstrip().startswith("{"):
         import json
 
@@ -40,7 +43,7 @@ def _decode(text: str, name: str) -> object:
             raise InputError(name, f"line {error.lineno} column {error.colno}: {error.msg.lower()}") from None
         except (ValueError, RecursionError) as error:
             raise InputError(name, str(error)) from None
-    return _decode_yaml(text, name)
+    return _decode_yaml(text, name, nodes)
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -52,7 +55,7 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _decode_yaml(text: str, name: str) -> object:
+def _decode_yaml(text: str, name: str, nodes: int) -> object:
     try:
         import yaml
     except ImportError:
@@ -65,7 +68,7 @@ def _decode_yaml(text: str, name: str) -> object:
         raise InputError(name, f"{at}{error.problem or 'is not YAML'}") from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise InputError(name, f"is not YAML: {str(error).splitlines()[0] if str(error) else 'too deep'}") from None
-    _count(document, name)
+    _count(document, name, nodes)
     return document
 
 
@@ -91,14 +94,14 @@ def _loader() -> Any:
     return Strict
 
 
-def _count(document: object, name: str) -> None:
+def _count(document: object, name: str, nodes: int) -> None:
     """Walk as far as the plan reader would, aliases unfolded, up to a bound."""
-    left, stack = _MAX_NODES, [document]
+    left, stack = nodes, [document]
     while stack:
         node = stack.pop()
         left -= 1
         if left < 0:
-            raise InputError(name, f"stands for more than {_MAX_NODES} values; are its aliases nested?")
+            raise InputError(name, f"stands for more than {nodes} values; are its aliases nested?")
         if isinstance(node, dict):
             stack.extend(node.values())
         elif isinstance(node, list):

@@ -72,9 +72,9 @@ def _session(options: argparse.Namespace) -> Any:
 
 def _deploy(options: argparse.Namespace) -> int:
     from egressprobe.stack.deploy import deploy, parse_pairs
-    from egressprobe.targetsfile import read_file
+    from egressprobe.targetsfile import ARTIFACT_BYTES, read_file
 
-    targets = read_file(options.targets)
+    targets = read_file(options.targets, most=ARTIFACT_BYTES)
     session = _session(options)
     prefix = options.prefix or f"egressprobe-{session.client('sts').get_caller_identity()['Account']}"
     return deploy(
@@ -113,12 +113,12 @@ def _price(options: argparse.Namespace) -> int:
     from egressprobe.planner.inventory import read_inventory
     from egressprobe.planner.shards import cut
     from egressprobe.stack.price import Size, shown
-    from egressprobe.targetsfile import read_file
+    from egressprobe.targetsfile import ARTIFACT_BYTES, read_file
 
     if options.targets is None or options.targets.isdecimal():
         targets, shards = int(options.targets or 20), 1
     else:
-        inventory = read_inventory(read_file(options.targets))
+        inventory = read_inventory(read_file(options.targets, most=ARTIFACT_BYTES))
         targets = len(inventory.entries)
         shards = len(cut(list(inventory.entries.values()), inventory.bundles, inventory.common).shards)
     size = Size(options.subnets, targets, shards, options.detail, options.architecture, options.memory)
