@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from datetime import UTC, datetime
 
 import boto3
 import pytest
@@ -13,7 +14,7 @@ from egressprobe.inputs import AwsError, InputError
 from egressprobe.stack import deploy as deploying
 from egressprobe.stack import destroy as destroying
 from egressprobe.stack.__main__ import main
-from egressprobe.stack.formation import read_stack
+from egressprobe.stack.formation import Existing, change_set, read_stack, wait
 from egressprobe.stack.package import package
 from egressprobe.stack.price import Size, lines, prices, shown, total
 from egressprobe.stack.survey import Subnet, Survey, check, read_survey, slots
@@ -393,6 +394,63 @@ def test_destroy_gives_up_aloud(account, capsys):
     session = boto3.Session(region_name="eu-west-1")
     assert destroying.destroy(session, stack="egressprobe-prod", yes=True, pause=lambda _: None) == 1
     assert "still there: eni-" in capsys.readouterr().err
+
+
+def formation_stub():
+    return boto3.client("cloudformation", **REGION)
+
+
+def test_what_cloudformation_refuses_is_told_in_its_words():
+    """A change set that fails, one without a change, a stack that fails: by stubs, moto's never fail."""
+    arn = "arn:aws:cloudformation:eu-west-1:123456789012:changeSet/deploy-1/x"
+    known = (Existing({"Subnets": "x"}, there=True), "https://bucket.s3.amazonaws.com/template", {}, ["Subnets"], {})
+    for reason, outcome in (
+        ("Parameter X is bad", AwsError),
+        ("The submitted information didn't contain changes.", None),
+    ):
+        client = formation_stub()
+        with Stubber(client) as stub:
+            stub.add_response("create_change_set", {"Id": arn})
+            failed = {"Status": "FAILED", "StatusReason": reason}
+            stub.add_response("describe_change_set", failed)
+            stub.add_response("describe_change_set", failed)
+            stub.add_response("delete_change_set", {})
+            if outcome is None:
+                assert change_set(client, "s", *known) is None
+            else:
+                with pytest.raises(outcome, match="the change set of «s» failed: Parameter X is bad"):
+                    change_set(client, "s", *known)
+    client = formation_stub()
+    event = {"StackId": "i", "EventId": "e", "StackName": "s", "Timestamp": datetime.now(UTC)}
+    with Stubber(client) as stub:
+        stub.add_response("describe_stacks", {"Stacks": [_stack("UPDATE_ROLLBACK_COMPLETE")]})
+        why = {"LogicalResourceId": "Probe0", "ResourceStatus": "UPDATE_FAILED", "ResourceStatusReason": "no address"}
+        stub.add_response("describe_stack_events", {"StackEvents": [event | why]})
+        with pytest.raises(AwsError, match="«s» failed: Probe0: no address"):
+            wait(client, "s", Existing({}, there=True))
+
+
+def _stack(status):
+    return {"StackName": "s", "CreationTime": datetime.now(UTC), "StackStatus": status}
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ("UPDATE_IN_PROGRESS", "«s» is UPDATE_IN_PROGRESS; wait for it"),
+        ("ROLLBACK_COMPLETE", "«s» is ROLLBACK_COMPLETE; make destroy first"),
+        ("REVIEW_IN_PROGRESS", None),
+    ],
+)
+def test_a_stack_in_the_middle_of_something(status, said):
+    client = formation_stub()
+    with Stubber(client) as stub:
+        stub.add_response("describe_stacks", {"Stacks": [_stack(status)]})
+        if said is None:
+            assert not read_stack(client, "s").there
+        else:
+            with pytest.raises(InputError, match=said):
+                read_stack(client, "s")
 
 
 def test_destroy_of_nothing(account):

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from egressprobe.inputs import InputError
+from egressprobe.inputs import AwsError, InputError
 from egressprobe.stack.deploy import agreed, somebody_to_ask
 from egressprobe.stack.formation import failures, read_stack
 
@@ -21,7 +21,7 @@ _INTERFACE_MINUTES = 45
 
 
 def destroy(session: Any, *, stack: str, yes: bool, pause: Callable[[float], None] = time.sleep) -> int:
-    """Returns 0 when nothing is left, 1 while interfaces are. Raises InputError."""
+    """Returns 0 when nothing is left, 1 while interfaces are. Raises InputError and AwsError."""
     from botocore.exceptions import WaiterError
 
     somebody_to_ask(yes=yes)
@@ -43,7 +43,7 @@ def destroy(session: Any, *, stack: str, yes: bool, pause: Callable[[float], Non
             StackName=found["StackId"], WaiterConfig={"Delay": _EVERY, "MaxAttempts": _LOOKS}
         )
     except WaiterError:
-        raise InputError("STACK", f"«{stack}» was not deleted: {failures(formation, found['StackId'])}") from None
+        raise AwsError(f"«{stack}» was not deleted: {failures(formation, found['StackId'])}") from None
     return _wait_for_interfaces(ec2, prefix, pause)
 
 

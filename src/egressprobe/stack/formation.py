@@ -1,10 +1,10 @@
 """CloudFormation as deploy and destroy use it: a stack as it is, change sets, waiting, and why something failed."""
 
-import hashlib
+import time
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from egressprobe.inputs import InputError
+from egressprobe.inputs import AwsError, InputError
 
 _CAPABILITIES = ["CAPABILITY_IAM"]
 _NEW = ("REVIEW_IN_PROGRESS",)
@@ -49,14 +49,13 @@ def change_set(
     """The ARN of a change set that is ready; None: there is nothing to change. kept: parameters that stay."""
     from botocore.exceptions import WaiterError
 
-    content = repr((template_url, sorted(wanted.items()))).encode()
     parameters: list[dict[str, Any]] = [
         {"ParameterKey": name, "ParameterValue": value} for name, value in wanted.items()
     ]
     parameters += [{"ParameterKey": name, "UsePreviousValue": True} for name in sorted(set(kept) - wanted.keys())]
     change: str = formation.create_change_set(
         StackName=stack,
-        ChangeSetName=f"deploy-{hashlib.sha256(content).hexdigest()[:12]}",
+        ChangeSetName=f"deploy-{int(time.time())}",
         ChangeSetType="UPDATE" if existing.there else "CREATE",
         TemplateURL=template_url,
         Parameters=parameters,
@@ -73,7 +72,7 @@ def change_set(
         formation.delete_change_set(ChangeSetName=change)
         if "didn't contain changes" in reason or "No updates" in reason:
             return None
-        raise InputError("STACK", f"the change set failed: {reason}") from None
+        raise AwsError(f"the change set of «{stack}» failed: {reason}") from None
     return change
 
 
@@ -103,7 +102,7 @@ def wait(formation: Any, stack: str, existing: Existing) -> None:
     try:
         waiter.wait(StackName=stack, WaiterConfig={"Delay": _EVERY, "MaxAttempts": _LOOKS})
     except WaiterError:
-        raise InputError("STACK", f"«{stack}» failed: {failures(formation, stack)}") from None
+        raise AwsError(f"«{stack}» failed: {failures(formation, stack)}") from None
 
 
 def failures(formation: Any, stack: str) -> str:
