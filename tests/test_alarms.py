@@ -12,6 +12,7 @@ from egressprobe.publish.metrics import Series, publish
 from egressprobe.report import REPORT_SCHEMA, Report, Result, TargetView, Vantage, count, worst
 from tests.alarms import MISSING, CloudWatch, verdict
 from tests.cloudformation import SUBNETS, rendered
+from tests.conftest import ROOT
 
 PAGED = "arn:aws:sns:eu-west-1:123456789012:egressprobe-prod-Topic"
 NAMES = tuple(f"target-{i}" for i in range(4))
@@ -329,3 +330,6 @@ def test_every_description_links_somewhere(runbook):
         )
         assert link in one["AlarmDescription"]
         assert len(one["AlarmDescription"]) <= 1024
+        if runbook:
+            anchor = one["AlarmDescription"].rpartition("#")[2]
+            assert f"\n## {anchor.replace('-', ' ')}\n" in (ROOT / "docs" / "runbook.md").read_text()

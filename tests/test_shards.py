@@ -120,9 +120,9 @@ def test_what_may_be_asked_for_is_the_inventory():
     )
     assert [entry.target.name for entry in taken] == ["a", "b"]
     assert taken[1] is found.entries["b"], "the inventory's own, not the caller's"
-    assert refused == [
-        ("policy.exmple.com", "is not in this stack's inventory of 3 targets; did you mean «policy.example.com»?")
-    ]
+    [one] = refused
+    assert one.name == "policy.exmple.com"
+    assert one.why == "is not in this stack's inventory of 3 targets; did you mean «policy.example.com»?"
 
 
 @pytest.mark.parametrize(

@@ -169,6 +169,11 @@ def test_the_price_counts_what_the_stack_has():
         assert found["composite alarms"].how == str(len(stack.of("AWS::CloudWatch::CompositeAlarm")))
 
 
+def test_the_defaults_behind_the_price_are_the_templates():
+    said = template()["Parameters"]
+    assert {name: str(said[name]["Default"]) for name in deploying._DEFAULTS} == deploying._DEFAULTS
+
+
 def test_more_memory_is_less_time():
     table, _ = prices("us-east-1")
     small, large = (
@@ -216,7 +221,6 @@ def account(monkeypatch, tmp_path):
             archive.writestr("x.py", name)
         (tmp_path / f"{name}.zip").write_bytes(packed.getvalue())
     monkeypatch.setattr(deploying, "BUILD", tmp_path)
-    monkeypatch.setattr(deploying.upload, "__defaults__", (tmp_path,))
     whole = template()
     kept = {"ProbeRole", "ProbeLogs", "PlannerLogs", "PlannerFunction"}
     whole["Resources"] = {

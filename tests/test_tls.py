@@ -374,8 +374,8 @@ def test_tls_1_2(lab_loop):
 def test_first_byte_time_is_the_servers_wait(lab_loop):
     """A server that waits 80 ms before its answer reads as 80 ms, not as our own bookkeeping."""
     server = lab_loop.start(HttpServer(tls=server_context(GOOD), wait=0.08))
-    one = attempt(server)
-    assert 78 <= one.exchange_ms <= 110
+    # The best of some: on a machine that is busy the server itself waits longer now and then.
+    assert 78 <= min(attempt(server).exchange_ms for _ in range(5)) <= 110
 
 
 def test_elsewhere_than_on_linux_user_space_times_stand_in(lab_loop, monkeypatch):

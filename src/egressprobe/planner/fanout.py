@@ -5,7 +5,7 @@ A probe that fails, is throttled, or answers nonsense is an error of its own sub
 
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -35,11 +35,6 @@ class _Wire(Report, frozen=True, rename="camel"):
     error: dict[str, str] | None = None
 
 
-class _Answer(NamedTuple):
-    report: Report | None = None
-    error: str | None = None
-
-
 def ask(client: Any, probes: Sequence[Probe], plans: Sequence[dict[str, Any]]) -> list[Heard]:
     """Each plan to each probe; a `Heard` a probe, in their order."""
     pairs = [(probe, plan) for probe in probes for plan in plans]
@@ -59,29 +54,27 @@ def ask_doctor(client: Any, probes: Sequence[Probe]) -> dict[str, Any]:
         return dict(zip((probe.subnet_id for probe in probes), pool.map(one, probes), strict=True))
 
 
-def _heard(probe: Probe, answers: Iterable[_Answer]) -> Heard:
-    answers = list(answers)
-    errors = dict.fromkeys(one.error for one in answers if one.error)
-    return Heard(
-        probe.subnet_id,
-        probe.availability_zone,
-        tuple(one.report for one in answers if one.report),
-        "; ".join(error for error in errors if error) or None,
-    )
+def _heard(probe: Probe, answers: Sequence[Report | str]) -> Heard:
+    reports = tuple(one for one in answers if isinstance(one, Report))
+    errors = dict.fromkeys(one for one in answers if isinstance(one, str))
+    return Heard(probe.subnet_id, probe.availability_zone, reports, "; ".join(errors) or None)
 
 
-def _report(client: Any, probe: Probe, plan: dict[str, Any]) -> _Answer:
-    """Decoded straight into structs: 16 answers of 4 MB as dictionaries would not fit the function."""
+def _report(client: Any, probe: Probe, plan: dict[str, Any]) -> Report | str:
+    """The report, or why there is none.
+
+    Decoded straight into structs: 16 answers of 4 MB as dictionaries would not fit the function.
+    """
     body, error = _invoke(client, probe.function, plan)
     if error:
-        return _Answer(error=error)
+        return error
     try:
-        report = msgspec.json.decode(body, type=_Wire)
+        answer = msgspec.json.decode(body, type=_Wire)
     except msgspec.DecodeError as odd:
-        return _Answer(error=f"the probe's answer is no report: {odd}")
-    if report.error:
-        return _Answer(error=f"{report.error.get('code')}: {report.error.get('message')}")
-    return _Answer(report=Report(**{field: getattr(report, field) for field in Report.__struct_fields__}))
+        return f"the probe's answer is no report: {odd}"
+    if answer.error:
+        return f"{answer.error.get('code')}: {answer.error.get('message')}"
+    return Report(**{field: getattr(answer, field) for field in Report.__struct_fields__})
 
 
 def _invoke(client: Any, function: str, event: dict[str, Any]) -> tuple[bytes, str | None]:

@@ -25,11 +25,11 @@ from egressprobe.catalog import finding
 from egressprobe.diagnose import view
 from egressprobe.handler import series_wanted
 from egressprobe.inputs import InputError
-from egressprobe.joined import Refused, join
+from egressprobe.joined import join
 from egressprobe.planner.cluster import Cluster, facts, read_cluster
-from egressprobe.planner.fanout import Probe, ask, ask_doctor
+from egressprobe.planner.fanout import MAX_AT_ONCE, Probe, ask, ask_doctor
 from egressprobe.planner.inventory import Entry, Inventory, bundled, chosen
-from egressprobe.planner.schedules import Change, Wanted, names, present, sync
+from egressprobe.planner.schedules import Change, Wanted, present, sync
 from egressprobe.planner.shards import Cut, as_input, cut
 from egressprobe.publish.joint import joined_response
 from egressprobe.publish.metrics import NAMESPACE
@@ -127,7 +127,10 @@ def _clients() -> Clients:
     patient = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 4})
     # An invocation that is tried again would probe twice.
     once = Config(
-        connect_timeout=5, read_timeout=_PROBE_SECONDS, retries={"total_max_attempts": 1}, max_pool_connections=32
+        connect_timeout=5,
+        read_timeout=_PROBE_SECONDS,
+        retries={"total_max_attempts": 1},
+        max_pool_connections=MAX_AT_ONCE,
     )
     return Clients(
         boto3.client("eks", config=patient),
@@ -195,9 +198,13 @@ def _cut(settings: Settings, inventory: Inventory, known: dict[str, Any]) -> tup
 
 
 def _wanted(settings: Settings, pieces: Cut) -> list[Wanted]:
+    """One a subnet and shard: s00-all, s01-011."""
     inputs = {shard.bits: as_input(shard.plan) for shard in pieces.shards}
-    functions = {probe.slot: probe.function for probe in settings.probes}
-    return [Wanted(name, functions[slot], settings.role, inputs[bits]) for slot, bits, name in names(functions, inputs)]
+    return [
+        Wanted(f"s{probe.slot:02d}-{bits}", probe.function, settings.role, said)
+        for probe in settings.probes
+        for bits, said in inputs.items()
+    ]
 
 
 def _report(settings: Settings, cluster: Cluster | None, pieces: Cut, change: Change, found: list[Finding]) -> None:
@@ -230,7 +237,7 @@ def _probe(settings: Settings, inventory: Inventory, clients: Clients, asked: li
     started_at, started = datetime.now(UTC), time.monotonic()
     entries, refused = chosen(inventory, asked) if asked else (list(inventory.entries.values()), [])
     if not entries:
-        raise InputError("event.targets", "; ".join(f"«{name}» {why}" for name, why in refused))
+        raise InputError("event.targets", "; ".join(f"«{one.name}» {one.why}" for one in refused))
     cluster, found = _cluster(clients.eks, settings.cluster_name)
     plans = _on_demand(entries, inventory, facts(cluster) if cluster else {})
     heard = ask(clients.functions, settings.probes, plans)
@@ -241,7 +248,7 @@ def _probe(settings: Settings, inventory: Inventory, clients: Clients, asked: li
         started_at=started_at.isoformat(timespec="milliseconds"),
         duration_ms=round((time.monotonic() - started) * 1e3, 3),
         cluster_name=settings.cluster_name,
-        refused=[Refused(*one) for one in refused],
+        refused=refused,
         findings=found,
     )
     return joined_response(joined)

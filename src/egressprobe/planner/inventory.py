@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from egressprobe.guard import forbidden
 from egressprobe.inputs import InputError, short
+from egressprobe.joined import Refused
 from egressprobe.model import TARGETS_SCHEMA, Plan, Target
 from egressprobe.plan import read_plan
 
@@ -66,14 +67,14 @@ def as_document(inventory: Inventory) -> dict[str, Any]:
     return {"schemaVersion": TARGETS_SCHEMA, **inventory.common, "bundles": inventory.bundles, "targets": targets}
 
 
-def chosen(inventory: Inventory, wanted: list[Any]) -> tuple[list[Entry], list[tuple[str, str]]]:
+def chosen(inventory: Inventory, wanted: list[Any]) -> tuple[list[Entry], list[Refused]]:
     """Those of the inventory that were asked for, and what was refused with the reason.
 
     Asked for by name, or by a target as in a targets file: it is taken when the inventory has one that dials the
     same, and then the inventory's is probed. Invoking a probe equals network access, so nothing else is let in.
     """
     found: dict[str, Entry] = {}
-    refused: list[tuple[str, str]] = []
+    refused: list[Refused] = []
     by_place = {_place(entry.raw): entry for entry in inventory.entries.values()}
     for i, one in enumerate(wanted):
         name = one if isinstance(one, str) else one.get("name", "") if isinstance(one, dict) else ""
@@ -81,7 +82,7 @@ def chosen(inventory: Inventory, wanted: list[Any]) -> tuple[list[Entry], list[t
         if entry:
             found[entry.target.name] = entry
         else:
-            refused.append((short(str(name)) or f"targets[{i}]", _hint(inventory, str(name))))
+            refused.append(Refused(short(str(name)) or f"targets[{i}]", _hint(inventory, str(name))))
     return list(found.values()), refused
 
 

@@ -5,7 +5,7 @@ anything is deleted, and nothing is deleted while a write has failed: with shard
 stays in some schedule whenever this is interrupted, and the next run finishes the work.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -122,11 +122,3 @@ def _delete(client: Any, group: str, name: str) -> None:
         client.delete_schedule(GroupName=group, Name=name)
     except client.exceptions.ResourceNotFoundException:
         return
-
-
-def names(slots: Iterable[int], bits: Iterable[str]) -> Iterator[tuple[int, str, str]]:
-    """(slot, bits, name) of every subnet and shard: s00-all, s01-011."""
-    shards = list(bits)
-    for slot in slots:
-        for one in shards:
-            yield slot, one, f"s{slot:02d}-{one}"

@@ -9,26 +9,20 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from egressprobe.inputs import InputError
 from egressprobe.planner.inventory import Inventory, read_inventory
 from egressprobe.planner.shards import cut
-from egressprobe.stack.expand import expanded
+from egressprobe.stack.expand import ARTIFACTS, expanded
 from egressprobe.stack.formation import Existing, change_set, changes, outputs, read_stack, undo, wait
 from egressprobe.stack.invoke import call
 from egressprobe.stack.price import Size, shown
 from egressprobe.stack.survey import Survey, check, read_survey, slots
 
 BUILD = Path(__file__).parents[3] / "build"
-
-
-class Artifacts(NamedTuple):
-    """Where code and template lie: `prefix`-REGION, and keys that follow from the content."""
-
-    prefix: str
-    probe: str
-    planner: str
+# Of template.yaml, as far as they decide the price.
+_DEFAULTS = {"MetricDetail": "target", "Architecture": "arm64", "ProbeMemory": "256"}
 
 
 def deploy(
@@ -60,9 +54,10 @@ def deploy(
     template = expanded()
     _known(template, wanted)
     _say(introduction(survey, wanted, existing, read_inventory(targets), session.region_name))
-    artifacts = upload(session, prefix, session.region_name)
+    built = artifacts()
+    upload(session, prefix, session.region_name, built)
     url = _upload_template(session, prefix, template)
-    names = {"ArtifactBucketPrefix": prefix, "ProbeArtifact": artifacts.probe, "PlannerArtifact": artifacts.planner}
+    names = {"ArtifactBucketPrefix": prefix} | {name: key for name, (key, _) in built.items()}
     change = change_set(
         formation, stack, existing, url, wanted | names, template["Parameters"].keys() & existing.parameters, tags
     )
@@ -86,18 +81,19 @@ def introduction(survey: Survey, wanted: dict[str, str], existing: Existing, inv
     kept = {text.partition("/")[0] for text in existing.parameters.get("Subnets", "").split(",")}
     fates = {one.id: "keeps its probe" if one.id in kept else "gets a probe" for one in survey.subnets}
     rows = [
-        f"  slot {numbers[one.id]:<3}{one.id:<26}{one.zone:<16}{one.free:>6} free   {fates[one.id]}"
+        f"  slot {numbers.get(one.id, '-'):<3}{one.id:<26}{one.zone:<16}{one.free:>6} free   {fates[one.id]}"
         for one in survey.subnets
     ]
     gone = [f"  {text:<34}loses its probe" for text in sorted(kept - set(numbers) - {"", "-"})]
     pieces = cut(list(inventory.entries.values()), inventory.bundles, inventory.common)
+    chosen = _DEFAULTS | existing.parameters | wanted
     size = Size(
-        len(survey.subnets),
-        len(inventory.entries),
-        max(len(pieces.shards), 1),
-        wanted.get("MetricDetail", existing.parameters.get("MetricDetail", "target")),
-        wanted.get("Architecture", existing.parameters.get("Architecture", "arm64")),
-        int(wanted.get("ProbeMemory", existing.parameters.get("ProbeMemory", "256"))),
+        subnets=len(survey.subnets),
+        targets=len(inventory.entries),
+        shards=max(len(pieces.shards), 1),
+        detail="subnet" if chosen["MetricDetail"] == "subnet" else "target",
+        architecture=chosen["Architecture"],
+        memory=int(chosen["ProbeMemory"]),
     )
     said = [
         f"{survey.cluster}: Kubernetes {survey.version}, {survey.ip_family}, egress {survey.mode}, {survey.vpc}",
@@ -112,38 +108,44 @@ def introduction(survey: Survey, wanted: dict[str, str], existing: Existing, inv
     return "\n".join(said)
 
 
-def upload(session: Any, prefix: str, region: str, build: Path = BUILD) -> Artifacts:
-    """Both zips under names that follow from their content; what is there already is not sent again."""
-    s3, bucket = session.client("s3", region_name=region), f"{prefix}-{region}"
-    _bucket(s3, bucket, region)
-    keys = []
-    for name in ("probe", "planner"):
-        path = build / f"{name}.zip"
+def artifacts(build: Path | None = None) -> dict[str, tuple[str, bytes]]:
+    """Parameter of the template -> key, which follows from the content, and the zip. Raises InputError."""
+    found = {}
+    for uri, parameter in ARTIFACTS.items():
+        path = (build or BUILD) / Path(uri).name
         if not path.exists():
             raise InputError(str(path), "is missing; make build ARCH=arm64")
-        keys.append(_put(s3, bucket, name, "zip", path.read_bytes()))
-    return Artifacts(prefix, *keys)
+        found[parameter] = (_key(path.stem, "zip", path.read_bytes()), path.read_bytes())
+    return found
+
+
+def upload(session: Any, prefix: str, region: str, built: dict[str, tuple[str, bytes]]) -> None:
+    """What is there already is not sent again."""
+    s3, bucket = session.client("s3", region_name=region), f"{prefix}-{region}"
+    _bucket(s3, bucket, region)
+    for key, data in built.values():
+        _put(s3, bucket, key, data)
 
 
 def _upload_template(session: Any, prefix: str, template: dict[str, Any]) -> str:
     """Its URL: 90 kB are more than a call takes."""
     s3, bucket = session.client("s3"), f"{prefix}-{session.region_name}"
-    key = _put(s3, bucket, "template", "json", json.dumps(template, separators=(",", ":")).encode())
+    data = json.dumps(template, separators=(",", ":")).encode()
+    key = _key("template", "json", data)
+    _put(s3, bucket, key, data)
     signed: str = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": key})
     return signed.partition("?")[0]
 
 
-def key_of(name: str, suffix: str, data: bytes) -> str:
+def _key(name: str, suffix: str, data: bytes) -> str:
     return f"egressprobe/{name}-{hashlib.sha256(data).hexdigest()[:16]}.{suffix}"
 
 
-def _put(s3: Any, bucket: str, name: str, suffix: str, data: bytes) -> str:
-    key = key_of(name, suffix, data)
+def _put(s3: Any, bucket: str, key: str, data: bytes) -> None:
     try:
         s3.head_object(Bucket=bucket, Key=key)
     except s3.exceptions.ClientError:
         s3.put_object(Bucket=bucket, Key=key, Body=data)
-    return key
 
 
 def _bucket(s3: Any, bucket: str, region: str) -> None:

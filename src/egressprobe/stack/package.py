@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from egressprobe.stack.deploy import BUILD, key_of, upload
+from egressprobe.stack.deploy import BUILD, artifacts, upload
 from egressprobe.stack.expand import expanded
 
 
@@ -19,20 +19,13 @@ def package(session: Any, *, prefix: str, regions: list[str], build: Path = BUIL
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     (folder / "template.json").write_text(json.dumps(expanded(), separators=(",", ":")))
-    keys = {}
-    for name in ("probe", "planner"):
-        data = (build / f"{name}.zip").read_bytes()
-        keys[name] = key_of(name, "zip", data)
-        place = folder / keys[name]
-        place.parent.mkdir(exist_ok=True)
-        place.write_bytes(data)
-    parameters = {
-        "ArtifactBucketPrefix": prefix,
-        "ProbeArtifact": keys["probe"],
-        "PlannerArtifact": keys["planner"],
-    }
+    built = artifacts(build)
+    for key, data in built.values():
+        (folder / key).parent.mkdir(exist_ok=True)
+        (folder / key).write_bytes(data)
+    parameters = {"ArtifactBucketPrefix": prefix} | {name: key for name, (key, _) in built.items()}
     said = [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()]
     (folder / "parameters.json").write_text(json.dumps(said, indent=1))
     for region in regions:
-        upload(session, prefix, region, build)
+        upload(session, prefix, region, built)
     return {"folder": str(folder), "parameters": parameters, "uploaded": [f"{prefix}-{region}" for region in regions]}

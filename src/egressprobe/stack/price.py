@@ -8,6 +8,8 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from egressprobe.publish.metrics import Detail, Series
+
 TABLE = Path(__file__).with_name("prices.json")
 _REGION = "us-east-1"
 _HOURS = 730.5  # of a month, as AWS counts
@@ -41,7 +43,7 @@ class Size(NamedTuple):
     subnets: int
     targets: int
     shards: int = 1
-    detail: str = "target"
+    detail: Detail = "target"
     architecture: str = "arm64"
     memory: int = 256
 
@@ -59,7 +61,7 @@ def lines(size: Size, table: dict[str, Any]) -> list[Line]:
     runs = _MINUTES * size.subnets * size.shards
     seconds = _RUN_SECONDS + _TARGET_SECONDS * (_BENCHED_MB / size.memory) * size.targets / size.shards
     gb_seconds = runs * seconds * size.memory / 1024 + _PLANNER_RUNS * _PLANNER_SECONDS * _PLANNER_GB
-    success = size.targets * (size.subnets if size.detail == "subnet" else 1)
+    success = Series(size.detail).many(size.targets, size.subnets)
     aggregates = size.subnets * _AGGREGATES[size.detail]
     # Metrics Insights alarms are paid by the metric they look at: targets; unknown and days of each subnet.
     watched = success + 2 * size.subnets + size.subnets + _PLANNER_ALARMS
