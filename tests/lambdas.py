@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -41,6 +42,20 @@ class Function:
 
     def printed(self) -> str:
         return self._log.read_text()
+
+    def kill(self) -> list[int]:
+        """SIGKILL to the emulator and to the function, which it runs in a process group of its own; their ids."""
+        doomed = [*_descendants(self.process.pid), self.process.pid]
+        for pid in doomed:
+            os.kill(pid, signal.SIGKILL)
+        return doomed
+
+
+def _descendants(pid: int) -> list[int]:
+    """Read before anything is killed: orphans have another parent."""
+    children = Path(f"/proc/{pid}/task").glob("*/children")
+    found = [int(word) for path in children for word in path.read_text().split()]
+    return [*found, *(below for child in found for below in _descendants(child))]
 
 
 @contextmanager

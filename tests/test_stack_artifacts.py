@@ -6,7 +6,6 @@ against the rendered policies.
 import json
 import os
 import shutil
-import signal
 from collections import Counter
 
 import boto3
@@ -177,20 +176,21 @@ def test_a_planner_killed_between_two_writes_and_the_next_one(stack):
     with stack.planner() as planner:
         planner.invoke({"action": "plan"})
     stack.plan(hooks(30, 260))
-    writes = []
+    writes, killed = [], []
     with stack.planner() as planner:
 
         def kill(call):
             if call.action in ("scheduler:CreateSchedule", "scheduler:DeleteSchedule", "scheduler:UpdateSchedule"):
                 writes.append(call)
                 if len(writes) == 3:
-                    os.killpg(planner.process.pid, signal.SIGKILL)
+                    killed.extend(planner.kill())
 
         stack.cloud.before = kill
         with pytest.raises((OSError, ValueError)):
             planner.invoke({"action": "plan"})
     stack.cloud.before = lambda _: None
     assert len(writes) == 3
+    assert len(killed) == 2, "the emulator and the Planner itself"
     covered = stack.covered()
     assert all(covered[f"h{i}"] >= SUBNETS for i in range(30, 90))
     with stack.planner() as planner:
