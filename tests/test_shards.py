@@ -26,7 +26,7 @@ def inventory(*targets, **more):
 
 
 def pieces(found, **bounds):
-    return cut(list(found.entries.values()), found.bundles, found.common, **bounds)
+    return cut(found, **bounds)
 
 
 def test_each_bundle_is_carried_once_under_its_hash():

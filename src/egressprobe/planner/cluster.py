@@ -1,9 +1,12 @@
-"""What the Planner reads of the cluster, and nothing more. The only place that knows EKS's answer."""
+"""What the Planner reads of the cluster, and nothing more."""
 
 from contextlib import suppress
 from typing import Any, NamedTuple
 
 from egressprobe.kubeversion import nearest
+
+# The mode where EKS does not say.
+UNTOLD = "unknown"
 
 
 class Cluster(NamedTuple):
@@ -17,13 +20,17 @@ class Cluster(NamedTuple):
 
 def read_cluster(client: Any, name: str) -> Cluster:
     """DescribeCluster. Raises botocore's exceptions."""
-    found = client.describe_cluster(name=name)["cluster"]
+    return described(client.describe_cluster(name=name)["cluster"])
+
+
+def described(found: dict[str, Any]) -> Cluster:
+    """Out of DescribeCluster's `cluster`, of which any part may be missing."""
     network = found.get("kubernetesNetworkConfig") or {}
     vpc = found.get("resourcesVpcConfig") or {}
     return Cluster(
         version=found.get("version", ""),
         ip_family=network.get("ipFamily") or "ipv4",
-        mode=vpc.get("controlPlaneEgressMode") or "unknown",
+        mode=vpc.get("controlPlaneEgressMode") or UNTOLD,
         status=found.get("status", ""),
     )
 

@@ -153,7 +153,7 @@ def _plan(settings: Settings, inventory: Inventory, clients: Clients) -> dict[st
     if change.failed:
         raise PlanError(f"{len(change.failed)} schedules could not be written: {'; '.join(change.failed)[:1000]}")
     return {
-        "targets": sum(len(shard.names) for shard in pieces.shards),
+        "targets": pieces.targets,
         "shards": len(pieces.shards),
         "subnets": len(settings.probes),
         **{field: list(getattr(change, field)) for field in ("created", "updated", "deleted")},
@@ -190,7 +190,7 @@ def _cut(settings: Settings, inventory: Inventory, known: dict[str, Any]) -> tup
     if capped:
         found.append(capped)
         common["oneSeries"] = True
-    pieces = cut(list(inventory.entries.values()), inventory.bundles, common)
+    pieces = cut(inventory._replace(common=common))
     if pieces.too_large:
         said = f"{len(pieces.too_large)} targets do not fit one schedule's 256 KB and are not probed every minute"
         found.append(finding("TARGET_TOO_LARGE", said, {"targets": list(pieces.too_large)}))
@@ -214,7 +214,7 @@ def _report(settings: Settings, cluster: Cluster | None, pieces: Cut, change: Ch
     for one in found:
         logger.warning(one.summary, extra={"finding": one.code})
     said = {
-        "targets": sum(len(shard.names) for shard in pieces.shards),
+        "targets": pieces.targets,
         "shards": len(pieces.shards),
         **{field: len(getattr(change, field)) for field in Change._fields},
         "findings": [one.code for one in found],
@@ -255,11 +255,6 @@ def _probe(settings: Settings, inventory: Inventory, clients: Clients, asked: li
 
 
 def _on_demand(entries: list[Entry], inventory: Inventory, known: dict[str, Any]) -> list[dict[str, Any]]:
-    pieces = cut(
-        entries,
-        inventory.bundles,
-        known | inventory.common,
-        max_bytes=_ON_DEMAND_BYTES,
-        max_targets=_ON_DEMAND_TARGETS,
-    )
+    asked = inventory._replace(entries={entry.target.name: entry for entry in entries}, common=known | inventory.common)
+    pieces = cut(asked, max_bytes=_ON_DEMAND_BYTES, max_targets=_ON_DEMAND_TARGETS)
     return [shard.plan for shard in pieces.shards]

@@ -45,9 +45,11 @@ def sync(client: Any, group: str, wanted: Iterable[Wanted], there: dict[str, dic
     properties = {one.name: _properties(one) for one in wanted}
     created: list[str] = []
     updated: list[str] = []
+    unchanged: list[str] = []
     failed: list[str] = []
     for name, said in properties.items():
         if name in there and _same(there[name], said):
+            unchanged.append(name)
             continue
         try:
             done = created if _write(client, group, name, said, new=name not in there) else updated
@@ -61,7 +63,6 @@ def sync(client: Any, group: str, wanted: Iterable[Wanted], there: dict[str, dic
             deleted.append(name)
         except client.exceptions.ClientError as error:
             failed.append(f"{name}: {error}")
-    unchanged = sorted(properties.keys() - set(created) - set(updated) - {text.partition(":")[0] for text in failed})
     return Change(*map(tuple, (created, updated, deleted, unchanged, failed)))
 
 

@@ -11,10 +11,10 @@ too large is split by the next bit. So
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from egressprobe.planner.inventory import Entry
+from egressprobe.planner.inventory import Entry, Inventory
 
 # EventBridge Scheduler takes 256 KB; which of the two KB is not said.
 # https://docs.aws.amazon.com/scheduler/latest/UserGuide/scheduler-quotas.html
@@ -38,24 +38,22 @@ class Cut(NamedTuple):
     shards: tuple[Shard, ...]
     too_large: tuple[str, ...]
 
+    @property
+    def targets(self) -> int:
+        """How many are in some shard."""
+        return sum(len(shard.names) for shard in self.shards)
 
-def cut(
-    entries: Sequence[Entry],
-    bundles: dict[str, str],
-    common: dict[str, Any],
-    *,
-    max_bytes: int = MAX_INPUT,
-    max_targets: int = MAX_TARGETS,
-) -> Cut:
+
+def cut(inventory: Inventory, *, max_bytes: int = MAX_INPUT, max_targets: int = MAX_TARGETS) -> Cut:
     """Shards of at most `max_targets` targets whose Input has at most `max_bytes` bytes."""
     shards: list[Shard] = []
     too_large: list[str] = []
-    ordered = sorted(entries, key=lambda entry: entry.target.name)
+    ordered = sorted(inventory.entries.values(), key=lambda entry: entry.target.name)
     paths = {entry.target.name: _path(entry.target.name) for entry in ordered}
     waiting = [("", ordered)] if ordered else []
     while waiting:
         bits, bucket = waiting.pop()
-        plan = _plan(bucket, bundles, common)
+        plan = _plan(bucket, inventory.bundles, inventory.common)
         if len(bucket) <= max_targets and len(as_input(plan)) <= max_bytes:
             shards.append(Shard(bits or "all", tuple(entry.target.name for entry in bucket), plan))
         elif len(bucket) == 1:

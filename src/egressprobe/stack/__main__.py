@@ -120,7 +120,7 @@ def _price(options: argparse.Namespace) -> int:
     else:
         inventory = read_inventory(read_file(options.targets, most=ARTIFACT_BYTES))
         targets = len(inventory.entries)
-        shards = len(cut(list(inventory.entries.values()), inventory.bundles, inventory.common).shards)
+        shards = len(cut(inventory).shards)
     size = Size(options.subnets, targets, shards, options.detail, options.architecture, options.memory)
     print(shown(size, options.region))
     return 0

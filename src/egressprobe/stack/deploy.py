@@ -85,7 +85,7 @@ def introduction(survey: Survey, wanted: dict[str, str], existing: Existing, inv
         for one in survey.subnets
     ]
     gone = [f"  {text:<34}loses its probe" for text in sorted(kept - set(numbers) - {"", "-"})]
-    pieces = cut(list(inventory.entries.values()), inventory.bundles, inventory.common)
+    pieces = cut(inventory)
     chosen = _DEFAULTS | existing.parameters | wanted
     size = Size(
         subnets=len(survey.subnets),

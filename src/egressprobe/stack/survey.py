@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from egressprobe.inputs import InputError
+from egressprobe.planner.cluster import UNTOLD, described
 
 MAX_SUBNETS = 16
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
@@ -47,17 +48,17 @@ def read_survey(eks: Any, ec2: Any, cluster: str) -> Survey:
     except eks.exceptions.ResourceNotFoundException:
         known = ", ".join(eks.list_clusters()["clusters"]) or "none"
         raise InputError("CLUSTER", f"«{cluster}» is not in this account and region; there are: {known}") from None
-    status = found.get("status")
-    if status in ("CREATING", "DELETING", "FAILED"):
-        raise InputError("CLUSTER", f"«{cluster}» is {status}; deploy once it is ACTIVE")
+    seen = described(found)
+    if seen.status in ("CREATING", "DELETING", "FAILED"):
+        raise InputError("CLUSTER", f"«{cluster}» is {seen.status}; deploy once it is ACTIVE")
     vpc = found["resourcesVpcConfig"]
     groups = dict.fromkeys([vpc.get("clusterSecurityGroupId"), *vpc.get("securityGroupIds", [])])
     said = ec2.describe_subnets(SubnetIds=vpc["subnetIds"])["Subnets"]
     return Survey(
         cluster=cluster,
-        version=found.get("version", ""),
-        mode=vpc.get("controlPlaneEgressMode") or "not told by EKS",
-        ip_family=(found.get("kubernetesNetworkConfig") or {}).get("ipFamily") or "ipv4",
+        version=seen.version,
+        mode="not told by EKS" if seen.mode == UNTOLD else seen.mode,
+        ip_family=seen.ip_family,
         vpc=vpc.get("vpcId") or said[0]["VpcId"],
         groups=tuple(group for group in groups if group),
         subnets=tuple(sorted(map(_subnet, said))),
