@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from egressprobe.model import Attempt, Handshake, Impact, Kind, Verdict
+from egressprobe.measured import Attempt, Handshake
+from egressprobe.model import Impact, Kind, Verdict
 from egressprobe.publish.metrics import Series, publish
 from egressprobe.report import REPORT_SCHEMA, Report, Result, TargetView, Vantage, count, worst
 from tests.alarms import MISSING, CloudWatch, verdict

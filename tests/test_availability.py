@@ -10,7 +10,8 @@ from egressprobe.failure import Code, Failure, Phase
 from egressprobe.lab.certs import issue, make_authority
 from egressprobe.lab.servers import HttpServer, Page, ResetServer, TcpServer, server_context
 from egressprobe.lookup import ResolverConfig
-from egressprobe.model import Attempt, Endpoint, Hop, Kind, ServiceRef, Target, Verdict
+from egressprobe.measured import Attempt, Hop
+from egressprobe.model import Endpoint, Kind, ServiceRef, Target, Verdict
 from egressprobe.plan import read_plan
 from egressprobe.run import Edges, run
 from tests.h2server import H2Server

@@ -11,20 +11,8 @@ from egressprobe.diagnose import result
 from egressprobe.failure import Code, Failure, Phase
 from egressprobe.forecast import client_for, forecast
 from egressprobe.godial import Leg, NotMeasuredError, dial
-from egressprobe.model import (
-    Attempt,
-    FailurePolicy,
-    Handshake,
-    Hop,
-    Impact,
-    Kind,
-    Lookup,
-    Measurement,
-    Query,
-    Resolution,
-    Target,
-    Verdict,
-)
+from egressprobe.measured import Attempt, Handshake, Hop, Lookup, Measurement, Query, Resolution
+from egressprobe.model import FailurePolicy, Impact, Kind, Target, Verdict
 
 TIMED_OUT = "i/o timeout"
 

@@ -12,7 +12,8 @@ from egressprobe.lab.certs import issue, make_authority
 from egressprobe.lab.dns import DnsServer, Records, serve_zone
 from egressprobe.lab.servers import HttpServer, server_context
 from egressprobe.lookup import ResolverConfig
-from egressprobe.model import Attempt, CertificateView, Endpoint, Handshake, Hop, Kind, Measurement, Target
+from egressprobe.measured import Attempt, CertificateView, Handshake, Hop, Measurement
+from egressprobe.model import Endpoint, Kind, Target
 from egressprobe.plan import read_plan
 from egressprobe.run import Edges, run
 

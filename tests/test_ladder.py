@@ -9,8 +9,8 @@ from egressprobe.failure import Code, Failure, Phase
 from egressprobe.kubeversion import CLASSIC, HELLOS
 from egressprobe.lab.certs import issue, make_authority
 from egressprobe.lab.servers import EofServer, HttpServer, Loop, ResetServer, TcpServer, server_context
+from egressprobe.measured import Attempt, Handshake, Rung, TcpState
 from egressprobe.middlebox import verdicts
-from egressprobe.model import Attempt, Handshake, Rung, TcpState
 from egressprobe.plan import read_plan
 from egressprobe.run import Edges, run
 from egressprobe.trust import WEBHOOK_ALPN, Offer, client_hello, context, groups

@@ -14,7 +14,7 @@ from egressprobe.lookup import (
     parse_resolv_conf,
     split_server,
 )
-from egressprobe.model import Lookup
+from egressprobe.measured import Lookup
 
 
 def test_resolv_conf_as_lambda_and_dhcp_write_it():

@@ -7,7 +7,8 @@ import pytest
 from egressprobe.failure import Code, Failure, Phase
 from egressprobe.forecast import client_for, forecast
 from egressprobe.lookup import conclude
-from egressprobe.model import Attempt, Handshake, Hop, Kind, Lookup, Measurement, Query, Resolution, Target
+from egressprobe.measured import Attempt, Handshake, Hop, Lookup, Measurement, Query, Resolution
+from egressprobe.model import Kind, Target
 from tests import vectors
 
 SERVER = "10.99.0.53:53"

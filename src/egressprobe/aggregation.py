@@ -5,7 +5,7 @@ server name, the proxy verifies the caBundle and the name. So Available=True say
 """
 
 from egressprobe.failure import NOT_MEASURED, Code
-from egressprobe.model import Attempt, Hop
+from egressprobe.measured import Attempt, Hop
 from egressprobe.report import Availability
 
 CHECK_LIMIT = 5.0  # seconds, http.Client.Timeout of the controller's discovery client

@@ -8,7 +8,8 @@ k8s.io/apimachinery/pkg/util/proxy (aggregated APIs, kubelet).
 import posixpath
 
 from egressprobe.failure import Code
-from egressprobe.model import FailurePolicy, Hop, Kind, Target
+from egressprobe.measured import Hop
+from egressprobe.model import FailurePolicy, Kind, Target
 
 # These are about the content of an answer: the sentence has no `Get "URL":` in it.
 _CONTENT = frozenset({Code.HTTP_STATUS, Code.OIDC_ISSUER_MISMATCH, Code.OIDC_JWKS_INVALID})

@@ -13,7 +13,8 @@ from egressprobe import oidc
 from egressprobe.aggregation import CHECK_LIMIT
 from egressprobe.budget import Budget
 from egressprobe.failure import Code, Failure, Phase
-from egressprobe.model import Attempt, Endpoint, Hop, Target
+from egressprobe.measured import Attempt, Hop
+from egressprobe.model import Endpoint, Target
 from egressprobe.probe import Probe, each
 from egressprobe.tls import Channel
 from egressprobe.urls import Place

@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 from egressprobe.forecast import Client
-from egressprobe.model import Measurement, Target
+from egressprobe.measured import Measurement
+from egressprobe.model import Target
 from egressprobe.report import Availability, Forecast
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from egressprobe.der import CertificateError
 from egressprobe.failure import Code, Failure, Phase
 from egressprobe.goverify import KEYS, LEAST_RSA_BITS, Refusal, Signed, algorithm_error, check_leaf, small_rsa, verify
-from egressprobe.model import CertificateView
+from egressprobe.measured import CertificateView
 from egressprobe.x509 import Certificate, name_text, parse
 
 MAX_CHAIN = 10  # certificates shown; a server may send any number

@@ -19,7 +19,8 @@ from egressprobe.catalog import FINDINGS, finding
 from egressprobe.failure import NOT_MEASURED, Code, Failure, Phase
 from egressprobe.findings import FINDING_RULES
 from egressprobe.forecast import Client
-from egressprobe.model import Attempt, Expect, FailurePolicy, Hop, Impact, Measurement, Target, Verdict
+from egressprobe.measured import Attempt, Hop, Measurement
+from egressprobe.model import Expect, FailurePolicy, Impact, Target, Verdict
 from egressprobe.report import Availability, Finding, Forecast, Result, TargetView
 from egressprobe.rules import RULES
 

@@ -9,8 +9,8 @@ from egressprobe.case import Case
 from egressprobe.catalog import finding
 from egressprobe.failure import Code
 from egressprobe.interception import intercepted
+from egressprobe.measured import Attempt, Hop, Resolution
 from egressprobe.middlebox import path_broken
-from egressprobe.model import Attempt, Hop, Resolution
 from egressprobe.report import Finding
 
 _SLOW_SHARE = 0.5  # of the call's limit

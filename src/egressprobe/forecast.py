@@ -18,7 +18,8 @@ from msgspec.structs import replace
 
 from egressprobe.failure import NOT_MEASURED, SILENT, Code, Failure, Phase
 from egressprobe.godial import Leg, NotMeasuredError, dial
-from egressprobe.model import Attempt, Endpoint, Hop, Measurement, Target
+from egressprobe.measured import Attempt, Hop, Measurement
+from egressprobe.model import Endpoint, Target
 from egressprobe.orders import key_of, orders
 from egressprobe.report import Forecast
 from egressprobe.rfc6724 import sort_addresses

@@ -12,7 +12,8 @@ from egressprobe.case import Case
 from egressprobe.catalog import finding
 from egressprobe.failure import Code
 from egressprobe.hostname import matches
-from egressprobe.model import Attempt, CertificateView, Hop, Measurement, Target
+from egressprobe.measured import Attempt, CertificateView, Hop, Measurement
+from egressprobe.model import Target
 from egressprobe.report import Finding
 
 # Top-level names that no public CA signs for: RFC 6761, RFC 6762, RFC 8375, ICANN's private-use `internal`, and

@@ -15,7 +15,8 @@ from egressprobe.budget import CLIMB_AFTER, RUNG_LIMIT, Budget
 from egressprobe.connect import connect
 from egressprobe.failure import Code
 from egressprobe.kubeversion import CLASSIC, Hello
-from egressprobe.model import Endpoint, Rung, RungName, RungOutcome
+from egressprobe.measured import Rung, RungName, RungOutcome
+from egressprobe.model import Endpoint
 from egressprobe.tls import shake_hands
 from egressprobe.trust import Offer, context, groups
 

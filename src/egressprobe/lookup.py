@@ -12,7 +12,8 @@ from ipaddress import ip_address
 import msgspec
 
 from egressprobe.failure import NOT_MEASURED, Code, Failure, Phase
-from egressprobe.model import Endpoint, Lookup
+from egressprobe.measured import Lookup
+from egressprobe.model import Endpoint
 
 DNS_PORT = 53
 MAX_SERVERS = 3  # dnsconfig_unix.go: "small, but the standard limit"

@@ -17,7 +17,8 @@ from typing import NamedTuple
 from egressprobe.case import Case
 from egressprobe.catalog import finding
 from egressprobe.failure import Code
-from egressprobe.model import Attempt, Endpoint, Hop
+from egressprobe.measured import Attempt, Hop
+from egressprobe.model import Endpoint
 from egressprobe.report import Finding
 
 _HOW = {Code.TLS_TIMEOUT: "dropped", Code.TLS_RESET: "reset", Code.TLS_EOF: "closed"}

@@ -11,7 +11,8 @@ from msgspec.structs import replace
 from egressprobe import oidc
 from egressprobe.budget import HTTP_LIMIT, OIDC_LIMIT, SLACK, Budget
 from egressprobe.failure import Code, Failure, Phase
-from egressprobe.model import Endpoint, Hop, HttpExchange, Role, Target
+from egressprobe.measured import Hop, HttpExchange, Role
+from egressprobe.model import Endpoint, Target
 from egressprobe.probe import Probe
 from egressprobe.urls import Place, parse_url, shown
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from egressprobe.model import Attempt, Hop
+from egressprobe.measured import Attempt, Hop
 
 # Every rotation of both families is tried up to here; beyond, both turn together.
 _MAX_ORDERS = 256

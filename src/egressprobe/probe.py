@@ -25,19 +25,8 @@ from egressprobe.guard import Guard
 from egressprobe.kubeversion import HELLOS
 from egressprobe.ladder import CLIMBED, Climber, Shape
 from egressprobe.lookup import ResolverConfig, server_text, split_server
-from egressprobe.model import (
-    Attempt,
-    Endpoint,
-    Expect,
-    Handshake,
-    Hop,
-    Kind,
-    Measurement,
-    Plan,
-    Resolution,
-    Role,
-    Target,
-)
+from egressprobe.measured import Attempt, Handshake, Hop, Measurement, Resolution, Role
+from egressprobe.model import Endpoint, Expect, Kind, Plan, Target
 from egressprobe.resolve import compare, resolve
 from egressprobe.rules import RULES
 from egressprobe.slots import LADDERS

@@ -12,18 +12,8 @@ from typing import Any, Literal
 import msgspec
 
 from egressprobe.failure import Failure
-from egressprobe.model import (
-    Attempt,
-    Expect,
-    FailurePolicy,
-    HttpExchange,
-    Impact,
-    Kind,
-    Resolution,
-    ServiceRef,
-    Struct,
-    Verdict,
-)
+from egressprobe.measured import Attempt, HttpExchange, Resolution
+from egressprobe.model import Expect, FailurePolicy, Impact, Kind, ServiceRef, Struct, Verdict
 
 REPORT_SCHEMA = "egressprobe/report/v1"
 

@@ -33,7 +33,7 @@ from egressprobe.lookup import (
     server_text,
     split_server,
 )
-from egressprobe.model import Lookup, Query, Resolution
+from egressprobe.measured import Lookup, Query, Resolution
 from egressprobe.wire import open_socket, readable, receive, source_address
 
 MAX_ADDRESSES = 64  # a name with more is cut here: one hostile answer must not open sockets without end

@@ -21,7 +21,8 @@ from egressprobe.guard import Guard, forbidden
 from egressprobe.interception import shared_issuers
 from egressprobe.kubeversion import DEFAULT_KUBE_VERSION
 from egressprobe.lookup import ResolverConfig
-from egressprobe.model import Expect, Measurement, Plan, Target
+from egressprobe.measured import Measurement
+from egressprobe.model import Expect, Plan, Target
 from egressprobe.probe import Probe
 from egressprobe.report import REPORT_SCHEMA, Report, Result, Vantage, count, worst
 from egressprobe.resolve import override_servers, system_config

@@ -20,7 +20,7 @@ from egressprobe.budget import TLS_LIMIT, Budget
 from egressprobe.certificates import Trust, days_left, remember, sound, views
 from egressprobe.certificates import failure as chain_failure
 from egressprobe.failure import Code, Failure, Phase, classify_stream, errno_text
-from egressprobe.model import Handshake
+from egressprobe.measured import Handshake
 from egressprobe.stream import Stream
 from egressprobe.tlsrecord import (
     HEADER_SIZE,

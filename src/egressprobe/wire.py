@@ -16,7 +16,8 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 
-from egressprobe.model import Endpoint, TcpState
+from egressprobe.measured import TcpState
+from egressprobe.model import Endpoint
 
 _LINUX = sys.platform == "linux"
 _SO_TIMESTAMPNS = 35  # asm-generic/socket.h; x86-64 and arm64

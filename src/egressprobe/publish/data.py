@@ -6,7 +6,7 @@ import msgspec
 from msgspec.structs import replace
 
 from egressprobe.catalog import finding
-from egressprobe.model import Attempt, Resolution
+from egressprobe.measured import Attempt, Resolution
 from egressprobe.report import Report, Result
 
 # A synchronous invocation answers with at most 6 MB; JSON inside JSON and base64 eat a third.

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from egressprobe.catalog import lookup
 from egressprobe.failure import Phase
-from egressprobe.model import Attempt, Impact, Verdict
+from egressprobe.measured import Attempt
+from egressprobe.model import Impact, Verdict
 from egressprobe.report import Report, Result
 
 COLOURS = {Verdict.PASS: "32", Verdict.DEGRADED: "33", Verdict.FAIL: "31", Verdict.UNKNOWN: "35"}
