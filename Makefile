@@ -61,12 +61,12 @@ build/probe/.ready: $(SETUP) $(wildcard src/*.txt) $(shell find src/egressprobe 
 
 needs = $(foreach name,$(1),$(if $($(name)),,$(error $(name)=... is missing; see README.md, "Deploy")))
 
-deploy: told build ## Deploy CLUSTER's stack with TARGETS=FILE (PARAMETERS="A=b ...", TAGS="a=b", STACK, REGION, PREFIX, YES=1)
-	@$(STACK_TOOL) deploy $(CLUSTER) --targets $(TARGETS) $(STACK_OPTIONS) $(if $(PREFIX),--prefix $(PREFIX)) \
+deploy: told build ## Deploy CLUSTER's stack, with TARGETS=FILE beside what it discovers (PARAMETERS="A=b ...", TAGS="a=b", STACK, REGION, PREFIX, YES=1)
+	@$(STACK_TOOL) deploy $(CLUSTER) $(if $(TARGETS),--targets $(TARGETS)) $(STACK_OPTIONS) $(if $(PREFIX),--prefix $(PREFIX)) \
 	  --parameters Architecture=$(subst amd64,x86_64,$(ARCH)) $(PARAMETERS) --tags $(TAGS)
 
 told:
-	@$(call needs,CLUSTER TARGETS):
+	@$(call needs,CLUSTER):
 
 destroy: $(SETUP) ## Delete CLUSTER's stack and wait for Lambda's interfaces (STACK, REGION, YES=1)
 	@$(call needs,CLUSTER):
@@ -77,7 +77,7 @@ invoke: $(SETUP) ## Probe now from every subnet of CLUSTER's stack (NAMES="a b",
 	@.venv/bin/egressprobe invoke --stack $(or $(STACK),egressprobe-$(subst _,-,$(CLUSTER))) $(if $(REGION),--region $(REGION)) $(NAMES)
 
 package: build ## Expanded template and artifacts for StackSets (PREFIX, TARGETS; REGIONS="a b" uploads)
-	@$(call needs,PREFIX TARGETS):
+	@$(call needs,PREFIX):
 	@$(STACK_TOOL) package --prefix $(PREFIX) --regions $(REGIONS)
 
 price: $(SETUP) ## What a stack costs a month (SUBNETS=3, TARGETS=20 or a file, DETAIL=target)

@@ -30,11 +30,16 @@ _EVERYWHERE = (
     "table.py",
     "matrix.py",
     "render.py",
+    "found.py",
+    "ask.py",
+    "kubeconfig.py",
+    "recorded.py",
 )
+# The Discover function runs the Probe's artifact by another door.
 LEFT_OUT = {"probe": (*_EVERYWHERE, "planner", "joined.py", "joint.py"), "planner": _EVERYWHERE}
 REQUIREMENTS = {"probe": "requirements.txt", "planner": "requirements-planner.txt"}
 # botocore knows 400 services; the Planner calls these.
-_SERVICES = {"eks", "scheduler", "lambda", "sts"}
+_SERVICES = {"eks", "ec2", "scheduler", "lambda", "sts"}
 _WHEELS = {"arm64": "aarch64", "x86_64": "x86_64"}
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 

@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 from egressprobe.catalog import FINDINGS, all_entries
-from egressprobe.catalog_failures import FAILURES, Entry
+from egressprobe.catalog_entries import Entry
+from egressprobe.catalog_failures import FAILURES
 from egressprobe.lab.scenario import EXPECTED
 
 ROOT = Path(__file__).parents[1]

@@ -36,6 +36,19 @@ _ARN = f"arn:aws:{{}}:{REGION}:{ACCOUNT}:{{}}"
 # method, path -> action, resource; {0} is the path's group, {group} the schedule group of the request
 _TABLE = (
     ("GET", r"/clusters/([^/]+)", "eks:DescribeCluster", _ARN.format("eks", "cluster/{0}")),
+    (
+        "GET",
+        r"/clusters/([^/]+)/identity-provider-configs",
+        "eks:ListIdentityProviderConfigs",
+        _ARN.format("eks", "cluster/{0}"),
+    ),
+    (
+        "POST",
+        r"/clusters/([^/]+)/identity-provider-configs/describe",
+        "eks:DescribeIdentityProviderConfig",
+        _ARN.format("eks", "identityproviderconfig/{0}/oidc/corp/1a2b"),
+    ),
+    ("POST", r"/", "ec2:DescribeSubnets", "*"),
     ("GET", r"/schedules", "scheduler:ListSchedules", "*"),
     ("GET", r"/schedules/([^/]+)", "scheduler:GetSchedule", _ARN.format("scheduler", "schedule/{group}/{0}")),
     ("POST", r"/schedules/([^/]+)", "scheduler:CreateSchedule", _ARN.format("scheduler", "schedule/{group}/{0}")),
@@ -53,6 +66,9 @@ class Aws:
         self.functions: dict[str, Callable[[bytes], bytes]] = {}
         self.before: Callable[[Call], tuple[int, str] | None] = lambda _: None
         self.url = ""
+        # What moto lacks: fields of DescribeCluster's answer, and the identity providers (name -> issuer).
+        self.cluster: dict[str, Any] = {}
+        self.providers: dict[str, str] = {}
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._lock = threading.Lock()
 
@@ -73,10 +89,37 @@ class Aws:
             return [json.dumps({"__type": code, "Message": f"{code} by the test"}).encode()]
         if call.action == "lambda:InvokeFunction":
             return self._invoke(call.resource, body, start_response)
+        if "IdentityProviderConfig" in call.action:
+            answer = self._providers(call, parse_qs(environ.get("QUERY_STRING", "")), body)
+            return _json(start_response, answer)
         import io
 
         environ["wsgi.input"] = io.BytesIO(body)
+        if call.action == "eks:DescribeCluster" and self.cluster:
+            return self._described(environ, start_response)
         return self._moto(environ, start_response)
+
+    def _described(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        status: list[str] = []
+        body = b"".join(self._moto(environ, lambda line, *_: status.append(line)))
+        if not status[0].startswith("200"):
+            start_response(status[0], [("x-amzn-ErrorType", "ResourceNotFoundException")])
+            return [body]
+        found = json.loads(body)
+        for key, value in self.cluster.items():
+            found["cluster"][key] = found["cluster"].get(key, {}) | value if isinstance(value, dict) else value
+        return _json(start_response, found)
+
+    def _providers(self, call: Call, query: dict[str, list[str]], body: bytes) -> dict[str, Any]:
+        """One a page. https://docs.aws.amazon.com/eks/latest/APIReference/API_ListIdentityProviderConfigs.html"""
+        if call.action == "eks:DescribeIdentityProviderConfig":
+            name = json.loads(body)["identityProviderConfig"]["name"]
+            config = {"identityProviderConfigName": name, "issuerUrl": self.providers[name], "status": "ACTIVE"}
+            return {"identityProviderConfig": {"oidc": config}}
+        names = sorted(self.providers)
+        at = int(query.get("nextToken", ["0"])[0])
+        more = {"nextToken": str(at + 1)} if at + 1 < len(names) else {}
+        return {"identityProviderConfigs": [{"type": "oidc", "name": name} for name in names[at : at + 1]]} | more
 
     def _invoke(self, arn: str, body: bytes, start_response: Any) -> list[bytes]:
         """https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html"""
@@ -91,6 +134,11 @@ class Aws:
     @property
     def pairs(self) -> list[tuple[str, str]]:
         return [(call.action, call.resource) for call in self.calls]
+
+
+def _json(start_response: Any, answer: dict[str, Any]) -> list[bytes]:
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return [json.dumps(answer).encode()]
 
 
 def _call(environ: dict[str, Any], body: bytes) -> Call | None:
@@ -122,7 +170,7 @@ def aws():
         one = Aws()
         server = make_server("127.0.0.1", 0, one, threaded=True)
         one.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:
             yield one

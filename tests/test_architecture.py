@@ -9,12 +9,24 @@ import pytest
 
 SRC = Path(__file__).parents[1] / "src" / "egressprobe"
 FLOORS = (
-    {"__init__", "failure", "guard", "rfc6724", "der", "tlsrecord", "addresses", "budget", "catalog_failures"}
+    {"__init__", "failure", "guard", "rfc6724", "der", "tlsrecord", "addresses", "budget", "catalog_entries"}
     | {"kubeversion"},
-    {"model", "x509names", "dnsmessage", "urls"},
+    {"model", "x509names", "dnsmessage", "urls", "catalog_failures", "catalog_findings", "catalog_cluster"},
     {"x509ext", "measured"},
-    {"x509", "report", "inputs", "lookup", "wire", "trust"},
-    {"hostname", "constraints", "policies", "pem", "stream", "resolve", "rules", "catalog", "apiserver", "joined"},
+    {"x509", "report", "inputs", "lookup", "wire", "trust", "refusal"},
+    {
+        "hostname",
+        "constraints",
+        "policies",
+        "pem",
+        "stream",
+        "resolve",
+        "rules",
+        "catalog",
+        "apiserver",
+        "joined",
+        "discovered",
+    },
     {"goverify", "godial", "orders", "connect", "targetspec"},
     {"signatures", "forecast", "slots", "plan"},
     {"case"},
@@ -22,11 +34,11 @@ FLOORS = (
     {"findings"},
     {"certificates", "diagnose", "publish", "targetsfile"},
     {"tls"},
-    {"exchange", "ladder"},
+    {"exchange", "ladder", "httpwire"},
     {"oidc"},
     {"probe"},
     {"oidcprobe", "availability", "run"},
-    {"doctor"},
+    {"doctor", "discovery"},
     {"handler"},
     {"planner"},
     {"lab", "stack"},
@@ -90,7 +102,7 @@ def test_the_pure_floors_touch_no_socket():
         "pem",
     }
     pure |= {"forecast", "orders", "godial", "diagnose", "apiserver", "catalog", "dnsmessage", "kubeversion"}
-    pure |= {"case", "findings", "middlebox", "interception", "aggregation", "joined"}
+    pure |= {"case", "findings", "refusal", "middlebox", "interception", "aggregation", "joined", "discovered"}
     for module, path in _modules():
         if module in pure:
             names = {

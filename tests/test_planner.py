@@ -1,87 +1,26 @@
 """The Planner over moto's scheduler and EKS, and a Lambda of ours: the plan it keeps, the answers it joins."""
 
 import json
-from collections import Counter
 
-import boto3
 import msgspec
 import pytest
 
+from egressprobe.discovery.eks import Cluster, facts
 from egressprobe.handler import handler as probe_handler
 from egressprobe.inputs import InputError
 from egressprobe.joined import Joined
 from egressprobe.model import Verdict
 from egressprobe.plan import read_plan
 from egressprobe.planner import handler as planner
-from egressprobe.planner.cluster import Cluster, facts
-from egressprobe.planner.inventory import as_document, read_inventory
-from tests import emf, iam
-from tests.aws import ENVIRONMENT, aws
-from tests.cloudformation import rendered
-
-GROUP = "egressprobe-1a2b3c4d"
-PLAN = {"action": "plan"}
-
-
-def hook(name, **more):
-    return {"kind": "webhook", "name": name, "url": f"https://{name}.invalid/"} | more
-
-
-class Context:
-    aws_request_id = "11111111-2222-4333-8444-555555555555"
-
-    def get_remaining_time_in_millis(self):
-        return 20_000
+from egressprobe.planner import planning, settings
+from tests import emf
+from tests.planners import GROUP, Context, hook, planner_stack
 
 
 @pytest.fixture
 def stack(tmp_path, monkeypatch):
-    """The Planner's environment as the template renders it, in front of AWS on loopback."""
-    with aws() as cloud:
-        found = rendered(3)
-        environment = found.of("AWS::Lambda::Function")["Planner"]["Environment"]["Variables"]
-        for name, value in (ENVIRONMENT | environment | {"AWS_ENDPOINT_URL": cloud.url}).items():
-            monkeypatch.setenv(name, value)
-        place = tmp_path / "targets.json"
-        monkeypatch.setattr("egressprobe.planner.inventory.BUNDLED", place)
-        monkeypatch.setattr(planner.bundled, "__defaults__", (place,))
-        monkeypatch.delenv("AWS_ENDPOINT_URL")
-        eks, scheduler = boto3.client("eks"), boto3.client("scheduler")
-        eks.create_cluster(
-            name="prod",
-            version="1.33",
-            roleArn="arn:aws:iam::123456789012:role/eks",
-            resourcesVpcConfig={"subnetIds": ["subnet-0"], "controlPlaneEgressMode": "CUSTOMER_ROUTED"},
-        )
-        scheduler.create_schedule_group(Name=GROUP)
-        monkeypatch.setenv("AWS_ENDPOINT_URL", cloud.url)
-        planner._clients.cache_clear()
-        yield Stack(cloud, found, place, scheduler)
-        planner._clients.cache_clear()
-        allowed = iam.statements(found, "PlannerRole")
-        assert not {call for call in cloud.calls if not iam.allowed(allowed, call)}
-
-
-class Stack:
-    def __init__(self, cloud, found, place, scheduler):
-        self.cloud, self.rendered, self._place, self.scheduler = cloud, found, place, scheduler
-
-    def plan(self, *targets, **more):
-        self._place.write_text(json.dumps(as_document(read_inventory({"targets": list(targets)} | more))))
-        return self
-
-    def run(self, event=PLAN):
-        return planner.handler(event, Context())
-
-    def schedules(self):
-        """Name -> what GetSchedule says."""
-        names = [one["Name"] for one in self.scheduler.list_schedules(GroupName=GROUP)["Schedules"]]
-        return {name: self.scheduler.get_schedule(GroupName=GROUP, Name=name) for name in names}
-
-    def covered(self):
-        """How many schedules carry each target."""
-        inputs = (json.loads(one["Target"]["Input"]) for one in self.schedules().values())
-        return Counter(target["name"] for said in inputs for target in said["plan"]["targets"])
+    with planner_stack(tmp_path, monkeypatch, Discovery="false") as one:
+        yield one
 
 
 def test_a_plan_becomes_one_schedule_a_subnet(stack):
@@ -155,7 +94,7 @@ def test_a_crash_between_two_writes_loses_no_target_and_the_next_run_heals(stack
     class Died(BaseException):
         pass
 
-    real = planner.sync
+    real = planning.sync
 
     def dying(client, group, wanted, there):
         def check(params, model, **_):
@@ -167,14 +106,14 @@ def test_a_crash_between_two_writes_loses_no_target_and_the_next_run_heals(stack
         client.meta.events.register("before-call.scheduler", check)
         return real(client, group, wanted, there)
 
-    planner.sync = dying
+    planning.sync = dying
     try:
         stack.plan(*after)
         with pytest.raises(Died):
             stack.run()
     finally:
-        planner.sync = real
-        planner._clients.cache_clear()
+        planning.sync = real
+        settings.clients.cache_clear()
     covered = stack.covered()
     assert all(covered[f"t{i}"] >= 3 for i in range(20, 60))
     stack.run()
@@ -188,7 +127,7 @@ def test_while_a_write_fails_nothing_is_deleted_and_the_planner_fails_aloud(stac
         (403, "AccessDeniedException") if call.action == "scheduler:CreateSchedule" else None
     )
     capsys.readouterr()
-    with pytest.raises(planner.PlanError, match="AccessDenied"):
+    with pytest.raises(planning.PlanError, match="AccessDenied"):
         stack.plan(*(hook(f"t{i}") for i in range(300))).run()
     assert set(stack.schedules()) == {"s00-all", "s01-all", "s02-all"}
     assert emf.documents(capsys.readouterr().out) == [], "no age of a plan that is not there"
@@ -200,11 +139,11 @@ def test_while_a_write_fails_nothing_is_deleted_and_the_planner_fails_aloud(stac
 def test_two_planners_at_once_do_not_fail(stack):
     """What the other one has created or deleted meanwhile is not an error."""
     stack.plan(hook("a"))
-    there = planner.present(stack.scheduler, GROUP)
+    there = planning.present(stack.scheduler, GROUP)
     stack.run()
-    settings = planner._settings()
-    pieces, _ = planner._cut(settings, planner.bundled(), {"kubeVersion": "1.33", "ipFamily": "ipv4"})
-    change = planner.sync(stack.scheduler, GROUP, planner._wanted(settings, pieces), there | {"gone": {}})
+    own = settings.read_settings()
+    pieces, _ = planning._cut(own, planner.bundled(), {"kubeVersion": "1.33", "ipFamily": "ipv4"})
+    change = planning.sync(stack.scheduler, GROUP, planning._wanted(own, pieces, {}), there | {"gone": {}})
     assert change.failed == ()
     assert change.deleted == ("gone",)
     assert len(stack.schedules()) == 3
@@ -257,8 +196,7 @@ def test_more_series_than_the_cap_become_one(stack, monkeypatch):
 
 
 def test_a_target_too_large_is_a_finding(stack, monkeypatch):
-    monkeypatch.setattr("egressprobe.planner.shards.MAX_INPUT", 1500)
-    monkeypatch.setattr(planner.cut, "__kwdefaults__", {"max_bytes": 1500, "max_targets": 100})
+    monkeypatch.setattr(planning, "MAX_INPUT", 1500 + planning._SPARE)
     huge = hook("huge", url="https://huge.invalid/" + "x" * 1400)
     answer = stack.plan(hook("a"), huge).run()
     [found] = answer["findings"]

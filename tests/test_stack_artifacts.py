@@ -3,6 +3,7 @@ plan -> schedules -> their Inputs into the Probe -> metrics; a change, a crash, 
 against the rendered policies.
 """
 
+import base64
 import json
 import os
 import shutil
@@ -17,10 +18,14 @@ from egressprobe.lab.certs import issue, make_authority
 from egressprobe.lab.dns import DnsServer, Records, serve_zone
 from egressprobe.lab.servers import HttpServer, Loop, server_context
 from egressprobe.planner.inventory import as_document, read_inventory
+from egressprobe.planner.memory import NOTE
 from tests import emf, iam, network
 from tests.aws import ENVIRONMENT, Call, aws
+from tests.cloudformation import SUBNETS as SUBNET_IDS
 from tests.cloudformation import rendered
+from tests.kubeapi import CLUSTER_CA, kube_api
 from tests.lambdas import PLANNER, deployed
+from tests.test_discovery import configuration, webhook
 
 pytestmark = [pytest.mark.netns, pytest.mark.artifact]
 CA = make_authority("ca")
@@ -63,9 +68,11 @@ class Stack:
         document = as_document(read_inventory({"targets": targets, "resolvers": [network.DNS]}))
         (self.artifact / "egressprobe" / "planner" / "targets.json").write_text(json.dumps(document))
 
-    def planner(self):
+    def planner(self, *, discovers=False):
+        """discovers: without it the targets file is all there is."""
         variables = self.rendered.of("AWS::Lambda::Function")["Planner"]["Environment"]["Variables"]
         environment = ENVIRONMENT | variables | {"AWS_ENDPOINT_URL": self.cloud.url}
+        environment |= {} if discovers else {"EGRESSPROBE_DISCOVER": ""}
         handler = self.rendered.of("AWS::Lambda::Function")["Planner"]["Handler"]
         return deployed(self._where, timeout=60, artifact=self.artifact, handler=handler, **environment)
 
@@ -79,7 +86,7 @@ class Stack:
         return found
 
     def covered(self):
-        inputs = (json.loads(one["Target"]["Input"]) for one in self.schedules().values())
+        inputs = (json.loads(one["Target"]["Input"]) for name, one in self.schedules().items() if name != NOTE)
         return Counter(target["name"] for said in inputs for target in said["plan"]["targets"])
 
 
@@ -97,7 +104,7 @@ def stack(tmp_path_factory):
             name="prod",
             version="1.34",
             roleArn="arn:aws:iam::123456789012:role/eks",
-            resourcesVpcConfig={"subnetIds": ["subnet-0"]},
+            resourcesVpcConfig={"subnetIds": [text.partition("/")[0] for text in SUBNET_IDS[:SUBNETS]]},
         )
         boto3.client("scheduler").create_schedule_group(Name=GROUP)
         one = Stack(cloud, found, artifact, tmp_path_factory.mktemp("planner"))
@@ -204,6 +211,54 @@ def test_a_planner_killed_between_two_writes_and_the_next_one(stack):
         assert planner.invoke({"action": "plan"})["updated"]
 
 
+def test_what_the_cluster_has_is_found_planned_and_probed(stack, targets, tmp_path):
+    """The built Discover function reads an API server over TLS by its private address; what it finds is in the
+    schedules; a probe takes them; and when the API server refuses, all of it stays and is as old as it is.
+    """
+    hooks = configuration(
+        "cfg", webhook("good.x", url=targets[0]["url"], ca=base64.b64encode(CA.pem.encode()).decode(), timeoutSeconds=7)
+    )
+    stack.plan(targets[1:])
+    with kube_api(
+        {"validatingwebhookconfigurations": [hooks]}, address=network.LIVE[1], enter=network.enter_world
+    ) as api:
+        api.accepts = lambda token: token.startswith("k8s-aws-v1.")
+        stack.cloud.cluster = {
+            "endpoint": api.url,
+            "certificateAuthority": {"data": base64.b64encode(CLUSTER_CA.pem.encode()).decode()},
+            "resourcesVpcConfig": {"vpcId": "vpc-1"},
+        }
+        stack.cloud.providers = {"corp": "https://good.lab:8443/issuer"}
+        said = stack.rendered.of("AWS::Lambda::Function")["Discover"]
+        environment = ENVIRONMENT | said["Environment"]["Variables"]
+        with (
+            deployed(tmp_path, timeout=30, handler=said["Handler"], **environment) as discover,
+            stack.planner(discovers=True) as planner,
+        ):
+            stack.cloud.functions[FUNCTION + said["FunctionName"]] = discover.send
+            answer = planner.invoke({"action": "plan"})
+            assert answer["findings"] == []
+            issuer = next(name for name in stack.covered() if name.startswith("oidc/oidc.eks"))
+            assert stack.covered() == dict.fromkeys(
+                ("nx", "good.lab:8443", "oidc/good.lab:8443/issuer", issuer), SUBNETS
+            )
+            schedule = stack.schedules()["s00-all"]
+            report = json.loads(stack.probes[schedule["Target"]["Arn"]].send(schedule["Target"]["Input"].encode()))
+            verdicts = {one["target"]["name"]: one["verdict"] for one in report["results"]}
+            assert verdicts["good.lab:8443"] == "pass"
+            assert verdicts[issuer] == "degraded", "the cluster's own issuer warns"
+            found = next(one for one in report["results"] if one["target"]["name"] == "good.lab:8443")
+            assert found["target"]["affects"] == "all Pod CREATE"
+
+            api.refused["validatingwebhookconfigurations"] = 403
+            before = stack.covered()
+            answer = planner.invoke({"action": "plan"})
+            assert [one["code"] for one in answer["findings"]] == ["DISCOVERY_FORBIDDEN"]
+            assert stack.covered() == before
+            assert answer["planAge"] > 0
+            assert "k8s-aws-v1." not in discover.printed() + planner.printed()
+
+
 def test_every_call_is_allowed_and_nothing_else_is(stack):
     """Recorded (action, resource) pairs against the rendered policies of each role, both ways."""
     stack.schedules()
@@ -215,12 +270,17 @@ def test_every_call_is_allowed_and_nothing_else_is(stack):
         role: [
             Call(action, f"{stack.rendered.value({'Fn::GetAtt': [group, 'Arn']})[:-1]}log-stream:x") for action in LOGS
         ]
-        for role, group in (("ProbeRole", "ProbeLogs"), ("PlannerRole", "PlannerLogs"))
+        for role, group in (
+            ("ProbeRole", "ProbeLogs"),
+            ("PlannerRole", "PlannerLogs"),
+            ("DiscoverRole", "DiscoverLogs"),
+        )
     }
     planner = FUNCTION + stack.rendered.of("AWS::Lambda::Function")["Planner"]["FunctionName"]
     made = {
         "PlannerRole": mine + logs["PlannerRole"],
         "ProbeRole": PLATFORM + logs["ProbeRole"],
+        "DiscoverRole": PLATFORM + logs["DiscoverRole"],
         "ScheduleRole": invoked,
         "PlannerScheduleRole": [Call("lambda:InvokeFunction", planner)],
     }
@@ -241,12 +301,13 @@ def test_every_call_is_allowed_and_nothing_else_is(stack):
 
 
 def test_what_nobody_needs_is_refused(stack):
-    """The code of a probe may not touch interfaces; the Planner neither other schedules nor other functions."""
+    """No code in the VPC may touch interfaces; the Planner neither other schedules nor other functions."""
     probe = FUNCTION + "egressprobe-1a2b3c4d-probe-0"
-    found = iam.statements(stack.rendered, "ProbeRole")
-    for call in PLATFORM:
-        assert iam.allowed(found, call)
-        assert not iam.allowed(found, call._replace(context=(("lambda:SourceFunctionArn", probe),)))
+    for role, own in (("ProbeRole", probe), ("DiscoverRole", FUNCTION + "egressprobe-1a2b3c4d-discover")):
+        found = iam.statements(stack.rendered, role)
+        for call in PLATFORM:
+            assert iam.allowed(found, call)
+            assert not iam.allowed(found, call._replace(context=(("lambda:SourceFunctionArn", own),)))
     planner = iam.statements(stack.rendered, "PlannerRole")
     schedule = "arn:aws:scheduler:eu-west-1:123456789012:schedule/"
     passed = "arn:aws:iam::123456789012:role/egressprobe-prod-ScheduleRole"

@@ -125,7 +125,7 @@ def _surveyed(answer):
     ]
     with Stubber(eks) as clusters, Stubber(ec2) as networks:
         clusters.add_response("describe_cluster", answer, {"name": "prod"})
-        networks.add_response("describe_subnets", {"Subnets": said}, {"SubnetIds": ["subnet-0b", "subnet-0a"]})
+        networks.add_response("describe_subnets", {"Subnets": said}, {"SubnetIds": ["subnet-0a", "subnet-0b"]})
         return read_survey(eks, ec2, "prod")
 
 
@@ -358,6 +358,35 @@ def test_bad_input_is_refused_before_anything_is_made(account, more, said):
     with pytest.raises(InputError, match=said):
         run_deploy(**more)
     assert not boto3.client("cloudformation").list_stacks()["StackSummaries"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "entry", "said"),
+    [
+        ("API", "true", "kubectl apply -f deploy/rbac.yaml"),
+        (
+            "CONFIG_MAP",
+            "false",
+            "no access entry is made (authentication mode CONFIG_MAP): map the output DiscoverRoleArn",
+        ),
+    ],
+)
+def test_discovery_is_told_with_what_it_needs(account, capsys, monkeypatch, mode, entry, said):
+    """Without a targets file the cluster's own objects are what is probed; who gets in depends on the cluster."""
+    real = deploying.read_survey
+    monkeypatch.setattr(deploying, "read_survey", lambda *given: real(*given)._replace(authentication=mode))
+    wanted = []
+    change_set = deploying.change_set
+    monkeypatch.setattr(deploying, "change_set", lambda *given: wanted.append(given[4]) or change_set(*given))
+    assert run_deploy(targets=None) == 0
+    assert said in capsys.readouterr().err
+    assert wanted[0]["AccessEntry"] == entry
+    assert wanted[0]["ClusterSecurityGroupIds"] == wanted[0]["SecurityGroupIds"] != ""
+
+
+def test_neither_targets_nor_discovery_is_refused(account):
+    with pytest.raises(InputError, match="TARGETS: is missing, and Discovery=false"):
+        run_deploy(targets=None, given={"Discovery": "false"})
 
 
 def test_without_artifacts_it_says_what_to_build(account, tmp_path):

@@ -5,12 +5,14 @@ import re
 
 import boto3
 import pytest
+import yaml
 from cfnlint.decode import cfn_yaml
 from cfnlint.template import Template
 from cfnlint.template.transforms._language_extensions import language_extension
 from moto import mock_aws
 from samtranslator.yaml_helper import yaml_parse
 
+from egressprobe.discovery.objects import RESOURCES
 from egressprobe.handler import make_handler
 from egressprobe.stack.expand import TEMPLATE, expanded, unrolled
 from tests.aws import ENVIRONMENT
@@ -23,7 +25,7 @@ from tests.conftest import ROOT
 def test_one_function_a_subnet(many, family):
     stack = rendered(many, IpFamily=family, Architecture="x86_64", ProbeConcurrency="2", Tracing="Active")
     functions = stack.of("AWS::Lambda::Function")
-    assert set(functions) == {"Planner", *(f"Probe{i}" for i in range(many))}
+    assert set(functions) == {"Planner", "Discover", *(f"Probe{i}" for i in range(many))}
     for i in range(many):
         one = functions[f"Probe{i}"]
         subnet, _, zone = SUBNETS[i].partition("/")
@@ -43,8 +45,11 @@ def test_one_function_a_subnet(many, family):
         assert len(one["FunctionName"]) <= 64
         assert one["LoggingConfig"]["LogGroup"] == stack.of("AWS::Logs::LogGroup")["ProbeLogs"]["LogGroupName"]
     assert "VpcConfig" not in functions["Planner"]
+    assert functions["Discover"]["VpcConfig"] == functions["Probe0"]["VpcConfig"] | {
+        "SubnetIds": [text.partition("/")[0] for text in SUBNETS[:many]]
+    }
     retries = stack.of("AWS::Lambda::EventInvokeConfig")
-    assert len(retries) == many + 1
+    assert len(retries) == many + 2
     assert {(one["MaximumRetryAttempts"], one["MaximumEventAgeInSeconds"]) for one in retries.values()} == {(0, 60)}
     heartbeats = [name for name in stack.of("AWS::CloudWatch::Alarm") if name.startswith("Heartbeat")]
     assert len(heartbeats) == many
@@ -143,13 +148,40 @@ def test_boundary_key_and_topic_reach_every_resource_that_takes_them():
     assert not given.of("AWS::SNS::Subscription")
 
 
-def test_no_permission_beyond_the_log_group():
-    """A probe may write its log; the rest is for the Lambda service and denied to the code (test_stack_artifacts)."""
-    role = rendered(1).of("AWS::IAM::Role")["ProbeRole"]
+@pytest.mark.parametrize("name", ["ProbeRole", "DiscoverRole"])
+def test_no_permission_beyond_the_log_group(name):
+    """A probe may write its log; the rest is for the Lambda service and denied to the code (test_stack_artifacts). So
+    may Discover: what it may read is the cluster's to say.
+    """
+    role = rendered(1).of("AWS::IAM::Role")[name]
     allowed = [s for policy in role["Policies"] for s in policy["PolicyDocument"]["Statement"]]
     beyond = [a for s in allowed for a in s["Action"] if not a.startswith("ec2:")]
     assert beyond == ["logs:CreateLogStream", "logs:PutLogEvents"]
     assert "ManagedPolicyArns" not in role
+
+
+def test_discovery_can_be_left_out_and_the_access_entry_too():
+    stack = rendered(2)
+    [entry] = stack.of("AWS::EKS::AccessEntry").values()
+    assert (entry["PrincipalArn"], entry["KubernetesGroups"]) == (stack.outputs["DiscoverRoleArn"], ["egressprobe"])
+    assert not rendered(2, AccessEntry="false").of("AWS::EKS::AccessEntry")
+    without = rendered(2, Discovery="false")
+    gone = {"Discover", "DiscoverEventInvokeConfig", "DiscoverRole", "DiscoverLogs", "DiscoverDeny", "ClusterAccess"}
+    assert stack.resources.keys() - without.resources.keys() == gone
+    planner = without.of("AWS::Lambda::Function")["Planner"]["Environment"]["Variables"]
+    assert planner["EGRESSPROBE_DISCOVER"] == ""
+
+
+def test_the_cluster_role_is_what_discovery_reads_and_no_more():
+    """Each list, to read; the group is the access entry's."""
+    role, binding = yaml.safe_load_all((ROOT / "deploy" / "rbac.yaml").read_text())
+    granted = {(group, one) for rule in role["rules"] for group in rule["apiGroups"] for one in rule["resources"]}
+    assert granted == {(one.group, one.plural) for one in RESOURCES}
+    assert {verb for rule in role["rules"] for verb in rule["verbs"]} == {"get", "list"}
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+    [subject] = binding["subjects"]
+    [entry] = rendered(1).of("AWS::EKS::AccessEntry").values()
+    assert (subject["kind"], [subject["name"]]) == ("Group", entry["KubernetesGroups"])
 
 
 def test_functions_go_before_the_role_that_removes_their_interfaces():
@@ -186,7 +218,7 @@ def test_every_metric_and_field_that_is_looked_at_is_published():
     """Dashboard, alarms and saved queries name only what the probe and the Planner write."""
     stack = rendered(1)
     source = "".join(
-        (ROOT / "src" / "egressprobe" / name).read_text() for name in ("publish/metrics.py", "planner/handler.py")
+        (ROOT / "src" / "egressprobe" / name).read_text() for name in ("publish/metrics.py", "planner/planning.py")
     )
     alarms = json.dumps(stack.of("AWS::CloudWatch::Alarm"))
     metrics = set(re.findall(r"(?:MIN|MAX)\((\w+)\)", alarms)) | {
@@ -231,6 +263,7 @@ LACKING = {
     "AWS::CloudWatch::Alarm",
     "AWS::CloudWatch::CompositeAlarm",
     "AWS::CloudWatch::Dashboard",
+    "AWS::EKS::AccessEntry",
     "AWS::Lambda::EventInvokeConfig",
     "AWS::Logs::QueryDefinition",
     "AWS::SNS::Subscription",
@@ -301,8 +334,11 @@ def test_made_in_moto(account, many):
         slot = int(one["FunctionName"].rpartition("-")[2])
         assert one["Environment"]["Variables"]["EGRESSPROBE_SUBNET_ID"] == made[slot]["SubnetId"]
     roles = {role["RoleName"].split("-")[2] for role in boto3.client("iam").list_roles()["Roles"]}
-    assert roles == {"ProbeRole", "ScheduleRole", "PlannerRole", "PlannerScheduleRole"}
-    assert len(boto3.client("logs").describe_log_groups()["logGroups"]) == 2
+    assert roles == {"ProbeRole", "ScheduleRole", "PlannerRole", "PlannerScheduleRole", "DiscoverRole"}
+    assert len(boto3.client("logs").describe_log_groups()["logGroups"]) == 3
+    [discover] = [one for one in functions if one["FunctionName"].endswith("-discover")]
+    # Moto leaves a hole where CloudFormation drops AWS::NoValue.
+    assert sorted(filter(None, discover["VpcConfig"]["SubnetIds"])) == sorted(one["SubnetId"] for one in made)
     assert len(boto3.client("sns").list_topics()["Topics"]) == 1
     formation.delete_stack(StackName="egressprobe-prod")
     assert not boto3.client("lambda").list_functions()["Functions"]

@@ -10,6 +10,7 @@ import posixpath
 from egressprobe.failure import Code
 from egressprobe.measured import Hop
 from egressprobe.model import FailurePolicy, Kind, Target
+from egressprobe.refusal import NO_CLIENT
 
 # These are about the content of an answer: the sentence has no `Get "URL":` in it.
 _CONTENT = frozenset({Code.HTTP_STATUS, Code.OIDC_ISSUER_MISMATCH, Code.OIDC_JWKS_INVALID})
@@ -20,18 +21,30 @@ _FETCHING = "oidc: verify token: failed to verify signature: fetching keys oidc:
 def sentence(target: Target, hop: Hop, code: Code, error: str) -> str | None:
     """The whole log line for a failed call; None for kinds the API server knows nothing of."""
     if target.kind is Kind.WEBHOOK:
-        url = f"{_webhook_url(target)}?timeout={target.timeout_seconds}s"
-        call = f'failed calling webhook "{target.name}": failed to call webhook: Post "{url}": {error}'
-        if target.failure_policy is FailurePolicy.IGNORE:
-            return f"Failed calling webhook, failing open {target.name}: {call}"
-        return f"Internal error occurred: {call}"
+        return _webhook(target, error)
     if target.kind is Kind.OIDC:
         if code in _CONTENT or error.startswith("oidc: "):
             return error if hop.role == "jwks" else _INITIALIZING + error
         return f'{_FETCHING if hop.role == "jwks" else _INITIALIZING}Get "{hop.url}": {error}'
+    if target.refusal is not None:
+        return error  # the message of the APIService's condition Available
     if target.kind in (Kind.AGGREGATED_API, Kind.KUBELET):
         return f"error trying to reach service: {error}"
     return None
+
+
+def _webhook(target: Target, error: str) -> str:
+    """By the webhook that matters most of those that share the target."""
+    kind, name, part = (*target.objects[0].split("/", 2), "", "")[:3] if target.objects else ("", "", "")
+    url = f"{_webhook_url(target)}?timeout={target.timeout_seconds}s"
+    post = error if error.startswith(NO_CLIENT) else f'Post "{url}": {error}'
+    if kind == "CustomResourceDefinition":  # apiextensions-apiserver/pkg/apiserver/conversion/webhook_converter.go
+        return f"conversion webhook for {name.partition('.')[2]}/{part} failed: {post.removeprefix(NO_CLIENT)}"
+    name = part or target.name
+    call = f'failed calling webhook "{name}": {"" if post is error else "failed to call webhook: "}{post}'
+    if target.failure_policy is FailurePolicy.IGNORE:
+        return f"Failed calling webhook, failing open {name}: {call}"
+    return f"Internal error occurred: {call}"
 
 
 def _webhook_url(target: Target) -> str:

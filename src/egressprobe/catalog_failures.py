@@ -1,17 +1,6 @@
 """The failures' part of the catalogue: one row a code of `failure.Code`, in its order."""
 
-import msgspec
-
-
-class Entry(msgspec.Struct, frozen=True):
-    """What a code means, how to confirm it, how to mend it."""
-
-    code: str
-    summary: str
-    means: str
-    confirm: str
-    mend: str
-
+from egressprobe.catalog_entries import Entry
 
 _ROWS = (
     # -- resolve
@@ -70,6 +59,15 @@ _ROWS = (
         "The network said so: ICMP port unreachable, or no route to the resolver.",
         "cat /etc/resolv.conf; aws ec2 describe-dhcp-options",
         "Correct the DHCP options set, or the route and the security group towards the resolver.",
+    ),
+    Entry(
+        "service_unresolved",
+        "the API server finds no endpoint behind the Service",
+        "It reads the Service and its EndpointSlices before it dials: the Service is gone, has no such port, is of "
+        "type ExternalName, or has no ready endpoint. The call fails at once, in every subnet; the network has no part "
+        "in it. The finding beside it says which.",
+        "kubectl get service,endpointslices -n NAMESPACE -l kubernetes.io/service-name=SERVICE",
+        "Bring the Service or its pods back, or remove the webhook configuration that calls it.",
     ),
     # -- connect
     Entry(
@@ -201,6 +199,16 @@ _ROWS = (
         "wrong key usage. The API server's text says which.",
         "openssl s_client -connect HOST:PORT -servername HOST </dev/null | openssl x509 -noout -text",
         "Issue it anew with a 2048-bit RSA or P-256 key, SHA-256 and extended key usage serverAuth.",
+    ),
+    Entry(
+        "ca_bundle_invalid",
+        "the caBundle holds no certificate that can be used",
+        "The API server accepts such a configuration and then fails every call, before it dials: `could not get REST "
+        "client: unable to load root certificates`.",
+        "kubectl get validatingwebhookconfiguration NAME -o jsonpath='{.webhooks[*].clientConfig.caBundle}' | "
+        "base64 -d | openssl x509 -noout -subject",
+        "Put the CA that signs the server's certificate into clientConfig.caBundle, as PEM in base64, or let "
+        "cert-manager's CA injector do it.",
     ),
     # -- http
     Entry(

@@ -96,6 +96,16 @@ def _parser() -> _Parser:
     invoke.add_argument("-o", "--output", choices=("table", "json", "yaml"), default="table", help="default: table")
     invoke.set_defaults(command=_invoke)
 
+    discover = commands.add_parser("discover", help="the targets a cluster really has, as a file that run -f takes")
+    discover.add_argument("--cluster", metavar="NAME", help="ask EKS and the API server, as the AWS profile's identity")
+    discover.add_argument("--region", help="default: AWS_REGION or the profile's")
+    discover.add_argument("--kubeconfig", metavar="FILE", help="ask the API server that a kubeconfig names")
+    discover.add_argument("--context", metavar="NAME", help="of the kubeconfig; default: its current one")
+    discover.add_argument("--from", dest="folder", metavar="DIR", help="recorded lists, PLURAL.json each")
+    discover.add_argument("--timeout", type=float, default=DEFAULT_TIMEOUT, metavar="S", help="seconds (default: 60)")
+    discover.add_argument("-o", "--output", choices=("yaml", "json"), default="yaml", help="default: yaml")
+    discover.set_defaults(command=_discover)
+
     explain = commands.add_parser("explain", help="what a code means, how to confirm it, how to mend it")
     explain.add_argument("code", metavar="CODE", nargs="?", help="a failure or finding; without one: list them all")
     explain.add_argument("-o", "--output", choices=("text", "json"), default="text")
@@ -119,8 +129,7 @@ def _run(options: argparse.Namespace) -> int:
     from egressprobe.run import run
 
     plan = _plan(options)
-    if not 0.1 <= options.timeout <= _MAX_TIMEOUT:
-        raise InputError("--timeout", f"{options.timeout:g} is not in 0.1..{_MAX_TIMEOUT:g} seconds")
+    _within(options.timeout)
     if not 1 <= options.concurrency <= 100:
         raise InputError("--concurrency", f"{options.concurrency} is not in 1..100")
     done = 0
@@ -159,6 +168,31 @@ def _invoke(options: argparse.Namespace) -> int:
         _say(f"egressprobe: «{one.name}» {one.why}")
     print(render(joined, options.output, sys.stdout))
     return BAD_INPUT if joined.refused and joined.verdict is Verdict.PASS else _EXIT[joined.verdict]
+
+
+def _discover(options: argparse.Namespace) -> int:
+    from egressprobe.discovery.ask import ask
+    from egressprobe.publish.found import to_json, to_yaml
+
+    _within(options.timeout)
+    asked = ask(
+        cluster=options.cluster,
+        region=options.region,
+        kubeconfig=options.kubeconfig,
+        context=options.context,
+        folder=options.folder,
+        seconds=options.timeout,
+    )
+    for one in asked.found.findings:
+        _say(f"{one.code}: {one.summary}")
+    yaml = options.output == "yaml"
+    print(to_yaml(asked.found, asked.facts, asked.origin) if yaml else to_json(asked.found, asked.facts))
+    return NOT_SURE if asked.found.unread else OK
+
+
+def _within(timeout: float) -> None:
+    if not 0.1 <= timeout <= _MAX_TIMEOUT:
+        raise InputError("--timeout", f"{timeout:g} is not in 0.1..{_MAX_TIMEOUT:g} seconds")
 
 
 def _plan(options: argparse.Namespace) -> Plan:

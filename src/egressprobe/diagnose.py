@@ -45,11 +45,13 @@ def result(
         failure = _failure(target, measured, predicted)
         if available is not None and available.outcome == "fail" and verdict is not Verdict.FAIL:
             verdict, failure = Verdict.FAIL, _unavailable(available) or failure
+        if target.advisory and verdict is Verdict.FAIL:
+            verdict, findings = Verdict.DEGRADED, (*findings, _warning(target, failure))
     return Result(
         target=view(target),
         verdict=verdict,
         impact=_impact(target, predicted),
-        switch_relevant=RULES[target.kind].switch_relevant and not target.endpoints,
+        switch_relevant=RULES[target.kind].switch_relevant and target.service is None,
         failure=failure,
         forecast=_rounded(predicted),
         resolutions=(*(h.resolution for h in measured.hops if h.resolution), *measured.views),
@@ -59,6 +61,13 @@ def result(
         duration_ms=measured.duration_ms,
         availability=available,
     )
+
+
+def _warning(target: Target, failure: Failure | None) -> Finding:
+    """A prerequisite that nothing in the cluster waits for: it pages nobody and gates no switch."""
+    why = failure.message if failure else "it cannot be called"
+    evidence = {"url": target.url, "code": str(failure.code) if failure else None}
+    return finding("CLUSTER_ISSUER_UNREACHABLE", f"{target.host} fails, which stops nothing by itself: {why}", evidence)
 
 
 def _unavailable(available: Availability) -> Failure | None:
@@ -78,6 +87,8 @@ def view(target: Target) -> TargetView:
         timeout_seconds=target.timeout_seconds,
         failure_policy=target.failure_policy,
         expect=target.expect,
+        objects=target.objects,
+        affects=target.affects,
     )
 
 

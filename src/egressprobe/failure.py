@@ -34,6 +34,7 @@ class Code(StrEnum):
     DNS_TIMEOUT = "dns_timeout"
     DNS_MALFORMED = "dns_malformed"
     DNS_UNREACHABLE = "dns_unreachable"
+    SERVICE_UNRESOLVED = "service_unresolved"
 
     CONNECT_REFUSED = "connect_refused"
     CONNECT_TIMEOUT = "connect_timeout"
@@ -52,6 +53,7 @@ class Code(StrEnum):
     TLS_UNKNOWN_AUTHORITY = "tls_unknown_authority"
     TLS_HOSTNAME_MISMATCH = "tls_hostname_mismatch"
     TLS_CERT_INVALID = "tls_cert_invalid"
+    CA_BUNDLE_INVALID = "ca_bundle_invalid"
 
     HTTP_TIMEOUT = "http_timeout"
     HTTP_RESET = "http_reset"

@@ -121,8 +121,17 @@ def _available_but_rejected(case: Case) -> Iterator[Finding]:
         yield finding("AVAILABLE_BUT_REJECTED", said, {"error": predicted.error, "checked": available.url})
 
 
+def _refused(case: Case) -> Iterator[Finding]:
+    """What the API server would stumble over before it dials."""
+    refusal = case.target.refusal
+    if refusal is not None:
+        evidence = {"error": refusal.error, "objects": list(case.target.objects)}
+        yield finding(refusal.finding, f"{case.target.name}: {refusal.error}", evidence)
+
+
 type _Rule = Callable[[Case], Iterator[Finding]]
 FINDING_RULES: tuple[_Rule, ...] = (
+    _refused,
     path_broken,
     intercepted,
     _available_but_rejected,

@@ -82,6 +82,16 @@ class Endpoint(Struct, frozen=True):
         return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
 
 
+class Refusal(Struct, frozen=True, forbid_unknown_fields=True):
+    """Why the API server gives a call up before it dials.
+
+    finding: the catalogue's code. error: client-go's or the service resolver's own text.
+    """
+
+    finding: str
+    error: str
+
+
 class Target(Struct, frozen=True):
     """One thing the API server must reach, checked and ready to dial.
 
@@ -91,6 +101,11 @@ class Target(Struct, frozen=True):
     endpoints: set for targets given by addresses: each call picks one at random.
     bundle: key into `Plan.bundles`; empty: the system roots.
     verify: False where kube-apiserver does not verify (kubelet, insecureSkipTLSVerify).
+    objects: what in the cluster calls it, `KIND/NAME` or `KIND/NAME/WEBHOOK`, the one that matters most first;
+        set for what discovery found.
+    affects: what those stand before, in words: `all Pod CREATE`.
+    advisory: a documented prerequisite that nothing in the cluster waits for: it warns and never fails.
+    refusal: the call ends before anything is dialled.
     """
 
     kind: Kind
@@ -109,6 +124,17 @@ class Target(Struct, frozen=True):
     expect: Expect = Expect.REACHABLE
     control: str | None = None
     impact: Impact | None = None
+    objects: tuple[str, ...] = ()
+    affects: str = ""
+    advisory: bool = False
+    refusal: Refusal | None = None
+
+
+class Misplaced(Struct, frozen=True, forbid_unknown_fields=True):
+    """Why nothing measured here says anything of the cluster: `finding` of the catalogue, and words."""
+
+    finding: str
+    said: str
 
 
 class Plan(Struct, frozen=True):
@@ -120,6 +146,7 @@ class Plan(Struct, frozen=True):
     sources: the assumed source address by family, for RFC 6724; by default our own.
     kube_version: of the API server stood in for; its ClientHello follows (kubeversion.py).
     one_series: ProbeSuccess of all targets is one series (the whole plan, of which this is a shard, has too many).
+    misplaced: the probe stands where the control plane does not: every verdict is unknown.
     """
 
     targets: tuple[Target, ...]
@@ -130,3 +157,4 @@ class Plan(Struct, frozen=True):
     sources: dict[str, str] = {}
     kube_version: str = DEFAULT_KUBE_VERSION
     one_series: bool = False
+    misplaced: Misplaced | None = None

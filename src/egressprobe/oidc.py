@@ -12,7 +12,6 @@ import asyncio
 import logging
 import ssl
 import time
-import zlib
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -24,6 +23,7 @@ import msgspec
 from egressprobe.budget import Budget
 from egressprobe.exchange import USER_AGENT
 from egressprobe.failure import Code, Failure, Phase
+from egressprobe.httpwire import TooLargeError, UnpackError, Wire, is_packed, read_body
 from egressprobe.tls import Channel, EndOfStreamError, stream_failure
 from egressprobe.urls import shown
 
@@ -48,44 +48,12 @@ class Answer(NamedTuple):
     location: str | None
 
 
-class TooLargeError(ValueError):
-    """A body over MAX_BODY, on the wire or unpacked."""
-
-
 class Fetched(NamedTuple):
     """What a GET brought: `answer` or `failure`, and the milliseconds on the wire."""
 
     answer: Answer | None
     failure: Failure | None
     ms: float
-
-
-class _Wire(httpcore.AsyncNetworkStream):
-    """Our connection as httpcore wants it. The first error is kept as it was."""
-
-    def __init__(self, channel: Channel, until: float) -> None:
-        self.channel, self.until = channel, until
-        self.error: Exception | None = None
-
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        del max_bytes, timeout  # whatever came; one limit for the whole exchange
-        try:
-            return await self.channel.receive(self.until)
-        except (OSError, EndOfStreamError) as error:
-            self.error = self.error or error
-            raise httpcore.ReadError(str(error)) from error
-
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        del timeout
-        try:
-            if buffer:
-                await self.channel.send(buffer, self.until)
-        except OSError as error:
-            self.error = self.error or error
-            raise httpcore.WriteError(str(error)) from error
-
-    async def aclose(self) -> None:
-        """The owner of the channel closes it."""
 
 
 class _Body(httpx.AsyncByteStream):
@@ -100,7 +68,7 @@ class _Body(httpx.AsyncByteStream):
 class _OneConnection(httpx.AsyncBaseTransport):
     """An httpx transport over the one connection it is given."""
 
-    def __init__(self, wire: _Wire) -> None:
+    def __init__(self, wire: Wire) -> None:
         self._wire = wire
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -125,15 +93,15 @@ class _OneConnection(httpx.AsyncBaseTransport):
 
 
 async def get(channel: Channel, url: str, until: float) -> Answer:
-    """GET `url` over `channel`. Raises what broke the connection, TooLargeError, or httpx.HTTPError."""
-    wire = _Wire(channel, until)
+    """GET `url` over `channel`. Raises what broke the connection, TooLargeError, UnpackError or httpx.HTTPError."""
+    wire = Wire(channel, until)
     headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip"}  # as Go's transport asks
     async with httpx.AsyncClient(transport=_OneConnection(wire), headers=headers, trust_env=False) as client:
         request = client.build_request("GET", url)
         try:
             response = await client.send(request, stream=True)
             try:
-                body = await _body(response)
+                body = await read_body(response.aiter_raw(), packed=is_packed(response.headers.raw), most=MAX_BODY)
             finally:
                 with suppress(httpx.HTTPError, httpcore.ReadError, httpcore.WriteError, OSError):
                     await response.aclose()
@@ -160,28 +128,12 @@ async def fetch(channel: Channel, url: str, budget: Budget, limit: float) -> Fet
         failure = stream_failure(error, channel.stream, Phase.HTTP, waited, ran_out=budget.ran_out(loop.time()))
     except TooLargeError:
         failure = _failure(Code.HTTP_BODY_TOO_LARGE, f"{shown(url)} sends more than {MAX_BODY} bytes", None)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, UnpackError) as error:
         said = f"{shown(url)} does not answer in HTTP: {error}"
         text = f"net/http: HTTP/1.x transport connection broken: {error}"
         failure = _failure(Code.HTTP_BODY_INVALID, said, text)
     seconds = channel.stream.lap() or time.perf_counter() - started
     return Fetched(answer, failure, round(seconds * 1e3, 3))
-
-
-async def _body(response: httpx.Response) -> bytes:
-    """The body, unpacked if it is gzip, never more than MAX_BODY: a bomb stops at the limit."""
-    unpack = None
-    if response.headers.get("content-encoding", "").lower() == "gzip":
-        unpack = zlib.decompressobj(wbits=31)
-    body = b""
-    try:
-        async for chunk in response.aiter_raw():
-            body += unpack.decompress(chunk, MAX_BODY + 1 - len(body)) if unpack else chunk
-            if len(body) > MAX_BODY:
-                raise TooLargeError
-    except zlib.error as error:
-        raise httpx.DecodingError(f"gzip: {error}") from error
-    return body
 
 
 def _failure(code: Code, said: str, text: str | None) -> Failure:

@@ -8,6 +8,7 @@ Every usable certificate is an anchor; blocks that are not are passed over as lo
 import base64
 import binascii
 import re
+import textwrap
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -91,3 +92,11 @@ def anchors(pem: bytes) -> tuple[bytes, ...]:
     if any_block:
         raise BundleError("unable to load root certificates: no valid certificate authority data seen")
     raise BundleError("unable to load root certificates: unable to parse bytes as PEM block")
+
+
+def as_pem(certificates: tuple[bytes, ...]) -> str:
+    """Certificates in DER as text, one block each and nothing between them."""
+    return "".join(
+        f"-----BEGIN CERTIFICATE-----\n{textwrap.fill(base64.b64encode(der).decode(), 64)}\n-----END CERTIFICATE-----\n"
+        for der in certificates
+    )

@@ -15,7 +15,7 @@ from egressprobe.guard import VPC_RESOLVERS, Guard
 from egressprobe.inputs import InputError, convert, kind_of, short
 from egressprobe.kubeversion import DEFAULT_KUBE_VERSION, read_version
 from egressprobe.lookup import MAX_SERVERS, split_server
-from egressprobe.model import TARGETS_SCHEMA, Kind, Plan, Target
+from egressprobe.model import TARGETS_SCHEMA, Kind, Misplaced, Plan, Target
 from egressprobe.targetspec import MAX_NAME, checked_place, read_anchors, read_target
 
 MAX_TARGETS = 2000
@@ -34,6 +34,7 @@ class _PlanSpec(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fiel
     sources: dict[str, str] = {}
     kube_version: str = DEFAULT_KUBE_VERSION
     one_series: bool = False
+    misplaced: Misplaced | None = None
 
 
 PLAN_KEYS = frozenset(field.encode_name for field in msgspec.structs.fields(_PlanSpec))
@@ -78,6 +79,7 @@ def read_plan(document: object, *, forbidden: Guard | None = None, most: int = M
         sources=_sources(spec.sources),
         kube_version=_kube_version(spec.kube_version),
         one_series=spec.one_series,
+        misplaced=_misplaced(spec.misplaced),
     )
 
 
@@ -140,6 +142,12 @@ def _kube_version(text: str) -> str:
         return read_version(text)
     except ValueError as error:
         raise InputError("kubeVersion", f"«{short(text)}» {error}") from None
+
+
+def _misplaced(said: Misplaced | None) -> Misplaced | None:
+    if said and said.finding not in ("STACK_DRIFTED", "CLUSTER_DELETING"):
+        raise InputError("misplaced.finding", f"«{short(said.finding)}» is not STACK_DRIFTED or CLUSTER_DELETING")
+    return said
 
 
 def _sources(sources: dict[str, str]) -> dict[str, str]:

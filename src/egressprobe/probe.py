@@ -27,6 +27,7 @@ from egressprobe.ladder import CLIMBED, Climber, Shape
 from egressprobe.lookup import ResolverConfig, server_text, split_server
 from egressprobe.measured import Attempt, Handshake, Hop, Measurement, Resolution, Role
 from egressprobe.model import Endpoint, Expect, Kind, Plan, Target
+from egressprobe.refusal import refused
 from egressprobe.resolve import compare, resolve
 from egressprobe.rules import RULES
 from egressprobe.slots import LADDERS
@@ -102,6 +103,8 @@ class Probe:
         return Budget(self.run_ends, asyncio.get_running_loop().time() + limit + SLACK)
 
     async def _measure(self, target: Target, budget: Budget) -> Measurement:
+        if target.refusal is not None:
+            return Measurement((refused(target, target.refusal),), 0.0)
         place = Place(target.scheme, target.host, target.port, target.path)
         beside: list[Future[Any]] = [
             asyncio.ensure_future(compare(target.host, server, budget)) for server in self._other_servers(target)

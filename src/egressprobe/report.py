@@ -74,6 +74,8 @@ class TargetView(Struct, frozen=True):
     timeout_seconds: int = 10
     failure_policy: FailurePolicy | None = None
     expect: Expect = Expect.REACHABLE
+    objects: tuple[str, ...] = ()
+    affects: str = ""
 
 
 class Result(msgspec.Struct, frozen=True, rename="camel"):

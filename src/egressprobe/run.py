@@ -12,8 +12,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from egressprobe import __version__
 from egressprobe.case import Neighbours
+from egressprobe.catalog import finding
 from egressprobe.diagnose import connected, result
 from egressprobe.failure import Code, Failure, Phase
 from egressprobe.forecast import client_for, forecast
@@ -22,9 +25,9 @@ from egressprobe.interception import shared_issuers
 from egressprobe.kubeversion import DEFAULT_KUBE_VERSION
 from egressprobe.lookup import ResolverConfig
 from egressprobe.measured import Measurement
-from egressprobe.model import Expect, Plan, Target
+from egressprobe.model import Expect, Plan, Target, Verdict
 from egressprobe.probe import Probe
-from egressprobe.report import REPORT_SCHEMA, Report, Result, Vantage, count, worst
+from egressprobe.report import REPORT_SCHEMA, Finding, Report, Result, Vantage, count, worst
 from egressprobe.resolve import override_servers, system_config
 from egressprobe.slots import Slots
 from egressprobe.trust import trust_store
@@ -77,6 +80,10 @@ async def run(
         config = override_servers(config, plan.resolvers)
     measured = await _measure_all(plan, config, edges.guard, seconds, concurrency, on_measured)
     results = judge(plan, measured)
+    found: tuple[Finding, ...] = ()
+    if plan.misplaced is not None:
+        results = tuple(replace(one, verdict=Verdict.UNKNOWN) for one in results)
+        found = (finding(plan.misplaced.finding, plan.misplaced.said, {"subnetId": place.subnet_id}),)
     verdicts = [one.verdict for one in results]
     report = Report(
         schema_version=REPORT_SCHEMA,
@@ -87,7 +94,7 @@ async def run(
         verdict=worst(verdicts),
         summary=count(verdicts),
         results=results,
-        findings=(),
+        findings=found,
         limits=LIMITS,
     )
     logger.info(one_line(report))

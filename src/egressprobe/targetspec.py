@@ -13,13 +13,16 @@ import msgspec
 
 from egressprobe.addresses import canonical
 from egressprobe.inputs import InputError, convert, kind_of, listed, short
-from egressprobe.model import Endpoint, Expect, FailurePolicy, Impact, Kind, ServiceRef, Target
+from egressprobe.model import Endpoint, Expect, FailurePolicy, Impact, Kind, Refusal, ServiceRef, Target
 from egressprobe.pem import BundleError, anchors
+from egressprobe.refusal import REFUSALS
 from egressprobe.rules import DEFAULT_WEBHOOK_TIMEOUT
 from egressprobe.trust import bundle_id
 from egressprobe.urls import Place, parse_url
 
 MAX_ADDRESSES = 1000  # of one target
+MAX_OBJECTS = 1000
+MAX_WORDS = 1000  # characters
 MAX_NAME = 250  # a CloudWatch dimension value may have 1024, an EMF dimension set and people want less
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_Dimension.html: ASCII, not only blanks
 _NAME = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
@@ -40,16 +43,20 @@ class _Spec(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=T
     expect: Expect = Expect.REACHABLE
     control: str | None = None
     impact: Impact | None = None
+    objects: tuple[str, ...] = ()
+    affects: str = ""
+    advisory: bool = False
+    refusal: Refusal | None = None
     insecure_skip_tls_verify: bool = msgspec.field(name="insecureSkipTLSVerify", default=False)
 
 
-_COMMON = {"kind", "name", "impact"}
+_COMMON = {"kind", "name", "impact", "objects", "affects"}
 _BUNDLE = {"caBundle", "caBundleRef"}
 # kind -> the keys it may have beside the common ones
 _KEYS: dict[Kind, set[str]] = {
-    Kind.OIDC: {"url"} | _BUNDLE,
-    Kind.WEBHOOK: {"url", "service", "addresses", "timeoutSeconds", "failurePolicy"} | _BUNDLE,
-    Kind.AGGREGATED_API: {"service", "addresses", "insecureSkipTLSVerify"} | _BUNDLE,
+    Kind.OIDC: {"url", "advisory"} | _BUNDLE,
+    Kind.WEBHOOK: {"url", "service", "addresses", "timeoutSeconds", "failurePolicy", "refusal"} | _BUNDLE,
+    Kind.AGGREGATED_API: {"service", "addresses", "insecureSkipTLSVerify", "refusal"} | _BUNDLE,
     Kind.KUBELET: {"addresses"},
     Kind.ENDPOINT: {"url", "expect", "control", "timeoutSeconds"} | _BUNDLE,
 }
@@ -95,6 +102,10 @@ def read_target(raw: object, place: str, shared: Mapping[str, tuple[bytes, ...]]
         expect=spec.expect,
         control=spec.control,
         impact=spec.impact,
+        objects=_objects(spec, place),
+        affects=_words(spec.affects, f"{place}.affects"),
+        advisory=spec.advisory,
+        refusal=_refusal(spec, place),
     )
     return target, trusted
 
@@ -130,7 +141,7 @@ def _service(spec: _Spec, service: ServiceRef, place: str) -> Place:
     for key in ("namespace", "name"):
         if not re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", getattr(service, key)):
             raise InputError(f"{place}.service.{key}", "is no DNS label (RFC 1123)")
-    if not spec.addresses:
+    if not spec.addresses and spec.refusal is None:
         said = "is missing; give the service's ready endpoints as IP:PORT (kubectl get endpointslices)"
         raise InputError(f"{place}.addresses", said)
     return Place("https", service.server_name, service.port, service.path or "/")
@@ -164,6 +175,27 @@ def _endpoint(text: str, place: str) -> Endpoint:
     if (":" in host) != host.startswith("[") or not port.isdecimal() or not 1 <= int(port) <= 65535:
         raise InputError(place, f"«{short(text)}» is not IP:PORT ([IP]:PORT for IPv6) with a port in 1..65535")
     return Endpoint(address, int(port))
+
+
+def _objects(spec: _Spec, place: str) -> tuple[str, ...]:
+    if len(spec.objects) > MAX_OBJECTS:
+        raise InputError(f"{place}.objects", f"has {len(spec.objects)} entries; at most {MAX_OBJECTS}")
+    return tuple(_words(text, f"{place}.objects[{i}]") for i, text in enumerate(spec.objects))
+
+
+def _words(text: str, place: str) -> str:
+    """What goes into reports and logs as it stands."""
+    if len(text) > MAX_WORDS or not (text.isprintable() or not text):
+        raise InputError(place, f"needs printable characters, at most {MAX_WORDS}")
+    return text
+
+
+def _refusal(spec: _Spec, place: str) -> Refusal | None:
+    if spec.refusal and spec.refusal.finding not in REFUSALS:
+        raise InputError(f"{place}.refusal.finding", f"must be one of {listed(set(REFUSALS))}")
+    if spec.refusal:
+        _words(spec.refusal.error, f"{place}.refusal.error")
+    return spec.refusal
 
 
 def _timeout(spec: _Spec, place: str) -> int:

@@ -63,8 +63,9 @@ def issue(
     common_name: str = "",
     begins: timedelta = timedelta(days=-10),
     ends: timedelta = timedelta(days=80),
+    usage: x509.ObjectIdentifier = ExtendedKeyUsageOID.SERVER_AUTH,
 ) -> Credential:
-    """A server certificate for DNS names and addresses; times relative to now."""
+    """A certificate for DNS names and addresses, by default a server's; times relative to now."""
     key = ec.generate_private_key(ec.SECP256R1())
     now = datetime.now(UTC)
     sans = [x509.IPAddress(ip_address(n)) if is_address(n) else x509.DNSName(n) for n in names]
@@ -76,7 +77,7 @@ def issue(
         .serial_number(x509.random_serial_number())
         .not_valid_before(now + begins)
         .not_valid_after(now + ends)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
     )
     if sans:
         builder = builder.add_extension(x509.SubjectAlternativeName(sans), critical=not common_name)

@@ -5,7 +5,7 @@ A probe that fails, is throttled, or answers nonsense is an error of its own sub
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -35,9 +35,11 @@ class _Wire(Report, frozen=True, rename="camel"):
     error: dict[str, str] | None = None
 
 
-def ask(client: Any, probes: Sequence[Probe], plans: Sequence[dict[str, Any]]) -> list[Heard]:
-    """Each plan to each probe; a `Heard` a probe, in their order."""
-    pairs = [(probe, plan) for probe in probes for plan in plans]
+def ask(
+    client: Any, probes: Sequence[Probe], plans: Sequence[dict[str, Any]], wrong: Mapping[int, dict[str, Any]]
+) -> list[Heard]:
+    """Each plan to each probe; a `Heard` a probe, in their order. wrong: what more the plans of a slot say."""
+    pairs = [(probe, plan | wrong.get(probe.slot, {})) for probe in probes for plan in plans]
     with ThreadPoolExecutor(min(MAX_AT_ONCE, max(len(pairs), 1))) as pool:
         answers = list(pool.map(lambda pair: _report(client, *pair), pairs))
     return [_heard(probe, answers[i * len(plans) : (i + 1) * len(plans)]) for i, probe in enumerate(probes)]
@@ -47,7 +49,7 @@ def ask_doctor(client: Any, probes: Sequence[Probe]) -> dict[str, Any]:
     """What the platform is like in each subnet, by subnet id."""
 
     def one(probe: Probe) -> Any:
-        body, error = _invoke(client, probe.function, {"action": "doctor"})
+        body, error = invoke(client, probe.function, {"action": "doctor"})
         return {"error": error} if error else json.loads(body)
 
     with ThreadPoolExecutor(MAX_AT_ONCE) as pool:
@@ -65,7 +67,7 @@ def _report(client: Any, probe: Probe, plan: dict[str, Any]) -> Report | str:
 
     Decoded straight into structs: 16 answers of 4 MB as dictionaries would not fit the function.
     """
-    body, error = _invoke(client, probe.function, plan)
+    body, error = invoke(client, probe.function, plan)
     if error:
         return error
     try:
@@ -77,7 +79,7 @@ def _report(client: Any, probe: Probe, plan: dict[str, Any]) -> Report | str:
     return Report(**{field: getattr(answer, field) for field in Report.__struct_fields__})
 
 
-def _invoke(client: Any, function: str, event: dict[str, Any]) -> tuple[bytes, str | None]:
+def invoke(client: Any, function: str, event: dict[str, Any]) -> tuple[bytes, str | None]:
     """The function's answer, or why there is none."""
     from botocore.exceptions import BotoCoreError, ClientError
 

@@ -4,9 +4,9 @@ The file is read at deploy time and carried in the Planner's artifact (`targets.
 and what it lets people ask for, is this and nothing else.
 """
 
-import base64
 import json
-import textwrap
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +14,9 @@ from egressprobe.guard import forbidden
 from egressprobe.inputs import InputError, short
 from egressprobe.joined import Refused
 from egressprobe.model import TARGETS_SCHEMA, Plan, Target
+from egressprobe.pem import as_pem
 from egressprobe.plan import read_plan
+from egressprobe.targetspec import read_anchors, read_target
 
 BUNDLED = Path(__file__).with_name("targets.json")
 _ANY = 1 << 31
@@ -37,6 +39,9 @@ class Inventory(NamedTuple):
     common: dict[str, Any]
 
 
+EMPTY = Inventory({}, {}, {})
+
+
 def read_inventory(document: object) -> Inventory:
     """Checked as a targets file is, without its bound. Raises InputError."""
     plan: Plan = read_plan(document, forbidden=forbidden, most=_ANY)
@@ -47,17 +52,41 @@ def read_inventory(document: object) -> Inventory:
     }
     return Inventory(
         entries=dict(sorted(entries.items())),
-        bundles={name: _pem(certificates) for name, certificates in sorted(plan.bundles.items())},
+        bundles={name: as_pem(certificates) for name, certificates in sorted(plan.bundles.items())},
         common={key: document[key] for key in _COMMON if key in document},
     )
 
 
+def extended(
+    inventory: Inventory, targets: Iterable[dict[str, Any]], bundles: Mapping[str, str]
+) -> tuple[Inventory, dict[str, str]]:
+    """The inventory with targets that were discovered, and those that a targets file would refuse, with the reason.
+
+    One that is not well formed must not take the plan down.
+    """
+    shared: dict[str, tuple[bytes, ...]] = {}
+    for name, pem in bundles.items():
+        with suppress(InputError):  # said of each target that trusts it
+            shared[name] = read_anchors(pem, name)
+    entries, kept, odd = dict(inventory.entries), dict(inventory.bundles), {}
+    for raw in targets:
+        try:
+            target, trusted = read_target(raw, "", shared)
+        except InputError as error:
+            odd[short(str(raw.get("name")))] = str(error).lstrip(".")
+            continue
+        entries[target.name] = Entry(_canonical(raw, target), target)
+        if trusted:
+            kept[target.bundle] = as_pem(trusted)
+    return inventory._replace(entries=dict(sorted(entries.items())), bundles=dict(sorted(kept.items()))), odd
+
+
 def bundled(path: Path = BUNDLED) -> Inventory:
-    """What was deployed. Raises InputError where nothing was."""
+    """What was deployed; without a targets file the stack has what it discovers."""
     try:
         text = path.read_text()
     except FileNotFoundError:
-        raise InputError(path.name, "is not in this artifact; deploy with TARGETS=FILE") from None
+        return EMPTY
     return read_inventory(json.loads(text))
 
 
@@ -103,11 +132,3 @@ def _hint(inventory: Inventory, name: str) -> str:
 def _canonical(raw: dict[str, Any], target: Target) -> dict[str, Any]:
     kept = {key: value for key, value in sorted(raw.items()) if key not in ("caBundle", "caBundleRef")}
     return kept | ({"caBundleRef": target.bundle} if target.bundle else {})
-
-
-def _pem(certificates: tuple[bytes, ...]) -> str:
-    """The usable certificates only, without the comments between them."""
-    return "".join(
-        f"-----BEGIN CERTIFICATE-----\n{textwrap.fill(base64.b64encode(der).decode(), 64)}\n-----END CERTIFICATE-----\n"
-        for der in certificates
-    )

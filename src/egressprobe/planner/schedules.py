@@ -13,12 +13,13 @@ _AT_ONCE = 8
 
 
 class Wanted(NamedTuple):
-    """One schedule: its name in the group, the function and its event."""
+    """One schedule: its name in the group, the function and its event. fires: else it only keeps its event."""
 
     name: str
     function: str
     role: str
     input: str
+    fires: bool = True
 
 
 class Change(NamedTuple):
@@ -74,7 +75,7 @@ def _properties(one: Wanted) -> dict[str, Any]:
     return {
         "ScheduleExpression": "rate(1 minute)",
         "FlexibleTimeWindow": {"Mode": "OFF"},
-        "State": "ENABLED",
+        "State": "ENABLED" if one.fires else "DISABLED",
         "Target": {
             "Arn": one.function,
             "RoleArn": one.role,

@@ -34,6 +34,7 @@ _AVAILABLE = {
 }
 _NONE, _BROKEN = "-", "x"
 _INDENT = 14
+_MOST_OBJECTS = 5
 
 
 class Style(NamedTuple):
@@ -145,7 +146,15 @@ def details(one: Result) -> Iterator[tuple[str, str]]:
         yield "mend", mend
     some_fail = one.verdict is Verdict.DEGRADED and one.forecast is not None and one.forecast.share < 1
     if (one.verdict is Verdict.FAIL or some_fail) and one.impact in _IMPACTS:
-        yield "impact", f"{one.impact}: {_IMPACTS[one.impact]}"
+        stands_before = f"; {one.target.affects}" if one.target.affects else ""
+        yield "impact", f"{one.impact}: {_IMPACTS[one.impact]}{stands_before}"
+    if one.target.objects:
+        yield "called by", _called_by(one.target.objects)
+
+
+def _called_by(objects: tuple[str, ...]) -> str:
+    more = len(objects) - _MOST_OBJECTS
+    return ", ".join(objects[:_MOST_OBJECTS]) + (f" and {more} more" if more > 0 else "")
 
 
 def _mend(one: Result) -> str:
@@ -156,6 +165,8 @@ def _mend(one: Result) -> str:
     text = next(iter((*causes, *others)), "")
     broken = next((a for a in one.attempts if a.failure), None)
     known = {"ADDRESS": broken.address, "PORT": str(broken.port)} if broken else {}
+    if one.target.service:
+        known |= {"NAMESPACE": one.target.service.namespace, "SERVICE": one.target.service.name}
     for word, value in known.items():
         text = re.sub(rf"\b{word}\b", value, text)
     return text
@@ -163,6 +174,8 @@ def _mend(one: Result) -> str:
 
 def _footer(report: Report) -> Iterator[str]:
     s, at = report.summary, report.vantage
+    for found in report.findings:
+        yield f"{found.summary} ({found.code})"
     yield (
         f"{s.passed} pass, {s.degraded} degraded, {s.fail} fail, {s.unknown} unknown "
         f"in {report.duration_ms / 1e3:.1f} s. Resolver {', '.join(at.resolvers)}; as Kubernetes {at.kube_version}; "

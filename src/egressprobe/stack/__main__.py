@@ -32,7 +32,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     deploy = commands.add_parser("deploy", help="make or change the stack of a cluster")
     deploy.add_argument("cluster")
-    deploy.add_argument("--targets", required=True, help="targets file; - is standard input")
+    deploy.add_argument("--targets", help="targets file, beside what is discovered; - is standard input")
     deploy.add_argument("--parameters", nargs="*", default=[], metavar="NAME=VALUE")
     deploy.add_argument("--tags", nargs="*", default=[], metavar="NAME=VALUE")
     deploy.add_argument("--prefix", help="artifacts go to the bucket PREFIX-REGION (default: egressprobe-ACCOUNT)")
@@ -74,7 +74,7 @@ def _deploy(options: argparse.Namespace) -> int:
     from egressprobe.stack.deploy import deploy, parse_pairs
     from egressprobe.targetsfile import ARTIFACT_BYTES, read_file
 
-    targets = read_file(options.targets, most=ARTIFACT_BYTES)
+    targets = read_file(options.targets, most=ARTIFACT_BYTES) if options.targets else None
     session = _session(options)
     prefix = options.prefix or f"egressprobe-{session.client('sts').get_caller_identity()['Account']}"
     return deploy(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from egressprobe.inputs import InputError
-from egressprobe.planner.inventory import Inventory, read_inventory
+from egressprobe.planner.inventory import EMPTY, Inventory, read_inventory
 from egressprobe.planner.shards import cut
 from egressprobe.stack.expand import ARTIFACTS, expanded
 from egressprobe.stack.formation import Existing, change_set, changes, outputs, read_stack, undo, wait
@@ -22,26 +22,30 @@ from egressprobe.stack.survey import Survey, check, read_survey, slots
 
 BUILD = Path(__file__).parents[3] / "build"
 # Of template.yaml, as far as they decide the price.
-_DEFAULTS = {"MetricDetail": "target", "Architecture": "arm64", "ProbeMemory": "256"}
+_DEFAULTS = {"MetricDetail": "target", "Architecture": "arm64", "ProbeMemory": "256", "Discovery": "true"}
 
 
 def deploy(
     session: Any,
     *,
     cluster: str,
-    targets: object,
+    targets: object | None,
     stack: str,
     given: dict[str, str],
     tags: dict[str, str],
     prefix: str,
     yes: bool,
 ) -> int:
-    """Returns the exit code. Raises InputError, AwsError and botocore's exceptions."""
+    """targets: a targets file's content; None: discovery alone. Returns the exit code.
+
+    Raises InputError, AwsError and botocore's exceptions.
+    """
     somebody_to_ask(yes=yes)
     survey = read_survey(session.client("eks"), session.client("ec2"), cluster)
     formation = session.client("cloudformation")
     existing = read_stack(formation, stack)
     before = existing.parameters.get("Subnets", "")
+    own_groups = survey.groups
     if "SecurityGroupIds" in given:
         survey = survey._replace(groups=tuple(given["SecurityGroupIds"].split(",")))
     check(survey, [text.partition("/")[0] for text in before.split(",")])
@@ -49,11 +53,16 @@ def deploy(
         "ClusterName": cluster,
         "IpFamily": survey.ip_family,
         "SecurityGroupIds": ",".join(survey.groups),
+        "ClusterSecurityGroupIds": ",".join(own_groups),
         "Subnets": slots(before, survey.subnets),
+        "AccessEntry": "false" if survey.authentication == "CONFIG_MAP" else "true",
     } | given
+    inventory = EMPTY if targets is None else read_inventory(targets)
+    if targets is None and wanted.get("Discovery") == "false":
+        raise InputError("TARGETS", "is missing, and Discovery=false: there would be nothing to probe")
     template = expanded()
     _known(template, wanted)
-    _say(introduction(survey, wanted, existing, read_inventory(targets), session.region_name))
+    _say(introduction(survey, wanted, existing, inventory, session.region_name))
     built = artifacts()
     upload(session, prefix, session.region_name, built)
     url = _upload_template(session, prefix, template)
@@ -87,6 +96,7 @@ def introduction(survey: Survey, wanted: dict[str, str], existing: Existing, inv
     gone = [f"  {text:<34}loses its probe" for text in sorted(kept - set(numbers) - {"", "-"})]
     pieces = cut(inventory)
     chosen = _DEFAULTS | existing.parameters | wanted
+    discovers = chosen["Discovery"] == "true"
     size = Size(
         subnets=len(survey.subnets),
         targets=len(inventory.entries),
@@ -94,18 +104,37 @@ def introduction(survey: Survey, wanted: dict[str, str], existing: Existing, inv
         detail="subnet" if chosen["MetricDetail"] == "subnet" else "target",
         architecture=chosen["Architecture"],
         memory=int(chosen["ProbeMemory"]),
+        discovers=discovers,
     )
     said = [
         f"{survey.cluster}: Kubernetes {survey.version}, {survey.ip_family}, egress {survey.mode}, {survey.vpc}",
         *rows,
         *gone,
         f"  security groups {', '.join(wanted['SecurityGroupIds'].split(','))}",
+        *_about_discovery(survey, chosen["AccessEntry"], discovers=discovers),
         "",
         shown(size, region),
     ]
+    if discovers:
+        said.append("  What discovery finds comes on top: each target as above.")
     if pieces.too_large:
         said.append(f"  Too large for a schedule, not probed every minute: {', '.join(pieces.too_large)}")
     return "\n".join(said)
+
+
+def _about_discovery(survey: Survey, entry: str, *, discovers: bool) -> list[str]:
+    """What a person has to do in the cluster."""
+    if not discovers:
+        return ["  discovery is off: the targets file is all that is probed"]
+    said = ["  discovery: kubectl apply -f deploy/rbac.yaml lets it read webhooks, APIServices, Services and nodes"]
+    if entry != "true":
+        said.append(
+            f"  no access entry is made (authentication mode {survey.authentication or 'unknown'}): map the output "
+            "DiscoverRoleArn to the group egressprobe in the ConfigMap aws-auth, or change the mode to "
+            f"API_AND_CONFIG_MAP: aws eks update-cluster-config --name {survey.cluster} --access-config "
+            "authenticationMode=API_AND_CONFIG_MAP"
+        )
+    return said
 
 
 def artifacts(build: Path | None = None) -> dict[str, tuple[str, bytes]]:

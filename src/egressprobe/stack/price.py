@@ -20,6 +20,8 @@ _RUN_SECONDS, _TARGET_SECONDS = 0.15, 0.03
 _BENCHED_MB = 256
 # A Planner's run: a few calls, mostly waiting.
 _PLANNER_RUNS, _PLANNER_SECONDS, _PLANNER_GB = _HOURS * 4, 3.0, 0.5
+# Discover's, for which the Planner waits. bench/discovery.py: a large cluster takes 256 MB some five times as long.
+_DISCOVER_SECONDS, _DISCOVER_GB = 2.0, 0.25
 # Bytes of a passing target's line and of all others of a run, the platform's three too, with CloudWatch's 26 each.
 _LINE, _RUN_LINES = 450, 1300
 # How much of the ingested is stored, compressed, with 30 days of retention.
@@ -46,6 +48,7 @@ class Size(NamedTuple):
     detail: Detail = "target"
     architecture: str = "arm64"
     memory: int = 256
+    discovers: bool = True
 
 
 def prices(region: str) -> tuple[dict[str, Any], str]:
@@ -61,13 +64,16 @@ def lines(size: Size, table: dict[str, Any]) -> list[Line]:
     runs = _MINUTES * size.subnets * size.shards
     seconds = _RUN_SECONDS + _TARGET_SECONDS * (_BENCHED_MB / size.memory) * size.targets / size.shards
     gb_seconds = runs * seconds * size.memory / 1024 + _PLANNER_RUNS * _PLANNER_SECONDS * _PLANNER_GB
+    if size.discovers:
+        gb_seconds += _PLANNER_RUNS * _DISCOVER_SECONDS * (_DISCOVER_GB + _PLANNER_GB)
     success = Series(size.detail).many(size.targets, size.subnets)
     aggregates = size.subnets * _AGGREGATES[size.detail]
     # Metrics Insights alarms are paid by the metric they look at: targets; unknown and days of each subnet.
     watched = success + 2 * size.subnets + size.subnets + _PLANNER_ALARMS
     gigabytes = (runs * _RUN_LINES + _MINUTES * size.subnets * size.targets * _LINE) / 1e9
     per_gb_second = table["lambdaGbSecond"][size.architecture]
-    calls = (runs + _PLANNER_RUNS) / 1e6
+    scheduled = (runs + _PLANNER_RUNS) / 1e6
+    calls = scheduled + (_PLANNER_RUNS / 1e6 if size.discovers else 0)
     stored = _STORED * table["logsGbMonthStored"]
     how = f"{runs:,.0f} runs of {seconds:.2f} s at {size.memory} MB {size.architecture}, and the Planner's"
     series = f"{success} ProbeSuccess + {aggregates} of subnets + 1"
@@ -77,7 +83,7 @@ def lines(size: Size, table: dict[str, Any]) -> list[Line]:
         Line("composite alarms", f"{_COMPOSITES}", _COMPOSITES * table["compositeAlarm"]),
         Line("Lambda time", how, gb_seconds * per_gb_second),
         Line("Lambda requests", f"{calls:.3f} million", calls * table["lambdaMillionRequests"]),
-        Line("Scheduler", f"{calls:.3f} million invocations", calls * table["schedulerMillionInvocations"]),
+        Line("Scheduler", f"{scheduled:.3f} million invocations", scheduled * table["schedulerMillionInvocations"]),
         Line("logs", f"{gigabytes:.2f} GB", gigabytes * (table["logsGbIngested"] + stored)),
     ]
 

@@ -6,8 +6,8 @@ Every refusal is one line (InputError) that says what is wrong and the way out.
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from egressprobe.discovery.eks import UNTOLD, described
 from egressprobe.inputs import InputError
-from egressprobe.planner.cluster import UNTOLD, described
 
 MAX_SUBNETS = 16
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
@@ -30,7 +30,10 @@ class Subnet(NamedTuple):
 
 
 class Survey(NamedTuple):
-    """subnets: sorted by id. groups: of the control plane's interfaces, the cluster's own first."""
+    """subnets: sorted by id. groups: of the control plane's interfaces, the cluster's own first.
+
+    authentication: the cluster's mode, API, API_AND_CONFIG_MAP or CONFIG_MAP.
+    """
 
     cluster: str
     version: str
@@ -39,6 +42,7 @@ class Survey(NamedTuple):
     vpc: str
     groups: tuple[str, ...]
     subnets: tuple[Subnet, ...]
+    authentication: str = ""
 
 
 def read_survey(eks: Any, ec2: Any, cluster: str) -> Survey:
@@ -51,17 +55,16 @@ def read_survey(eks: Any, ec2: Any, cluster: str) -> Survey:
     seen = described(found)
     if seen.status in ("CREATING", "DELETING", "FAILED"):
         raise InputError("CLUSTER", f"«{cluster}» is {seen.status}; deploy once it is ACTIVE")
-    vpc = found["resourcesVpcConfig"]
-    groups = dict.fromkeys([vpc.get("clusterSecurityGroupId"), *vpc.get("securityGroupIds", [])])
-    said = ec2.describe_subnets(SubnetIds=vpc["subnetIds"])["Subnets"]
+    said = ec2.describe_subnets(SubnetIds=list(seen.subnets))["Subnets"]
     return Survey(
         cluster=cluster,
         version=seen.version,
         mode="not told by EKS" if seen.mode == UNTOLD else seen.mode,
         ip_family=seen.ip_family,
-        vpc=vpc.get("vpcId") or said[0]["VpcId"],
-        groups=tuple(group for group in groups if group),
+        vpc=seen.vpc or said[0]["VpcId"],
+        groups=seen.groups,
         subnets=tuple(sorted(map(_subnet, said))),
+        authentication=seen.authentication,
     )
 
 

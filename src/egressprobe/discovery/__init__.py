@@ -1,0 +1,1 @@
+"""What a cluster really calls: read from EKS and the Kubernetes API, made into targets."""

@@ -1,0 +1,112 @@
+"""Discovery from where a person sits: by cluster name, by kubeconfig, or from recorded lists."""
+
+import asyncio
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from egressprobe.discovered import Discovered
+from egressprobe.discovery.collect import collect
+from egressprobe.discovery.eks import Cluster, cluster_anchors, described, facts
+from egressprobe.discovery.kubeconfig import api_server
+from egressprobe.discovery.kubernetes import ApiServer, KubernetesSource
+from egressprobe.discovery.nodes import Network
+from egressprobe.discovery.recorded import RecordedSource
+from egressprobe.discovery.surroundings import Surroundings, look_around, networks_of, with_issuers
+from egressprobe.discovery.token import Credentials, tokens
+from egressprobe.guard import Guard, forbidden
+from egressprobe.inputs import AwsError, InputError
+from egressprobe.targetsfile import read_file
+
+
+class Asked(NamedTuple):
+    """facts: of the cluster, for the head of a targets file. origin: what was asked, in words."""
+
+    found: Discovered
+    facts: dict[str, Any]
+    origin: str
+
+
+def ask(
+    *,
+    cluster: str | None,
+    region: str | None,
+    kubeconfig: str | None,
+    context: str | None,
+    folder: str | None,
+    seconds: float,
+) -> Asked:
+    """By exactly one of the three. Raises InputError and AwsError; trouble with a part is a finding."""
+    if sum(one is not None for one in (cluster, kubeconfig, folder)) != 1:
+        raise InputError("", "give one of --cluster NAME, --kubeconfig FILE and --from DIR")
+    if folder is not None:
+        return _recorded(Path(folder))
+    if kubeconfig is not None:
+        return _by_kubeconfig(kubeconfig, context, seconds)
+    assert cluster is not None  # noqa: S101
+    return _by_cluster(cluster, region, seconds)
+
+
+def _recorded(folder: Path) -> Asked:
+    """With cluster.json, an answer of DescribeCluster, the cluster's issuer is among the targets."""
+    source = RecordedSource(folder)
+    around = Surroundings(None, None, {}, [])
+    known: dict[str, Any] = {}
+    if (folder / "cluster.json").exists():
+        said = read_file(str(folder / "cluster.json"))
+        if not isinstance(said, dict) or not isinstance(said.get("cluster"), dict):
+            raise InputError(str(folder / "cluster.json"), "is no answer of aws eks describe-cluster")
+        around = around._replace(cluster=described(said["cluster"]))
+    if around.cluster is not None:
+        known = facts(around.cluster)
+    networks = networks_of({}, around.cluster.remote if around.cluster else ())
+    found = asyncio.run(collect(source, networks))
+    return Asked(with_issuers(found, around), known, str(folder))
+
+
+def _by_kubeconfig(path: str, context: str | None, seconds: float) -> Asked:
+    with api_server(path, context) as server:
+        # A person's own file may name a tunnel on this computer.
+        found = asyncio.run(_read(server, [], seconds, guard=lambda _: None))
+    return Asked(found, {}, server.url)
+
+
+async def _read(server: ApiServer, networks: list[Network], seconds: float, *, guard: Guard) -> Discovered:
+    return await collect(KubernetesSource(server, seconds=seconds, guard=guard), networks)
+
+
+def _by_cluster(name: str, region: str | None, seconds: float) -> Asked:
+    from boto3.session import Session
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        session = Session(region_name=region)
+    except BotoCoreError as error:
+        raise AwsError(str(error)) from None
+    if session.region_name is None:
+        raise InputError("--region", "is missing, and neither AWS_REGION nor the profile names one")
+    around = look_around(session.client("eks"), session.client("ec2"), name)
+    cluster = around.cluster
+    if around.leaving:
+        raise InputError("--cluster", around.leaving)
+    if cluster is None:
+        raise AwsError("; ".join(one.summary for one in around.findings))
+    found = with_issuers(_of_cluster(session, cluster, around, seconds), around)
+    return Asked(found, facts(cluster), f"{name} ({session.region_name}, egress {cluster.mode})")
+
+
+def _of_cluster(session: Any, cluster: Cluster, around: Surroundings, seconds: float) -> Discovered:
+    def credentials() -> Credentials:
+        found = session.get_credentials()
+        if found is None:
+            raise AwsError("there are no AWS credentials; set a profile or log in")
+        frozen = found.get_frozen_credentials()
+        return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
+
+    try:
+        anchors = cluster_anchors(cluster.authority)
+    except ValueError as error:
+        raise AwsError(str(error)) from None
+    token = tokens(credentials, region=session.region_name, cluster=cluster.name)
+    server = ApiServer(cluster.endpoint, anchors, token)
+    networks = networks_of(around.networks, cluster.remote)
+    return asyncio.run(_read(server, networks, seconds, guard=forbidden))

@@ -1,0 +1,147 @@
+"""The only reader of EKS, and of the VPC's subnets for what EKS says of them. Values we do not know are passed on."""
+
+import base64
+import binascii
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from egressprobe.discovery.names import target_name
+from egressprobe.kubeversion import nearest
+from egressprobe.model import Kind
+from egressprobe.pem import BundleError, anchors
+from egressprobe.urls import parse_url
+
+# The mode where EKS does not say.
+UNTOLD = "unknown"
+# Of a cluster that goes away, or never came.
+LEAVING = frozenset({"DELETING", "FAILED"})
+
+
+class Cluster(NamedTuple):
+    """mode: controlPlaneEgressMode as it is called, `unknown` where EKS does not say; any value is passed on.
+
+    authority: the cluster's CA, PEM in base64. groups: the cluster security group first. remote: address blocks of
+    hybrid nodes.
+    """
+
+    version: str
+    ip_family: str
+    mode: str
+    status: str
+    name: str = ""
+    endpoint: str = ""
+    authority: str = ""
+    issuer: str = ""
+    vpc: str = ""
+    subnets: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    remote: tuple[str, ...] = ()
+    authentication: str = ""
+
+
+class Provider(NamedTuple):
+    """An associated OIDC identity provider."""
+
+    name: str
+    issuer: str
+    status: str
+
+
+def read_cluster(client: Any, name: str) -> Cluster:
+    """DescribeCluster. Raises botocore's exceptions."""
+    return described(client.describe_cluster(name=name)["cluster"])
+
+
+def described(found: dict[str, Any]) -> Cluster:
+    """Out of DescribeCluster's `cluster`, of which any part may be missing."""
+    network = found.get("kubernetesNetworkConfig") or {}
+    vpc = found.get("resourcesVpcConfig") or {}
+    groups = dict.fromkeys([vpc.get("clusterSecurityGroupId"), *(vpc.get("securityGroupIds") or [])])
+    hybrid = (found.get("remoteNetworkConfig") or {}).get("remoteNodeNetworks") or []
+    return Cluster(
+        version=found.get("version", ""),
+        ip_family=network.get("ipFamily") or "ipv4",
+        mode=vpc.get("controlPlaneEgressMode") or UNTOLD,
+        status=found.get("status", ""),
+        name=found.get("name", ""),
+        endpoint=found.get("endpoint") or "",
+        authority=(found.get("certificateAuthority") or {}).get("data") or "",
+        issuer=((found.get("identity") or {}).get("oidc") or {}).get("issuer") or "",
+        vpc=vpc.get("vpcId") or "",
+        subnets=tuple(sorted(vpc.get("subnetIds") or [])),
+        groups=tuple(group for group in groups if group),
+        remote=tuple(sorted(block for one in hybrid for block in one.get("cidrs") or [])),
+        authentication=(found.get("accessConfig") or {}).get("authenticationMode") or "",
+    )
+
+
+def tells_mode(client: Any) -> bool:
+    """False for a botocore that drops controlPlaneEgressMode from the answer without a word (before 1.43.33)."""
+    shape = client.meta.service_model.shape_for("VpcConfigResponse")
+    return "controlPlaneEgressMode" in shape.members
+
+
+def read_providers(client: Any, name: str) -> list[Provider]:
+    """ListIdentityProviderConfigs, paged, and each described. Raises botocore's exceptions."""
+    pages = client.get_paginator("list_identity_provider_configs").paginate(clusterName=name)
+    listed = [one for page in pages for one in page.get("identityProviderConfigs") or []]
+    found = []
+    for one in listed:
+        said = client.describe_identity_provider_config(clusterName=name, identityProviderConfig=one)
+        config = (said.get("identityProviderConfig") or {}).get("oidc") or {}
+        provider = one.get("name", "")
+        found.append(Provider(provider, config.get("issuerUrl") or "", config.get("status") or ""))
+    return found
+
+
+def read_networks(client: Any, vpc: str) -> dict[str, list[str]]:
+    """The address blocks of every subnet of the VPC, by its id: nodes need not be where the control plane is.
+
+    DescribeSubnets, paged. Raises botocore's exceptions.
+    """
+    pages = client.get_paginator("describe_subnets").paginate(Filters=[{"Name": "vpc-id", "Values": [vpc]}])
+    found = {}
+    for said in (one for page in pages for one in page["Subnets"]):
+        v6 = said.get("Ipv6CidrBlockAssociationSet") or []
+        held = [one["Ipv6CidrBlock"] for one in v6 if one.get("Ipv6CidrBlockState", {}).get("State") == "associated"]
+        found[said["SubnetId"]] = [block for block in (said.get("CidrBlock"), *held) if block]
+    return found
+
+
+def issuer_targets(cluster: Cluster, providers: list[Provider]) -> list[dict[str, Any]]:
+    """The cluster's own issuer, which only warns, and those of the associated providers."""
+    found: dict[str, dict[str, Any]] = {}
+    if cluster.issuer:
+        own = _issuer(cluster.issuer, f"Cluster/{cluster.name}", "IAM roles for service accounts, which STS validates")
+        found[cluster.issuer] = own | {"advisory": True}
+    for one in sorted(providers):
+        if one.issuer and one.status != "DELETING":
+            target = _issuer(one.issuer, f"IdentityProviderConfig/{one.name}", f"all logins by {one.name}")
+            found[one.issuer] = target
+    return list(found.values())
+
+
+def _issuer(url: str, obj: str, affects: str) -> dict[str, Any]:
+    name = url
+    with suppress(ValueError):  # what is wrong with it is said where it is checked
+        place = parse_url(url, ("https",))
+        name = target_name(Kind.OIDC, place.host, place.port, place.path)
+    return {"kind": "oidc", "name": name, "url": url, "objects": [obj], "affects": affects}
+
+
+def cluster_anchors(authority: str) -> tuple[bytes, ...]:
+    """The cluster's CA as certificates; raises ValueError when there is none."""
+    try:
+        return anchors(base64.b64decode(authority, validate=True))
+    except (binascii.Error, BundleError) as error:
+        raise ValueError(f"the cluster's certificateAuthority cannot be used: {error}") from None
+
+
+def facts(cluster: Cluster) -> dict[str, Any]:
+    """What of it goes into a plan. A value that a probe does not know stays out: it would refuse the whole plan."""
+    known: dict[str, Any] = {}
+    with suppress(ValueError):
+        known["kubeVersion"] = nearest(cluster.version)
+    if cluster.ip_family in ("ipv4", "ipv6"):
+        known["ipFamily"] = cluster.ip_family
+    return known

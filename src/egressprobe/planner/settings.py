@@ -1,0 +1,72 @@
+"""What the stack tells the Planner, and its clients of AWS."""
+
+import os
+from functools import cache
+from typing import Any, NamedTuple
+
+from egressprobe.planner.fanout import MAX_AT_ONCE, Probe
+
+# A probe answers within a minute, and so does Discover.
+_ANSWER_SECONDS = 65
+
+
+class Settings(NamedTuple):
+    """As the stack says. groups: the control plane's when it was deployed. discover: ARN, empty for no discovery."""
+
+    cluster_name: str
+    probes: tuple[Probe, ...]
+    group: str
+    role: str
+    discover: str = ""
+    groups: tuple[str, ...] = ()
+    ip_family: str = ""
+
+
+class Clients(NamedTuple):
+    eks: Any
+    ec2: Any
+    scheduler: Any
+    functions: Any
+
+
+def read_settings() -> Settings:
+    """Out of the function's environment. Raises KeyError for what every stack says."""
+    read = os.environ.__getitem__
+    prefix = read("EGRESSPROBE_PROBES")
+    probes = []
+    for slot, text in enumerate(read("EGRESSPROBE_SUBNETS").split(",")):
+        subnet, _, zone = text.partition("/")
+        if subnet != "-":
+            probes.append(Probe(slot, subnet, zone, f"{prefix}{slot}"))
+    groups = os.environ.get("EGRESSPROBE_CLUSTER_GROUPS", "")
+    return Settings(
+        cluster_name=read("EGRESSPROBE_CLUSTER_NAME"),
+        probes=tuple(probes),
+        group=read("EGRESSPROBE_SCHEDULE_GROUP"),
+        role=read("EGRESSPROBE_SCHEDULE_ROLE"),
+        discover=os.environ.get("EGRESSPROBE_DISCOVER", ""),
+        groups=tuple(group for group in groups.split(",") if group),
+        ip_family=os.environ.get("EGRESSPROBE_IP_FAMILY", ""),
+    )
+
+
+@cache
+def clients() -> Clients:
+    """Made once in the life of a function: each costs tens of milliseconds."""
+    import boto3
+    from botocore.config import Config
+
+    patient = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 4})
+    # An invocation that is tried again would probe twice.
+    once = Config(
+        connect_timeout=5,
+        read_timeout=_ANSWER_SECONDS,
+        retries={"total_max_attempts": 1},
+        max_pool_connections=MAX_AT_ONCE,
+    )
+    return Clients(
+        boto3.client("eks", config=patient),
+        boto3.client("ec2", config=patient),
+        boto3.client("scheduler", config=patient),
+        boto3.client("lambda", config=once),
+    )

@@ -1,0 +1,83 @@
+"""The Planner in this process, over moto's scheduler and EKS."""
+
+import json
+from collections import Counter
+from contextlib import contextmanager
+
+import boto3
+
+from egressprobe.planner import handler as planner
+from egressprobe.planner import settings
+from egressprobe.planner.inventory import as_document, read_inventory
+from egressprobe.planner.memory import NOTE
+from tests import iam
+from tests.aws import ENVIRONMENT, aws
+from tests.cloudformation import SUBNETS, rendered
+
+GROUP = "egressprobe-1a2b3c4d"
+PLAN = {"action": "plan"}
+
+
+def hook(name, **more):
+    return {"kind": "webhook", "name": name, "url": f"https://{name}.invalid/"} | more
+
+
+class Context:
+    aws_request_id = "11111111-2222-4333-8444-555555555555"
+
+    def get_remaining_time_in_millis(self):
+        return 20_000
+
+
+@contextmanager
+def planner_stack(tmp_path, monkeypatch, **given):
+    """The Planner's environment as the template renders it, in front of AWS on loopback; its calls are allowed ones."""
+    with aws() as cloud:
+        found = rendered(3, **given)
+        environment = found.of("AWS::Lambda::Function")["Planner"]["Environment"]["Variables"]
+        for name, value in (ENVIRONMENT | environment | {"AWS_ENDPOINT_URL": cloud.url}).items():
+            monkeypatch.setenv(name, value)
+        place = tmp_path / "targets.json"
+        monkeypatch.setattr("egressprobe.planner.inventory.BUNDLED", place)
+        monkeypatch.setattr(planner.bundled, "__defaults__", (place,))
+        monkeypatch.delenv("AWS_ENDPOINT_URL")
+        eks, scheduler = boto3.client("eks"), boto3.client("scheduler")
+        eks.create_cluster(
+            name="prod",
+            version="1.33",
+            roleArn="arn:aws:iam::123456789012:role/eks",
+            resourcesVpcConfig={
+                "subnetIds": [text.partition("/")[0] for text in SUBNETS[:3]],
+                "controlPlaneEgressMode": "CUSTOMER_ROUTED",
+            },
+        )
+        scheduler.create_schedule_group(Name=GROUP)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", cloud.url)
+        settings.clients.cache_clear()
+        yield Stack(cloud, found, place, scheduler)
+        settings.clients.cache_clear()
+        allowed = iam.statements(found, "PlannerRole")
+        assert not {call for call in cloud.calls if not iam.allowed(allowed, call)}
+
+
+class Stack:
+    def __init__(self, cloud, found, place, scheduler):
+        self.cloud, self.rendered, self._place, self.scheduler = cloud, found, place, scheduler
+
+    def plan(self, *targets, **more):
+        """The targets file that is deployed."""
+        self._place.write_text(json.dumps(as_document(read_inventory({"targets": list(targets)} | more))))
+        return self
+
+    def run(self, event=PLAN):
+        return planner.handler(event, Context())
+
+    def schedules(self):
+        """Name -> what GetSchedule says."""
+        names = [one["Name"] for one in self.scheduler.list_schedules(GroupName=GROUP)["Schedules"]]
+        return {name: self.scheduler.get_schedule(GroupName=GROUP, Name=name) for name in names}
+
+    def covered(self):
+        """How many schedules carry each target."""
+        inputs = (json.loads(one["Target"]["Input"]) for name, one in self.schedules().items() if name != NOTE)
+        return Counter(target["name"] for said in inputs for target in said["plan"]["targets"])
