@@ -3,8 +3,8 @@
 PYTHON := .venv/bin/python
 SETUP := .venv/.ready
 
-.PHONY: help setup run test conformance check lint types docs docs-check lock-check template build bench bench-peer \
-  coldstart told deploy destroy invoke package price lock clean
+.PHONY: help setup run test conformance check lint types docs docs-check lock-check template build bench bench-discovery \
+  bench-peer coldstart told deploy destroy invoke package price lock clean
 
 # What the targets below are told: make deploy CLUSTER=prod TARGETS=targets.yaml
 ARCH := arm64
@@ -88,6 +88,9 @@ bench: $(SETUP) ## Wall, CPU, memory and honesty of times on loopback, with figu
 
 coldstart: $(SETUP) build/probe/.ready ## Cold start of the built Probe beside an empty handler, with figures
 	@$(PYTHON) -m bench.coldstart
+
+bench-discovery: $(SETUP) ## Discovery of 2,000 nodes, 5,000 slices and 500 webhooks: CPU and memory, with bounds
+	@$(PYTHON) -m bench.discovery
 
 bench-peer: $(SETUP) ## Side by side with blackbox_exporter (Debian: prometheus-blackbox-exporter), with figures
 	@scripts/isolated $(PYTHON) bench/peer.py

@@ -122,6 +122,7 @@ class Rendered:
             "AWS::Region": self._region,
             "AWS::Partition": self._partition,
             "AWS::AccountId": ACCOUNT,
+            "AWS::URLSuffix": "amazonaws.com.cn" if self._partition == "aws-cn" else "amazonaws.com",
             "AWS::StackName": "egressprobe-prod",
             "AWS::StackId": f"arn:{self._partition}:cloudformation:{self._region}:{ACCOUNT}:stack/egressprobe-prod/{STACK_ID}",
         }

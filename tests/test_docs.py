@@ -46,12 +46,14 @@ def test_commands_of_the_readme_are_commands():
     ]
     assert len(lines) >= 8
     for line in lines:
-        words = shlex.split(line, comments=True)
+        words = shlex.split(line.partition(" > ")[0], comments=True)
         if words[0] == "make":
             assert re.search(rf"^{words[1]}:", makefile, re.MULTILINE), line
+        elif words[0] == "kubectl":
+            assert (ROOT / words[-1]).exists(), line
         else:
             cli._parser().parse_args(words[1:])
-    for name in re.findall(r"`make ([a-z]+)`", README):
+    for name in re.findall(r"`make ([a-z-]+)`", README):
         assert re.search(rf"^{name}:", makefile, re.MULTILINE), name
 
 

@@ -263,6 +263,52 @@ def test_nodes_are_told_apart_by_the_vpcs_subnets(stack, monkeypatch):
     assert set(stack.covered()) == {f"kubelet/{made}", "kubelet/10.200.0.0/16", "kubelet/z", ISSUER}
 
 
+def failing_line(stack, capsys):
+    """What the log group gets of a scheduled minute, as a subscription's event."""
+    capsys.readouterr()
+    for name, one in stack.schedules().items():
+        if name != NOTE:
+            probe_handler(json.loads(one["Target"]["Input"]), Context())
+            break
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith('{"_aws"')]
+
+
+def test_pods_that_moved_are_found_again_in_their_first_failing_minute(stack, capsys, monkeypatch):
+    """A rollout: the addresses of the plan are dead. The probe's own line wakes the Planner, once, and the plan has
+    the new ones; another minute of trouble has to wait.
+    """
+    start = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)
+    at(monkeypatch, start)
+    monkeypatch.setattr(planning, "_tried", None)
+    monkeypatch.setattr("egressprobe.guard.forbidden", lambda _: None)
+    stack.cluster.items = {
+        "validatingwebhookconfigurations": [
+            configuration("c", webhook("a.x", service={"namespace": "ns", "name": "svc"}), to("one"))
+        ],
+        "services": [service()],
+        "endpointslices": [slice_of(("203.0.113.1", False))],
+    }
+    stack.run()
+    lines = {one["Target"]: one for one in failing_line(stack, capsys) if "Target" in one}
+    assert {name: one.get("discoveredAddresses") for name, one in lines.items() if one["verdict"] == "fail"} == {
+        "svc.ns.svc": True, "one.example": None,
+    }  # fmt: skip
+    stack.cluster.items["endpointslices"] = [slice_of(("203.0.113.2", True))]
+    event = {"awslogs": {"data": "H4sI..."}}
+    at(monkeypatch, start + timedelta(seconds=60))
+    assert stack.run(event) == {"skipped": True, "planAge": 60}
+    at(monkeypatch, start + timedelta(minutes=5))
+    assert len(stack.run(event)["updated"]) == 4
+    raw = next(raw for raw in plans(stack)["s00-all"]["targets"] if raw["name"] == "svc.ns.svc")
+    assert raw["addresses"] == ["203.0.113.2:9443"]
+    assert stack.run(event)["skipped"]
+    stack.cluster.fails = True
+    at(monkeypatch, start + timedelta(minutes=10))
+    assert stack.run(event)["planAge"] == 300
+    assert stack.run(event)["skipped"], "what was tried in vain just now is not tried again"
+    assert len(stack.cluster.events) == 3
+
+
 # -- drift ---------------------------------------------------------------------------------------------------
 
 

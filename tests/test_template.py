@@ -167,9 +167,22 @@ def test_discovery_can_be_left_out_and_the_access_entry_too():
     assert not rendered(2, AccessEntry="false").of("AWS::EKS::AccessEntry")
     without = rendered(2, Discovery="false")
     gone = {"Discover", "DiscoverEventInvokeConfig", "DiscoverRole", "DiscoverLogs", "DiscoverDeny", "ClusterAccess"}
+    gone |= {"MovedEndpoints", "MovedEndpointsPermission"}
     assert stack.resources.keys() - without.resources.keys() == gone
     planner = without.of("AWS::Lambda::Function")["Planner"]["Environment"]["Variables"]
     assert planner["EGRESSPROBE_DISCOVER"] == ""
+
+
+def test_a_failing_minute_of_what_may_have_moved_wakes_the_planner():
+    """The filter names fields that the probe writes, for the group it writes to."""
+    stack = rendered(2)
+    [one] = stack.of("AWS::Logs::SubscriptionFilter").values()
+    groups = stack.of("AWS::Logs::LogGroup")
+    assert one["LogGroupName"] == groups["ProbeLogs"]["LogGroupName"]
+    assert set(re.findall(r"\$\.(\w+)", one["FilterPattern"])) == {"verdict", "discoveredAddresses"}
+    [permission] = stack.of("AWS::Lambda::Permission").values()
+    assert permission["SourceArn"] == f"arn:aws:logs:eu-west-1:123456789012:log-group:{one['LogGroupName']}:*"
+    assert permission["Principal"] == "logs.amazonaws.com"
 
 
 def test_the_cluster_role_is_what_discovery_reads_and_no_more():
@@ -266,6 +279,7 @@ LACKING = {
     "AWS::EKS::AccessEntry",
     "AWS::Lambda::EventInvokeConfig",
     "AWS::Logs::QueryDefinition",
+    "AWS::Logs::SubscriptionFilter",
     "AWS::SNS::Subscription",
     "AWS::SNS::TopicPolicy",
     "AWS::Scheduler::Schedule",

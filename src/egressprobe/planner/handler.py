@@ -5,6 +5,8 @@ Events:
   error metric) when a schedule could not be written; probing goes on with what is there.
 - `{"action": "probe", "targets": [...]}`, or only `targets`: probe now, from every subnet, and join. Names or
   targets of the inventory; none means all.
+- `{"awslogs": ...}`: a probe found a pod or node failing that discovery named; it may have moved: plan, unless that
+  was done just now.
 - `{"action": "doctor"}`: what the platform is like in each subnet.
 """
 
@@ -18,10 +20,11 @@ from egressprobe.inputs import InputError
 from egressprobe.planner.demand import probe_now
 from egressprobe.planner.fanout import ask_doctor
 from egressprobe.planner.inventory import bundled
-from egressprobe.planner.planning import make_plan
+from egressprobe.planner.planning import make_plan, refresh
 from egressprobe.planner.settings import clients, read_settings
 
 _ACTIONS = ("plan", "probe", "doctor")
+_FROM_LOGS = "awslogs"
 
 logger = Logger(service="egressprobe-planner")
 
@@ -45,13 +48,16 @@ def handler(event: Any, context: Context) -> dict[str, Any]:
         return {"error": {"code": "target_invalid", "message": str(error)}}
     if action == "doctor":
         return ask_doctor(clients().functions, read_settings().probes)
-    return make_plan(read_settings(), bundled(), clients(), datetime.now(UTC))
+    make = refresh if action == _FROM_LOGS else make_plan
+    return make(read_settings(), bundled(), clients(), datetime.now(UTC))
 
 
 def _action(event: Any) -> str:
     if not isinstance(event, dict):
         raise InputError("event", "must be an object with «action» or «targets»")
     action = event.get("action", "probe" if "targets" in event else "")
+    if set(event) == {_FROM_LOGS}:
+        return _FROM_LOGS
     if action not in _ACTIONS:
         raise InputError("event.action", f"must be one of {', '.join(_ACTIONS)}")
     known = {"action", "targets"} if action == "probe" else {"action"}

@@ -1,4 +1,4 @@
-"""What the schedules remember: the targets that discovery found last, and when it last told everything. Pure.
+"""What the schedules remember: the targets that discovery found last, and when it last told everything.
 
 Discovery gates nothing. What it could not read anew stays as it was found last, and the plan is as old as that. The
 targets are in the schedules' Inputs, known by their `objects`; the time is in a schedule of its own that never fires.
@@ -50,6 +50,14 @@ def _read_at(note: dict[str, Any] | None) -> datetime | None:
     with suppress(KeyError, TypeError, ValueError):
         return datetime.fromisoformat(json.loads(note["Target"]["Input"])["readAt"]) if note else None
     return None
+
+
+def read_note(client: Any, group: str) -> datetime | None:
+    """When discovery last told everything; None where it never did. Raises botocore's ClientError."""
+    try:
+        return _read_at(client.get_schedule(GroupName=group, Name=NOTE))
+    except client.exceptions.ResourceNotFoundException:
+        return None
 
 
 def note(function: str, role: str, read_at: datetime) -> Wanted:

@@ -2,7 +2,7 @@
 should be, report the plan's age.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import msgspec
@@ -17,13 +17,16 @@ from egressprobe.inputs import InputError
 from egressprobe.planner.discover import EVERY_LIST, discover
 from egressprobe.planner.drift import Misplaced, misplaced
 from egressprobe.planner.inventory import Inventory, extended
-from egressprobe.planner.memory import Memory, merged, note, remembered
+from egressprobe.planner.memory import Memory, merged, note, read_note, remembered
 from egressprobe.planner.schedules import Change, Wanted, present, sync
 from egressprobe.planner.settings import Clients, Settings
 from egressprobe.planner.shards import MAX_INPUT, Cut, as_input, cut
 from egressprobe.publish.metrics import NAMESPACE
 from egressprobe.report import Finding
 
+# A plan this old is looked at again when something that it names fails. A probe's minute is 60 s.
+_FRESH = timedelta(seconds=90)
+_tried: datetime | None = None
 # Of a schedule's Input, for what only some subnets' plans say.
 _SPARE = 2000
 
@@ -72,6 +75,17 @@ def make_plan(settings: Settings, configured: Inventory, clients: Clients, now: 
         "planAge": age,
         "findings": msgspec.to_builtins(found),
     }
+
+
+def refresh(settings: Settings, configured: Inventory, clients: Clients, now: datetime) -> dict[str, Any]:
+    """`make_plan`, unless it was done or tried just now: every failing minute of every subnet asks for it."""
+    global _tried
+    known = read_note(clients.scheduler, settings.group)
+    last = max((moment for moment in (known, _tried) if moment), default=None)
+    if last is not None and now - last < _FRESH:
+        return {"skipped": True, "planAge": (now - last).total_seconds()}
+    _tried = now
+    return make_plan(settings, configured, clients, now)
 
 
 def _known(
@@ -134,7 +148,8 @@ def _report(
     writing failed, nothing is said: a silence of an hour is the alarm's to find.
     """
     for one in found:
-        logger.warning(one.summary, extra={"finding": one.code})
+        if one.severity != "info":
+            logger.warning(one.summary, extra={"finding": one.code})
     said = {
         "targets": pieces.targets,
         "shards": len(pieces.shards),

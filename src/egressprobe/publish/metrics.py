@@ -123,6 +123,8 @@ def _metadata(report: Report, one: Result) -> dict[str, Any]:
         "dnsMs": max((r.ms for r in one.resolutions if r.view == "system"), default=None),
         "addresses": [attempt.address for attempt in one.attempts[:16]] or None,
         "durationMs": one.duration_ms,
+        # Pods and nodes move: the stack's subscription filter has the Planner look where they are now.
+        "discoveredAddresses": True if one.target.objects and not one.switch_relevant else None,
     }
     best = next((a for a in one.attempts if a.failure is None), None)
     if best:
