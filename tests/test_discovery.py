@@ -357,12 +357,16 @@ def test_a_service_that_leads_nowhere_is_a_target_that_fails(services, slices, c
 HOOK_SERVICE = {"namespace": "ns", "name": "svc"}
 
 
-def test_a_slice_of_names_cannot_be_probed():
-    raw, found = called(services=[service(families=())], slices=[slice_of(("pod.example", True), family="FQDN")])
+@pytest.mark.parametrize("address", ["pod.example", "169.254.169.254", "127.0.0.1", ""])
+def test_endpoints_that_may_not_be_dialled_are_told(address):
+    """A slice of names, or one that somebody wrote by hand."""
+    raw, found = called(services=[service(families=())], slices=[slice_of((address, True), family="FQDN")])
     assert raw is None
     assert found.findings[0].evidence["objects"] == {
-        "ValidatingWebhookConfiguration/cfg/a.b": "its endpoints have no IP address: pod.example:9443"
+        "ValidatingWebhookConfiguration/cfg/a.b": f"its endpoints cannot be dialled: {address}:9443"
     }
+    raw, _ = called(services=[service()], slices=[slice_of((address, True), ("10.0.0.1", True))])
+    assert raw["addresses"] == ["10.0.0.1:9443"]
 
 
 # -- who shares, who outranks --------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from egressprobe.apiserver import sentence
@@ -9,6 +10,7 @@ from egressprobe.failure import Code
 from egressprobe.lookup import ResolverConfig
 from egressprobe.model import Impact, Verdict
 from egressprobe.plan import read_plan
+from egressprobe.publish.data import MAX_RESPONSE, response
 from egressprobe.publish.table import to_table
 from egressprobe.refusal import REFUSALS
 from egressprobe.run import Edges, run
@@ -122,3 +124,12 @@ def test_from_the_wrong_place_everything_is_unknown(code):
     assert {one.verdict for one in report.results} == {Verdict.UNKNOWN}
     assert [(found.code, found.summary) for found in report.findings] == [(code, "the groups changed")]
     assert f"the groups changed ({code})" in to_table(report)
+
+
+def test_however_many_call_it_the_answer_fits():
+    """Names of objects are cut like everything else of unbounded length; the verdict stays."""
+    many = [f"ValidatingWebhookConfiguration/cfg/{i}-{'x' * 900}" for i in range(1000)]
+    report = probe(*(HOOK | refusal("SERVICE_NOT_FOUND") | {"name": f"t{i}", "objects": many} for i in range(8)))
+    answer = response(report)
+    assert len(msgspec.json.encode(answer)) < MAX_RESPONSE
+    assert {one["verdict"] for one in answer["results"]} == {"fail"}

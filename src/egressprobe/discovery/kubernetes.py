@@ -145,9 +145,10 @@ class KubernetesSource:
                 return good_body(answer, resource, going_on=bool(token))
             except TransientError as error:
                 await connection.close()
-                if pause is None or self.left() <= pause:
+                wait = max(pause or 0.0, error.pause)
+                if pause is None or self.left() <= wait:
                     raise unreadable(resource, str(error)) from None
-                await asyncio.sleep(max(pause, error.pause))
+                await asyncio.sleep(wait)
         raise AssertionError("unreachable")
 
     def left(self) -> float:

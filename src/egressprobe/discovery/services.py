@@ -13,13 +13,14 @@ from typing import NamedTuple
 
 from egressprobe.addresses import canonical
 from egressprobe.discovery.objects import Service, ServicePort, Slice
+from egressprobe.guard import forbidden
 from egressprobe.model import Endpoint, Refusal, ServiceRef
 
 _DIALLED = {"ClusterIP", "LoadBalancer", "NodePort"}
 
 
 class Resolved(NamedTuple):
-    """Where a call may go; `odd`: endpoints whose address is none (a slice of addressType FQDN)."""
+    """Where a call may go; `odd`: endpoints that cannot be dialled, as a slice of addressType FQDN has them."""
 
     endpoints: tuple[Endpoint, ...]
     odd: tuple[str, ...] = ()
@@ -73,7 +74,11 @@ def _resolved(found: list[tuple[str, int]]) -> Resolved:
     endpoints, odd = set(), set()
     for address, port in found:
         try:
-            endpoints.add(Endpoint(canonical(address), port))
+            good = not forbidden(address) and 1 <= port <= 65535
         except ValueError:
+            good = False
+        if good:
+            endpoints.add(Endpoint(canonical(address), port))
+        else:
             odd.add(f"{address}:{port}")
     return Resolved(tuple(sorted(endpoints, key=str)), tuple(sorted(odd)))

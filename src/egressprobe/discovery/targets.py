@@ -90,7 +90,7 @@ def _target(group: list[Call], resolve: Resolver) -> dict[str, Any] | str:
         if isinstance(found, Refusal):
             raw["refusal"] = {"finding": found.finding, "error": found.error}
         elif not found.endpoints:
-            return f"its endpoints have no IP address: {', '.join(found.odd[:3])}"
+            return f"its endpoints cannot be dialled: {', '.join(found.odd[:3])}"
         else:
             raw["addresses"] = _some_of([str(one) for one in found.endpoints])
     elif lead.place is not None:

@@ -72,7 +72,7 @@ def _unqueried(resolution: Resolution) -> Resolution:
 
 def _bare(one: Result) -> Result:
     check = replace(one.availability, attempts=()) if one.availability else None
-    target = replace(one.target, addresses=())
+    target = replace(one.target, addresses=(), objects=(), affects="")
     return replace(one, attempts=(), resolutions=(), http=(), target=target, availability=check)
 
 

@@ -35,7 +35,7 @@ def _smaller(joined: Joined) -> Iterator[Joined]:
         yield replace(joined, reports=reports)
     joined = replace(joined, reports=())
     yield joined
-    rows = tuple(replace(row, target=replace(row.target, addresses=())) for row in joined.rows)
+    rows = tuple(replace(row, target=replace(row.target, addresses=(), objects=(), affects="")) for row in joined.rows)
     joined = replace(joined, rows=rows)
     yield joined
     rows = tuple(row for row in rows if row.verdict is not Verdict.PASS)
