@@ -636,6 +636,28 @@ def _callers(kind, one, number):
         yield f"{kind}/{name}"
 
 
+def test_our_own_mistakes_cost_one_list(monkeypatch, caplog):
+    """Unexpected failure inside us is told, and takes nothing else down."""
+
+    def breaks(*_):
+        raise ZeroDivisionError("ours")
+
+    monkeypatch.setattr("egressprobe.discovery.nodes.kubelet", breaks)
+    found = discover(recorded(), NETWORKS)
+    assert found.unread == ("nodes",)
+    [said] = [one.summary for one in found.findings if one.code == "LIST_UNREADABLE"]
+    assert said == "nodes: egressprobe itself failed: ZeroDivisionError: ours"
+    assert set(by_name(found)) == {name for name in GOLDEN if not name.startswith("kubelet/")}
+    assert "Traceback" in caplog.text
+
+
+def test_any_number_of_malformed_objects_is_bounded_and_counted():
+    found = discover({"apiservices": [None] * 5000})
+    said = {one.code: one for one in found.findings}
+    assert said["OBJECT_MALFORMED"].evidence["count"] == 1000
+    assert said["LIST_UNREADABLE"].summary == "apiservices: 4000 more objects cannot be read or probed"
+
+
 def test_what_is_malformed_says_where_and_takes_nothing_down():
     items = recorded()
     items["validatingwebhookconfigurations"] += [

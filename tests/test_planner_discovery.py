@@ -169,6 +169,14 @@ def test_when_discovery_fails_the_last_answer_stays_and_ages(stack, how, capsys,
     assert stack.run()["planAge"] == 0
 
 
+def test_a_cluster_without_an_endpoint_yet_is_not_asked(stack):
+    stack.cloud.cluster |= {"endpoint": "", "status": "CREATING"}
+    answer = stack.run()
+    assert finding_codes(answer) == ["DISCOVERY_FAILED"]
+    assert answer["findings"][0]["summary"].endswith("the cluster is CREATING and has no endpoint yet")
+    assert stack.cluster.events == []
+
+
 def test_a_first_discovery_that_fails_says_no_age(stack, capsys):
     """There is nothing old yet, and nothing new: the alarm finds the silence."""
     stack.cluster.fails = True

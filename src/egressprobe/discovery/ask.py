@@ -102,6 +102,8 @@ def _of_cluster(session: Any, cluster: Cluster, around: Surroundings, seconds: f
         frozen = found.get_frozen_credentials()
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
 
+    if not cluster.endpoint:
+        raise AwsError(f"the cluster {cluster.name} is {cluster.status} and has no endpoint yet")
     try:
         anchors = cluster_anchors(cluster.authority)
     except ValueError as error:

@@ -5,6 +5,7 @@ read to its end costs what it would have told, a finding, and nothing else: what
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Protocol
 
@@ -40,6 +41,8 @@ from egressprobe.discovery.targets import Made, make_targets
 from egressprobe.model import Kind, Refusal, ServiceRef
 from egressprobe.report import Finding
 
+logger = logging.getLogger("egressprobe")
+
 _RESTARTS = 3
 _MOST_EVIDENCE = 1000  # objects named in one finding
 
@@ -62,6 +65,7 @@ class _Part:
         self.calls: list[Call] = []
         self.left: list[Left] = []
         self.odd: list[Malformed | Barred] = []
+        self.more_odd = 0
         self.services: dict[_Key, Service] = {}
         self.slices: dict[_Key, list[Slice]] = {}
         self.kubelets: list[nodes.Kubelet] = []
@@ -80,7 +84,7 @@ class _Part:
     def _add(self, raw: Any) -> None:
         found: Any = read_object(raw, _TYPES[self.resource], self.resource, self._number)
         if isinstance(found, Malformed):
-            self.odd.append(found)
+            self._take(found)
         elif isinstance(found, Definition):
             self._take(of_definition(found))
         elif isinstance(found, ApiService):
@@ -96,7 +100,7 @@ class _Part:
         else:
             one = nodes.kubelet(found)
             if isinstance(one, str):
-                self.odd.append(Barred(f"Node/{found.metadata.name}", one))
+                self._take(Barred(f"Node/{found.metadata.name}", one))
             else:
                 self.kubelets.append(one)
 
@@ -106,7 +110,8 @@ class _Part:
         elif isinstance(one, Left):
             self.left.append(one)
         elif one is not None:
-            self.odd.append(one)
+            self.more_odd += len(self.odd) == _MOST_EVIDENCE
+            self.odd += [one] if len(self.odd) < _MOST_EVIDENCE else []
 
 
 # https://kubernetes.io/docs/reference/labels-annotations-taints/#kubernetesioservice-name
@@ -151,6 +156,9 @@ async def _read(source: Source, resource: Resource, wanted: set[_Key]) -> _Part:
             part.trouble = error.finding
         except PageError as error:
             part.trouble = unreadable(resource, str(error)).finding
+        except Exception as error:  # ours: the other lists are not to blame
+            logger.exception("reading failed", extra={"list": resource.plural})
+            part.trouble = unreadable(resource, f"egressprobe itself failed: {type(error).__name__}: {error}").finding
         return part
     said = f"changed under {_RESTARTS} readings: each time the server had forgotten the page"
     part.trouble = unreadable(resource, said).finding
@@ -195,6 +203,9 @@ def _findings(parts: dict[Resource, _Part], made: Made, left: Sequence[Left]) ->
     odd = [one for part in parts.values() for one in part.odd]
     said += _of_objects("OBJECT_MALFORMED", [one for one in odd if isinstance(one, Malformed)])
     said += _of_objects("OBJECT_NOT_PROBED", [*(one for one in odd if isinstance(one, Barred)), *made.barred])
+    for resource, part in parts.items():
+        if part.more_odd:
+            said.append(unreadable(resource, f"{part.more_odd} more objects cannot be read or probed").finding)
     for raw in made.refused:
         error = raw["refusal"]["error"]
         evidence = {"target": raw["name"], "error": error, "objects": raw["objects"][:_MOST_EVIDENCE]}

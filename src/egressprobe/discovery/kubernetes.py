@@ -187,6 +187,10 @@ class KubernetesSource:
     def url(self) -> str:
         return self._server.url.rstrip("/")
 
+    @property
+    def authority(self) -> str:
+        return self._at.authority
+
 
 class _Connection:
     """One connection that is kept while the server keeps it, and made anew when it does not."""
@@ -206,14 +210,17 @@ class _Connection:
         assert self._wire is not None  # noqa: S101
         if self._source.left() <= 0:
             raise TransientError("the time for discovery is up")
-        headers = [("Host", _authority(self._source.url)), ("Accept", "application/json"), ("User-Agent", USER_AGENT)]
-        headers += [("Accept-Encoding", "gzip")]
-        headers += [("Authorization", f"Bearer {token}")] if token else []
+        headers = {
+            "Host": self._source.authority,
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip",
+            "User-Agent": USER_AGENT,
+        } | ({"Authorization": f"Bearer {token}"} if token else {})
         try:
             async with asyncio.timeout(min(_PAGE_SECONDS, self._source.left())):
                 self._wire.until = asyncio.get_running_loop().time() + _SILENCE
                 response = await self._http.handle_async_request(
-                    httpcore.Request("GET", self._source.url + path, headers=headers)
+                    httpcore.Request("GET", self._source.url + path, headers=list(headers.items()))
                 )
                 return await self._read(response)
         except TooLargeError:
@@ -264,7 +271,3 @@ class _Connection:
         if self._channel is not None:
             await self._channel.goodbye()
         self._channel = self._http = self._wire = None
-
-
-def _authority(url: str) -> str:
-    return parse_url(url, ("https",)).authority

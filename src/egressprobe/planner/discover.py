@@ -28,6 +28,8 @@ def discover(client: Any, function: str, around: Surroundings) -> tuple[Discover
 
 
 def _ask(client: Any, function: str, cluster: Cluster, networks: dict[str, list[str]]) -> Discovered:
+    if not cluster.endpoint:
+        return _failed(f"the cluster is {cluster.status} and has no endpoint yet")
     event = {
         "action": "discover",
         "cluster": {"name": cluster.name, "endpoint": cluster.endpoint, "certificateAuthority": cluster.authority},
@@ -44,5 +46,9 @@ def _ask(client: Any, function: str, cluster: Cluster, networks: dict[str, list[
             if found.schema_version == DISCOVERED_SCHEMA:
                 return found
             error = f"its answer is {found.schema_version}, not {DISCOVERED_SCHEMA}"
+    return _failed(error)
+
+
+def _failed(error: str) -> Discovered:
     said = f"discovery failed; what it found last stays in the plan: {error}"
     return Discovered(findings=(finding("DISCOVERY_FAILED", said, {"error": error}),), unread=tuple(EVERY_LIST))
