@@ -6,7 +6,7 @@ What the retry ladder says is in middlebox.py, who else signs in interception.py
 from collections.abc import Callable, Iterator
 
 from egressprobe.case import Case
-from egressprobe.catalog import finding
+from egressprobe.catalog import FINDINGS, finding
 from egressprobe.failure import Code
 from egressprobe.interception import intercepted
 from egressprobe.measured import Attempt, Hop, Resolution
@@ -126,7 +126,7 @@ def _refused(case: Case) -> Iterator[Finding]:
     refusal = case.target.refusal
     if refusal is not None:
         evidence = {"error": refusal.error, "objects": list(case.target.objects)}
-        yield finding(refusal.finding, f"{case.target.name}: {refusal.error}", evidence)
+        yield finding(refusal.finding, FINDINGS[refusal.finding].summary, evidence)
 
 
 type _Rule = Callable[[Case], Iterator[Finding]]

@@ -7,6 +7,8 @@ from typing import Any
 from egressprobe.discovered import Discovered
 from egressprobe.model import TARGETS_SCHEMA
 
+_MOST_LEFT = 5  # the API server serves some thirty APIServices itself
+
 
 def document(found: Discovered, facts: dict[str, Any]) -> dict[str, Any]:
     """The targets file as data. facts: what of the cluster belongs into it."""
@@ -65,8 +67,11 @@ def _rest(found: Discovered) -> Iterator[str]:
     for one in found.left:
         whys.setdefault(one.why, []).append(one.object)
     for why, objects in whys.items():
+        more = len(objects) - _MOST_LEFT
         yield f"# Not probed, {_line(why)}:"
-        yield from (f"#   {_line(one)}" for one in objects)
+        yield from (f"#   {_line(one)}" for one in objects[:_MOST_LEFT])
+        if more > 0:
+            yield f"#   and {more} more"
     for said in found.findings:
         if said.severity != "info":
             yield f"# {said.code}: {_line(said.summary)}"

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from egressprobe.catalog import lookup
 from egressprobe.failure import Phase
 from egressprobe.measured import Attempt
-from egressprobe.model import Impact, Verdict
+from egressprobe.model import Impact, Kind, Verdict
 from egressprobe.report import Report, Result
 
 COLOURS = {Verdict.PASS: "32", Verdict.DEGRADED: "33", Verdict.FAIL: "31", Verdict.UNKNOWN: "35"}
@@ -21,7 +21,7 @@ SHOWN = {Verdict.PASS: "pass", Verdict.DEGRADED: "DEGRADED", Verdict.FAIL: "FAIL
 ORDER = (Verdict.PASS, Verdict.DEGRADED, Verdict.UNKNOWN, Verdict.FAIL)
 _HEADS = ("VERDICT", "KIND", "TARGET", "DNS", "CONNECT", "TLS", "HTTP", "A FRESH CALL")
 _PHASES = (Phase.RESOLVE, Phase.CONNECT, Phase.TLS, Phase.HTTP)
-MAX_NAME = 44
+MAX_NAME = 60
 _IMPACTS = {
     Impact.BLOCKS: "requests that need it are refused",
     Impact.BYPASSES: "the check is skipped, requests go through unchecked",
@@ -149,10 +149,10 @@ def details(one: Result) -> Iterator[tuple[str, str]]:
         stands_before = f"; {one.target.affects}" if one.target.affects else ""
         yield "impact", f"{one.impact}: {_IMPACTS[one.impact]}{stands_before}"
     if one.target.objects:
-        yield "called by", _called_by(one.target.objects)
+        yield "nodes" if one.target.kind is Kind.KUBELET else "called by", _some(one.target.objects)
 
 
-def _called_by(objects: tuple[str, ...]) -> str:
+def _some(objects: tuple[str, ...]) -> str:
     more = len(objects) - _MOST_OBJECTS
     return ", ".join(objects[:_MOST_OBJECTS]) + (f" and {more} more" if more > 0 else "")
 
