@@ -13,6 +13,7 @@ import pytest
 from botocore.stub import Stubber
 
 from egressprobe.discovered import Discovered
+from egressprobe.discovery.collect import collect
 from egressprobe.discovery.eks import Cluster, described, issuer_targets, read_networks, read_providers, tells_mode
 from egressprobe.discovery.surroundings import look_around, networks_of, with_issuers
 from egressprobe.handler import handler as probe_handler
@@ -22,6 +23,7 @@ from egressprobe.planner.drift import misplaced
 from egressprobe.planner.fanout import Probe
 from egressprobe.planner.memory import NOTE
 from egressprobe.planner.settings import Settings
+from egressprobe.publish.found import document
 from tests import emf
 from tests.aws import ENVIRONMENT
 from tests.cloudformation import SUBNETS
@@ -41,8 +43,6 @@ class InCluster:
         self.items, self.broken, self.events, self.fails = {}, {}, [], False
 
     def __call__(self, body):
-        from egressprobe.discovery.collect import collect
-
         event = json.loads(body)
         self.events.append(event)
         if self.fails:
@@ -132,6 +132,36 @@ def test_a_configured_name_stays_and_the_found_one_is_marked(stack):
     [marked] = names - {"one.example", "two.example", ISSUER}
     assert marked.startswith("one.example~")
     assert stack.run()["unchanged"] >= 3, "and stays so"
+
+
+def test_a_name_that_a_person_took_meanwhile_is_the_persons(stack):
+    """Also while discovery fails and what it found last would have it."""
+    stack.run()
+    stack.cluster.fails = True
+    stack.plan(hook("one.example", timeoutSeconds=3)).run()
+    raw = next(raw for raw in plans(stack)["s00-all"]["targets"] if raw["name"] == "one.example")
+    assert raw["timeoutSeconds"] == 3
+    assert "objects" not in raw
+
+
+def test_a_file_that_discovery_wrote_does_not_stand_against_what_it_finds_now(stack):
+    """`discover > targets.yaml; make deploy TARGETS=targets.yaml`: one target each, where the pods are now."""
+    stack.cluster.items = {
+        "validatingwebhookconfigurations": [
+            configuration("c", webhook("a.x", service={"namespace": "ns", "name": "svc"}))
+        ],
+        "services": [service()],
+        "endpointslices": [slice_of(("10.0.0.1", True))],
+    }
+    written = document(asyncio.run(collect(Items(stack.cluster.items))), {})
+    stack.cluster.items["endpointslices"] = [slice_of(("10.0.0.2", True))]
+    stack.plan(*written["targets"], bundles=written["bundles"]).run()
+    assert set(stack.covered()) == {"svc.ns.svc", ISSUER}
+    [raw] = [raw for raw in plans(stack)["s00-all"]["targets"] if raw["name"] == "svc.ns.svc"]
+    assert raw["addresses"] == ["10.0.0.2:9443"]
+    stack.cluster.items = {}
+    stack.run()
+    assert set(stack.covered()) == {"svc.ns.svc", ISSUER}, "it stands in the file"
 
 
 @pytest.mark.parametrize("how", ["fails", "refused", "nonsense", "unreadable"])

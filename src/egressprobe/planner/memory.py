@@ -5,7 +5,7 @@ targets are in the schedules' Inputs, known by their `objects`; the time is in a
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -74,14 +74,14 @@ class Merged(NamedTuple):
     kept: tuple[str, ...]
 
 
-def merged(found: Discovered, last: Memory, unread: Iterable[str], configured: Iterable[str]) -> Merged:
+def merged(found: Discovered, last: Memory, unread: Iterable[str], written: Collection[str]) -> Merged:
     """What was found now, and of what was found last all that may still be true.
 
-    unread: lists by their plural, and kinds of objects that are read elsewhere. configured: names that are taken.
+    unread: lists by their plural, and kinds of objects that are read elsewhere. written: names that people gave.
     """
     silent = set(unread)
     kinds = {_KINDS.get(one, one) for one in silent}
-    taken = set(configured)
+    taken = set(written)
     targets: dict[str, dict[str, Any]] = {}
     for raw in found.targets:
         name = free_name(str(raw["name"]), raw["objects"][0], taken)
@@ -90,7 +90,7 @@ def merged(found: Discovered, last: Memory, unread: Iterable[str], configured: I
     kept = []
     for old in last.targets:
         known = {one.partition("/")[0] for one in old["objects"]} & kinds
-        if old["name"] in configured or not (known or ("service" in old and silent & _ENDPOINTS)):
+        if old["name"] in written or not (known or ("service" in old and silent & _ENDPOINTS)):
             continue
         kept.append(str(old["name"]))
         fresh = targets.get(old["name"])

@@ -95,7 +95,9 @@ def _known(
     if not settings.discover:
         return _Known(configured, now if around.cluster else None, list(around.findings))
     found, unread = discover(clients.functions, settings.discover, around)
-    both = merged(found, last, unread, configured.entries.keys())
+    # A file that discovery once wrote is older than what it finds now; what a person wrote keeps its name.
+    written = {name for name, entry in configured.entries.items() if not entry.target.objects}
+    both = merged(found, last, unread, written)
     inventory, odd = extended(configured, both.targets, both.bundles)
     findings = [*found.findings, *([_odd(odd)] if odd else [])]
     fresh = not both.kept and not unread >= EVERY_LIST
