@@ -347,6 +347,15 @@ def test_pods_that_moved_are_found_again_in_their_first_failing_minute(stack, ca
     assert len(stack.cluster.events) == 3
 
 
+def test_what_is_broken_for_good_can_be_left_out(stack, monkeypatch):
+    """It would keep the page on, and hide what breaks next. The targets file is not touched by it."""
+    stack.cluster.items["nodes"] = [node("a", "10.0.0.1", zone="z")]
+    monkeypatch.setenv("EGRESSPROBE_EXCLUDE", "two.*,kubelet/*,mine")
+    answer = stack.plan(hook("mine")).run()
+    assert set(stack.covered()) == {"mine", "one.example", ISSUER}
+    assert answer["excluded"] == ["kubelet/z", "two.example"]
+
+
 # -- drift ---------------------------------------------------------------------------------------------------
 
 

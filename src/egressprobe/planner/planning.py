@@ -2,7 +2,9 @@
 should be, report the plan's age.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 import msgspec
@@ -43,6 +45,7 @@ class _Known(NamedTuple):
     inventory: Inventory
     read_at: datetime | None
     findings: list[Finding]
+    excluded: tuple[str, ...] = ()
 
 
 def make_plan(settings: Settings, configured: Inventory, clients: Clients, now: datetime) -> dict[str, Any]:
@@ -73,6 +76,7 @@ def make_plan(settings: Settings, configured: Inventory, clients: Clients, now: 
         **{field: list(getattr(change, field)) for field in ("created", "updated", "deleted")},
         "unchanged": len(change.unchanged),
         "planAge": age,
+        "excluded": list(known.excluded),
         "findings": msgspec.to_builtins(found),
     }
 
@@ -98,10 +102,16 @@ def _known(
     # A file that discovery once wrote is older than what it finds now; what a person wrote keeps its name.
     written = {name for name, entry in configured.entries.items() if not entry.target.objects}
     both = merged(found, last, unread, written)
-    inventory, odd = extended(configured, both.targets, both.bundles)
+    excluded = {str(raw["name"]) for raw in both.targets if _matches(str(raw["name"]), settings.exclude)}
+    probed = [raw for raw in both.targets if raw["name"] not in excluded]
+    inventory, odd = extended(configured, probed, both.bundles)
     findings = [*found.findings, *([_odd(odd)] if odd else [])]
     fresh = not both.kept and not unread >= EVERY_LIST
-    return _Known(inventory, now if fresh else last.read_at, findings)
+    return _Known(inventory, now if fresh else last.read_at, findings, tuple(sorted(excluded)))
+
+
+def _matches(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def _odd(names: dict[str, str]) -> Finding:

@@ -11,7 +11,10 @@ _ANSWER_SECONDS = 65
 
 
 class Settings(NamedTuple):
-    """As the stack says. groups: the control plane's when it was deployed. discover: ARN, empty for no discovery."""
+    """As the stack says. groups: the control plane's when it was deployed. discover: ARN, empty for no discovery.
+
+    exclude: names of discovered targets that are not to be probed; * and ? as in a shell.
+    """
 
     cluster_name: str
     probes: tuple[Probe, ...]
@@ -20,6 +23,7 @@ class Settings(NamedTuple):
     discover: str = ""
     groups: tuple[str, ...] = ()
     ip_family: str = ""
+    exclude: tuple[str, ...] = ()
 
 
 class Clients(NamedTuple):
@@ -39,6 +43,7 @@ def read_settings() -> Settings:
         if subnet != "-":
             probes.append(Probe(slot, subnet, zone, f"{prefix}{slot}"))
     groups = os.environ.get("EGRESSPROBE_CLUSTER_GROUPS", "")
+    exclude = os.environ.get("EGRESSPROBE_EXCLUDE", "")
     return Settings(
         cluster_name=read("EGRESSPROBE_CLUSTER_NAME"),
         probes=tuple(probes),
@@ -47,6 +52,7 @@ def read_settings() -> Settings:
         discover=os.environ.get("EGRESSPROBE_DISCOVER", ""),
         groups=tuple(group for group in groups.split(",") if group),
         ip_family=os.environ.get("EGRESSPROBE_IP_FAMILY", ""),
+        exclude=tuple(pattern for pattern in exclude.split(",") if pattern),
     )
 
 
