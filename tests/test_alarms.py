@@ -191,6 +191,18 @@ def test_flapping_pages_when_half_of_the_minutes_are_bad(world, pattern, paged):
     assert states == ([("path broken", "ALARM")] if paged else [])
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_rollout_that_is_seen_within_two_minutes_pages_nobody(world, seed):
+    """Every pod's address changes at once; the first failing minute has the Planner look where they are now."""
+    one = world(seed=seed).run(30)
+    for _ in range(3):
+        one.failing = {(None, NAMES[0])}
+        one.run(2)
+        one.failing = set()
+        one.run(15)
+    assert one.pages() == []
+
+
 def test_targets_that_fail_by_turns_are_no_outage_of_any(world):
     """Each alone fails one minute in four: no target is broken for three of six."""
     one = world().run(30)
