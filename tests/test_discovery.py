@@ -407,6 +407,15 @@ def test_two_cas_at_one_endpoint_are_two_targets_and_the_first_keeps_its_name():
     assert second["caBundleRef"] != first["caBundleRef"]
 
 
+def test_one_name_twice_is_no_mystery():
+    """An API server would refuse it; a recorded file may have it. The same in any order."""
+    twice = [webhook("a.x", url=TO_URL), webhook("a.x", url="https://10.0.0.1/"), webhook("a.x", service=HOOK_SERVICE)]
+    twice += [webhook("a.x", url=TO_URL, ca=OTHER_CA)]
+    found = merged(*twice)
+    assert len(found) == 4
+    assert merged(*twice[::-1]) == found
+
+
 @pytest.mark.parametrize(
     ("changes", "impact", "affects"),
     [

@@ -1,6 +1,6 @@
 """What AWS tells of a cluster, all of it or what may be read: trouble with a part is a finding, and costs that part."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
@@ -102,9 +102,9 @@ def networks_of(blocks: dict[str, list[str]], remote: Iterable[str]) -> list[Net
     return found
 
 
-def with_issuers(found: Discovered, around: Surroundings, taken: Collection[str] = ()) -> Discovered:
+def with_issuers(found: Discovered, around: Surroundings) -> Discovered:
     """What the Kubernetes API told, and the issuers that EKS names."""
-    names = {str(one["name"]) for one in found.targets} | set(taken)
+    names = {str(one["name"]) for one in found.targets}
     targets, findings = list(found.targets), list(found.findings)
     for raw in issuer_targets(around.cluster, around.providers or []) if around.cluster else []:
         try:

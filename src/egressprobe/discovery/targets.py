@@ -35,15 +35,15 @@ class Made(NamedTuple):
         return [one for one in self.targets if "refusal" in one]
 
 
-def make_targets(calls: Iterable[Call], resolve: Resolver, taken: Iterable[str] = ()) -> Made:
-    """taken: names that others have."""
+def make_targets(calls: Iterable[Call], resolve: Resolver) -> Made:
+    """Group, resolve, name: by their least objects, so that names do not depend on the order of `calls`."""
     groups: dict[tuple[str, ...], list[Call]] = {}
     for call in calls:
         groups.setdefault(_key(call), []).append(call)
     made = Made([], {}, [])
-    names = set(taken)
-    for first, group in sorted((min(call.object for call in group), group) for group in groups.values()):
-        group.sort(key=_rank)
+    names: set[str] = set()
+    for first, key in sorted((min(call.object for call in group), key) for key, group in groups.items()):
+        group = sorted(groups[key], key=_rank)
         raw = _target(group, resolve)
         why = raw if isinstance(raw, str) else _checked(raw, group[0])
         if isinstance(raw, str) or why:
@@ -69,10 +69,11 @@ def _key(call: Call) -> tuple[str, ...]:
     return ("url", call.place.host.lower(), str(call.place.port), trusted)
 
 
-def _rank(call: Call) -> tuple[bool, bool, bool, str]:
+def _rank(call: Call) -> tuple[bool, bool, bool, str, str, int, str]:
     """What matters most first: what is called before what never is, Fail before Ignore, admission before conversion."""
     conversion = call.object.startswith("CustomResourceDefinition/")
-    return (not call.affects, call.policy is FailurePolicy.IGNORE, conversion, call.object)
+    same = (call.object, call.url, call.timeout, call.affects)  # a recorded file may hold one object twice
+    return (not call.affects, call.policy is FailurePolicy.IGNORE, conversion, *same)
 
 
 def _target(group: list[Call], resolve: Resolver) -> dict[str, Any] | str:

@@ -84,7 +84,7 @@ def merged(found: Discovered, last: Memory, unread: Iterable[str], written: Coll
     taken = set(written)
     targets: dict[str, dict[str, Any]] = {}
     for raw in found.targets:
-        name = free_name(str(raw["name"]), raw["objects"][0], taken)
+        name = free_name(str(raw["name"]), min(raw["objects"]), taken)
         taken.add(name)
         targets[name] = raw | {"name": name}
     kept = []
