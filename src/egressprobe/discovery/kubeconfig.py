@@ -60,9 +60,8 @@ def _named(document: dict[str, Any], plural: str, singular: str, name: str) -> d
 
 
 def _server(cluster: dict[str, Any], user: dict[str, Any], home: Path, folder: Path) -> ApiServer:
-    for key, way_out in (("proxy-url", "connect without a proxy"),):
-        if cluster.get(key):
-            raise InputError(_PLACE, f"{key} is not supported; {way_out}")
+    if cluster.get("proxy-url"):
+        raise InputError(_PLACE, "proxy-url is not supported; connect without a proxy")
     url = str(cluster.get("server") or "")
     try:
         parse_url(url, ("https",))
@@ -115,12 +114,7 @@ def _identity(user: dict[str, Any], home: Path, folder: Path) -> _Identity:
         if user.get(key):
             raise InputError(_PLACE, f"users.{key} is not supported; use a token, a client certificate or exec")
     if isinstance(user.get("exec"), dict):
-        status = _exec(user["exec"])
-        pair = (status.get("clientCertificateData"), status.get("clientKeyData"))
-        files = _keep(folder, *(str(one).encode() for one in pair)) if all(pair) else None
-        first = [str(status["token"])] if status.get("token") else []
-        again = user["exec"]
-        return (lambda: first.pop() if first else str(_exec(again).get("token") or "")) if first else None, files
+        return _by_plugin(user["exec"], folder)
     certificate, key_data = _data(user, "client-certificate", home), _data(user, "client-key", home)
     files = _keep(folder, certificate, key_data) if certificate and key_data else None
     if user.get("tokenFile"):
@@ -128,6 +122,21 @@ def _identity(user: dict[str, Any], home: Path, folder: Path) -> _Identity:
         return lambda: _file(path, "tokenFile").decode("utf-8", "replace").strip(), files
     fixed = user.get("token")
     return (lambda: str(fixed)) if fixed else None, files
+
+
+def _by_plugin(plugin: dict[str, Any], folder: Path) -> _Identity:
+    """What an exec plugin gives; a token that is refused is asked for once more."""
+    status = _exec(plugin)
+    certificate, key = status.get("clientCertificateData"), status.get("clientKeyData")
+    files = _keep(folder, str(certificate).encode(), str(key).encode()) if certificate and key else None
+    if not status.get("token"):
+        return None, files
+    fresh = [str(status["token"])]
+
+    def token() -> str:
+        return fresh.pop() if fresh else str(_exec(plugin).get("token") or "")
+
+    return token, files
 
 
 def _keep(folder: Path, certificate: bytes, key: bytes) -> tuple[Path, Path]:
