@@ -436,11 +436,11 @@ def test_one_name_twice_is_no_mystery():
             None,
             "all Deployment, x.apps CREATE/UPDATE",
         ),
-        ({"rules": [{"operations": ["*"], "apiGroups": ["*"], "resources": ["*/*"]}]}, None, "all object request"),
+        ({"rules": [{"operations": ["*"], "apiGroups": ["*"], "resources": ["*/*"]}]}, None, "all requests"),
         (
             {"rules": [{"operations": ["DELETE"], "apiGroups": ["*"], "resources": ["*"], "scope": "Namespaced"}]},
             None,
-            "all namespaced object DELETE",
+            "all namespaced DELETE",
         ),
         (
             {"rules": [{"operations": ["CONNECT"], "apiGroups": [""], "resources": ["pods/exec"]}]},

@@ -11,6 +11,8 @@ from egressprobe.discovery.objects import Definition, Rule, Selector, Webhook
 _MOST_RULES = 3
 _MOST_NAMES = 4
 _LEAVES_OUT = {"NotIn", "DoesNotExist"}
+_SCOPES = {"Namespaced": "namespaced", "Cluster": "cluster-wide"}
+_ANY = "*"
 # Built-in resources by the name people call them by.
 _KINDS = {
     kind.lower() + ("es" if kind.endswith("s") else "s"): kind
@@ -82,12 +84,11 @@ def _picks(selector: Selector | None) -> bool:
 
 def _rule(quantity: str, rule: Rule) -> str:
     operations = rule.operations or []
-    done = "request" if "*" in operations else "/".join(sorted(operations)) or "request"
+    done = "requests" if "*" in operations else "/".join(sorted(operations)) or "requests"
     names = [_resource(one, rule.api_groups or []) for one in rule.resources or []]
-    what = _some(names) or "object"
-    if what == "object" and rule.scope in ("Namespaced", "Cluster"):
-        what = f"{'namespaced' if rule.scope == 'Namespaced' else 'cluster-wide'} object"
-    return f"{quantity} {what} {done}"
+    what = "" if _ANY in names else _some(names)
+    scope = _SCOPES.get(rule.scope or "", "") if not what else ""
+    return " ".join(word for word in (quantity, scope, what, done) if word)
 
 
 def _some(names: Iterable[str]) -> str:
@@ -100,7 +101,7 @@ def _resource(plural: str, groups: list[str]) -> str:
     name, slash, sub = plural.partition("/")
     if name == "*":
         named = [group for group in groups if group not in ("", "*")]
-        return f"*.{named[0]}" if len(named) == 1 and len(groups) == 1 else "object"
+        return f"*.{named[0]}" if len(named) == 1 and len(groups) == 1 else _ANY
     kind = _KINDS.get(name)
     if kind is None:
         kind = f"{name}.{groups[0]}" if len(groups) == 1 and groups[0] not in ("", "*") else name
