@@ -30,6 +30,7 @@ _EVERYWHERE = (
     "table.py",
     "matrix.py",
     "render.py",
+    "explanation.py",
     "found.py",
     "ask.py",
     "kubeconfig.py",

@@ -21,7 +21,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from egressprobe.discovery.kubernetes import ApiServer
-from egressprobe.discovery.objects import RESOURCES
+from egressprobe.discovery.pages import RESOURCES
 from egressprobe.lab.certs import issue, make_authority
 from egressprobe.pem import anchors
 

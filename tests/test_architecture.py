@@ -11,8 +11,8 @@ SRC = Path(__file__).parents[1] / "src" / "egressprobe"
 FLOORS = (
     {"__init__", "failure", "guard", "rfc6724", "der", "tlsrecord", "addresses", "budget", "catalog_entries"}
     | {"kubeversion"},
-    {"model", "x509names", "dnsmessage", "urls", "catalog_failures", "catalog_findings", "catalog_cluster"},
-    {"x509ext", "measured"},
+    {"model", "x509names", "dnsmessage", "urls", "catalog_reach", "catalog_findings", "catalog_cluster"},
+    {"x509ext", "measured", "catalog_failures"},
     {"x509", "report", "inputs", "lookup", "wire", "trust", "refusal"},
     {
         "hostname",
@@ -103,7 +103,19 @@ def test_the_pure_floors_touch_no_socket():
     }
     pure |= {"forecast", "orders", "godial", "diagnose", "apiserver", "catalog", "dnsmessage", "kubeversion"}
     pure |= {"case", "findings", "refusal", "middlebox", "interception", "aggregation", "joined", "discovered"}
-    parts = {"objects", "calls", "effects", "services", "targets", "names", "nodes", "answers", "shards", "drift"}
+    parts = {
+        "objects",
+        "pages",
+        "calls",
+        "effects",
+        "services",
+        "targets",
+        "names",
+        "nodes",
+        "answers",
+        "shards",
+        "drift",
+    }
     for module, path in _modules():
         if module in pure or (module in ("discovery", "planner") and path.stem in parts):
             names = {

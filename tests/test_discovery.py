@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from egressprobe.discovery.collect import collect
 from egressprobe.discovery.names import LONGEST, bounded, free_name, target_name
 from egressprobe.discovery.nodes import network
-from egressprobe.discovery.objects import RESOURCES, read_page
+from egressprobe.discovery.pages import RESOURCES, read_page
 from egressprobe.discovery.recorded import RecordedSource
 from egressprobe.guard import forbidden
 from egressprobe.lab.certs import make_authority

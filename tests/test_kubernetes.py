@@ -23,7 +23,7 @@ from egressprobe.discovery import kubernetes
 from egressprobe.discovery.collect import collect
 from egressprobe.discovery.handler import handler
 from egressprobe.discovery.kubernetes import ApiServer, KubernetesSource
-from egressprobe.discovery.objects import RESOURCES
+from egressprobe.discovery.pages import RESOURCES
 from egressprobe.discovery.token import Credentials, make_token, sts_host, tokens
 from egressprobe.guard import forbidden
 from egressprobe.lab.certs import make_authority

@@ -12,7 +12,7 @@ from cfnlint.template.transforms._language_extensions import language_extension
 from moto import mock_aws
 from samtranslator.yaml_helper import yaml_parse
 
-from egressprobe.discovery.objects import RESOURCES
+from egressprobe.discovery.pages import RESOURCES
 from egressprobe.handler import make_handler
 from egressprobe.stack.expand import TEMPLATE, expanded, unrolled
 from tests.aws import ENVIRONMENT

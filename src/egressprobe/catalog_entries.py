@@ -1,5 +1,5 @@
-"""What the catalogue is made of: rows of text. The rows are in catalog_failures.py, catalog_findings.py and
-catalog_cluster.py.
+"""What the catalogue is made of: rows of text. The rows are in catalog_reach.py, catalog_failures.py,
+catalog_findings.py and catalog_cluster.py.
 """
 
 from typing import Literal

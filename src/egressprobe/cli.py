@@ -263,10 +263,10 @@ async def _progress(done: Callable[[], int], many: int) -> None:
 
 def _explain(options: argparse.Namespace) -> int:
     from egressprobe import catalog
+    from egressprobe.publish import explanation
 
     if options.code is None:
-        for entry in catalog.all_entries():
-            print(f"{entry.code:<24} {entry.summary}")
+        print(explanation.index())
         return OK
     entry_or_none = catalog.lookup(options.code)
     if entry_or_none is None:
@@ -276,23 +276,10 @@ def _explain(options: argparse.Namespace) -> int:
         hint = f"; did you mean {near[0]}?" if near else "; egressprobe explain lists them all"
         raise InputError("", f"«{options.code}» is no code of egressprobe{hint}")
     if options.output == "json":
-        import msgspec
-
-        print(msgspec.json.format(msgspec.json.encode(catalog.struct_dict(entry_or_none)), indent=2).decode())
-        return OK
-    print(_explanation(entry_or_none))
+        print(explanation.to_json(entry_or_none))
+    else:
+        print(explanation.to_text(entry_or_none))
     return OK
-
-
-def _explanation(entry: Any) -> str:
-    import textwrap
-
-    parts = [f"{entry.code}: {entry.summary}", ""]
-    for label, text in (("means", entry.means), ("confirm", entry.confirm), ("mend", entry.mend)):
-        parts.append(
-            textwrap.fill(text, 96, initial_indent=f"{label:<9}", subsequent_indent=" " * 9, break_on_hyphens=False)
-        )
-    return "\n".join(parts)
 
 
 def _demo(options: argparse.Namespace) -> int:

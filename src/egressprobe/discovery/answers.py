@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from egressprobe.catalog import finding
-from egressprobe.discovery.objects import Resource
+from egressprobe.discovery.pages import Resource
 from egressprobe.urls import shown
 
 _LONGEST_PAUSE = 5.0  # seconds

@@ -15,6 +15,16 @@ from egressprobe.discovery import nodes
 from egressprobe.discovery.answers import ExpiredError, UnreadableError, unreadable
 from egressprobe.discovery.calls import Barred, Call, Left, Read, of_api_service, of_definition, of_webhook_object
 from egressprobe.discovery.objects import (
+    ApiService,
+    Definition,
+    Malformed,
+    Node,
+    Service,
+    Slice,
+    read_object,
+    read_webhooks,
+)
+from egressprobe.discovery.pages import (
     APISERVICES,
     CRDS,
     FIRST,
@@ -24,17 +34,9 @@ from egressprobe.discovery.objects import (
     SLICES,
     THEN,
     VALIDATING,
-    ApiService,
-    Definition,
-    Malformed,
-    Node,
     Page,
     PageError,
     Resource,
-    Service,
-    Slice,
-    read_object,
-    read_webhooks,
 )
 from egressprobe.discovery.services import Resolved, resolve, unavailable
 from egressprobe.discovery.targets import Made, make_targets

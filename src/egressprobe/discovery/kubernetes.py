@@ -22,7 +22,7 @@ import httpcore
 from egressprobe.addresses import is_address
 from egressprobe.budget import Budget
 from egressprobe.discovery.answers import Answer, TransientError, UnreadableError, good_body, unreadable
-from egressprobe.discovery.objects import Page, Resource, read_page
+from egressprobe.discovery.pages import Page, Resource, read_page
 from egressprobe.exchange import USER_AGENT
 from egressprobe.failure import Failure
 from egressprobe.guard import Guard

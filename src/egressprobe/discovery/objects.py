@@ -1,10 +1,8 @@
-"""The Kubernetes lists that discovery reads, and the parts of their objects that it needs. Pure.
+"""The parts of Kubernetes objects that discovery needs. Pure.
 
-A page is taken apart item by item, and a webhook configuration webhook by webhook: one object that is not as the
-API says is `Malformed`, by name, and takes no other down. Null lists are empty (Go's nil slices); unknown fields are
-passed over without being built, so that a page costs its bytes and little more.
-
-https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks
+A list is taken apart item by item, and a webhook configuration webhook by webhook: one object that is not as the API
+says is `Malformed`, by name, and takes no other down. Unknown fields are passed over without being built, so that a
+page costs its bytes and little more.
 """
 
 from collections.abc import Iterator
@@ -12,40 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-
-class Resource(NamedTuple):
-    """A list of the API: `limit` objects a page; what an object may weigh decides."""
-
-    plural: str
-    kind: str
-    group: str
-    path: str
-    limit: int
-
-
-def _resource(plural: str, kind: str, group: str, version: str, limit: int) -> Resource:
-    root = f"/apis/{group}/{version}" if group else f"/api/{version}"
-    return Resource(plural, kind, group, f"{root}/{plural}", limit)
-
-
-_ADMISSION = "admissionregistration.k8s.io"
-VALIDATING = _resource("validatingwebhookconfigurations", "ValidatingWebhookConfiguration", _ADMISSION, "v1", 100)
-MUTATING = _resource("mutatingwebhookconfigurations", "MutatingWebhookConfiguration", _ADMISSION, "v1", 100)
-# Some are a megabyte of schema each.
-CRDS = _resource("customresourcedefinitions", "CustomResourceDefinition", "apiextensions.k8s.io", "v1", 25)
-APISERVICES = _resource("apiservices", "APIService", "apiregistration.k8s.io", "v1", 250)
-SERVICES = _resource("services", "Service", "", "v1", 500)
-SLICES = _resource("endpointslices", "EndpointSlice", "discovery.k8s.io", "v1", 250)
-# A node's status lists its images.
-NODES = _resource("nodes", "Node", "", "v1", 250)
-# Who calls, and what is to be found without knowing who calls what; then what the calls lead to.
-FIRST = (VALIDATING, MUTATING, CRDS, APISERVICES, NODES)
-THEN = (SERVICES, SLICES)
-RESOURCES = (*FIRST, *THEN)
-
-
-class PageError(ValueError):
-    """The answer is no such list."""
+from egressprobe.discovery.pages import Resource, why
 
 
 class Malformed(NamedTuple):
@@ -57,39 +22,6 @@ class Malformed(NamedTuple):
 
 class _Part(msgspec.Struct, rename="camel"):
     """Base of what is read; unknown fields are skipped."""
-
-
-class _ListMeta(_Part):
-    next: str | None = msgspec.field(name="continue", default=None)
-
-
-class _Page(_Part):
-    kind: str | None = None
-    metadata: _ListMeta | None = None
-    items: list[msgspec.Raw] | None = None
-    message: str | None = None
-
-
-class Page(NamedTuple):
-    """The items as they came, and where to go on; empty at the end."""
-
-    items: list[msgspec.Raw]
-    next: str
-
-
-def read_page(body: bytes, resource: Resource) -> Page:
-    """One page of a list. Raises PageError."""
-    try:
-        page = msgspec.json.decode(body, type=_Page)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise PageError(f"is not a list of {resource.plural}: {_why(error)}") from None
-    if page.kind not in (f"{resource.kind}List", "List"):
-        said = f": {page.message}" if page.message else ""
-        raise PageError(f"is a {page.kind or 'document of no kind'}, not a {resource.kind}List{said}")
-    return Page(page.items or [], (page.metadata.next if page.metadata else None) or "")
-
-
-# -- what is read of an object -----------------------------------------------------------------------------
 
 
 class Meta(_Part):
@@ -272,7 +204,7 @@ def read_object[T](raw: msgspec.Raw, wanted: type[T], resource: Resource, number
     try:
         return msgspec.json.decode(raw, type=wanted)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return Malformed(f"{resource.kind}/{_name(raw, number)}", _why(error))
+        return Malformed(f"{resource.kind}/{_name(raw, number)}", why(error))
 
 
 def read_webhooks(raw: msgspec.Raw, resource: Resource, number: int) -> Iterator[tuple[str, Webhook] | Malformed]:
@@ -286,13 +218,9 @@ def read_webhooks(raw: msgspec.Raw, resource: Resource, number: int) -> Iterator
         try:
             webhook = msgspec.json.decode(one, type=Webhook)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            yield Malformed(f"{place}/{_webhook_name(one, i)}", _why(error))
+            yield Malformed(f"{place}/{_webhook_name(one, i)}", why(error))
         else:
             yield f"{place}/{webhook.name}", webhook
-
-
-def _why(error: Exception) -> str:
-    return str(error).replace("`", "")
 
 
 def _name(raw: msgspec.Raw, number: int) -> str:

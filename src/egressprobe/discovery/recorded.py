@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from egressprobe.discovery.answers import Answer, TransientError, good_body, unreadable
-from egressprobe.discovery.objects import Page, Resource, read_page
+from egressprobe.discovery.pages import Page, Resource, read_page
 from egressprobe.inputs import InputError
 
 MAX_FILE = 64 << 20

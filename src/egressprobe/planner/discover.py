@@ -7,7 +7,7 @@ import msgspec
 from egressprobe.catalog import finding
 from egressprobe.discovered import DISCOVERED_SCHEMA, Discovered
 from egressprobe.discovery.eks import Cluster
-from egressprobe.discovery.objects import RESOURCES
+from egressprobe.discovery.pages import RESOURCES
 from egressprobe.discovery.surroundings import Surroundings, with_issuers
 from egressprobe.planner.fanout import invoke
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from egressprobe.discovered import Discovered
 from egressprobe.discovery.names import free_name
-from egressprobe.discovery.objects import RESOURCES, SERVICES, SLICES
+from egressprobe.discovery.pages import RESOURCES, SERVICES, SLICES
 from egressprobe.planner.schedules import Wanted
 
 # No name of a shard's schedule: those begin with s and the slot.
