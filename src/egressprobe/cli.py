@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from egressprobe import __version__
-from egressprobe.inputs import AwsError, InputError
+from egressprobe.inputs import AwsError, InputError, os_words
 from egressprobe.kubeversion import DEFAULT_KUBE_VERSION, HELLOS
 from egressprobe.model import Kind, Plan, Verdict
 from egressprobe.plan import read_plan, target_from_url
@@ -239,7 +239,7 @@ def _read_bundle(name: str) -> str:
     try:
         return Path(name).read_text(encoding="utf-8", errors="surrogateescape")
     except OSError as error:
-        raise InputError("--ca-bundle", f"{name} cannot be read: {(error.strerror or '').lower()}") from None
+        raise InputError("--ca-bundle", f"{name} cannot be read: {os_words(error)}") from None
 
 
 async def _progress(done: Callable[[], int], many: int) -> None:

@@ -9,7 +9,7 @@ from egressprobe.report import Finding
 DISCOVERED_SCHEMA = "egressprobe/discovered/v1"
 
 
-class LeftOut(msgspec.Struct, frozen=True):
+class LeftOut(msgspec.Struct, frozen=True, order=True):
     """An object that is not probed on purpose."""
 
     object: str

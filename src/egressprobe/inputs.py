@@ -62,6 +62,11 @@ def kind_of(value: object) -> str:
     return names.get(type(value), "a number")
 
 
+def os_words(error: OSError) -> str:
+    """Why a file cannot be read."""
+    return (error.strerror or str(error)).lower()
+
+
 def short(text: str) -> str:
     clean = "".join(c if c.isprintable() else "?" for c in text)
     return clean if len(clean) <= _MAX_SHOWN else clean[: _MAX_SHOWN - 1] + "…"

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from egressprobe.inputs import InputError
+from egressprobe.inputs import InputError, os_words
 
 MAX_BYTES = 8 << 20
 # What the Planner's artifact may carry, well below the 250 MB that Lambda unpacks.
@@ -23,7 +23,7 @@ def read_file(name: str, *, most: int = MAX_BYTES) -> object:
         with sys.stdin.buffer if name == "-" else Path(name).open("rb") as stream:
             data = stream.read(most + 1)
     except OSError as error:
-        raise InputError(name, f"cannot be read: {(error.strerror or str(error)).lower()}") from None
+        raise InputError(name, f"cannot be read: {os_words(error)}") from None
     if len(data) > most:
         raise InputError(name, f"is larger than {most >> 20} MiB; split it")
     try:

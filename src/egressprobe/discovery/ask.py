@@ -49,18 +49,19 @@ def ask(
 def _recorded(folder: Path) -> Asked:
     """With cluster.json, an answer of DescribeCluster, the cluster's issuer is among the targets."""
     source = RecordedSource(folder)
-    around = Surroundings(None, None, {}, [])
-    known: dict[str, Any] = {}
-    if (folder / "cluster.json").exists():
-        said = read_file(str(folder / "cluster.json"))
-        if not isinstance(said, dict) or not isinstance(said.get("cluster"), dict):
-            raise InputError(str(folder / "cluster.json"), "is no answer of aws eks describe-cluster")
-        around = around._replace(cluster=described(said["cluster"]))
-    if around.cluster is not None:
-        known = facts(around.cluster)
-    networks = networks_of({}, around.cluster.remote if around.cluster else ())
-    found = asyncio.run(collect(source, networks))
-    return Asked(with_issuers(found, around), known, str(folder))
+    cluster = _recorded_cluster(folder / "cluster.json")
+    found = asyncio.run(collect(source, networks_of({}, cluster.remote if cluster else ())))
+    found = with_issuers(found, Surroundings(cluster, None, {}, []))
+    return Asked(found, facts(cluster) if cluster else {}, str(folder))
+
+
+def _recorded_cluster(path: Path) -> Cluster | None:
+    if not path.exists():
+        return None
+    said = read_file(str(path))
+    if not isinstance(said, dict) or not isinstance(said.get("cluster"), dict):
+        raise InputError(str(path), "is no answer of aws eks describe-cluster")
+    return described(said["cluster"])
 
 
 def _by_kubeconfig(path: str, context: str | None, seconds: float) -> Asked:

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from egressprobe.addresses import is_address
+from egressprobe.discovered import LeftOut
 from egressprobe.discovery.effects import of_conversion, of_webhook
 from egressprobe.discovery.objects import ApiService, ClientConfig, Definition, Malformed, ServiceReference, Webhook
 from egressprobe.guard import forbidden
@@ -56,14 +57,6 @@ class Call(NamedTuple):
     affects: str = ""
 
 
-class Left(NamedTuple):
-    """What is not probed on purpose. managed: by EKS; else the API server serves it itself."""
-
-    object: str
-    why: str
-    managed: bool
-
-
 class Barred(NamedTuple):
     """An object that calls something, and that cannot be probed."""
 
@@ -71,7 +64,7 @@ class Barred(NamedTuple):
     why: str
 
 
-type Read = Call | Left | Barred | Malformed
+type Read = Call | LeftOut | Barred | Malformed
 
 
 def of_webhook_object(name: str, webhook: Webhook) -> Read:
@@ -101,9 +94,9 @@ def of_definition(crd: Definition) -> Read | None:
 def of_api_service(api: ApiService) -> Read:
     name, spec = f"APIService/{api.metadata.name}", api.spec
     if spec.service is None:
-        return Left(name, _LOCAL, managed=False)
+        return LeftOut(name, _LOCAL)
     if (spec.service.namespace, spec.service.name) == _EKS_SERVICE:
-        return Left(name, EKS_MANAGED, managed=True)
+        return LeftOut(name, EKS_MANAGED)
     bundle = _bundle(spec.ca_bundle)
     if isinstance(bundle, str):
         return Malformed(name, bundle)
@@ -122,7 +115,7 @@ def _of_client(
     call = Call(name, Kind.WEBHOOK, bundle, policy=policy, timeout=timeout, affects=affects)
     if config.service is not None:
         if (config.service.namespace, config.service.name) == _EKS_SERVICE:
-            return Left(name, EKS_MANAGED, managed=True)
+            return LeftOut(name, EKS_MANAGED)
         return call._replace(service=_service(config.service))
     if not config.url:
         return Malformed(name, "clientConfig has neither url nor service")
@@ -131,7 +124,7 @@ def _of_client(
     except ValueError as error:
         return Barred(name, f"clientConfig.url {error}")
     if _is_loopback(place.host):
-        return Left(name, EKS_MANAGED, managed=True)
+        return LeftOut(name, EKS_MANAGED)
     refused = forbidden(place.host) if is_address(place.host) else None
     if refused:
         return Barred(name, f"clientConfig.url may not be dialled: {refused}")

@@ -13,7 +13,15 @@ from egressprobe.catalog import finding
 from egressprobe.discovered import Discovered, LeftOut
 from egressprobe.discovery import nodes
 from egressprobe.discovery.answers import ExpiredError, UnreadableError, unreadable
-from egressprobe.discovery.calls import Barred, Call, Left, Read, of_api_service, of_definition, of_webhook_object
+from egressprobe.discovery.calls import (
+    EKS_MANAGED,
+    Barred,
+    Call,
+    Read,
+    of_api_service,
+    of_definition,
+    of_webhook_object,
+)
 from egressprobe.discovery.objects import (
     ApiService,
     Definition,
@@ -65,7 +73,7 @@ class _Part:
     def __init__(self, resource: Resource, wanted: set[_Key]) -> None:
         self.resource, self._wanted = resource, wanted
         self.calls: list[Call] = []
-        self.left: list[Left] = []
+        self.left: list[LeftOut] = []
         self.odd: list[Malformed | Barred] = []
         self.more_odd = 0
         self.services: dict[_Key, Service] = {}
@@ -109,7 +117,7 @@ class _Part:
     def _take(self, one: Read | None) -> None:
         if isinstance(one, Call):
             self.calls.append(one)
-        elif isinstance(one, Left):
+        elif isinstance(one, LeftOut):
             self.left.append(one)
         elif one is not None:
             self.more_odd += len(self.odd) == _MOST_EVIDENCE
@@ -140,7 +148,7 @@ async def collect(source: Source, networks: Sequence[nodes.Network] = ()) -> Dis
         targets=tuple(sorted((*made.targets, *kubelets), key=lambda one: str(one["name"]))),
         bundles=dict(sorted(made.bundles.items())),
         findings=_findings(parts, made, left),
-        left=tuple(LeftOut(one.object, one.why) for one in left),
+        left=tuple(left),
         unread=tuple(sorted(one.plural for one, part in parts.items() if part.trouble)),
     )
 
@@ -199,7 +207,7 @@ def _may_be(wanted: str, odd: set[str]) -> bool:
     return wanted in odd or any(one.count("/") < wanted.count("/") for one in odd)
 
 
-def _findings(parts: dict[Resource, _Part], made: Made, left: Sequence[Left]) -> tuple[Finding, ...]:
+def _findings(parts: dict[Resource, _Part], made: Made, left: Sequence[LeftOut]) -> tuple[Finding, ...]:
     found = {(one.code, one.summary): one for part in parts.values() if (one := part.trouble)}
     said = sorted(found.values(), key=lambda one: (one.code, one.summary))
     odd = [one for part in parts.values() for one in part.odd]
@@ -212,15 +220,14 @@ def _findings(parts: dict[Resource, _Part], made: Made, left: Sequence[Left]) ->
         error = raw["refusal"]["error"]
         evidence = {"target": raw["name"], "error": error, "objects": raw["objects"][:_MOST_EVIDENCE]}
         said.append(finding(raw["refusal"]["finding"], f"{raw['name']}: {error}", evidence))
-    managed = [Barred(one.object, one.why) for one in left if one.managed]
-    return (*said, *_of_objects("EKS_MANAGED", managed))
+    return (*said, *_of_objects("EKS_MANAGED", [one for one in left if one.why == EKS_MANAGED]))
 
 
-def _of_objects(code: str, objects: Sequence[Malformed | Barred]) -> list[Finding]:
+def _of_objects(code: str, objects: Sequence[Malformed | Barred | LeftOut]) -> list[Finding]:
     """One finding for all of a kind; which and why is its evidence."""
     if not objects:
         return []
-    why = {one.object: one.why for one in sorted(objects)}
+    why = dict(sorted((one.object, one.why) for one in objects))
     first, reason = next(iter(why.items()))
     more = f" and {len(why) - 1} more" if len(why) > 1 else ""
     evidence: dict[str, Any] = {"objects": dict(list(why.items())[:_MOST_EVIDENCE]), "count": len(why)}

@@ -102,10 +102,15 @@ def read_networks(client: Any, vpc: str) -> dict[str, list[str]]:
     pages = client.get_paginator("describe_subnets").paginate(Filters=[{"Name": "vpc-id", "Values": [vpc]}])
     found = {}
     for said in (one for page in pages for one in page["Subnets"]):
-        v6 = said.get("Ipv6CidrBlockAssociationSet") or []
-        held = [one["Ipv6CidrBlock"] for one in v6 if one.get("Ipv6CidrBlockState", {}).get("State") == "associated"]
+        held = [one["Ipv6CidrBlock"] for one in ipv6_blocks(said)]
         found[said["SubnetId"]] = [block for block in (said.get("CidrBlock"), *held) if block]
     return found
+
+
+def ipv6_blocks(subnet: dict[str, Any]) -> list[dict[str, Any]]:
+    """Those of DescribeSubnets' associations that hold; one that was taken away stays listed for a while."""
+    listed = subnet.get("Ipv6CidrBlockAssociationSet") or []
+    return [one for one in listed if one.get("Ipv6CidrBlockState", {}).get("State") == "associated"]
 
 
 def issuer_targets(cluster: Cluster, providers: list[Provider]) -> list[dict[str, Any]]:

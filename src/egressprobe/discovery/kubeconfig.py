@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from egressprobe.discovery.kubernetes import ApiServer
-from egressprobe.inputs import InputError, short
+from egressprobe.inputs import InputError, os_words, short
 from egressprobe.pem import BundleError, anchors
 from egressprobe.targetsfile import read_file
 from egressprobe.urls import parse_url
@@ -103,7 +103,7 @@ def _file(path: Path, key: str) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise InputError(_PLACE, f"{key} {path} cannot be read: {(error.strerror or '').lower()}") from None
+        raise InputError(_PLACE, f"{key} {path} cannot be read: {os_words(error)}") from None
 
 
 type _Identity = tuple[Callable[[], str] | None, tuple[Path, Path] | None]

@@ -72,7 +72,7 @@ class KubernetesSource:
     def __init__(
         self, server: ApiServer, *, seconds: float, guard: Guard, config: ResolverConfig | None = None
     ) -> None:
-        self._server, self._guard = server, guard
+        self._server = server
         self._at = parse_url(server.url, ("https",))
         host = server.name or self._at.host
         trusted = server.anchors

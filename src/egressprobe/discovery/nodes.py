@@ -51,7 +51,7 @@ def kubelet(node: Node) -> Kubelet | str:
     if refused:
         return f"may not be dialled: {refused}"
     daemon = node.status.daemon_endpoints
-    port = daemon.kubelet_endpoint.port if daemon and daemon.kubelet_endpoint else _PORT
+    port = daemon.kubelet_endpoint.port if daemon and daemon.kubelet_endpoint else 0
     ready = any(one.type == "Ready" and one.status == "True" for one in node.status.conditions or [])
     stays = ready and node.metadata.deletion_timestamp is None
     zone = (node.metadata.labels or {}).get(_ZONE, "")

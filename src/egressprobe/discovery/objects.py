@@ -176,7 +176,7 @@ class NodeAddress(_Part):
 
 
 class KubeletEndpoint(_Part):
-    port: int = msgspec.field(name="Port", default=10250)
+    port: int = msgspec.field(name="Port", default=0)
 
 
 class DaemonEndpoints(_Part):

@@ -12,7 +12,7 @@ import msgspec
 
 from egressprobe.discovery.answers import Answer, TransientError, good_body, unreadable
 from egressprobe.discovery.pages import Page, Resource, read_page
-from egressprobe.inputs import InputError
+from egressprobe.inputs import InputError, os_words
 
 MAX_FILE = 64 << 20
 _PAGE = re.compile(r"-page-(\d+)")
@@ -56,7 +56,7 @@ def _read(path: Path, resource: Resource) -> bytes:
         with path.open("rb") as stream:
             data = stream.read(MAX_FILE + 1)
     except OSError as error:
-        raise unreadable(resource, f"{path.name} cannot be read: {(error.strerror or '').lower()}") from None
+        raise unreadable(resource, f"{path.name} cannot be read: {os_words(error)}") from None
     if len(data) > MAX_FILE:
         raise unreadable(resource, f"{path.name} is larger than {MAX_FILE >> 20} MiB; record it in pages")
     try:

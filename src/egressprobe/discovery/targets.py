@@ -52,7 +52,7 @@ def make_targets(calls: Iterable[Call], resolve: Resolver) -> Made:
         raw["name"] = free_name(raw["name"], first, names)
         names.add(raw["name"])
         made.targets.append(raw)
-        if "caBundleRef" in raw:
+        if "caBundleRef" in raw and raw["caBundleRef"] not in made.bundles:
             made.bundles[raw["caBundleRef"]] = as_pem(group[0].bundle.anchors)
     made.targets.sort(key=lambda one: str(one["name"]))
     return made

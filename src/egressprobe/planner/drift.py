@@ -4,17 +4,17 @@ A probe in the wrong place measures something, but not what the API server would
 the stack follows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from egressprobe.catalog import finding
 from egressprobe.discovery.eks import Cluster
+from egressprobe.planner.fanout import Probe
 from egressprobe.planner.settings import Settings
 from egressprobe.report import Finding
 
 _DRIFTED = "STACK_DRIFTED"
 _LEAVING = "CLUSTER_DELETING"
-_MEND = "make deploy CLUSTER={} follows"
 
 # By slot: what a plan says of a probe that stands wrong.
 type Misplaced = Mapping[int, dict[str, Any]]
@@ -27,21 +27,25 @@ def misplaced(settings: Settings, cluster: Cluster | None, leaving: str = "") ->
     if cluster is None:
         return {}, []
     everywhere = [text for text in (_groups(settings, cluster), _family(settings, cluster)) if text]
-    found = [finding(_DRIFTED, f"{text}; {_MEND.format(settings.cluster_name)}", {}) for text in everywhere]
+    found = [_drifted(settings, text) for text in everywhere]
     said: dict[int, dict[str, Any]] = {}
     for probe in settings.probes:
         gone = [f"{probe.subnet_id} is not among the cluster's subnets any more"] if _gone(probe, cluster) else []
         if gone or everywhere:
             said[probe.slot] = _said(_DRIFTED, "; ".join([*everywhere, *gone]))
-        found += [finding(_DRIFTED, f"{text}; {_MEND.format(settings.cluster_name)}", {}) for text in gone]
+        found += [_drifted(settings, text) for text in gone]
     missing = sorted(set(cluster.subnets) - {probe.subnet_id for probe in settings.probes})
     if missing:
-        text = f"nothing probes from {', '.join(missing)}, where the control plane may stand"
-        found.append(finding(_DRIFTED, f"{text}; {_MEND.format(settings.cluster_name)}", {"subnets": missing}))
+        text = f"nothing probes from {_list(missing)}, where the control plane may stand"
+        found.append(_drifted(settings, text, subnets=missing))
     return said, found
 
 
-def _gone(probe: Any, cluster: Cluster) -> bool:
+def _drifted(settings: Settings, text: str, **evidence: Any) -> Finding:
+    return finding(_DRIFTED, f"{text}; make deploy CLUSTER={settings.cluster_name} follows", evidence)
+
+
+def _gone(probe: Probe, cluster: Cluster) -> bool:
     return bool(cluster.subnets) and probe.subnet_id not in cluster.subnets
 
 
@@ -58,7 +62,7 @@ def _family(settings: Settings, cluster: Cluster) -> str:
     return f"the cluster is {cluster.ip_family}, the probes stand for {settings.ip_family}"
 
 
-def _list(ids: tuple[str, ...]) -> str:
+def _list(ids: Iterable[str]) -> str:
     return ", ".join(sorted(ids))
 
 

@@ -76,7 +76,7 @@ def extended(
             odd[short(str(raw.get("name")))] = str(error).lstrip(".")
             continue
         entries[target.name] = Entry(_canonical(raw, target), target)
-        if trusted:
+        if trusted and target.bundle not in kept:
             kept[target.bundle] = as_pem(trusted)
     return inventory._replace(entries=dict(sorted(entries.items())), bundles=dict(sorted(kept.items()))), odd
 

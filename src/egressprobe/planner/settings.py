@@ -42,18 +42,20 @@ def read_settings() -> Settings:
         subnet, _, zone = text.partition("/")
         if subnet != "-":
             probes.append(Probe(slot, subnet, zone, f"{prefix}{slot}"))
-    groups = os.environ.get("EGRESSPROBE_CLUSTER_GROUPS", "")
-    exclude = os.environ.get("EGRESSPROBE_EXCLUDE", "")
     return Settings(
         cluster_name=read("EGRESSPROBE_CLUSTER_NAME"),
         probes=tuple(probes),
         group=read("EGRESSPROBE_SCHEDULE_GROUP"),
         role=read("EGRESSPROBE_SCHEDULE_ROLE"),
         discover=os.environ.get("EGRESSPROBE_DISCOVER", ""),
-        groups=tuple(group for group in groups.split(",") if group),
+        groups=_listed("EGRESSPROBE_CLUSTER_GROUPS"),
         ip_family=os.environ.get("EGRESSPROBE_IP_FAMILY", ""),
-        exclude=tuple(pattern for pattern in exclude.split(",") if pattern),
+        exclude=_listed("EGRESSPROBE_EXCLUDE"),
     )
+
+
+def _listed(name: str) -> tuple[str, ...]:
+    return tuple(word for word in os.environ.get(name, "").split(",") if word)
 
 
 @cache

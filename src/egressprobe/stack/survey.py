@@ -6,7 +6,7 @@ Every refusal is one line (InputError) that says what is wrong and the way out.
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from egressprobe.discovery.eks import UNTOLD, described
+from egressprobe.discovery.eks import UNTOLD, described, ipv6_blocks
 from egressprobe.inputs import InputError
 
 MAX_SUBNETS = 16
@@ -111,6 +111,4 @@ def slots(before: str, subnets: Sequence[Subnet]) -> str:
 
 
 def _subnet(said: dict[str, Any]) -> Subnet:
-    blocks = said.get("Ipv6CidrBlockAssociationSet") or []
-    dual = any(block.get("Ipv6CidrBlockState", {}).get("State") == "associated" for block in blocks)
-    return Subnet(said["SubnetId"], said["AvailabilityZone"], said["AvailableIpAddressCount"], dual)
+    return Subnet(said["SubnetId"], said["AvailabilityZone"], said["AvailableIpAddressCount"], bool(ipv6_blocks(said)))
