@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import boto3
 
+from egressprobe.handler import handler as probe_handler
 from egressprobe.planner import handler as planner
 from egressprobe.planner import settings
 from egressprobe.planner.inventory import as_document, read_inventory
@@ -77,7 +78,26 @@ class Stack:
         names = [one["Name"] for one in self.scheduler.list_schedules(GroupName=GROUP)["Schedules"]]
         return {name: self.scheduler.get_schedule(GroupName=GROUP, Name=name) for name in names}
 
+    def plans(self):
+        """Name of a schedule -> the plan in it."""
+        found = self.schedules().items()
+        return {name: json.loads(one["Target"]["Input"])["plan"] for name, one in found if name != NOTE}
+
+    def planned(self, target):
+        """One target as the first subnet's plan has it."""
+        return next(raw for raw in self.plans()["s00-all"]["targets"] if raw["name"] == target)
+
     def covered(self):
         """How many schedules carry each target."""
-        inputs = (json.loads(one["Target"]["Input"]) for name, one in self.schedules().items() if name != NOTE)
-        return Counter(target["name"] for said in inputs for target in said["plan"]["targets"])
+        return Counter(target["name"] for plan in self.plans().values() for target in plan["targets"])
+
+    def arn(self, slot):
+        name = self.rendered.of("AWS::Lambda::Function")[f"Probe{slot}"]["FunctionName"]
+        return f"arn:aws:lambda:eu-west-1:123456789012:function:{name}"
+
+    def real_probes(self):
+        """The real probe handler behind each function; names under .invalid do not resolve anywhere."""
+        for slot in range(3):
+            self.cloud.functions[self.arn(slot)] = lambda body: json.dumps(
+                probe_handler(json.loads(body), Context())
+            ).encode()

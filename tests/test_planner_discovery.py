@@ -101,12 +101,9 @@ def test_what_was_found_is_planned_beside_the_targets_file(stack, capsys):
         "endpoint": "https://1234.gr7.eu-west-1.eks.amazonaws.com",
         "certificateAuthority": AUTHORITY,
     }
-    plan = json.loads(stack.schedules()["s00-all"]["Target"]["Input"])["plan"]
-    issuer = next(raw for raw in plan["targets"] if raw["name"] == ISSUER)
+    issuer = stack.planned(ISSUER)
     assert (issuer["advisory"], issuer["objects"]) == (True, ["Cluster/prod"])
-    assert next(raw for raw in plan["targets"] if raw["name"] == "oidc/idp2.example")["objects"] == [
-        "IdentityProviderConfig/other"
-    ]
+    assert stack.planned("oidc/idp2.example")["objects"] == ["IdentityProviderConfig/other"]
     [said] = emf.documents(capsys.readouterr().out)
     assert emf.metrics(said) == {"PlanAge": 0}
 
@@ -139,25 +136,19 @@ def test_a_name_that_a_person_took_meanwhile_is_the_persons(stack):
     stack.run()
     stack.cluster.fails = True
     stack.plan(hook("one.example", timeoutSeconds=3)).run()
-    raw = next(raw for raw in plans(stack)["s00-all"]["targets"] if raw["name"] == "one.example")
+    raw = stack.planned("one.example")
     assert raw["timeoutSeconds"] == 3
     assert "objects" not in raw
 
 
 def test_a_file_that_discovery_wrote_does_not_stand_against_what_it_finds_now(stack):
     """`discover > targets.yaml; make deploy TARGETS=targets.yaml`: one target each, where the pods are now."""
-    stack.cluster.items = {
-        "validatingwebhookconfigurations": [
-            configuration("c", webhook("a.x", service={"namespace": "ns", "name": "svc"}))
-        ],
-        "services": [service()],
-        "endpointslices": [slice_of(("10.0.0.1", True))],
-    }
+    stack.cluster.items = behind_a_service(("10.0.0.1", True))
     written = document(asyncio.run(collect(Items(stack.cluster.items))), {})
     stack.cluster.items["endpointslices"] = [slice_of(("10.0.0.2", True))]
     stack.plan(*written["targets"], bundles=written["bundles"]).run()
     assert set(stack.covered()) == {"svc.ns.svc", ISSUER}
-    [raw] = [raw for raw in plans(stack)["s00-all"]["targets"] if raw["name"] == "svc.ns.svc"]
+    [raw] = [raw for raw in stack.plans()["s00-all"]["targets"] if raw["name"] == "svc.ns.svc"]
     assert raw["addresses"] == ["10.0.0.2:9443"]
     stack.cluster.items = {}
     stack.run()
@@ -216,6 +207,13 @@ def test_a_first_discovery_that_fails_says_no_age(stack, capsys):
     assert set(stack.covered()) == {"mine", ISSUER}
 
 
+def behind_a_service(*endpoints, also=()):
+    """Lists with a webhook whose Service has these endpoints."""
+    hooks = configuration("c", webhook("a.x", service={"namespace": "ns", "name": "svc"}), *also)
+    lists = {"validatingwebhookconfigurations": [hooks], "services": [service()]}
+    return lists | {"endpointslices": [slice_of(*endpoints)]}
+
+
 def unreadable(*plurals):
     from egressprobe.discovery.answers import UnreadableError
 
@@ -236,29 +234,20 @@ def test_what_one_list_would_have_told_stays_and_the_rest_is_new(stack):
     }
     answer = stack.run()
     assert set(stack.covered()) == {"new.example", "shared.example", "mutates.example", ISSUER}
-    plan = json.loads(stack.schedules()["s00-all"]["Target"]["Input"])["plan"]
-    shared = next(raw for raw in plan["targets"] if raw["name"] == "shared.example")
+    shared = stack.planned("shared.example")
     assert shared["failurePolicy"] == "Fail", "the mutating webhook may still be there"
     assert finding_codes(answer) == ["LIST_UNREADABLE"]
 
 
 def test_without_slices_services_keep_their_addresses(stack):
-    stack.cluster.items = {
-        "validatingwebhookconfigurations": [
-            configuration("c", webhook("a.x", service={"namespace": "ns", "name": "svc"}))
-        ],
-        "services": [service()],
-        "endpointslices": [slice_of(("10.0.0.1", True))],
-    }
+    stack.cluster.items = behind_a_service(("10.0.0.1", True))
     stack.run()
     stack.cluster.broken = unreadable("endpointslices")
     stack.run()
-    plan = json.loads(stack.schedules()["s00-all"]["Target"]["Input"])["plan"]
-    assert next(raw for raw in plan["targets"] if raw["name"] == "svc.ns.svc")["addresses"] == ["10.0.0.1:9443"]
+    assert stack.planned("svc.ns.svc")["addresses"] == ["10.0.0.1:9443"]
     stack.cluster.broken, stack.cluster.items["endpointslices"] = {}, []
     stack.run()
-    plan = json.loads(stack.schedules()["s00-all"]["Target"]["Input"])["plan"]
-    gone = next(raw for raw in plan["targets"] if raw["name"] == "svc.ns.svc")
+    gone = stack.planned("svc.ns.svc")
     assert gone["refusal"]["finding"] == "SERVICE_WITHOUT_ENDPOINTS", (
         "its last pod is gone: it fails, it does not vanish"
     )
@@ -319,13 +308,7 @@ def test_pods_that_moved_are_found_again_in_their_first_failing_minute(stack, ca
     at(monkeypatch, start)
     monkeypatch.setattr(planning, "_tried", None)
     monkeypatch.setattr("egressprobe.guard.forbidden", lambda _: None)
-    stack.cluster.items = {
-        "validatingwebhookconfigurations": [
-            configuration("c", webhook("a.x", service={"namespace": "ns", "name": "svc"}), to("one"))
-        ],
-        "services": [service()],
-        "endpointslices": [slice_of(("203.0.113.1", False))],
-    }
+    stack.cluster.items = behind_a_service(("203.0.113.1", False), also=[to("one")])
     stack.run()
     lines = {one["Target"]: one for one in failing_line(stack, capsys) if "Target" in one}
     assert {name: one.get("discoveredAddresses") for name, one in lines.items() if one["verdict"] == "fail"} == {
@@ -337,7 +320,7 @@ def test_pods_that_moved_are_found_again_in_their_first_failing_minute(stack, ca
     assert stack.run(event) == {"skipped": True, "planAge": 60}
     at(monkeypatch, start + timedelta(minutes=5))
     assert len(stack.run(event)["updated"]) == 4
-    raw = next(raw for raw in plans(stack)["s00-all"]["targets"] if raw["name"] == "svc.ns.svc")
+    raw = stack.planned("svc.ns.svc")
     assert raw["addresses"] == ["203.0.113.2:9443"]
     assert stack.run(event)["skipped"]
     stack.cluster.fails = True
@@ -359,10 +342,6 @@ def test_what_is_broken_for_good_can_be_left_out(stack, monkeypatch):
 # -- drift ---------------------------------------------------------------------------------------------------
 
 
-def plans(stack):
-    return {name: json.loads(one["Target"]["Input"])["plan"] for name, one in stack.schedules().items() if name != NOTE}
-
-
 @pytest.mark.parametrize(
     ("changes", "wrong", "said"),
     [
@@ -380,25 +359,25 @@ def plans(stack):
 def test_a_stack_that_stands_wrong_says_so_where_it_does(stack, changes, wrong, said):
     stack.cloud.cluster["resourcesVpcConfig"] |= changes
     answer = stack.run()
-    assert sorted(name for name, plan in plans(stack).items() if "misplaced" in plan) == wrong
+    assert sorted(name for name, plan in stack.plans().items() if "misplaced" in plan) == wrong
     assert finding_codes(answer) == (["STACK_DRIFTED"] if said else [])
     if said:
         assert answer["findings"][0]["summary"].startswith(said)
         assert "make deploy CLUSTER=prod" in answer["findings"][0]["summary"]
     for name in wrong:
-        assert plans(stack)[name]["misplaced"]["finding"] == "STACK_DRIFTED"
+        assert stack.plans()[name]["misplaced"]["finding"] == "STACK_DRIFTED"
     stack.cloud.cluster["resourcesVpcConfig"] |= {
         "subnetIds": IDS, "securityGroupIds": ["sg-0b"], "clusterSecurityGroupId": "sg-0a",
     }  # fmt: skip
     stack.run()
-    assert not any("misplaced" in plan for plan in plans(stack).values()), "and is mended"
+    assert not any("misplaced" in plan for plan in stack.plans().values()), "and is mended"
 
 
 def test_another_family_is_drift_too(stack):
     stack.cloud.cluster["kubernetesNetworkConfig"] = {"ipFamily": "ipv6"}
     answer = stack.run()
     assert finding_codes(answer) == ["STACK_DRIFTED"]
-    assert all("misplaced" in plan for plan in plans(stack).values())
+    assert all("misplaced" in plan for plan in stack.plans().values())
 
 
 @pytest.mark.parametrize("gone", [False, True])
@@ -413,7 +392,7 @@ def test_a_cluster_that_goes_away_is_not_asked_and_nothing_is_known(stack, gone)
     answer = stack.run()
     assert finding_codes(answer) == ["CLUSTER_DELETING"]
     assert len(stack.cluster.events) == 1
-    found = plans(stack)
+    found = stack.plans()
     assert {plan["misplaced"]["finding"] for plan in found.values()} == {"CLUSTER_DELETING"}
     assert {raw["name"] for raw in found["s00-all"]["targets"]} == {"one.example", "two.example", ISSUER}
 
@@ -421,18 +400,15 @@ def test_a_cluster_that_goes_away_is_not_asked_and_nothing_is_known(stack, gone)
 def test_verdicts_from_the_wrong_place_are_unknown(stack, capsys):
     """By schedule and on demand: never pass, never fail, and counted."""
     stack.cloud.cluster["resourcesVpcConfig"] |= {"subnetIds": IDS[1:]}
-    functions = stack.rendered.of("AWS::Lambda::Function")
-    for slot in range(3):
-        arn = "arn:aws:lambda:eu-west-1:123456789012:function:" + functions[f"Probe{slot}"]["FunctionName"]
-        stack.cloud.functions[arn] = lambda body: json.dumps(probe_handler(json.loads(body), Context())).encode()
+    stack.real_probes()
     stack.plan(hook("mine")).run()
     capsys.readouterr()
-    report = probe_handler({"source": "schedule", "plan": plans(stack)["s00-all"]}, Context())
+    report = probe_handler({"source": "schedule", "plan": stack.plans()["s00-all"]}, Context())
     assert {one["verdict"] for one in report["results"]} == {"unknown"}
     assert [one["code"] for one in report["findings"]] == ["STACK_DRIFTED"]
     [run] = [one for one in emf.documents(capsys.readouterr().out) if "TargetsUnknown" in one]
     assert emf.metrics(run)["TargetsUnknown"] == len(report["results"])
-    right = probe_handler({"source": "schedule", "plan": plans(stack)["s01-all"]}, Context())
+    right = probe_handler({"source": "schedule", "plan": stack.plans()["s01-all"]}, Context())
     assert {one["verdict"] for one in right["results"]} == {"fail", "degraded"}, (
         "nothing resolves here; the issuer warns"
     )
@@ -442,12 +418,13 @@ def test_verdicts_from_the_wrong_place_are_unknown(stack, capsys):
 
 
 def test_what_was_discovered_can_be_asked_for_and_nothing_else(stack):
-    functions = stack.rendered.of("AWS::Lambda::Function")
-    for slot in range(3):
-        arn = "arn:aws:lambda:eu-west-1:123456789012:function:" + functions[f"Probe{slot}"]["FunctionName"]
-        stack.cloud.functions[arn] = lambda body: json.dumps(probe_handler(json.loads(body), Context())).encode()
+    stack.real_probes()
     stack.run()
+    before = len(stack.cloud.calls)
     joined = msgspec.convert(stack.run({"targets": ["two.example", "evil.example"]}), Joined)
+    asked = stack.cloud.calls[before:]
+    read = [call.resource.rpartition("/")[2] for call in asked if call.action == "scheduler:GetSchedule"]
+    assert read == ["s00-all"], "one subnet's schedules have it all"
     assert [row.target.name for row in joined.rows] == ["two.example"]
     assert joined.rows[0].target.objects == ("ValidatingWebhookConfiguration/c/two.x",)
     assert [one.name for one in joined.refused] == ["evil.example"]

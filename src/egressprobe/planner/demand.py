@@ -30,8 +30,8 @@ def probe_now(
     """asked: names or targets of the inventory, none for all. Raises InputError where nothing of it is known."""
     started_at, started = datetime.now(UTC), time.monotonic()
     inventory = configured
-    if settings.discover:  # what was found last is in the schedules
-        last = remembered(present(clients.scheduler, settings.group))
+    if settings.discover:  # what was found last is in the schedules, of each subnet the same
+        last = remembered(present(clients.scheduler, settings.group, settings.probes[0].prefix))
         inventory, _ = extended(configured, last.targets, last.bundles)
     entries, refused = chosen(inventory, asked) if asked else (list(inventory.entries.values()), [])
     if not entries:

@@ -28,6 +28,11 @@ class Probe(NamedTuple):
     availability_zone: str
     function: str
 
+    @property
+    def prefix(self) -> str:
+        """How the names of its schedules begin."""
+        return f"s{self.slot:02d}-"
+
 
 class _Wire(Report, frozen=True, rename="camel"):
     """What a probe sends: a report, and why it is empty where nothing was probed."""

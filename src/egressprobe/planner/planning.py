@@ -138,7 +138,7 @@ def _wanted(settings: Settings, pieces: Cut, wrong: Misplaced) -> list[Wanted]:
     inputs = {shard.bits: as_input(shard.plan) for shard in pieces.shards}
     return [
         Wanted(
-            f"s{probe.slot:02d}-{shard.bits}",
+            f"{probe.prefix}{shard.bits}",
             probe.function,
             settings.role,
             as_input(shard.plan | wrong[probe.slot]) if probe.slot in wrong else inputs[shard.bits],

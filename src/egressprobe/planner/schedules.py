@@ -32,10 +32,10 @@ class Change(NamedTuple):
     failed: tuple[str, ...] = ()
 
 
-def present(client: Any, group: str) -> dict[str, dict[str, Any]]:
-    """Every schedule of the group as it is, by name. Raises botocore's ClientError."""
+def present(client: Any, group: str, prefix: str = "") -> dict[str, dict[str, Any]]:
+    """Every schedule of the group whose name begins with `prefix`, as it is. Raises botocore's ClientError."""
     pages = client.get_paginator("list_schedules").paginate(GroupName=group)
-    names = [one["Name"] for page in pages for one in page["Schedules"]]
+    names = [one["Name"] for page in pages for one in page["Schedules"] if one["Name"].startswith(prefix)]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         found = pool.map(lambda name: _get(client, group, name), names)
         return {name: one for name, one in zip(names, found, strict=True) if one is not None}
