@@ -3,7 +3,7 @@
 PYTHON := .venv/bin/python
 SETUP := .venv/.ready
 
-.PHONY: help setup run test conformance check lint types docs docs-check lock-check template build bench bench-discovery \
+.PHONY: help setup run test conformance check lint types docs docs-check lock-check template build bench bench-audit bench-discovery \
   bench-peer coldstart told deploy destroy invoke package price lock clean
 
 # What the targets below are told: make deploy CLUSTER=prod TARGETS=targets.yaml
@@ -49,8 +49,8 @@ lock-check: $(SETUP)
 template: .tools/stack/.ready ## sam validate --lint, cfn-lint and checkov on the template and what becomes of it
 	@scripts/template
 
-# The SAM CLI and checkov pin packages that ours and each other's do not agree with: an environment each.
-.tools/stack/.ready: $(SETUP) requirements/sam.txt requirements/checkov.txt scripts/stack-tools
+# They pin packages that ours and each other's do not agree with: an environment each.
+.tools/stack/.ready: $(SETUP) requirements/sam.txt requirements/checkov.txt requirements/awscli.txt scripts/stack-tools
 	@scripts/stack-tools
 
 build: $(SETUP) ## Build both artifacts to deploy (ARCH=arm64, TARGETS=FILE for the Planner)
@@ -89,6 +89,9 @@ bench: $(SETUP) ## Wall, CPU, memory and honesty of times on loopback, with figu
 coldstart: $(SETUP) build/probe/.ready ## Cold start of the built Probe beside an empty handler, with figures
 	@$(PYTHON) -m bench.coldstart
 
+bench-audit: $(SETUP) ## The audit of 16 subnets x 200 targets x 2 families from a snapshot, with its bound
+	@$(PYTHON) -m bench.audit
+
 bench-discovery: $(SETUP) ## Discovery of 2,000 nodes, 5,000 slices and 500 webhooks: CPU and memory, with bounds
 	@$(PYTHON) -m bench.discovery
 
@@ -100,7 +103,7 @@ lock: ## Renew the locks (needs uv)
 	  -o requirements/dev.txt --custom-compile-command "make lock"
 	@uv pip compile pyproject.toml --python-version 3.13 --universal --generate-hashes -q \
 	  -c requirements/dev.txt -o src/requirements.txt --custom-compile-command "make lock"
-	@for tool in sam checkov; do uv pip compile requirements/$$tool.in --python-version 3.13 --universal --generate-hashes \
+	@for tool in sam checkov awscli; do uv pip compile requirements/$$tool.in --python-version 3.13 --universal --generate-hashes \
 	  -q -o requirements/$$tool.txt --custom-compile-command "make lock"; done
 	@uv pip compile pyproject.toml --extra planner --python-version 3.13 --universal --generate-hashes -q \
 	  -c requirements/dev.txt -o src/requirements-planner.txt --custom-compile-command "make lock"

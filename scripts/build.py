@@ -24,6 +24,8 @@ _EVERYWHERE = (
     "lab",
     "stack",
     "cli.py",
+    "arguments.py",
+    "byname.py",
     "__main__.py",
     "targetsfile.py",
     "py.typed",
@@ -37,10 +39,10 @@ _EVERYWHERE = (
     "recorded.py",
 )
 # The Discover function runs the Probe's artifact by another door.
-LEFT_OUT = {"probe": (*_EVERYWHERE, "planner", "joined.py", "joint.py"), "planner": _EVERYWHERE}
+LEFT_OUT = {"probe": (*_EVERYWHERE, "audit", "planner", "joined.py", "joint.py"), "planner": _EVERYWHERE}
 REQUIREMENTS = {"probe": "requirements.txt", "planner": "requirements-planner.txt"}
 # botocore knows 400 services; the Planner calls these.
-_SERVICES = {"eks", "ec2", "scheduler", "lambda", "sts"}
+_SERVICES = {"cloudtrail", "ec2", "eks", "iam", "lambda", "route53", "route53resolver", "scheduler", "sts"}
 _WHEELS = {"arm64": "aarch64", "x86_64": "x86_64"}
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 

@@ -29,6 +29,8 @@ def _why_not(item: pytest.Item) -> str | None:
         return "network namespaces (scripts/isolated)"
     if item.get_closest_marker("nftables") and not shutil.which("nft"):
         return "nft (Debian: apt-get install nftables)"
+    if item.get_closest_marker("awscli") and not (ROOT / ".tools/stack/awscli/bin/python").exists():
+        return "the AWS CLI (make template sets it up)"
     if item.get_closest_marker("artifact"):
         missing = [p for p in (".tools/aws-lambda-rie", "build/probe/.ready") if not (ROOT / p).exists()]
         return f"the built artifact and the emulator ({', '.join(missing)} missing)" if missing else None
@@ -64,7 +66,11 @@ class Workers(LoadScopeScheduling):  # type: ignore[misc]
 
 @cache
 def _scope(file: str) -> str:
-    return "network" if "pytest.mark.netns" in (ROOT / file).read_text() else file
+    """The virtual VPC makes its namespaces elsewhere, so it does not stand in the others' way."""
+    text = (ROOT / file).read_text()
+    if "tests.virtual" in text:
+        return "virtual"
+    return "network" if "pytest.mark.netns" in text else file
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Workers:

@@ -11,7 +11,8 @@ SRC = Path(__file__).parents[1] / "src" / "egressprobe"
 FLOORS = (
     {"__init__", "failure", "guard", "rfc6724", "der", "tlsrecord", "addresses", "budget", "catalog_entries"}
     | {"kubeversion"},
-    {"model", "x509names", "dnsmessage", "urls", "catalog_reach", "catalog_findings", "catalog_cluster"},
+    {"model", "x509names", "dnsmessage", "urls", "catalog_reach", "catalog_findings", "catalog_cluster"}
+    | {"catalog_vpc", "catalog_platform"},
     {"x509ext", "measured", "catalog_failures"},
     {"x509", "report", "inputs", "lookup", "wire", "trust", "refusal"},
     {
@@ -39,9 +40,10 @@ FLOORS = (
     {"probe"},
     {"oidcprobe", "availability", "run"},
     {"doctor", "discovery"},
+    {"audit"},
     {"handler"},
     {"planner"},
-    {"lab", "stack"},
+    {"lab", "stack", "arguments"},
     {"cli"},
     {"__main__"},
 )

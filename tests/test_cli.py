@@ -194,7 +194,7 @@ def test_explain():
 
 def test_our_own_error_is_exit_1(monkeypatch, capsys):
     """A bug of ours: one line, exit 1, never the exit code of a verdict."""
-    monkeypatch.setattr(cli, "_explain", lambda _: 1 / 0)
+    monkeypatch.setitem(cli._COMMANDS, "explain", lambda _: 1 / 0)
     monkeypatch.delenv("EGRESSPROBE_TRACEBACK", raising=False)
     assert cli.main(["explain"]) == 1
     assert "internal error: ZeroDivisionError" in capsys.readouterr().err

@@ -6,7 +6,7 @@ import shlex
 import pytest
 import yaml
 
-from egressprobe import cli
+from egressprobe import arguments
 from egressprobe.catalog import lookup
 from egressprobe.plan import read_plan
 from tests.conftest import ROOT
@@ -52,7 +52,7 @@ def test_commands_of_the_readme_are_commands():
         elif words[0] == "kubectl":
             assert (ROOT / words[-1]).exists(), line
         else:
-            cli._parser().parse_args(words[1:])
+            arguments.parser().parse_args(words[1:])
     for name in re.findall(r"`make ([a-z-]+)`", README):
         assert re.search(rf"^{name}:", makefile, re.MULTILINE), name
 

@@ -4,6 +4,7 @@ An entry says what a code means, how to confirm it by hand and how to mend it. F
 one call met; findings (upper case) say what is worth a person's time beside the verdict.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -12,24 +13,30 @@ from egressprobe.catalog_cluster import OF_THE_CLUSTER
 from egressprobe.catalog_entries import Entry, FindingEntry
 from egressprobe.catalog_failures import FAILURES
 from egressprobe.catalog_findings import ON_THE_PATH
+from egressprobe.catalog_platform import AROUND_THE_VPC
+from egressprobe.catalog_vpc import ON_THE_WAY
 from egressprobe.report import Finding
 
 DOCS = "docs/findings.md"
 
 FINDINGS: dict[str, FindingEntry] = {
-    entry.code: entry for entry in sorted((*ON_THE_PATH, *OF_THE_CLUSTER), key=lambda entry: entry.code)
+    entry.code: entry
+    for entry in sorted((*ON_THE_PATH, *OF_THE_CLUSTER, *ON_THE_WAY, *AROUND_THE_VPC), key=lambda entry: entry.code)
 }
 
 
-def finding(code: str, summary: str, evidence: dict[str, Any]) -> Finding:
-    """A finding with its catalogue text. Raises KeyError for a code that is not in the catalogue."""
+def finding(code: str, summary: str, evidence: dict[str, Any], commands: Sequence[str] = ()) -> Finding:
+    """A finding with its catalogue text, behind the exact commands that mend it, a line each.
+
+    Raises KeyError for a code that is not in the catalogue.
+    """
     entry = FINDINGS[code]
     return Finding(
         code=code,
         severity=entry.severity,
         summary=summary,
         evidence=evidence,
-        remedy=entry.mend,
+        remedy="\n".join((*commands, entry.mend)),
         docs=f"{DOCS}#{code.lower()}",
     )
 

@@ -12,36 +12,26 @@ import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from egressprobe import __version__
+from egressprobe.arguments import parser
 from egressprobe.inputs import AwsError, InputError, os_words
-from egressprobe.kubeversion import DEFAULT_KUBE_VERSION, HELLOS
 from egressprobe.model import Kind, Plan, Verdict
 from egressprobe.plan import read_plan, target_from_url
 from egressprobe.report import Report
 
 OK, OUR_ERROR, BAD_INPUT, FAILED, NOT_SURE = 0, 1, 2, 3, 4
 _EXIT = {Verdict.PASS: OK, Verdict.FAIL: FAILED, Verdict.DEGRADED: NOT_SURE, Verdict.UNKNOWN: NOT_SURE}
-_FORMATS = ("table", "json", "yaml", "jsonl")
-DEFAULT_TIMEOUT = 60.0  # the longest a person waits for a table; the slowest target alone takes about 35 s
 _MAX_TIMEOUT = 900.0
 _DESCRIPTORS = 16384
 _PROGRESS_AFTER, _PROGRESS_EVERY = 1.0, 0.2
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """One line instead of a page of usage."""
-        raise InputError("", f"{message} (see {self.prog} --help)")
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; nothing but `--help` and `--version` exits by itself."""
     try:
-        options = _parser().parse_args(argv)
-        command: Callable[[argparse.Namespace], int] = options.command
-        code = command(options)
+        options = parser().parse_args(argv)
+        code = _COMMANDS[options.command](options)
     except InputError as error:
         _say(f"egressprobe: {error}")
         return BAD_INPUT
@@ -61,64 +51,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say(f"egressprobe: internal error: {type(error).__name__}: {error} (EGRESSPROBE_TRACEBACK=1 shows where)")
         return OUR_ERROR
     return code
-
-
-def _parser() -> _Parser:
-    parser = _Parser(prog="egressprobe", description=__import__("egressprobe").__doc__)
-    parser.add_argument("--version", action="version", version=f"egressprobe {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
-
-    run = commands.add_parser("run", help="probe targets from here and say what the API server would meet")
-    run.add_argument("urls", metavar="URL", nargs="*", help="https://webhook/path, tcp://host:port or tls://host:port")
-    run.add_argument("-f", "--file", help="targets file, YAML or JSON; - is standard input")
-    run.add_argument("--kind", choices=("webhook", "oidc"), help="what an https URL is (default: webhook)")
-    run.add_argument("--ca-bundle", metavar="FILE", help="PEM file to trust for the URLs instead of the system roots")
-    run.add_argument("--timeout-seconds", type=int, metavar="N", help="timeoutSeconds of the URLs, 1..30 (default: 10)")
-    run.add_argument(
-        "--resolver", action="append", default=[], metavar="ADDR[:PORT]", help="ask this name server; may be repeated"
-    )
-    run.add_argument(
-        "--timeout", type=float, default=DEFAULT_TIMEOUT, metavar="S", help="seconds for the whole run (default: 60)"
-    )
-    run.add_argument(
-        "--kube-version",
-        metavar="V",
-        help=f"of the API server stood in for, {min(HELLOS)}..{max(HELLOS)} (default: {DEFAULT_KUBE_VERSION})",
-    )
-    run.add_argument("--concurrency", type=int, default=10, metavar="N", help="targets in flight, 1..100 (default: 10)")
-    _format(run)
-    run.set_defaults(command=_run)
-
-    invoke = commands.add_parser("invoke", help="probe now from every subnet of a deployed stack, by its Planner")
-    invoke.add_argument("targets", metavar="TARGET", nargs="*", help="names of the stack's inventory (default: all)")
-    invoke.add_argument("--stack", required=True, metavar="NAME", help="the CloudFormation stack")
-    invoke.add_argument("--region", help="default: AWS_REGION or the profile's")
-    invoke.add_argument("-o", "--output", choices=("table", "json", "yaml"), default="table", help="default: table")
-    invoke.set_defaults(command=_invoke)
-
-    discover = commands.add_parser("discover", help="the targets a cluster really has, as a file that run -f takes")
-    discover.add_argument("--cluster", metavar="NAME", help="ask EKS and the API server, as the AWS profile's identity")
-    discover.add_argument("--region", help="default: AWS_REGION or the profile's")
-    discover.add_argument("--kubeconfig", metavar="FILE", help="ask the API server that a kubeconfig names")
-    discover.add_argument("--context", metavar="NAME", help="of the kubeconfig; default: its current one")
-    discover.add_argument("--from", dest="folder", metavar="DIR", help="recorded lists, PLURAL.json each")
-    discover.add_argument("--timeout", type=float, default=DEFAULT_TIMEOUT, metavar="S", help="seconds (default: 60)")
-    discover.add_argument("-o", "--output", choices=("yaml", "json"), default="yaml", help="default: yaml")
-    discover.set_defaults(command=_discover)
-
-    explain = commands.add_parser("explain", help="what a code means, how to confirm it, how to mend it")
-    explain.add_argument("code", metavar="CODE", nargs="?", help="a failure or finding; without one: list them all")
-    explain.add_argument("-o", "--output", choices=("text", "json"), default="text")
-    explain.set_defaults(command=_explain)
-
-    demo = commands.add_parser("demo", help="the whole thing on a built-in broken network: no AWS, no root")
-    _format(demo)
-    demo.set_defaults(command=_demo)
-    return parser
-
-
-def _format(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-o", "--output", choices=_FORMATS, default="table", help="default: table")
 
 
 # -- run ----------------------------------------------------------------------------------------------------
@@ -188,6 +120,30 @@ def _discover(options: argparse.Namespace) -> int:
     yaml = options.output == "yaml"
     print(to_yaml(asked.found, asked.facts, asked.origin) if yaml else to_json(asked.found, asked.facts))
     return NOT_SURE if asked.found.unread else OK
+
+
+def _audit(options: argparse.Namespace) -> int:
+    from egressprobe.audit.ask import ask
+    from egressprobe.audit.table import to_table
+    from egressprobe.publish import data
+    from egressprobe.publish.render import look
+
+    found = ask(
+        cluster=options.cluster,
+        region=options.region,
+        snapshot=options.snapshot,
+        save=options.save,
+        targets=options.file,
+        skip=options.skip,
+    )
+    match options.output:
+        case "json":
+            print(data.to_json(found))
+        case "yaml":
+            print(data.to_yaml(found))
+        case _:
+            print(to_table(found, **look(sys.stdout)))
+    return _EXIT[found.verdict]
 
 
 def _within(timeout: float) -> None:
@@ -286,6 +242,16 @@ def _demo(options: argparse.Namespace) -> int:
     from egressprobe.lab.demo import demo
 
     return demo(options.output)
+
+
+_COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "run": _run,
+    "invoke": _invoke,
+    "discover": _discover,
+    "audit": _audit,
+    "explain": _explain,
+    "demo": _demo,
+}
 
 
 def _say(text: str) -> None:

@@ -4,6 +4,7 @@ A subnet whose probe did not answer is `unknown` in every row, with the reason i
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -51,6 +52,22 @@ class Refused(msgspec.Struct, frozen=True):
     why: str
 
 
+class Cause(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Why a target fails from these subnets: one thing, and what follows from it.
+
+    code: a finding's or a failure's. differs: what these subnets' ways have and the others' have not, in words.
+    """
+
+    target: str
+    subnets: tuple[str, ...]
+    code: str
+    summary: str
+    remedy: str
+    evidence: dict[str, Any] = {}
+    consequences: tuple[str, ...] = ()
+    differs: tuple[str, ...] = ()
+
+
 class Joined(msgspec.Struct, frozen=True, rename="camel"):
     """The answer to an on-demand call of the Planner; summary counts rows."""
 
@@ -67,6 +84,7 @@ class Joined(msgspec.Struct, frozen=True, rename="camel"):
     refused: tuple[Refused, ...] = ()
     findings: tuple[Finding, ...] = ()
     limits: str = ""
+    causes: tuple[Cause, ...] = ()
 
 
 class Heard(msgspec.Struct, frozen=True):

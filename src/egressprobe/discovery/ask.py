@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from egressprobe.discovered import Discovered
+from egressprobe.discovery.byname import by_name
 from egressprobe.discovery.collect import collect
 from egressprobe.discovery.eks import Cluster, cluster_anchors, described, facts
 from egressprobe.discovery.kubeconfig import api_server
 from egressprobe.discovery.kubernetes import ApiServer, KubernetesSource
 from egressprobe.discovery.nodes import Network
 from egressprobe.discovery.recorded import RecordedSource
-from egressprobe.discovery.surroundings import Surroundings, look_around, networks_of, with_issuers
+from egressprobe.discovery.surroundings import Surroundings, networks_of, with_issuers
 from egressprobe.discovery.token import Credentials, tokens
 from egressprobe.guard import Guard, forbidden
 from egressprobe.inputs import AwsError, InputError
@@ -76,21 +77,7 @@ async def _read(server: ApiServer, networks: list[Network], seconds: float, *, g
 
 
 def _by_cluster(name: str, region: str | None, seconds: float) -> Asked:
-    from boto3.session import Session
-    from botocore.exceptions import BotoCoreError
-
-    try:
-        session = Session(region_name=region)
-    except BotoCoreError as error:
-        raise AwsError(str(error)) from None
-    if session.region_name is None:
-        raise InputError("--region", "is missing, and neither AWS_REGION nor the profile names one")
-    around = look_around(session.client("eks"), session.client("ec2"), name)
-    cluster = around.cluster
-    if around.leaving:
-        raise InputError("--cluster", around.leaving)
-    if cluster is None:
-        raise AwsError("; ".join(one.summary for one in around.findings))
+    session, around, cluster = by_name(name, region)
     found = with_issuers(_of_cluster(session, cluster, around, seconds), around)
     return Asked(found, facts(cluster), f"{name} ({session.region_name}, egress {cluster.mode})")
 

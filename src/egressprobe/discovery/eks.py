@@ -21,7 +21,7 @@ class Cluster(NamedTuple):
     """mode: controlPlaneEgressMode as it is called, `unknown` where EKS does not say; any value is passed on.
 
     authority: the cluster's CA, PEM in base64. groups: the cluster security group first. remote: address blocks of
-    hybrid nodes.
+    hybrid nodes. role: ARN of the cluster's own.
     """
 
     version: str
@@ -37,6 +37,7 @@ class Cluster(NamedTuple):
     groups: tuple[str, ...] = ()
     remote: tuple[str, ...] = ()
     authentication: str = ""
+    role: str = ""
 
 
 class Provider(NamedTuple):
@@ -71,6 +72,7 @@ def described(found: dict[str, Any]) -> Cluster:
         subnets=tuple(sorted(vpc.get("subnetIds") or [])),
         groups=tuple(group for group in groups if group),
         remote=tuple(sorted(block for one in hybrid for block in one.get("cidrs") or [])),
+        role=found.get("roleArn") or "",
         authentication=(found.get("accessConfig") or {}).get("authenticationMode") or "",
     )
 

@@ -9,6 +9,7 @@ from egressprobe.discovery.eks import facts
 from egressprobe.discovery.surroundings import look_at_cluster
 from egressprobe.inputs import InputError
 from egressprobe.joined import join
+from egressprobe.planner.audits import diagnosed
 from egressprobe.planner.drift import misplaced
 from egressprobe.planner.fanout import ask
 from egressprobe.planner.inventory import Entry, Inventory, chosen, extended
@@ -50,7 +51,7 @@ def probe_now(
         refused=refused,
         findings=[*around.findings, *drifted],
     )
-    return joined_response(joined)
+    return joined_response(diagnosed(settings, around.cluster, joined))
 
 
 def _plans(entries: list[Entry], inventory: Inventory, known: dict[str, Any]) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from egressprobe.discovery.eks import Cluster, facts
 from egressprobe.discovery.surroundings import Surroundings, look_around, look_at_cluster
 from egressprobe.handler import series_wanted
 from egressprobe.inputs import InputError
+from egressprobe.planner.audits import look
 from egressprobe.planner.discover import EVERY_LIST, discover
 from egressprobe.planner.drift import Misplaced, misplaced
 from egressprobe.planner.inventory import Inventory, extended
@@ -48,8 +49,13 @@ class _Known(NamedTuple):
     excluded: tuple[str, ...] = ()
 
 
-def make_plan(settings: Settings, configured: Inventory, clients: Clients, now: datetime) -> dict[str, Any]:
-    """Raises PlanError, InputError where there is nothing to plan, and botocore's where schedules cannot be listed."""
+def make_plan(
+    settings: Settings, configured: Inventory, clients: Clients, now: datetime, *, audited: bool = True
+) -> dict[str, Any]:
+    """audited: look at the VPC's configuration as well, once the plan is written.
+
+    Raises PlanError, InputError where there is nothing to plan, and botocore's where schedules cannot be listed.
+    """
     if not settings.discover and not configured.entries:
         raise InputError("targets.json", "is not in this artifact, and discovery is off; deploy with TARGETS=FILE")
     there = present(clients.scheduler, settings.group)
@@ -77,6 +83,7 @@ def make_plan(settings: Settings, configured: Inventory, clients: Clients, now: 
         "unchanged": len(change.unchanged),
         "planAge": age,
         "excluded": list(known.excluded),
+        "audit": look(settings, cluster, known.inventory) if audited and not around.leaving else {},
         "findings": msgspec.to_builtins(found),
     }
 
@@ -89,7 +96,7 @@ def refresh(settings: Settings, configured: Inventory, clients: Clients, now: da
     if last is not None and now - last < _FRESH:
         return {"skipped": True, "planAge": (now - last).total_seconds()}
     _tried = now
-    return make_plan(settings, configured, clients, now)
+    return make_plan(settings, configured, clients, now, audited=False)
 
 
 def _known(

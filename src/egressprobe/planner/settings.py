@@ -13,7 +13,8 @@ _ANSWER_SECONDS = 65
 class Settings(NamedTuple):
     """As the stack says. groups: the control plane's when it was deployed. discover: ARN, empty for no discovery.
 
-    exclude: names of discovered targets that are not to be probed; * and ? as in a shell.
+    exclude: names of discovered targets that are not to be probed; * and ? as in a shell. audit_skip: codes of
+    findings that the audit does not tell of.
     """
 
     cluster_name: str
@@ -24,6 +25,8 @@ class Settings(NamedTuple):
     groups: tuple[str, ...] = ()
     ip_family: str = ""
     exclude: tuple[str, ...] = ()
+    audit_skip: tuple[str, ...] = ()
+    region: str = ""
 
 
 class Clients(NamedTuple):
@@ -51,6 +54,8 @@ def read_settings() -> Settings:
         groups=_listed("EGRESSPROBE_CLUSTER_GROUPS"),
         ip_family=os.environ.get("EGRESSPROBE_IP_FAMILY", ""),
         exclude=_listed("EGRESSPROBE_EXCLUDE"),
+        audit_skip=_listed("EGRESSPROBE_AUDIT_SKIP"),
+        region=os.environ.get("AWS_REGION", ""),
     )
 
 

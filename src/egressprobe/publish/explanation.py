@@ -9,7 +9,8 @@ from egressprobe.catalog_entries import Entry
 
 
 def index() -> str:
-    return "\n".join(f"{entry.code:<24} {entry.summary}" for entry in all_entries())
+    width = max(len(entry.code) for entry in all_entries())
+    return "\n".join(f"{entry.code:<{width}} {entry.summary}" for entry in all_entries())
 
 
 def to_json(entry: Entry) -> str:

@@ -11,6 +11,9 @@ from egressprobe.joined import Joined
 from egressprobe.model import Verdict
 from egressprobe.publish.data import MAX_RESPONSE, REDUCTIONS
 
+# Of those left where nothing else can go.
+_MOST_CAUSES = 200
+
 
 def joined_response(joined: Joined, limit: int = MAX_RESPONSE) -> dict[str, Any]:
     """A joined report below `limit` bytes: details of the reports go first, then whole reports, then cells that pass.
@@ -39,6 +42,7 @@ def _smaller(joined: Joined) -> Iterator[Joined]:
     joined = replace(joined, rows=rows)
     yield joined
     rows = tuple(row for row in rows if row.verdict is not Verdict.PASS)
+    joined = replace(joined, causes=tuple(replace(one, evidence={}) for one in joined.causes[:_MOST_CAUSES]))
     while True:
         yield replace(joined, rows=rows)
         rows = rows[: len(rows) // 2]

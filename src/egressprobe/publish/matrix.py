@@ -5,10 +5,12 @@ has in common. What differs between subnets is what is broken between them.
 import textwrap
 from collections.abc import Iterator
 
-from egressprobe.joined import Cell, Joined, Row
+from egressprobe.joined import Cause, Cell, Joined, Row
 from egressprobe.model import Verdict
 from egressprobe.publish.table import COLOURS, MAX_NAME, ORDER, SHOWN, Style, details, indented, ms
 from egressprobe.report import Result
+
+_BESIDE_A_CAUSE = frozenset({"apiserver", "impact", "nodes", "called by"})
 
 
 def to_matrix(joined: Joined, *, colour: bool = False, width: int | None = None) -> str:
@@ -50,6 +52,10 @@ def _explained(row: Row, joined: Joined) -> Iterator[tuple[str, str]]:
     """Subnets that met the same are told of once; where the report was cut, the code in the cell is all there is."""
     if row.verdict is Verdict.PASS:
         return
+    causes = [one for one in joined.causes if one.target == row.target.name]
+    for cause in causes:
+        yield from _of_cause(cause, len(row.cells))
+    diagnosed = {subnet for cause in causes for subnet in cause.subnets}
     groups: dict[tuple[object, ...], list[str]] = {}
     first: dict[tuple[object, ...], Result] = {}
     for subnet, one in _results(row, joined):
@@ -64,7 +70,21 @@ def _explained(row: Row, joined: Joined) -> Iterator[tuple[str, str]]:
     for key, subnets in groups.items():
         if len(subnets) < len(row.cells):
             yield "in", ", ".join(subnets)
-        yield from details(first[key])
+        # What follows from a cause that is told already is folded under it.
+        folded = diagnosed >= set(subnets)
+        yield from (one for one in details(first[key]) if not folded or one[0] in _BESIDE_A_CAUSE)
+
+
+def _of_cause(cause: Cause, many: int) -> Iterator[tuple[str, str]]:
+    if len(cause.subnets) < many:
+        yield "in", ", ".join(cause.subnets)
+    yield "cause", f"{cause.summary} ({cause.code})"
+    for line in cause.remedy.split("\n"):
+        yield "mend", line
+    for line in cause.differs:
+        yield "differs", line
+    if cause.consequences:
+        yield "so", ", ".join(cause.consequences)
 
 
 def _results(row: Row, joined: Joined) -> Iterator[tuple[str, Result]]:

@@ -12,7 +12,7 @@ from egressprobe.report import Report
 
 
 def render(found: Report | Joined, form: str, stream: IO[str]) -> str:
-    """Colour only in a table on a terminal, never with NO_COLOR. jsonl is for a report, a line a result."""
+    """Jsonl is for a report, a line a result."""
     match form:
         case "json":
             return data.to_json(found)
@@ -20,9 +20,14 @@ def render(found: Report | Joined, form: str, stream: IO[str]) -> str:
             return data.to_yaml(found)
         case "jsonl" if isinstance(found, Report):
             return data.to_jsonl(found)
+    how = look(stream)
+    return to_matrix(found, **how) if isinstance(found, Joined) else to_table(found, **how)
+
+
+def look(stream: IO[str]) -> dict[str, Any]:
+    """Colour only on a terminal, never with NO_COLOR; its width."""
     terminal = stream.isatty()
-    how: dict[str, Any] = {
+    return {
         "colour": terminal and not os.environ.get("NO_COLOR"),
         "width": shutil.get_terminal_size().columns if terminal else None,
     }
-    return to_matrix(found, **how) if isinstance(found, Joined) else to_table(found, **how)

@@ -1,0 +1,311 @@
+"""A VPC as data: everything that the audit asks of it, read once, frozen, as JSON a file that a customer can send.
+
+`None` where a list stands: it could not be read, and `unread` says why. An empty list is a fact.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+SNAPSHOT_SCHEMA = "egressprobe/snapshot/v1"
+
+
+class Noun(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Base of what a snapshot holds."""
+
+
+class Vpc(Noun, frozen=True):
+    """blocks: of both families. dns_*: None where the attribute could not be read."""
+
+    id: str
+    owner: str = ""
+    blocks: tuple[str, ...] = ()
+    dhcp_options: str = ""
+    dns_support: bool | None = None
+    dns_hostnames: bool | None = None
+
+
+class Subnet(Noun, frozen=True):
+    """free: addresses that are left. dns64: the resolver makes up IPv6 addresses of names that have none."""
+
+    id: str
+    zone: str = ""
+    owner: str = ""
+    blocks: tuple[str, ...] = ()
+    free: int | None = None
+    dns64: bool = False
+
+
+type Gate = Literal[
+    "local",
+    "internet",
+    "egress-only",
+    "nat",
+    "transit",
+    "vpn",
+    "peering",
+    "endpoint",
+    "interface",
+    "other",
+]
+
+
+class Route(Noun, frozen=True):
+    """destination: CIDR or prefix list. gate, to: the kind of its target and the target's id."""
+
+    destination: str
+    gate: Gate
+    to: str = ""
+    active: bool = True
+    propagated: bool = False
+
+
+class RouteTable(Noun, frozen=True):
+    """subnets: associated by name; all others have the main table."""
+
+    id: str
+    main: bool = False
+    subnets: tuple[str, ...] = ()
+    routes: tuple[Route, ...] = ()
+
+
+class AclEntry(Noun, frozen=True):
+    """protocol: IANA number, -1 for all. ports: None for all."""
+
+    number: int
+    egress: bool
+    allow: bool
+    protocol: int
+    block: str
+    ports: tuple[int, int] | None = None
+
+
+class Acl(Noun, frozen=True):
+    """A network ACL; entries by direction and number. 32767 is the `*` that ends it."""
+
+    id: str
+    subnets: tuple[str, ...] = ()
+    entries: tuple[AclEntry, ...] = ()
+
+
+class Permission(Noun, frozen=True):
+    """A rule of a security group. protocol, ports: as in AclEntry. groups: of members, by id."""
+
+    protocol: int
+    ports: tuple[int, int] | None = None
+    blocks: tuple[str, ...] = ()
+    prefix_lists: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+
+class Group(Noun, frozen=True):
+    id: str
+    name: str = ""
+    ingress: tuple[Permission, ...] = ()
+    egress: tuple[Permission, ...] = ()
+
+
+class Interface(Noun, frozen=True):
+    """addresses, prefixes: of both families. public: those of its private addresses that have a public one."""
+
+    id: str
+    subnet: str
+    groups: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+    prefixes: tuple[str, ...] = ()
+    public: tuple[str, ...] = ()
+    description: str = ""
+    kind: str = "interface"
+    owner: str = ""
+    checked: bool = True
+    in_use: bool = True
+    instance: str = ""
+
+
+class Nat(Noun, frozen=True):
+    """addresses: private. subnet: empty for a regional one, which has a route table of its own."""
+
+    id: str
+    state: str
+    subnet: str = ""
+    public: bool = True
+    regional: bool = False
+    addresses: tuple[str, ...] = ()
+    elastic: tuple[str, ...] = ()
+    route_table: str = ""
+
+
+class Gateway(Noun, frozen=True):
+    """An internet, egress-only or VPN gateway. attached: to this VPC."""
+
+    id: str
+    kind: Literal["internet", "egress-only", "vpn"]
+    attached: bool = True
+
+
+class Attachment(Noun, frozen=True):
+    """A transit gateway's, in this VPC."""
+
+    id: str
+    gateway: str
+    state: str = "available"
+    subnets: tuple[str, ...] = ()
+    ipv6: bool = True
+
+
+class Peering(Noun, frozen=True):
+    """blocks: of the other VPC."""
+
+    id: str
+    state: str
+    peer: str = ""
+    blocks: tuple[str, ...] = ()
+
+
+class Endpoint(Noun, frozen=True):
+    """A VPC endpoint; kind as EC2 has it: Interface, Gateway, GatewayLoadBalancer, ..."""
+
+    id: str
+    kind: str
+    service: str = ""
+    state: str = "available"
+    subnets: tuple[str, ...] = ()
+    private_dns: bool = False
+
+
+class PrefixList(Noun, frozen=True):
+    id: str
+    name: str = ""
+    blocks: tuple[str, ...] | None = None
+
+
+class Dhcp(Noun, frozen=True):
+    """A DHCP options set. servers: domain-name-servers; changed_at: ISO 8601, of a change in the last hour."""
+
+    id: str
+    servers: tuple[str, ...] = ()
+    domain: str = ""
+    changed_at: str = ""
+
+
+class ResolverRule(Noun, frozen=True):
+    """Of Route 53 Resolver, associated with the VPC. targets: name servers of a FORWARD rule."""
+
+    id: str
+    domain: str
+    kind: str
+    name: str = ""
+    targets: tuple[str, ...] = ()
+
+
+class Zone(Noun, frozen=True):
+    """A private hosted zone associated with the VPC."""
+
+    id: str
+    name: str
+
+
+class DnsFirewallRule(Noun, frozen=True):
+    """domains: None for a list that AWS manages, which nobody may read."""
+
+    group: str
+    name: str
+    action: str
+    priority: int
+    group_priority: int = 0
+    list: str = ""
+    query_type: str = ""
+    domains: tuple[str, ...] | None = None
+
+
+class Exclusion(Noun, frozen=True):
+    """From VPC Block Public Access: of a VPC or a subnet, by id."""
+
+    of: str
+    mode: str
+
+
+class PublicAccess(Noun, frozen=True):
+    """VPC Block Public Access of the region. mode: off, block-bidirectional, block-ingress."""
+
+    mode: str
+    exclusions: tuple[Exclusion, ...] = ()
+
+
+class Encryption(Noun, frozen=True):
+    """VPC encryption controls. excluded: what they let pass, by the API's names."""
+
+    id: str
+    mode: str
+    excluded: tuple[str, ...] = ()
+
+
+class ClusterFacts(Noun, frozen=True):
+    """What EKS says. groups: the cluster security group first. reads_dhcp: whether its role may follow DHCP options."""
+
+    name: str
+    ip_family: str = "ipv4"
+    mode: str = ""
+    subnets: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    remote: tuple[str, ...] = ()
+    issuer: str = ""
+    role: str = ""
+    reads_dhcp: bool | None = None
+
+
+class Unread(Noun, frozen=True):
+    """What could not be read: the part of the snapshot, the IAM action, AWS's words."""
+
+    part: str
+    action: str
+    error: str
+    denied: bool = False
+
+
+class VpcSnapshot(Noun, frozen=True):
+    """Everything at one time. names: addresses of host names, as they were resolved where it was taken."""
+
+    schema_version: str
+    taken_at: str
+    region: str
+    account: str
+    cluster: ClusterFacts
+    vpc: Vpc
+    subnets: tuple[Subnet, ...] = ()
+    route_tables: tuple[RouteTable, ...] | None = None
+    acls: tuple[Acl, ...] | None = None
+    groups: tuple[Group, ...] | None = None
+    interfaces: tuple[Interface, ...] | None = None
+    nats: tuple[Nat, ...] | None = None
+    gateways: tuple[Gateway, ...] | None = None
+    attachments: tuple[Attachment, ...] | None = None
+    peerings: tuple[Peering, ...] | None = None
+    endpoints: tuple[Endpoint, ...] | None = None
+    prefix_lists: tuple[PrefixList, ...] | None = None
+    dhcp: Dhcp | None = None
+    resolver_rules: tuple[ResolverRule, ...] | None = None
+    zones: tuple[Zone, ...] | None = None
+    dns_firewall: tuple[DnsFirewallRule, ...] | None = None
+    public_access: PublicAccess | None = None
+    encryption: tuple[Encryption, ...] | None = None
+    unread: tuple[Unread, ...] = ()
+    names: dict[str, tuple[str, ...]] = {}
+
+
+def to_json(snapshot: VpcSnapshot) -> bytes:
+    """Indented, one line at its end; reading it back gives an equal snapshot."""
+    return msgspec.json.format(msgspec.json.encode(snapshot), indent=1) + b"\n"
+
+
+def from_json(data: bytes) -> VpcSnapshot:
+    """Raises ValueError that names the place."""
+    version: Any = None
+    try:
+        said = msgspec.json.decode(data)
+        version = said.get("schemaVersion") if isinstance(said, dict) else None
+        if version != SNAPSHOT_SCHEMA:
+            raise ValueError(f"schemaVersion is {version!r}, not {SNAPSHOT_SCHEMA}; save one with audit --save")
+        return msgspec.json.decode(data, type=VpcSnapshot)
+    except msgspec.MsgspecError as error:
+        raise ValueError(str(error)) from None
