@@ -48,13 +48,38 @@ _TABLE = (
         "eks:DescribeIdentityProviderConfig",
         _ARN.format("eks", "identityproviderconfig/{0}/oidc/corp/1a2b"),
     ),
-    ("POST", r"/", "ec2:DescribeSubnets", "*"),
+    ("GET", r"/2013-04-01/hostedzonesbyvpc", "route53:ListHostedZonesByVPC", "*"),
     ("GET", r"/schedules", "scheduler:ListSchedules", "*"),
     ("GET", r"/schedules/([^/]+)", "scheduler:GetSchedule", _ARN.format("scheduler", "schedule/{group}/{0}")),
     ("POST", r"/schedules/([^/]+)", "scheduler:CreateSchedule", _ARN.format("scheduler", "schedule/{group}/{0}")),
     ("PUT", r"/schedules/([^/]+)", "scheduler:UpdateSchedule", _ARN.format("scheduler", "schedule/{group}/{0}")),
     ("DELETE", r"/schedules/([^/]+)", "scheduler:DeleteSchedule", _ARN.format("scheduler", "schedule/{group}/{0}")),
     ("POST", r"/2015-03-31/functions/([^/]+)/invocations", "lambda:InvokeFunction", "{0}"),
+)
+_EC2 = '<{0}Response xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">{1}</{0}Response>'
+# What moto lacks, as AWS answers where nothing of the kind is there.
+NOTHING = {
+    "ec2:DescribeVpcBlockPublicAccessOptions": _EC2.format(
+        "DescribeVpcBlockPublicAccessOptions",
+        "<vpcBlockPublicAccessOptions><internetGatewayBlockMode>off</internetGatewayBlockMode></vpcBlockPublicAccessOptions>",
+    ),
+    "ec2:DescribeVpcBlockPublicAccessExclusions": _EC2.format("DescribeVpcBlockPublicAccessExclusions", ""),
+    "ec2:DescribeVpcEncryptionControls": _EC2.format("DescribeVpcEncryptionControls", ""),
+    "route53resolver:ListFirewallRuleGroupAssociations": '{"FirewallRuleGroupAssociations": []}',
+    "route53resolver:ListFirewallRules": '{"FirewallRules": []}',
+    "route53resolver:ListFirewallDomains": '{"Domains": []}',
+    "cloudtrail:LookupEvents": '{"Events": []}',
+    "iam:SimulatePrincipalPolicy": (
+        '<SimulatePrincipalPolicyResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/">'
+        "<SimulatePrincipalPolicyResult><IsTruncated>false</IsTruncated><EvaluationResults><member>"
+        "<EvalActionName>ec2:DescribeVpcs</EvalActionName><EvalDecision>allowed</EvalDecision></member>"
+        "</EvaluationResults></SimulatePrincipalPolicyResult></SimulatePrincipalPolicyResponse>"
+    ),
+}
+BLOCKED = _EC2.format(
+    "DescribeVpcBlockPublicAccessOptions",
+    "<vpcBlockPublicAccessOptions><internetGatewayBlockMode>block-bidirectional</internetGatewayBlockMode>"
+    "</vpcBlockPublicAccessOptions>",
 )
 
 
@@ -69,6 +94,7 @@ class Aws:
         # What moto lacks: fields of DescribeCluster's answer, and the identity providers (name -> issuer).
         self.cluster: dict[str, Any] = {}
         self.providers: dict[str, str] = {}
+        self.answers = dict(NOTHING)
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._lock = threading.Lock()
 
@@ -85,6 +111,16 @@ class Aws:
         refused = self.before(call)
         if refused:
             status, code = refused
+            if call.action.startswith(("ec2:", "iam:", "route53:")):
+                start_response(f"{status} refused", [("Content-Type", "text/xml")])
+                error = f"<Error><Code>{code}</Code><Message>by the test</Message></Error>"
+                ec2 = call.action.startswith("ec2:")
+                whole = (
+                    f"<Response><Errors>{error}</Errors></Response>"
+                    if ec2
+                    else f"<ErrorResponse>{error}</ErrorResponse>"
+                )
+                return [whole.encode()]
             start_response(f"{status} refused", [("x-amzn-ErrorType", code), ("Content-Type", "application/json")])
             return [json.dumps({"__type": code, "Message": f"{code} by the test"}).encode()]
         if call.action == "lambda:InvokeFunction":
@@ -92,6 +128,9 @@ class Aws:
         if "IdentityProviderConfig" in call.action:
             answer = self._providers(call, parse_qs(environ.get("QUERY_STRING", "")), body)
             return _json(start_response, answer)
+        if call.action in self.answers:
+            start_response("200 OK", [("Content-Type", "text/xml")])
+            return [self.answers[call.action].encode()]
         import io
 
         environ["wsgi.input"] = io.BytesIO(body)
@@ -144,6 +183,8 @@ def _json(start_response: Any, answer: dict[str, Any]) -> list[bytes]:
 def _call(environ: dict[str, Any], body: bytes) -> Call | None:
     query = parse_qs(environ.get("QUERY_STRING", ""))
     path = unquote(environ["PATH_INFO"])
+    if path == "/" and environ["REQUEST_METHOD"] == "POST":
+        return _of_the_body(environ, body)
     for method, pattern, action, resource in _TABLE:
         match = re.fullmatch(pattern, path)
         if match and method == environ["REQUEST_METHOD"]:
@@ -151,6 +192,18 @@ def _call(environ: dict[str, Any], body: bytes) -> Call | None:
             group = said.get("GroupName") or query.get("groupName", ["default"])[0]
             return Call(action, resource.format(*match.groups(), group=group))
     return None
+
+
+def _of_the_body(environ: dict[str, Any], body: bytes) -> Call:
+    """Services whose requests name the action: EC2 and IAM in the body, the JSON ones in a header."""
+    target = environ.get("HTTP_X_AMZ_TARGET")
+    if target:
+        service = "cloudtrail" if "cloudtrail" in target.lower() else "route53resolver"
+        return Call(f"{service}:{target.rpartition('.')[2]}", "*")
+    said = parse_qs(body.decode())
+    if said["Version"] == ["2010-05-08"]:
+        return Call(f"iam:{said['Action'][0]}", said["PolicySourceArn"][0])
+    return Call(f"ec2:{said['Action'][0]}", "*")
 
 
 def _passed_role(call: Call, body: bytes) -> list[Call]:

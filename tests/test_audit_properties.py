@@ -14,7 +14,6 @@ from tests.snapshots import clean
 
 PORT = st.integers(0, 40)
 SPAN = st.tuples(PORT, PORT).map(sorted).map(tuple)
-PORTS = st.lists(SPAN, max_size=4).map(lambda spans: _union(spans))
 BLOCKS = st.sampled_from(
     ["0.0.0.0/0", "10.0.0.0/8", "10.0.0.0/16", "10.0.1.0/24", "10.0.1.7/32", "10.0.1.0/25", "::/0", "2001:db8::/32"]
 )
@@ -26,6 +25,9 @@ def _union(spans):
     for span in spans:
         found |= Ports((span,))
     return found
+
+
+PORTS = st.lists(SPAN, max_size=4).map(_union)
 
 
 def _members(ports):

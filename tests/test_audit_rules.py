@@ -27,9 +27,7 @@ from egressprobe.audit.table import to_table
 from egressprobe.model import Verdict
 from egressprobe.plan import read_plan
 from tests.snapshots import (
-    A,
     ANY,
-    B,
     CLUSTER_SG,
     CORP,
     POD,
@@ -37,6 +35,8 @@ from tests.snapshots import (
     REGION,
     WEB,
     WEB6,
+    A,
+    B,
     acl,
     clean,
     gone,

@@ -11,7 +11,10 @@ AUDIT_SCHEMA = "egressprobe/audit/v1"
 
 
 class Wanted(Struct, frozen=True):
-    """Something to reach. host: the name that is resolved, empty where addresses are given. assumed: the addresses stand for the internet, because the name was not resolved here."""
+    """Something to reach. host: the name that is resolved, empty where addresses are given.
+
+    assumed: the addresses stand for the internet, because the name was not resolved here.
+    """
 
     name: str
     host: str
