@@ -20,7 +20,7 @@ from egressprobe.lab.servers import HttpServer, Loop, server_context
 from egressprobe.planner.inventory import as_document, read_inventory
 from egressprobe.planner.memory import NOTE
 from tests import emf, iam, network
-from tests.aws import ENVIRONMENT, Call, aws
+from tests.aws import BLOCKED, ENVIRONMENT, NOTHING, Call, aws
 from tests.cloudformation import SUBNETS as SUBNET_IDS
 from tests.cloudformation import rendered
 from tests.kubeapi import CLUSTER_CA, kube_api
@@ -257,6 +257,55 @@ def test_what_the_cluster_has_is_found_planned_and_probed(stack, targets, tmp_pa
             assert stack.covered() == before
             assert answer["planAge"] > 0
             assert "k8s-aws-v1." not in discover.printed() + planner.printed()
+
+
+def _vpc_with_everything():
+    """In moto: options, a prefix list in a route, a Resolver rule; beside a table without a default route."""
+    ec2, resolver = boto3.client("ec2"), boto3.client("route53resolver")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    made = [ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{i}.0/24")["Subnet"]["SubnetId"] for i in (1, 2)]
+    options = ec2.create_dhcp_options(DhcpConfigurations=[{"Key": "domain-name-servers", "Values": ["10.0.1.53"]}])
+    ec2.associate_dhcp_options(DhcpOptionsId=options["DhcpOptions"]["DhcpOptionsId"], VpcId=vpc)
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    listed = ec2.create_managed_prefix_list(
+        PrefixListName="partners", Entries=[{"Cidr": "192.0.2.0/24"}], MaxEntries=2, AddressFamily="IPv4"
+    )["PrefixList"]["PrefixListId"]
+    elastic = ec2.allocate_address(Domain="vpc")["AllocationId"]
+    nat = ec2.create_nat_gateway(SubnetId=made[1], AllocationId=elastic)["NatGateway"]["NatGatewayId"]
+    main = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["RouteTables"][0]["RouteTableId"]
+    ec2.create_route(RouteTableId=main, DestinationPrefixListId=listed, NatGatewayId=nat)
+    table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
+    ec2.associate_route_table(RouteTableId=table, SubnetId=made[1])
+    rule = resolver.create_resolver_rule(CreatorRequestId="1", RuleType="SYSTEM", DomainName="corp.example")
+    resolver.associate_resolver_rule(ResolverRuleId=rule["ResolverRule"]["Id"], VPCId=vpc)
+    group = ec2.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["SecurityGroups"][0]
+    return {"vpcId": vpc, "subnetIds": made[:1], "clusterSecurityGroupId": group["GroupId"]}
+
+
+def test_the_built_planner_audits_the_vpc(stack, targets):
+    """It reads all that the audit wants, some of which moto lacks; what it finds is in its answer and in a metric."""
+    stack.plan(targets[1:])
+    stack.cloud.cluster = {"resourcesVpcConfig": _vpc_with_everything()}
+    ours = {"FirewallRuleGroupId": "rslvr-frg-1", "Priority": 101}
+    rule = {"Name": "no-labs", "Action": "BLOCK", "Priority": 1, "FirewallDomainListId": "rslvr-fdl-1"}
+    stack.cloud.answers |= {
+        "ec2:DescribeVpcBlockPublicAccessOptions": BLOCKED,
+        "route53resolver:ListFirewallRuleGroupAssociations": json.dumps({"FirewallRuleGroupAssociations": [ours]}),
+        "route53resolver:ListFirewallRules": json.dumps({"FirewallRules": [rule]}),
+        "route53resolver:ListFirewallDomains": json.dumps({"Domains": ["*.lab."]}),
+    }
+    with stack.planner() as planner:
+        audit = planner.invoke({"action": "plan"})["audit"]
+        printed = planner.printed()
+    codes = {one["code"] for one in audit["findings"]}
+    assert audit["verdict"] == "fail"
+    assert {"BPA_BLOCKS_EGRESS", "DNS_FIREWALL_BLOCKS", "DHCP_WITHOUT_AMAZON_DNS"} <= codes
+    assert not codes & {"AUDIT_PART_UNREADABLE", "AUDIT_PERMISSION_MISSING"}
+    metric = next(one for one in emf.documents(printed) if "AuditFindings" in one)
+    assert metric["AuditFindings"] == [len(audit["findings"])]
+    stack.cloud.cluster, stack.cloud.answers = {}, dict(NOTHING)
 
 
 def test_every_call_is_allowed_and_nothing_else_is(stack):
