@@ -29,6 +29,7 @@ from tests.snapshots import (
     CLUSTER_SG,
     CORP,
     LOCAL,
+    NAT,
     OUT,
     PEER,
     POD,
@@ -240,6 +241,26 @@ BROKEN = [
         routes(BASE, "rtb-private", Route("93.0.0.0/8", "interface", "eni-box")),
         "web",
         "APPLIANCE_SOURCE_DEST_CHECK",
+    ),
+    Broken(
+        "an appliance whose group lets nobody in",
+        replace(
+            routes(BASE, "rtb-private", Route("93.0.0.0/8", "interface", "eni-box")),
+            interfaces=swap(BASE.interfaces, "eni-box", checked=False),
+        ),
+        "web",
+        "SG_INGRESS_DENIED",
+    ),
+    Broken(
+        "the pods see the NAT's address",
+        routes(BASE, "rtb-private", Route("10.0.3.0/24", "nat", "nat-1")),
+        "pod",
+        "SG_INGRESS_DENIED",
+        whole=group(
+            routes(BASE, "rtb-private", Route("10.0.3.0/24", "nat", "nat-1")),
+            POD_SG,
+            ingress=(Permission(6, (9443, 9443), (f"{NAT}/32",)),),
+        ),
     ),
     Broken(
         "an address that no subnet has",

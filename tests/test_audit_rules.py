@@ -2,25 +2,34 @@
 the audit may not read; and how the answer is put together.
 """
 
+import time
+
 import pytest
+from bench import audit as bench
 from msgspec.structs import replace
 
 from egressprobe.audit.domains import depth, within
 from egressprobe.audit.network import Network
 from egressprobe.audit.origins import origins
 from egressprobe.audit.snapshot import (
+    Acl,
     AclEntry,
     Attachment,
     Dhcp,
     DnsFirewallRule,
     Endpoint,
+    Nat,
     Permission,
     PrefixList,
     PublicAccess,
     ResolverRule,
     Route,
+    RouteTable,
+    Subnet,
     Unread,
     Zone,
+    from_json,
+    to_json,
 )
 from egressprobe.audit.story import audit
 from egressprobe.audit.table import to_table
@@ -30,6 +39,7 @@ from tests.snapshots import (
     ANY,
     CLUSTER_SG,
     CORP,
+    LOCAL,
     POD,
     PUBLIC,
     REGION,
@@ -39,6 +49,7 @@ from tests.snapshots import (
     B,
     acl,
     clean,
+    entries,
     gone,
     group,
     routes,
@@ -337,3 +348,79 @@ def test_domains():
     assert not within("badexample", "example.")
     assert within("anything.at.all", ".")
     assert [depth(text) for text in (".", "example.", "a.example")] == [0, 1, 2]
+
+
+def test_answers_that_leave_by_an_appliance_are_not_called_open():
+    """An appliance on the answer's way only sees a SYN-ACK that it never asked for."""
+    held = replace(
+        BASE,
+        route_tables=(
+            *swap(BASE.route_tables, "rtb-private", subnets=(A, B)),
+            RouteTable(
+                "rtb-pods", subnets=("subnet-pods",), routes=(*LOCAL, Route("10.0.1.0/24", "interface", "eni-box"))
+            ),
+        ),
+    )
+    cells = look(held, POD_TARGET).rows[0].cells
+    assert [cell.state for cell in cells] == ["unknown", "open"]
+    dead = replace(
+        held,
+        route_tables=swap(
+            held.route_tables, "rtb-pods", routes=(*LOCAL, Route("10.0.1.0/24", "interface", "eni-gone", active=False))
+        ),
+    )
+    assert [cell.code for cell in look(dead, POD_TARGET).rows[0].cells] == ["ROUTE_BLACKHOLE", ""]
+
+
+def test_a_reference_to_a_group_is_not_trusted_through_a_middlebox():
+    """Neither as source, where it does not match, nor as destination, where nobody has said."""
+    box = replace(
+        routes(BASE, "rtb-private", Route("10.0.3.0/24", "interface", "eni-box")),
+        interfaces=swap(BASE.interfaces, "eni-box", checked=False, groups=(CLUSTER_SG,)),
+    )
+    by_group = group(box, CLUSTER_SG, egress=(Permission(6, (9443, 9443), groups=("sg-pods",)),))
+    assert look(by_group, POD_TARGET).rows[0].cells[0].state == "unknown"
+    direct = group(BASE, CLUSTER_SG, egress=(Permission(6, (9443, 9443), groups=("sg-pods",)),))
+    assert look(direct, POD_TARGET).rows[0].cells[0].state == "open"
+
+
+def test_a_firewall_is_where_knowledge_ends_and_what_is_behind_it_is_looked_at():
+    """Its subnet must have a way on; and an endpoint that sends back to itself is no way."""
+    base = replace(
+        routes(BASE, "rtb-private", Route("93.0.0.0/8", "endpoint", "vpce-1")),
+        endpoints=(Endpoint("vpce-1", "GatewayLoadBalancer", subnets=("subnet-fw",)),),
+        subnets=(*BASE.subnets, Subnet("subnet-fw", f"{REGION}a", "", ("10.0.7.0/24",))),
+        acls=(*BASE.acls, Acl("acl-subnet-fw", ("subnet-fw",), entries())),
+    )
+    on = RouteTable("rtb-fw", subnets=("subnet-fw",), routes=(*LOCAL, Route("0.0.0.0/0", "nat", "nat-1")))
+    good = replace(cluster(base, ip_family="ipv4"), route_tables=(*base.route_tables, on))
+    assert look(good).rows[0].cells[0].state == "unknown"
+    nowhere = replace(good, route_tables=(*base.route_tables, replace(on, routes=LOCAL)))
+    assert look(nowhere).rows[0].cells[0].code == "ROUTE_NO_EGRESS"
+    closed = acl(good, "subnet-fw", AclEntry(5, False, False, 6, "10.0.1.0/24", (443, 443)))
+    assert look(closed).rows[0].cells[0].code == "NACL_INGRESS_DENIED"
+
+
+def test_two_nats_in_a_row_need_a_port_of_each():
+    """The ports of client and NATs vary independently; each set is told."""
+    nat = Nat("nat-p", "available", "subnet-pods", public=False, addresses=("10.0.3.200",))
+    tables = (
+        *swap(BASE.route_tables, "rtb-private", subnets=(A, B), routes=(*LOCAL, Route("0.0.0.0/0", "nat", "nat-p"))),
+        RouteTable("rtb-pods", subnets=("subnet-pods",), routes=(*LOCAL, Route("0.0.0.0/0", "nat", "nat-1"))),
+    )
+    held = replace(cluster(ip_family="ipv4"), nats=(*BASE.nats, nat), route_tables=tables)
+    narrow = acl(held, "subnet-pods", AclEntry(5, False, False, 6, f"{WEB}/32", (1024, 32767)))
+    way = next(path for path in look(narrow).paths if path.address == WEB)
+    assert (way.state, way.client_ports, way.nat_ports) == ("partial", "", ("32768-65535", "1024-65535"))
+
+
+def test_the_large_audit_is_quick():
+    """16 subnets x 200 targets x 2 families from a file, as a table: 2 s (make bench-audit has the figures)."""
+    data, wanted, best = to_json(bench.snapshot()), bench.targets(), 99.0
+    for _ in range(3):
+        started = time.perf_counter()
+        found = audit(from_json(data), wanted)
+        to_table(found)
+        best = min(best, time.perf_counter() - started)
+    assert len(found.paths) == bench.SUBNETS * bench.TARGETS * 2
+    assert best < bench.BOUND_SECONDS

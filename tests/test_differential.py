@@ -52,6 +52,7 @@ def laboratory():
             servers.close()
 
 
+@pytest.mark.timeout(3600)
 def test_the_audit_agrees_with_real_packets(monkeypatch, record_property, capsys):
     """Zero disagreements over all ways of all VPCs; unknown only where knowledge really ends, and seldom."""
     for key, value in {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}.items():

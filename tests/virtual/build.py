@@ -207,7 +207,7 @@ chain forward {{
         more = [text for text in wanted if any(ipaddress.ip_address(text) in held for held in prefixes)]
         self._actor(one.id, one.subnet, (*one.addresses, *more))
         groups = [self.groups[name] for name in one.groups]
-        forward = "" if one.checked else "accept"
+        forward = "" if one.checked else self._permissions(groups, egress=False)
         resolver = next(ipaddress.ip_network(text)[2] for text in self.snapshot.vpc.blocks if ":" not in text)
         self.actors[one.id].rules(f"""table inet groups {{
 chain input {{ type filter hook input priority 0; policy drop;
