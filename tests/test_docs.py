@@ -30,7 +30,7 @@ def test_links_lead_somewhere(page):
         if target.startswith("https://"):
             continue
         name, _, anchor = target.partition("#")
-        path = page.parent / name
+        path = page.parent / name if name else page
         assert path.exists(), target
         assert not anchor or anchor in _anchors(path), target
 

@@ -184,9 +184,6 @@ def _closing(network: Network, held: list[tuple[Path, Blame]], names: dict[tuple
     mend = dict.fromkeys(line for _, one in held for line in commands(network, one.code, one.evidence))
     some = all(path.state != "closed" for path, _ in held)
     said = plain(blame.said) + (" (so only some calls pass)" if some else "")
-    more = len(reach["targets"]) * len(reach["subnets"]) - 1
-    if more > 0:
-        said += f"; {len(reach['targets'])} targets from {len(reach['subnets'])} subnets"
     return finding(blame.code, said, blame.evidence | reach, tuple(mend)[:_MOST_SHOWN])
 
 

@@ -1,7 +1,7 @@
 """The audit as a table: a line a target, a column a subnet, then what is wrong with the commands that mend it."""
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from egressprobe.audit.answer import Audit, Cell, Row
 from egressprobe.model import Verdict
@@ -20,6 +20,7 @@ _SEVERITIES = ("info", "warning", "error")
 _SEVERITY = {"info": "note", "warning": "WARNING", "error": "ERROR"}
 _PAINT = {"info": "2", "warning": COLOURS[Verdict.DEGRADED], "error": COLOURS[Verdict.FAIL]}
 _MOST_NOTES = 5
+_MOST_NAMED = 5
 
 
 def to_table(audit: Audit, *, colour: bool = False, width: int | None = None) -> str:
@@ -70,12 +71,20 @@ def _cell(cell: Cell) -> str:
 def _told(one: Finding, style: Style, width: int | None) -> Iterator[str]:
     head = f"{_SEVERITY[one.severity]:<8}{one.code}"
     yield style.paint(head[:8], _PAINT[one.severity]) + head[8:]
-    yield from indented(style, "", one.summary, width)
+    yield from indented(style, "cause", one.summary, width)
+    if "subnets" in one.evidence and one.severity != "info":
+        hit = _some(one.evidence["targets"]), _some(one.evidence["subnets"])
+        yield from indented(style, "hits", f"{hit[0]} from {hit[1]}", width)
     *commands, words = one.remedy.split("\n")
     if one.severity == "info":
         return
     yield from (f"    {style.paint('mend'.ljust(9), '2')} {line}" for line in commands)
     yield from indented(style, "" if commands else "mend", words, width)
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _footer(audit: Audit) -> Iterator[str]:
