@@ -224,7 +224,7 @@ def test_specific_beats_static():
     assert chosen(both, "172.31.0.9").route.to == "vgw-1a2b3c4d"
 
 
-LIST = PrefixList("pl-1", "", ("172.31.0.0/24",))
+LIST = PrefixList("pl-1", ("172.31.0.0/24",))
 LISTED = Route("pl-1", "transit", "tgw-1")
 
 
@@ -244,7 +244,7 @@ def test_a_list_beats_propagated():
 )
 def test_two_lists():
     other = Route("pl-2", "internet", "igw-1")
-    found = chosen((LISTED, other), "172.31.0.9", [LIST, PrefixList("pl-2", "", ("172.31.0.0/24",))])
+    found = chosen((LISTED, other), "172.31.0.9", [LIST, PrefixList("pl-2", ("172.31.0.0/24",))])
     assert "at random" in found.unsure
 
 
@@ -276,7 +276,7 @@ def test_blackhole():
 def test_gateway_endpoint():
     held = replace(
         routes(clean(), "rtb-private", Route("pl-s3", "endpoint", "vpce-s3"), gone("0.0.0.0/0")),
-        prefix_lists=(PrefixList("pl-s3", "com.amazonaws.eu-west-1.s3", ("52.218.0.0/17",)),),
+        prefix_lists=(PrefixList("pl-s3", ("52.218.0.0/17",)),),
         endpoints=(Endpoint("vpce-s3", "Gateway"),),
     )
     assert verdict(held, to="52.218.1.1") == OPEN

@@ -89,7 +89,7 @@ LISTED = ("10.0.1.0/24", "2001:db8::/32")
 @settings(max_examples=300)
 @given(ROUTES, SOURCES)
 def test_the_longest_prefix_wins(listed, source):
-    network = Network(replace(clean(), prefix_lists=(PrefixList("pl-1", "", LISTED),)))
+    network = Network(replace(clean(), prefix_lists=(PrefixList("pl-1", LISTED),)))
     found = network.route(RouteTable("rtb-x", routes=listed), address(source)).route
     to = ipaddress.ip_address(source)
     best = None

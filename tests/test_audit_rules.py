@@ -320,7 +320,7 @@ def test_a_prefix_list_in_a_group_that_cannot_be_read():
     listed = (Permission(6, (443, 443), prefix_lists=("pl-1",)), Permission(6, (9443, 9443), ANY))
     held = replace(group(BASE, CLUSTER_SG, egress=listed), prefix_lists=(PrefixList("pl-1"),))
     assert look(held).verdict is Verdict.UNKNOWN
-    known = replace(held, prefix_lists=(PrefixList("pl-1", "", ANY),))
+    known = replace(held, prefix_lists=(PrefixList("pl-1", ANY),))
     assert look(known).verdict is Verdict.PASS
 
 
@@ -340,6 +340,53 @@ def test_knowledge_ends_where_it_ends():
 
 def test_public_access_of_a_vpc_is_by_its_id():
     assert look(replace(BASE, public_access=PublicAccess("block-bidirectional"))).verdict is Verdict.FAIL
+
+
+def test_answers_that_an_internet_gateway_sends_elsewhere_are_not_called_open():
+    """Ingress routing: a firewall that the call did not pass sees its answer."""
+
+    def edge(*held):
+        table = RouteTable("rtb-edge", gateways=("igw-1",), routes=(*LOCAL, *held))
+        return cluster(replace(BASE, route_tables=(*BASE.route_tables, table)), ip_family="ipv4")
+
+    assert look(edge()).rows[0].cells[0].state == "open"
+    firewall_ = Route("10.0.9.0/24", "endpoint", "vpce-1")
+    assert look(edge(firewall_)).rows[0].cells[0].state == "unknown"
+    dead = replace(firewall_, active=False)
+    assert look(edge(dead)).rows[0].cells[0].code == "ROUTE_BLACKHOLE"
+
+
+def test_an_egress_rule_by_group_and_an_address_that_nobody_has():
+    """It may be a member's (a peer's, a pod's that just came): not known. The internet's is nobody's."""
+    by_group = group(BASE, CLUSTER_SG, egress=(Permission(6, (443, 443), groups=("sg-pods",)),))
+    nobody = {"kind": "webhook", "name": "n", "url": "https://10.0.3.77/"}
+    assert look(by_group, nobody).rows[0].cells[0].state == "unknown"
+    peers = {"kind": "webhook", "name": "p", "url": "https://10.99.0.5/"}
+    assert look(by_group, peers).rows[0].cells[0].state == "unknown"
+    assert look(by_group).rows[0].cells[0].code == "SG_EGRESS_DENIED"
+    assert look(cluster(replace(BASE, interfaces=BASE.interfaces[2:]), groups=())).verdict is Verdict.UNKNOWN
+
+
+def test_dns64_makes_up_addresses_that_need_a_way_of_their_own():
+    held = replace(BASE, names={"web.example": (WEB,)}, subnets=swap(BASE.subnets, A, dns64=True))
+    cells = look(held).rows[0].cells
+    assert [cell.state for cell in cells] == ["open", "open"]
+    assert "64:ff9b::93.184.216.34" in {path.address for path in look(held).paths}
+    closed = routes(held, "rtb-private", gone("::/0"))
+    assert [cell.state for cell in look(closed).rows[0].cells] == ["partial", "open"]
+
+
+def test_a_name_that_an_endpoint_answers_for_is_not_guessed():
+    sts = Endpoint("vpce-sts", "Interface", f"com.amazonaws.{REGION}.sts", private_dns=True)
+    hook = {"kind": "webhook", "name": "sts", "url": f"https://sts.{REGION}.amazonaws.com/"}
+    assert look(replace(BASE, endpoints=(sts,)), hook).rows[0].cells[0].state == "unknown"
+    assert look(replace(BASE, endpoints=(replace(sts, private_dns=False),)), hook).rows[0].cells[0].state == "open"
+
+
+def test_targets_that_share_an_address_are_all_named():
+    other = WEB_TARGET | {"name": "other"}
+    broken = look(cluster(routes(BASE, "rtb-private", gone("0.0.0.0/0")), ip_family="ipv4"), WEB_TARGET, other)
+    assert broken.findings[0].evidence["targets"] == ["web", "other"]
 
 
 def test_domains():

@@ -418,6 +418,13 @@ def test_routes(said, made):
     assert table.routes == (made,)
 
 
+def test_a_table_of_a_gateway_is_no_subnets():
+    table = parse.route_table(
+        {"RouteTableId": "rtb-1", "Associations": [{"GatewayId": "igw-1"}, {"SubnetId": "subnet-1"}]}
+    )
+    assert (table.gateways, table.subnets, table.main) == (("igw-1",), ("subnet-1",), False)
+
+
 def test_entries_and_permissions_in_all_their_spellings():
     """-1 is everything, ICMP has no ports, names and numbers of protocols are the same."""
     listed = [
@@ -449,7 +456,7 @@ def test_interfaces_with_everything():
             "SubnetId": "subnet-1",
             "Groups": [{"GroupId": "sg-1"}],
             "PrivateIpAddresses": [
-                {"PrivateIpAddress": "10.0.0.4", "Association": {"PublicIp": "203.0.113.4"}},
+                {"PrivateIpAddress": "10.0.0.4"},
                 {"PrivateIpAddress": "10.0.0.5"},
             ],
             "Ipv6Addresses": [{"Ipv6Address": "2001:db8::4"}],
@@ -458,13 +465,11 @@ def test_interfaces_with_everything():
             "SourceDestCheck": False,
             "InterfaceType": "lambda",
             "Attachment": {"InstanceId": "i-1"},
-            "Status": "in-use",
         }
     )
     assert found.addresses == ("10.0.0.4", "10.0.0.5", "2001:db8::4")
     assert found.prefixes == ("10.0.0.16/28", "2001:db8:1::/80")
-    assert found.public == ("10.0.0.4",)
-    assert (found.checked, found.kind, found.instance, found.in_use) == (False, "lambda", "i-1", True)
+    assert (found.checked, found.kind, found.instance) == (False, "lambda", "i-1")
 
 
 def test_a_regional_nat_gateway():

@@ -1,6 +1,6 @@
 """Names and the domains that hold them."""
 
-from egressprobe.audit.snapshot import VpcSnapshot
+from egressprobe.audit.snapshot import Endpoint, VpcSnapshot
 
 
 def within(name: str, domain: str) -> bool:
@@ -16,5 +16,16 @@ def depth(domain: str) -> int:
 def held_privately(snapshot: VpcSnapshot, name: str) -> bool:
     """Whether the VPC has an answer of its own for the name, which nobody outside can know."""
     bare = name.lower().rstrip(".")
-    rules_ = [rule.domain for rule in snapshot.resolver_rules or () if rule.kind == "FORWARD"]
-    return any(within(bare, domain) for domain in [*rules_, *(zone.name for zone in snapshot.zones or ())])
+    domains = [rule.domain for rule in snapshot.resolver_rules or () if rule.kind == "FORWARD"]
+    domains += [zone.name for zone in snapshot.zones or ()]
+    return any(within(bare, domain) for domain in domains) or any(
+        f".{_service(one)}.{snapshot.region}.amazonaws." in f".{bare}"
+        for one in snapshot.endpoints or ()
+        if one.kind == "Interface" and one.private_dns
+    )
+
+
+def _service(endpoint: Endpoint) -> str:
+    """com.amazonaws.REGION.ecr.api is api.ecr.REGION.amazonaws.com (PrivateLink guide, "Private DNS")."""
+    _, _, name = endpoint.service.partition("amazonaws.")
+    return ".".join(reversed(name.split(".")[1:]))

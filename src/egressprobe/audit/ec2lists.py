@@ -44,7 +44,7 @@ def peerings(ec2: Any, vpc_id: str) -> tuple[Peering, ...]:
 
 def prefix_lists(ec2: Any, named: set[str]) -> tuple[PrefixList, ...]:
     """Those named, with their entries; one that cannot be read has None."""
-    return tuple(PrefixList(name, "", _entries(ec2, name)) for name in sorted(named))
+    return tuple(PrefixList(name, _entries(ec2, name)) for name in sorted(named))
 
 
 def _entries(ec2: Any, name: str) -> tuple[str, ...] | None:

@@ -46,7 +46,21 @@ def _internet(walk: Walk, here: Subnet, route: Route, flow: Flow) -> None:
         walk.close("ROUTE_TO_IGW_WITHOUT_PUBLIC_ADDRESS", route.to, said, **_named(walk, here, route))
     _public_access(walk, here.id, "the NAT gateway's traffic" if flow.nat else "", route.to)
     _encrypted(walk, "InternetGateway", route.to)
+    _inbound(walk, route.to, flow)
     _out(walk, flow, route.to)
+
+
+def _inbound(walk: Walk, gateway: str, flow: Flow) -> None:
+    """The answer's first step, where the gateway has a route table of its own (user guide, gateway-route-tables)."""
+    table = walk.network.edges.get(gateway)
+    route = walk.network.route(table, flow.source).route if table else None
+    if table is None or route is None or route.gate == "local":
+        return
+    held = {"routeTable": table.id, "subnet": "", "destination": route.destination, "target": route.to}
+    if not route.active:
+        said = f"answers die: {table.id} of {gateway} sends {route.destination} to {route.to}, which is gone"
+        walk.close("ROUTE_BLACKHOLE", table.id, said, **held)
+    walk.ends(f"answers come in by {route.to}, where {table.id} of {gateway} sends them")
 
 
 def _egress_only(walk: Walk, here: Subnet, route: Route, flow: Flow) -> None:

@@ -47,6 +47,7 @@ class Network:
         tables = snapshot.route_tables or ()
         self.tables: dict[str, RouteTable] = {name: one for one in tables for name in one.subnets}
         self.tables_by_id: dict[str, RouteTable] = {one.id: one for one in tables}
+        self.edges: dict[str, RouteTable] = {name: one for one in tables for name in one.gateways}
         self.main = next((one for one in tables if one.main), None)
         self.groups: dict[str, Group] = {one.id: one for one in snapshot.groups or ()}
         self.nats: dict[str, Nat] = {one.id: one for one in snapshot.nats or ()}

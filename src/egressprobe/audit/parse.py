@@ -78,7 +78,8 @@ def route_table(said: Said) -> RouteTable:
     return RouteTable(
         id=said["RouteTableId"],
         main=any(one.get("Main") for one in held),
-        subnets=tuple(sorted(one["SubnetId"] for one in held if one.get("SubnetId"))),
+        subnets=tuple(sorted(_of(held, "SubnetId"))),
+        gateways=tuple(sorted(_of(held, "GatewayId"))),
         routes=tuple(map(_route, said.get("Routes") or [])),
     )
 
@@ -165,12 +166,10 @@ def interface(said: Said) -> Interface:
         groups=tuple(_of(said.get("Groups"), "GroupId")),
         addresses=(*_of(four, "PrivateIpAddress"), *_of(said.get("Ipv6Addresses"), "Ipv6Address")),
         prefixes=(*_of(said.get("Ipv4Prefixes"), "Ipv4Prefix"), *_of(said.get("Ipv6Prefixes"), "Ipv6Prefix")),
-        public=tuple(one["PrivateIpAddress"] for one in four if (one.get("Association") or {}).get("PublicIp")),
         description=said.get("Description") or "",
         kind=said.get("InterfaceType") or "interface",
         owner=said.get("OwnerId") or "",
         checked=said.get("SourceDestCheck") is not False,
-        in_use=said.get("Status") == "in-use",
         instance=attached.get("InstanceId") or "",
     )
 

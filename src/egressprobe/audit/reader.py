@@ -36,6 +36,8 @@ _BY_VPC: tuple[tuple[str, str, str, Callable[[Any], Any], str], ...] = (
     ),
     ("endpoints", "describe_vpc_endpoints", "VpcEndpoints", parse.endpoint, "Filters"),
 )
+# Where an answer may hold fewer than 1,000 (EC2 API Reference, MaxResults of each).
+_PAGES = {"describe_route_tables": 100}
 # Read when nothing of the kind exists in the region.
 _ABSENT = {"public_access": ec2lists.NO_PUBLIC_ACCESS_BLOCK, "encryption": ()}
 
@@ -143,7 +145,9 @@ def _reads(clients: Readers, vpc: Vpc, cluster: Cluster, region: str, now: datet
 
 def _parsed(client: Any, operation: str, field: str, made: Callable[[Any], Any], asked: Any) -> tuple[Any, ...]:
     """In the order of ids, so that two snapshots of one VPC are equal."""
-    found = [made(one) for one in every(client, operation, field, **asked)]
+    # Without a page's size EC2 tries to answer all at once, and is throttled first in large accounts.
+    pages = {"PageSize": _PAGES.get(operation, 1000)}
+    found = [made(one) for one in every(client, operation, field, PaginationConfig=pages, **asked)]
     return tuple(sorted(found, key=lambda one: str(one.id)))
 
 

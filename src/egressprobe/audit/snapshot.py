@@ -61,11 +61,12 @@ class Route(Noun, frozen=True):
 
 
 class RouteTable(Noun, frozen=True):
-    """subnets: associated by name; all others have the main table."""
+    """subnets: associated by name; all others have the main table. gateways: whose inbound traffic it routes."""
 
     id: str
     main: bool = False
     subnets: tuple[str, ...] = ()
+    gateways: tuple[str, ...] = ()
     routes: tuple[Route, ...] = ()
 
 
@@ -106,19 +107,17 @@ class Group(Noun, frozen=True):
 
 
 class Interface(Noun, frozen=True):
-    """addresses, prefixes: of both families. public: those of its private addresses that have a public one."""
+    """addresses, prefixes: of both families. checked: it takes only what is for itself."""
 
     id: str
     subnet: str
     groups: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
     prefixes: tuple[str, ...] = ()
-    public: tuple[str, ...] = ()
     description: str = ""
     kind: str = "interface"
     owner: str = ""
     checked: bool = True
-    in_use: bool = True
     instance: str = ""
 
 
@@ -174,8 +173,9 @@ class Endpoint(Noun, frozen=True):
 
 
 class PrefixList(Noun, frozen=True):
+    """blocks: None where its entries cannot be read."""
+
     id: str
-    name: str = ""
     blocks: tuple[str, ...] | None = None
 
 

@@ -36,7 +36,8 @@ def audit(snapshot: VpcSnapshot, targets: Iterable[Target] = (), skip: Iterable[
     wanted = asked or [internet("internet", "", 443, families_of(snapshot))]
     ways = Ways(network)
     rows = [ways.row(one) for one in (*wanted, *remote_networks(snapshot))]
-    rows += [ways.row(_server(one), way) for one in custom_servers(snapshot.dhcp, snapshot) for way in ("udp", "tcp")]
+    for one in custom_servers(snapshot.dhcp, snapshot):
+        rows += [ways.row(_server(one, "udp"), "udp"), ways.row(_server(one, "tcp"), "tcp")]
     found = [
         *told(network, ways.paths, rows),
         *dns_rules.rules(network, (one.host for one in wanted if one.host)),
@@ -59,8 +60,8 @@ def audit(snapshot: VpcSnapshot, targets: Iterable[Target] = (), skip: Iterable[
     )
 
 
-def _server(text: str) -> Wanted:
-    return Wanted("name server", text, _DNS, (text,))
+def _server(text: str, protocol: str) -> Wanted:
+    return Wanted(f"name server {text} ({protocol})", "", _DNS, (text,))
 
 
 def _zone(network: Network, name: str) -> str:
@@ -96,10 +97,18 @@ class Ways:
         return Row(wanted, tuple(self._cell(name, wanted, protocol) for name in self.network.snapshot.cluster.subnets))
 
     def _cell(self, subnet: str, wanted: Wanted, protocol: Literal["tcp", "udp"]) -> Cell:
-        paths = [self.way(subnet, one, wanted.port, protocol) for one in wanted.addresses]
+        paths = [self.way(subnet, one, wanted.port, protocol) for one in self._dialled(subnet, wanted)]
         state = _together([path.state for path in paths])
         wrong = [path.blame or next(iter(path.narrowed), None) for path in paths if path.state != "open"]
         return Cell(subnet, state, next((one.code for one in wrong if one), ""))
+
+    def _dialled(self, subnet: str, wanted: Wanted) -> tuple[str, ...]:
+        """With DNS64 the resolver makes up an IPv6 address of a name that has none (nat-gateway-nat64-dns64)."""
+        held = self.network.subnets.get(subnet)
+        made_up = held is not None and held.dns64 and wanted.host and self.network.snapshot.cluster.ip_family == "ipv6"
+        if not made_up or any(":" in one for one in wanted.addresses):
+            return wanted.addresses
+        return (*wanted.addresses, *(f"64:ff9b::{one}" for one in wanted.addresses))
 
     def way(self, subnet: str, to: str, port: int, protocol: Literal["tcp", "udp"] = "tcp") -> Path:
         key = (subnet, to, port, protocol)
@@ -139,12 +148,19 @@ def _together(states: Sequence[State]) -> State:
     return min(states, key=_WORST.index)
 
 
+# Address and port -> the targets that have it.
+type Names = dict[tuple[str, int], list[str]]
+
+
 # -- findings -------------------------------------------------------------------------------------------------
 
 
 def told(network: Network, paths: Iterable[Path], rows: Iterable[Row]) -> list[Finding]:
     """One finding an element and reason, with all subnets and targets that it stops."""
-    names = {(text, row.target.port): row.target.name for row in rows for text in row.target.addresses}
+    names: Names = {}
+    for row in rows:
+        for text in row.target.addresses:
+            names.setdefault((text, row.target.port), []).append(row.target.name)
     groups: dict[tuple[Any, ...], list[tuple[Path, Blame]]] = {}
     unknown: dict[str, list[Path]] = {}
     for path in paths:
@@ -178,7 +194,7 @@ def _alike(blame: Blame) -> tuple[Any, ...]:
     )
 
 
-def _closing(network: Network, held: list[tuple[Path, Blame]], names: dict[tuple[str, int], str]) -> Finding:
+def _closing(network: Network, held: list[tuple[Path, Blame]], names: Names) -> Finding:
     blame = held[0][1]
     reach = _reach([path for path, _ in held], names)
     mend = dict.fromkeys(line for _, one in held for line in commands(network, one.code, one.evidence))
@@ -187,8 +203,8 @@ def _closing(network: Network, held: list[tuple[Path, Blame]], names: dict[tuple
     return finding(blame.code, said, blame.evidence | reach, tuple(mend)[:_MOST_SHOWN])
 
 
-def _reach(paths: Sequence[Path], names: dict[tuple[str, int], str]) -> dict[str, Any]:
-    targets = dict.fromkeys(names.get((path.address, path.port), path.address) for path in paths)
+def _reach(paths: Sequence[Path], names: Names) -> dict[str, Any]:
+    targets = dict.fromkeys(name for path in paths for name in names.get((path.address, path.port), [path.address]))
     return {
         "subnets": list(dict.fromkeys(path.subnet for path in paths)),
         "targets": list(targets)[:_MOST_SHOWN],

@@ -59,8 +59,7 @@ def _line(cells: tuple[str, ...], widths: list[int]) -> str:
 
 
 def _name(row: Row) -> str:
-    name = f"{row.target.name} {row.target.host}" if row.target.name == "name server" else row.target.name
-    name += " (as any of the internet)" if row.target.assumed and row.target.host else ""
+    name = row.target.name + (" (as any of the internet)" if row.target.assumed and row.target.host else "")
     return name if len(name) <= MAX_NAME else name[: MAX_NAME - 1] + "…"
 
 

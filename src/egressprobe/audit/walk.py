@@ -15,12 +15,12 @@ the client and for each NAT on the way, the ports that still pass.
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
-from egressprobe.audit.blocks import EPHEMERAL, Address, Ports, address, one_port
+from egressprobe.audit.blocks import EPHEMERAL, Address, Ports, address, on_the_internet, one_port
 from egressprobe.audit.filters import TCP, UDP, Remote, acl_passes, groups_pass
 from egressprobe.audit.gates import GATES
 from egressprobe.audit.network import Network
 from egressprobe.audit.path import Blame, Path
-from egressprobe.audit.snapshot import Interface, Route
+from egressprobe.audit.snapshot import Group, Interface, Route
 
 _PROTOCOLS: dict[Literal["tcp", "udp"], int] = {"tcp": TCP, "udp": UDP}
 # Interfaces that take no calls of their own, or of which we do not know who answers.
@@ -184,6 +184,9 @@ class Walk:
         groups = self._groups(origin.groups)
         if groups is None:
             return
+        if not groups:
+            self.ends("the control plane's security groups are not known")
+            return
         target = self.network.interface_of(flow.to)
         members = frozenset(target.groups) if target else None
         direct = members is not None and self._direct(origin.subnet, flow.to)
@@ -194,8 +197,18 @@ class Walk:
         if not passed and not direct and members and self._ask(groups, egress=True, port=flow.port, remote=by_group):
             self.ends("an egress rule names the target's group, and what that means off the direct way is not known")
             return
+        if not passed and members is None and self._by_a_group(groups, flow):
+            self.ends(f"an egress rule names a group, and whether {flow.to} is of it is not known")
+            return
         said = f"no egress rule of {', '.join(origin.groups)} lets port {flow.port} to {flow.to} pass"
         self._judge("SG_EGRESS_DENIED", origin.groups, said, held, passed=passed)
+
+    def _by_a_group(self, groups: list[Group], flow: Flow) -> bool:
+        """Whether some rule would pass it, were it a member; the internet's addresses are nobody's."""
+        named = frozenset(name for one in groups for rule in one.egress for name in rule.groups)
+        return not on_the_internet(flow.to) and bool(
+            self._ask(groups, egress=True, port=flow.port, remote=Remote(flow.to, named))
+        )
 
     def groups_in(self, target: Interface, flow: Flow) -> None:
         if not target.groups:
@@ -211,6 +224,8 @@ class Walk:
         said = (
             f"no ingress rule of {', '.join(target.groups)} ({target.id}) lets port {flow.port} from {flow.source} in"
         )
+        if passed is False and flow.groups == frozenset():  # every interface has a group; the caller's are not known
+            return
         self._judge("SG_INGRESS_DENIED", target.groups, said, held, passed=passed)
 
     def _judge(
@@ -222,7 +237,7 @@ class Walk:
             name = "tcp" if self.protocol == TCP else "udp"
             self.close(code, groups[0] if groups else "", said, **held, protocol=name)
 
-    def _groups(self, names: tuple[str, ...]) -> list[Any] | None:
+    def _groups(self, names: tuple[str, ...]) -> list[Group] | None:
         missing = [name for name in names if name not in self.network.groups]
         self.elements += [name for name in names if name not in self.elements]
         if missing:
@@ -230,7 +245,7 @@ class Walk:
             return None
         return [self.network.groups[name] for name in names]
 
-    def _ask(self, groups: list[Any], *, egress: bool, port: int, remote: Remote) -> bool | None:
+    def _ask(self, groups: list[Group], *, egress: bool, port: int, remote: Remote) -> bool | None:
         return groups_pass(groups, self.network.lists, egress=egress, protocol=self.protocol, port=port, remote=remote)
 
     def _direct(self, subnet: str, to: Address) -> bool:
