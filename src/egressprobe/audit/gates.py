@@ -13,7 +13,7 @@ from egressprobe.audit.blocks import EPHEMERAL, address, behind_nat64, block, on
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from egressprobe.audit.snapshot import Gate, Nat, Route, Subnet
+    from egressprobe.audit.snapshot import Endpoint, Gate, Nat, Peering, Route, Subnet
     from egressprobe.audit.walk import Flow, Walk
 
 
@@ -125,9 +125,7 @@ def _nat(walk: Walk, here: Subnet, route: Route, flow: Flow) -> None:
             return
         walk.close("ROUTE_BLACKHOLE", route.to, f"{route.to} is not in this VPC any more", **_named(walk, here, route))
         return
-    if found.state != "available":
-        said = f"the NAT gateway {found.id} of {here.id} is {found.state}"
-        walk.close("NAT_NOT_AVAILABLE", found.id, said, nat=found.id, state=found.state, **_named(walk, here, route))
+    _ready(walk, here, route, found, "NAT_NOT_AVAILABLE", "NAT gateway")
     inner = behind_nat64(flow.to) or flow.to
     if inner.version == 6:
         said = f"{route.to} translates IPv4, and IPv6 only of 64:ff9b::/96"
@@ -221,9 +219,7 @@ def _peering(walk: Walk, here: Subnet, route: Route, flow: Flow) -> None:
     if found is None:
         walk.ends(f"the peering connection {route.to} cannot be read")
         return
-    if found.state != "active":
-        said = f"the peering connection {found.id} is {found.state}"
-        walk.close("PEERING_NOT_ACTIVE", found.id, said, state=found.state, **_named(walk, here, route))
+    _ready(walk, here, route, found, "PEERING_NOT_ACTIVE", "peering connection")
     if found.blocks and not any(flow.to in block(text) for text in found.blocks):
         said = f"{flow.to} is not of {found.peer}, and peering takes nothing further"
         walk.close("PEERING_NOT_TRANSITIVE", found.id, said, peer=found.peer, **_named(walk, here, route))
@@ -237,9 +233,7 @@ def _endpoint(walk: Walk, here: Subnet, route: Route, flow: Flow) -> None:
     if found is None:
         walk.ends(f"the VPC endpoint {route.to} cannot be read")
         return
-    if found.state != "available":
-        said = f"the VPC endpoint {found.id} is {found.state}"
-        walk.close("ENDPOINT_NOT_AVAILABLE", found.id, said, state=found.state, **_named(walk, here, route))
+    _ready(walk, here, route, found, "ENDPOINT_NOT_AVAILABLE", "VPC endpoint")
     if found.kind == "Gateway":
         return
     walk.ends(f"the firewall or appliance behind {found.id}: its rules")
@@ -266,6 +260,12 @@ def _interface(walk: Walk, here: Subnet, route: Route, flow: Flow) -> None:
         walk.acl_in(found.subnet, flow.source, flow.port, None)
     walk.groups_in(found, flow)
     walk.ends(f"the appliance {route.to}: what it forwards, and where")
+
+
+def _ready(walk: Walk, here: Subnet, route: Route, found: Nat | Peering | Endpoint, code: str, what: str) -> None:
+    if found.state not in ("available", "active"):
+        said = f"{here.id} sends {route.destination} to the {what} {found.id}, which is {found.state}"
+        walk.close(code, found.id, said, state=found.state, **_named(walk, here, route))
 
 
 def _other(walk: Walk, _: Subnet, route: Route, __: Flow) -> None:
