@@ -53,7 +53,7 @@ def laboratory():
 
 
 @pytest.mark.timeout(3600)
-def test_the_audit_agrees_with_real_packets(monkeypatch, record_property, capsys):
+def test_the_audit_agrees_with_real_packets(monkeypatch, capsys):
     """Zero disagreements over all ways of all VPCs; unknown only where knowledge really ends, and seldom."""
     for key, value in {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}.items():
         monkeypatch.setenv(key, value)

@@ -192,6 +192,8 @@ def _differs(held: Sequence[tuple[str, Result, _Why]], well: Sequence[tuple[str,
         other = ways.way(good, to, port)
         mine = [name for name in one.elements if name not in other.elements]
         theirs = [name for name in other.elements if name not in one.elements]
+        if one.state == "closed":  # it ends there, and the other's goes on
+            theirs = theirs[: max(len(mine), 1)]
         if mine or theirs:
             ours, others = ", ".join(mine) or "nothing else", ", ".join(theirs) or "nothing else"
             yield f"{bad} goes by {ours}; {good}, which works, by {others}"

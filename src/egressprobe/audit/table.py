@@ -77,7 +77,8 @@ def _told(one: Finding, style: Style, width: int | None) -> Iterator[str]:
     *commands, words = one.remedy.split("\n")
     if one.severity == "info":
         return
-    yield from (f"    {style.paint('mend'.ljust(9), '2')} {line}" for line in commands)
+    for line in commands:
+        yield from indented(style, "mend", line, width)
     yield from indented(style, "" if commands else "mend", words, width)
 
 

@@ -68,10 +68,10 @@ def _explained(row: Row, joined: Joined) -> Iterator[tuple[str, str]]:
             groups.setdefault(alike, []).append(subnet)
             first.setdefault(alike, one)
     for key, subnets in groups.items():
-        if len(subnets) < len(row.cells):
-            yield "in", ", ".join(subnets)
         # What follows from a cause that is told already is folded under it.
         folded = diagnosed >= set(subnets)
+        if len(subnets) < len(row.cells) and not folded:
+            yield "in", ", ".join(subnets)
         yield from (one for one in details(first[key]) if not folded or one[0] in _BESIDE_A_CAUSE)
 
 
@@ -79,8 +79,8 @@ def _of_cause(cause: Cause, many: int) -> Iterator[tuple[str, str]]:
     if len(cause.subnets) < many:
         yield "in", ", ".join(cause.subnets)
     yield "cause", f"{cause.summary} ({cause.code})"
-    for line in cause.remedy.split("\n"):
-        yield "mend", line
+    for i, line in enumerate(cause.remedy.split("\n")):
+        yield "" if i and not line.startswith("aws ") else "mend", line
     for line in cause.differs:
         yield "differs", line
     if cause.consequences:

@@ -65,9 +65,10 @@ def to_table(report: Report, *, colour: bool = False, width: int | None = None) 
 
 
 def indented(style: Style, label: str, said: str, width: int | None) -> Iterator[str]:
-    """One explanation. What kube-apiserver logs is never folded: it is there to be pasted into a search box."""
+    """One explanation. What kube-apiserver logs and what mends is never folded: both are there to be pasted."""
     folded = [said]
-    if width and label != "apiserver" and len(said) + _INDENT > width:
+    pasted = label == "apiserver" or said.startswith("aws ")
+    if width and not pasted and len(said) + _INDENT > width:
         folded = textwrap.wrap(said, max(width - _INDENT, 40), break_long_words=False, break_on_hyphens=False)
     yield f"    {style.paint(f'{label:<9}', '2')} {folded[0]}"
     yield from (" " * _INDENT + line for line in folded[1:])
