@@ -471,3 +471,37 @@ def test_the_large_audit_is_quick():
         best = min(best, time.perf_counter() - started)
     assert len(found.paths) == bench.SUBNETS * bench.TARGETS * 2
     assert best < bench.BOUND_SECONDS
+
+
+def test_a_route_that_is_dead_is_a_black_hole_whatever_it_led_to():
+    """The longest prefix wins even so, and no shorter route is tried."""
+    corp = {"kind": "webhook", "name": "corp", "url": f"https://{CORP}/"}
+    dead = routes(BASE, "rtb-private", Route("172.16.0.0/12", "transit", "tgw-1", active=False))
+    assert look(dead, corp).rows[0].cells[0].code == "ROUTE_BLACKHOLE"
+
+
+def test_an_egress_rule_by_group_is_not_trusted_through_a_nat():
+    through = group(
+        routes(BASE, "rtb-private", Route("10.0.3.0/24", "nat", "nat-1")),
+        "sg-pods",
+        ingress=(Permission(6, (9443, 9443), ("10.0.9.200/32",)),),
+    )
+    assert look(through, POD_TARGET).rows[0].cells[0].state == "open"
+    by_group = group(through, CLUSTER_SG, egress=(Permission(6, (9443, 9443), groups=("sg-pods",)),))
+    assert look(by_group, POD_TARGET).rows[0].cells[0].state == "unknown"
+
+
+def test_nobody_knows_who_answers_at_a_nat_gateways_address():
+    nat = {"kind": "webhook", "name": "nat", "url": "https://10.0.9.200/"}
+    assert look(BASE, nat).rows[0].cells[0].state == "unknown"
+    balanced = replace(BASE, interfaces=swap(BASE.interfaces, "eni-nat", kind="network_load_balancer"))
+    assert look(balanced, nat).rows[0].cells[0].state == "open", "a load balancer without groups takes everything"
+
+
+@pytest.mark.parametrize(
+    ("where", "egress", "block"), [("subnet-pods", True, "10.0.1.0/24"), (A, False, "10.0.3.0/24")]
+)
+def test_answers_meet_the_acls_of_both_subnets(where, egress, block):
+    closed = acl(BASE, where, AclEntry(5, egress, False, 6, block, (1024, 65535)))
+    assert look(closed, POD_TARGET).rows[0].cells[0].code == "NACL_EPHEMERAL_DENIED"
+    assert look(closed, POD_TARGET).rows[0].cells[1].state == "open"

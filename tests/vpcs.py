@@ -287,6 +287,8 @@ class _Maker:
                     self._route(table, "DestinationCidrBlock", block)
             if self.likely(0.25):
                 self._route(table, "DestinationPrefixListId", self.list)
+            if self.likely(0.12):  # a middlebox in front of one of the VPC's own subnets
+                self._route(table, "DestinationCidrBlock", rng.choice(self.blocks4))
 
     def _default(self, table: str) -> None:
         nat = {"NatGatewayId": self.rng.choice(self.nats)}
@@ -321,10 +323,14 @@ class _Maker:
 
     def _entries(self, acl: str, egress: bool) -> None:
         rng = self.rng
-        numbers = rng.sample(range(1, 300), 7)
+        numbers = rng.sample(range(3, 300), 7)
         if self.likely(0.85):  # mostly open below the odd rules
             self._entry(acl, 400, egress, allow=True, block="0.0.0.0/0", span=self._wide())
             self._entry(acl, 401, egress, allow=True, block="::/0", span=self._wide())
+        if self.likely(0.3):  # a part of the ports that answers come back to
+            part = rng.choice(((32768, 60999), (1024, 9999), (50000, 65535), (1025, 1025)))
+            self._entry(acl, 1, egress, allow=False, block="0.0.0.0/0", span=part)
+            self._entry(acl, 2, egress, allow=False, block="::/0", span=part)
         for number in numbers[: rng.randint(0, 3)]:
             block = self._block4() if self.likely(0.6) else self._block6()
             self._entry(acl, number, egress, allow=self.likely(0.5), block=block, span=self._narrow())
