@@ -94,6 +94,9 @@ def look(laboratory, snapshot, target):
     return joined, found, causes(joined, snapshot)
 
 
+_WHOLE = {}
+
+
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Here an answer takes less than a millisecond."""
@@ -123,7 +126,10 @@ def test_a_broken_vpc(case, laboratory):
 def test_its_whole_sibling(case, laboratory):
     """With that one place whole the target passes from everywhere and nobody finds anything."""
     whole = case.whole if case.whole is not None else BASE
-    joined, found, why = look(laboratory, whole, case.target)
+    key = (id(whole), case.target)  # many have the same
+    if key not in _WHOLE:
+        _WHOLE[key] = look(laboratory, whole, case.target)
+    joined, found, why = _WHOLE[key]
     assert [cell.verdict for cell in joined.rows[0].cells] == [Verdict.PASS, Verdict.PASS]
     assert why == ()
     assert {one.code for one in found.findings} - {"DHCP_WITHOUT_AMAZON_DNS", "PATH_UNKNOWN"} == set()

@@ -18,6 +18,7 @@ from egressprobe.audit.snapshot import (
     Dhcp,
     DnsFirewallRule,
     Endpoint,
+    Exclusion,
     Nat,
     Permission,
     PrefixList,
@@ -36,6 +37,7 @@ from egressprobe.audit.table import to_table
 from egressprobe.model import Verdict
 from egressprobe.plan import read_plan
 from tests.snapshots import (
+    ALL,
     ANY,
     CLUSTER_SG,
     CORP,
@@ -444,6 +446,8 @@ def test_a_firewall_is_where_knowledge_ends_and_what_is_behind_it_is_looked_at()
     assert look(good).rows[0].cells[0].state == "unknown"
     nowhere = replace(good, route_tables=(*base.route_tables, replace(on, routes=LOCAL)))
     assert look(nowhere).rows[0].cells[0].code == "ROUTE_NO_EGRESS"
+    back = acl(good, "subnet-fw", AclEntry(5, False, False, 6, f"{WEB}/32", (1024, 65535)))
+    assert look(back).rows[0].cells[0].state == "unknown", "by which way answers come is the other side's to say"
     closed = acl(good, "subnet-fw", AclEntry(5, False, False, 6, "10.0.1.0/24", (443, 443)))
     assert look(closed).rows[0].cells[0].code == "NACL_INGRESS_DENIED"
 
@@ -505,3 +509,58 @@ def test_answers_meet_the_acls_of_both_subnets(where, egress, block):
     closed = acl(BASE, where, AclEntry(5, egress, False, 6, block, (1024, 65535)))
     assert look(closed, POD_TARGET).rows[0].cells[0].code == "NACL_EPHEMERAL_DENIED"
     assert look(closed, POD_TARGET).rows[0].cells[1].state == "open"
+
+
+def test_a_private_ipv6_source_gets_nothing_from_an_internet_gateway():
+    """User guide, VPC IPv6 addressing: private IPv6 addresses are not advertised."""
+    ula = replace(
+        routes(BASE, "rtb-private", Route("::/0", "internet", "igw-1")),
+        interfaces=(replace(BASE.interfaces[0], addresses=("10.0.1.20", "fd12::20")), *BASE.interfaces[1:]),
+    )
+    assert [cell.code for cell in look(ula).rows[0].cells] == ["ROUTE_TO_IGW_WITHOUT_PUBLIC_ADDRESS", ""]
+
+
+def test_an_exclusion_of_another_subnet_excludes_nothing():
+    """Of the NAT gateway's subnet or the VPC it must be; the control plane's own does not help."""
+    for of, state in ((A, "closed"), (PUBLIC, "open")):
+        held = PublicAccess("block-bidirectional", (Exclusion(of, "allow-egress"),))
+        found = look(cluster(replace(BASE, public_access=held), ip_family="ipv4"))
+        assert found.rows[0].cells[0].state == state
+
+
+def test_a_nat_gateway_among_its_own_clients():
+    """It would send to itself, and so would its neighbours' packets go round."""
+    own = replace(BASE, nats=swap(BASE.nats, "nat-1", subnet=A, addresses=("10.0.1.200",)))
+    found = look(cluster(own, ip_family="ipv4"))
+    assert [cell.code for cell in found.rows[0].cells] == ["NAT_SUBNET_NO_INTERNET_ROUTE"] * 2
+
+
+def test_behind_a_nat_no_group_is_the_callers():
+    through = routes(BASE, "rtb-private", Route("10.0.3.0/24", "nat", "nat-1"))
+    assert look(through, POD_TARGET).rows[0].cells[0].code == "SG_INGRESS_DENIED"
+
+
+def test_of_several_attachments_nobody_says_which_one_answers_take():
+    """One in the zone: its ACL closes the way back. Two: it may be the other one."""
+    corp = {"kind": "webhook", "name": "corp", "url": f"https://{CORP}/"}
+
+    def cell(*subnets):
+        held = replace(BASE, attachments=(Attachment("tgw-attach-1", "tgw-1", subnets=subnets),))
+        denied = AclEntry(5, True, False, 6, "10.0.1.0/24", (1024, 65535))
+        return look(acl(held, "subnet-pods", denied), corp).rows[0].cells[0]
+
+    assert cell("subnet-pods").code == "NACL_EPHEMERAL_DENIED"
+    assert cell("subnet-pods", B).state == "unknown"
+
+
+def test_the_acl_in_front_of_an_appliance():
+    box = replace(
+        group(routes(BASE, "rtb-private", Route("93.0.0.0/8", "interface", "eni-box")), "sg-pods", ingress=(ALL,)),
+        interfaces=swap(BASE.interfaces, "eni-box", checked=False),
+    )
+    box = cluster(box, ip_family="ipv4")
+    assert look(box).rows[0].cells[0].state == "unknown"
+    closed = acl(box, "subnet-pods", AclEntry(5, False, False, 6, "10.0.1.0/24", (443, 443)))
+    assert look(closed).rows[0].cells[0].code == "NACL_INGRESS_DENIED"
+    gone_box = routes(box, "rtb-private", Route("93.0.0.0/8", "interface", "eni-nobody"))
+    assert look(gone_box).rows[0].cells[0].state == "unknown"

@@ -100,11 +100,12 @@ def test_what_may_not_be_read_is_none_and_the_rest_is_there(session, operation):
         DhcpConfigurations=[{"Key": "domain-name-servers", "Values": ["AmazonProvidedDNS"]}]
     )["DhcpOptions"]["DhcpOptionsId"]
     session.client("ec2").associate_dhcp_options(DhcpOptionsId=options, VpcId=vpc)
-    whole = read_snapshot(readers(session), cluster_of(vpc), region=REGION)
+    clients = readers(session)
+    whole = read_snapshot(clients, cluster_of(vpc), region=REGION)
     denied = {"Error": {"Code": "UnauthorizedOperation", "Message": "You are not authorized"}}
     answer = type("Answer", (), {"status_code": 403})()
-    session.events.register(f"before-call.ec2.{operation}", lambda **_: (answer, denied))
-    found = read_snapshot(readers(session), cluster_of(vpc), region=REGION)
+    clients.ec2.meta.events.register(f"before-call.ec2.{operation}", lambda **_: (answer, denied))
+    found = read_snapshot(clients, cluster_of(vpc), region=REGION)
     part = PARTS[operation]
     assert getattr(found, part) == (() if part == "subnets" else None)
     told = [one for one in found.unread if one.denied]
