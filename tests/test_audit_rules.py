@@ -292,6 +292,15 @@ def test_an_address_of_two_that_is_closed_is_partly():
     assert found.verdict is Verdict.FAIL
 
 
+def test_closed_and_unknown_together_are_unknown():
+    """Nobody knows that any call passes."""
+    held = replace(BASE, names={"web.example": (CORP, "198.51.100.7")})
+    found = look(cluster(routes(held, "rtb-private", gone("0.0.0.0/0")), ip_family="ipv4"))
+    assert {path.state for path in found.paths if path.address != POD} == {"closed", "unknown"}
+    assert found.rows[0].cells[0].state == "unknown"
+    assert found.verdict is Verdict.FAIL
+
+
 def test_a_name_that_did_not_resolve_is_taken_for_the_internet_and_said_so():
     found = look(replace(BASE, names={}))
     assert found.rows[0].target.assumed
@@ -564,3 +573,10 @@ def test_the_acl_in_front_of_an_appliance():
     assert look(closed).rows[0].cells[0].code == "NACL_INGRESS_DENIED"
     gone_box = routes(box, "rtb-private", Route("93.0.0.0/8", "interface", "eni-nobody"))
     assert look(gone_box).rows[0].cells[0].state == "unknown"
+
+
+def test_an_attachment_without_ipv6_takes_none():
+    held = routes(BASE, "rtb-private", Route("::/0", "transit", "tgw-1"))
+    assert look(held).rows[0].cells[0].state == "unknown"
+    four = replace(held, attachments=swap(held.attachments, "tgw-attach-1", ipv6=False))
+    assert look(four).rows[0].cells[0].code == "IPV6_ROUTE_MISSING"

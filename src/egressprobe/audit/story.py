@@ -140,11 +140,12 @@ _WORST: tuple[State, ...] = ("closed", "unknown", "partial", "open")
 
 
 def _together(states: Sequence[State]) -> State:
-    """Of several addresses: some closed and some not is partial, since calls pick among them."""
-    if not states:
+    """Of several addresses: some closed and some open is partial, since calls pick among them."""
+    found = set(states)
+    if not found or found == {"closed", "unknown"}:
         return "unknown"
-    if "closed" in states:
-        return "closed" if set(states) == {"closed"} else "partial"
+    if "closed" in found and len(found) > 1:
+        return "partial"
     return min(states, key=_WORST.index)
 
 
