@@ -209,5 +209,5 @@ def test_names_that_are_known_or_private_are_not_asked_for(monkeypatch):
     asked = []
     monkeypatch.setattr("egressprobe.audit.resolved.resolve", lambda hosts: asked.extend(hosts) or {})
     held = replace(clean(), names={"a.example": (WEB,)}, zones=(Zone("Z1", "corp.example."),))
-    with_names(held, ["a.example", "x.corp.example", "b.example"])
+    with_names(held, ["a.example", "x.corp.example", "b.example", "192.0.2.1", "2001:db8::1"])
     assert asked == ["b.example"]

@@ -254,7 +254,7 @@ def test_where_the_address_decides_it_is_said():
 
 def test_of_two_interfaces_the_worse_one_counts():
     second = replace(BASE.interfaces[0], id="eni-a2", addresses=("10.0.1.200",))
-    both = replace(BASE, interfaces=(second, *BASE.interfaces))
+    both = replace(BASE, interfaces=(*BASE.interfaces, second))
     half = acl(both, PUBLIC, AclEntry(5, False, False, 6, "10.0.1.128/25", (443, 443)))
     way = next(path for path in look(half).paths if path.subnet == A and path.address == WEB)
     assert (way.state, way.blame.code) == ("closed", "NACL_INGRESS_DENIED")

@@ -12,6 +12,7 @@ from contextlib import suppress
 
 from msgspec.structs import replace
 
+from egressprobe.addresses import is_address
 from egressprobe.audit.domains import held_privately
 from egressprobe.audit.snapshot import VpcSnapshot
 
@@ -52,5 +53,7 @@ def _addresses(host: str) -> tuple[str, ...]:
 
 def with_names(snapshot: VpcSnapshot, hosts: Iterable[str]) -> VpcSnapshot:
     """The snapshot with the names it lacks."""
-    missing = [one for one in hosts if one not in snapshot.names and not held_privately(snapshot, one)]
+    missing = [
+        one for one in hosts if not is_address(one) and one not in snapshot.names and not held_privately(snapshot, one)
+    ]
     return replace(snapshot, names=snapshot.names | resolve(missing)) if missing else snapshot
