@@ -14,14 +14,18 @@ from egressprobe.discovery.eks import Cluster, issuer_targets
 from egressprobe.inputs import InputError, os_words
 from egressprobe.model import TARGETS_SCHEMA, Target
 from egressprobe.plan import read_plan
+from egressprobe.report import Finding
 from egressprobe.targetsfile import read_file
 
 _MAX_SNAPSHOT = 64 * 1024 * 1024
 
 
 class _Taken(NamedTuple):
+    """beside: what reading the cluster itself found."""
+
     snapshot: VpcSnapshot
     targets: tuple[Target, ...]
+    beside: tuple[Finding, ...] = ()
 
 
 def ask(
@@ -48,7 +52,7 @@ def ask(
     if save is not None:
         _save(save, whole)
     try:
-        return audit(whole, taken.targets, codes)
+        return audit(whole, taken.targets, codes, taken.beside)
     except ValueError as error:
         raise InputError(snapshot or "the VPC", str(error)) from None
 
@@ -89,7 +93,8 @@ def _of_cluster(name: str, region: str | None, given: tuple[Target, ...]) -> _Ta
     """Without targets: the issuers that EKS names."""
     session, around, found = by_name(name, region)
     taken = read_snapshot(readers(session), found, region=session.region_name)
-    return _Taken(taken, given or _issuers(found, around.providers or []))
+    targets = given or _issuers(found, around.providers or [])
+    return _Taken(taken, targets, tuple(one for one in around.findings if one.code != "NETWORKS_UNREADABLE"))
 
 
 def _issuers(cluster: Cluster, providers: list[Any]) -> tuple[Target, ...]:

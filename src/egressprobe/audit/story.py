@@ -26,8 +26,15 @@ _LIMITS = (
 )
 
 
-def audit(snapshot: VpcSnapshot, targets: Iterable[Target] = (), skip: Iterable[str] = ()) -> Audit:
+def audit(
+    snapshot: VpcSnapshot,
+    targets: Iterable[Target] = (),
+    skip: Iterable[str] = (),
+    beside: Iterable[Finding] = (),
+) -> Audit:
     """targets: none for the way to the internet. skip: codes that are not to be told of, nor to count.
+
+    beside: what was found before.
 
     Raises ValueError for a snapshot with a block that is none.
     """
@@ -39,6 +46,7 @@ def audit(snapshot: VpcSnapshot, targets: Iterable[Target] = (), skip: Iterable[
     for one in custom_servers(snapshot.dhcp, snapshot):
         rows += [ways.row(_server(one, "udp"), "udp"), ways.row(_server(one, "tcp"), "tcp")]
     found = [
+        *beside,
         *told(network, ways.paths, rows),
         *dns_rules.rules(network, (one.host for one in wanted if one.host)),
         *cluster_rules.rules(network),
