@@ -149,15 +149,29 @@ def test_every_remedy_is_printed_by_some_broken_vpc():
         assert not re.search(r"(--\S+-ids?) (--|$)", line)
 
 
-def test_a_command_mends():
-    """The finding goes when what its command says is done: the ACL rule stands before the one that denies."""
-    broken = acl(BASE, A, AclEntry(90, True, False, 6, "0.0.0.0/0", (443, 443)))
-    one = next(one for one in audit(broken, PLAN.targets).findings if one.code == "NACL_EGRESS_DENIED")
-    number = int(re.search(r"--rule-number (\d+)", one.remedy)[1])
-    mended = acl(
-        BASE,
-        A,
-        AclEntry(90, True, False, 6, "0.0.0.0/0", (443, 443)),
-        AclEntry(number, True, True, 6, "0.0.0.0/0", (443, 443)),
+def test_a_private_address_is_not_sent_to_a_nat_gateway():
+    """No default route and no route of its own: it goes to the transit gateway if that is all there is, else a person
+    must say where.
+    """
+    raw = {"kind": "webhook", "name": "corp", "url": "https://172.16.5.5/"}
+    wanted = read_plan({"targets": [raw]}).targets
+    bare = routes(BASE, "rtb-private", gone("0.0.0.0/0"), gone("172.16.0.0/12"))
+    [one] = [one for one in audit(bare, wanted).findings if one.code == "ROUTE_NO_EGRESS"]
+    assert one.remedy.startswith(
+        "aws ec2 create-route --route-table-id rtb-private --destination-cidr-block 172.16.5.5/32 --transit-gateway-id"
     )
+    [one] = [one for one in audit(replace(bare, attachments=()), wanted).findings if one.code == "ROUTE_NO_EGRESS"]
+    assert "aws " not in one.remedy
+
+
+def test_a_command_mends():
+    """The finding goes when what its command says is done: a free number before the rule that denies."""
+    deny = AclEntry(90, True, False, 6, "0.0.0.0/0", (443, 443))
+    taken = AclEntry(89, True, True, 6, "10.9.0.0/16", (443, 443))
+    one = next(
+        one for one in audit(acl(BASE, A, deny, taken), PLAN.targets).findings if one.code == "NACL_EGRESS_DENIED"
+    )
+    number = int(re.search(r"--rule-number (\d+)", one.remedy)[1])
+    assert number == 88
+    mended = acl(BASE, A, deny, taken, AclEntry(number, True, True, 6, "0.0.0.0/0", (443, 443)))
     assert not [one for one in audit(mended, PLAN.targets).findings if one.code == "NACL_EGRESS_DENIED"]

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from egressprobe.audit.cause import causes
-from egressprobe.audit.snapshot import AclEntry, DnsFirewallRule, Endpoint
+from egressprobe.audit.snapshot import AclEntry, DnsFirewallRule, Endpoint, Route
 from egressprobe.failure import Code, Failure, Phase
 from egressprobe.handler import handler as probe_handler
 from egressprobe.joined import Heard, Joined, join
@@ -214,6 +214,34 @@ def test_names_that_do_not_resolve():
     assert why(replace(clean(), dns_firewall=(other,)), a=one, b=one)[0].code == "dns_nxdomain"
     eks = Endpoint("vpce-eks", "Interface", f"com.amazonaws.{REGION}.eks", private_dns=True)
     assert why(replace(clean(), endpoints=(eks,)), a=one, b=one)[0].code == "dns_nxdomain"
+
+
+def test_a_rule_explains_the_name_that_it_blocks_and_no_other():
+    """Two names that do not resolve, and one rule."""
+    both = [result(Code.DNS_NXDOMAIN, name=name, phase=Phase.RESOLVE) for name in ("web", "other")]
+    report = Report(
+        REPORT_SCHEMA, "1", "", 1.0, Vantage("prod", A, "", (), "", ""), Verdict.FAIL, Summary(), (*both,), ()
+    )
+    seen = join(
+        [Heard(A, "", (report,))],
+        [one.target for one in both],
+        run_id="1",
+        started_at="",
+        duration_ms=1.0,
+        cluster_name="prod",
+    )
+    rule = DnsFirewallRule("rslvr-frg-1", "r", "BLOCK", 1, list="rslvr-fdl-1", domains=("web.example.",))
+    found = causes(seen, replace(clean(), dns_firewall=(rule,)))
+    assert {one.target: one.code for one in found} == {"web": "DNS_FIREWALL_BLOCKS", "other": "dns_nxdomain"}
+
+
+def test_of_two_silent_addresses_the_closed_one_explains_it():
+    """One stays silent on an open way, the other on a closed one: what is known comes first."""
+    one = result(Code.CONNECT_TIMEOUT)
+    other = result(Code.CONNECT_TIMEOUT, address="198.51.100.7").attempts
+    broken = routes(clean(), "rtb-private", gone("0.0.0.0/0"), Route("93.184.216.0/24", "nat", "nat-1"))
+    found = why(broken, a=replace(one, attempts=(*one.attempts, *other)), b=result(None))
+    assert [cause.code for cause in found] == ["ROUTE_NO_EGRESS"]
 
 
 def test_a_target_that_passes_has_no_cause():

@@ -85,7 +85,9 @@ def _acl(network: Network, said: Evidence) -> list[str]:
 
 
 def _no_route(network: Network, said: Evidence) -> list[str]:
-    """To a NAT gateway of the same zone if there is one, of any zone, or a new one."""
+    """To a NAT gateway of the same zone if there is one, of any zone, or a new one; a private address elsewhere."""
+    if not on_the_internet(address(said["address"])):
+        return _private(network, said)
     return _to_nat(network, said, "create")
 
 
@@ -110,6 +112,12 @@ def _nat(network: Network, subnet: str, but: str) -> tuple[list[str], str]:
     if found:
         return [], found[0].id
     return [f"aws ec2 create-nat-gateway --vpc-id {network.snapshot.vpc.id} --availability-mode regional"], "nat-NEW"
+
+
+def _no_ipv6_route(network: Network, said: Evidence) -> list[str]:
+    if "address" in said and not on_the_internet(address(said["address"])):
+        return _private(network, said)
+    return _to_eigw(network, said)
 
 
 def _to_eigw(network: Network, said: Evidence, verb: str = "create") -> list[str]:
@@ -257,7 +265,7 @@ _MAKERS: dict[str, Callable[[Network, Evidence], Sequence[str]]] = {
     "NACL_INGRESS_DENIED": _acl,
     "NACL_EPHEMERAL_DENIED": _acl,
     "ROUTE_NO_EGRESS": _no_route,
-    "IPV6_ROUTE_MISSING": _to_eigw,
+    "IPV6_ROUTE_MISSING": _no_ipv6_route,
     "EIGW_MISSING": _to_eigw,
     "ROUTE_BLACKHOLE": _black_hole,
     "ROUTE_TO_IGW_WITHOUT_PUBLIC_ADDRESS": _instead,

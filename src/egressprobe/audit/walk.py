@@ -122,7 +122,7 @@ class Walk:
             self.ends(unsure)
             return None
         family = f"IPv{flow.to.version}"
-        held = {"routeTable": table.id, "subnet": subnet, "family": family.lower()}
+        held = {"routeTable": table.id, "subnet": subnet, "family": family.lower(), "address": str(flow.to)}
         if route is None:
             code = "IPV6_ROUTE_MISSING" if flow.to.version == 6 else "ROUTE_NO_EGRESS"
             if flow.nat:
