@@ -3,6 +3,7 @@
 import os
 import shutil
 import socket
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
@@ -29,12 +30,22 @@ def _why_not(item: pytest.Item) -> str | None:
         return "network namespaces (scripts/isolated)"
     if item.get_closest_marker("nftables") and not shutil.which("nft"):
         return "nft (Debian: apt-get install nftables)"
+    if item.get_closest_marker("bridges") and not _bridges():
+        return "a kernel with bridges (modprobe bridge)"
     if item.get_closest_marker("awscli") and not (ROOT / ".tools/stack/awscli/bin/python").exists():
         return "the AWS CLI (make template sets it up)"
     if item.get_closest_marker("artifact"):
         missing = [p for p in (".tools/aws-lambda-rie", "build/probe/.ready") if not (ROOT / p).exists()]
         return f"the built artifact and the emulator ({', '.join(missing)} missing)" if missing else None
     return None
+
+
+@cache
+def _bridges() -> bool:
+    """Whether this network may have a bridge; it has none afterwards."""
+    made = subprocess.run(["ip", "link", "add", "trial", "type", "bridge"], check=False, capture_output=True)
+    subprocess.run(["ip", "link", "delete", "trial"], check=False, capture_output=True)
+    return made.returncode == 0
 
 
 _NOT_RUN = "NOT RUN: needs "

@@ -29,7 +29,7 @@ from tests.virtual.build import Built
 from tests.virtual.resolver import Resolver
 from tests.virtual.wires import wires
 
-pytestmark = [pytest.mark.netns, pytest.mark.nftables]
+pytestmark = [pytest.mark.netns, pytest.mark.nftables, pytest.mark.bridges]
 
 CA = make_authority("grid")
 

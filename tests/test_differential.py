@@ -27,7 +27,7 @@ from tests.virtual.packets import Call, Servers, connect
 from tests.virtual.wires import wires
 from tests.vpcs import CLUSTER, PORTS, make, moto_session
 
-pytestmark = [pytest.mark.netns, pytest.mark.nftables]
+pytestmark = [pytest.mark.netns, pytest.mark.nftables, pytest.mark.bridges]
 
 REQUIRED = 300 if os.environ.get("EGRESSPROBE_REQUIRE_ALL") else 25
 MANY = int(os.environ.get("EGRESSPROBE_VPCS", REQUIRED))
