@@ -216,6 +216,19 @@ def test_names_that_do_not_resolve():
     assert why(replace(clean(), endpoints=(eks,)), a=one, b=one)[0].code == "dns_nxdomain"
 
 
+def test_one_open_name_server_of_two_explains_no_failure():
+    """A lookup fails only when every server does."""
+    one = result(Code.DNS_TIMEOUT, phase=Phase.RESOLVE)
+    closed = replace(clean(), dhcp=replace(clean().dhcp, servers=("10.0.3.53",)))
+    assert why(closed, a=one, b=one)[0].code == "SG_INGRESS_DENIED"
+    two = replace(closed, dhcp=replace(closed.dhcp, servers=("10.0.3.53", "AmazonProvidedDNS")))
+    assert why(two, a=one, b=one)[0].code == "dns_timeout"
+    open_too = replace(closed, dhcp=replace(closed.dhcp, servers=("10.0.3.53", "192.0.2.53")))
+    assert why(open_too, a=one, b=one)[0].code == "dns_timeout"
+    nobody = replace(closed, dhcp=replace(closed.dhcp, servers=()))
+    assert why(nobody, a=one, b=one)[0].code == "DHCP_WITHOUT_AMAZON_DNS"
+
+
 def test_a_rule_explains_the_name_that_it_blocks_and_no_other():
     """Two names that do not resolve, and one rule."""
     both = [result(Code.DNS_NXDOMAIN, name=name, phase=Phase.RESOLVE) for name in ("web", "other")]

@@ -119,7 +119,7 @@ def _itself(result: Result) -> _Why:
     """What the probe found on the way, else the failure."""
     for one in result.findings:
         if one.severity == "error":
-            return _Why((), one.code, one.summary, one.remedy, one.evidence)
+            return _found(one)
     failure = result.failure
     assert failure is not None  # noqa: S101
     entry = lookup(failure.code)
@@ -134,18 +134,17 @@ def _nameless(subnet: str, result: Result, ways: Ways, beside: Sequence[Finding]
                 continue
             if code == "EKS_ENDPOINT_HIDES_OIDC" and not host.startswith("oidc.eks."):
                 continue
-            return _Why((), one.code, one.summary, one.remedy, one.evidence)
+            return _found(one)
     snapshot = ways.network.snapshot
-    for server in custom_servers(snapshot.dhcp, snapshot):
-        for protocol in ("udp", "tcp"):
-            path = ways.way(subnet, server, 53, "udp" if protocol == "udp" else "tcp")
-            if path.blame is not None:
-                return _blamed(path, path.blame, ways.network)
-    if snapshot.dhcp is not None and not snapshot.dhcp.servers:
-        held = next((one for one in beside if one.code == "DHCP_WITHOUT_AMAZON_DNS"), None)
-        if held is not None:
-            return _Why((), held.code, held.summary, held.remedy, held.evidence)
-    return None
+    if snapshot.dhcp is None:
+        return None
+    servers = custom_servers(snapshot.dhcp, snapshot)
+    paths = [ways.way(subnet, server, 53, "udp") for server in servers]
+    first = paths[0].blame if paths else None
+    if first is not None and len(servers) == len(snapshot.dhcp.servers) and all(path.blame for path in paths):
+        return _blamed(paths[0], first, ways.network)  # a lookup fails only when every server does
+    nobody = next((one for one in beside if one.code == "DHCP_WITHOUT_AMAZON_DNS"), None)
+    return _found(nobody) if nobody and not snapshot.dhcp.servers else None
 
 
 def _way(subnet: str, silent: Iterable[Attempt], ways: Ways) -> _Why | None:
@@ -163,16 +162,20 @@ def _way(subnet: str, silent: Iterable[Attempt], ways: Ways) -> _Why | None:
             why = "; ".join(path.knowledge_ends)
             said = f"{to} does not answer; nothing in the VPC's configuration closes the way, which leads through {why}"
             one = finding("PATH_UNKNOWN", said, {"why": list(path.knowledge_ends), "address": path.address})
-            return _Why((), one.code, one.summary, one.remedy, one.evidence, path)
+            return _found(one, path)
         said = f"{to} does not answer, and the configuration is open both ways: {' -> '.join(path.elements)}"
         one = finding("CONFIG_OPEN_PACKETS_DIE", said, {"address": path.address, "elements": list(path.elements)})
-        return _Why((), one.code, one.summary, one.remedy, one.evidence, path)
+        return _found(one, path)
     return None
 
 
 def _blamed(path: Path, blame: Blame, network: Network) -> _Why:
     said = finding(blame.code, blame.said, blame.evidence, commands(network, blame.code, blame.evidence))
-    return _Why((blame.element,), said.code, said.summary, said.remedy, said.evidence, path)
+    return _found(said, path)._replace(key=(blame.element,))
+
+
+def _found(one: Finding, way: Path | None = None) -> _Why:
+    return _Why((), one.code, one.summary, one.remedy, one.evidence, way)
 
 
 # -- between subnets ------------------------------------------------------------------------------------------

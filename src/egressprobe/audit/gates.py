@@ -174,7 +174,9 @@ def _regional(walk: Walk, nat: Nat, flow: Flow) -> None:
         walk.close("NAT_SUBNET_NO_INTERNET_ROUTE", table.id, said, **held)
     elif route.gate != "internet":
         walk.ends(f"the regional NAT gateway {nat.id} sends {flow.to} to {route.to}")
-    elif route.to not in walk.network.gateways and walk.network.snapshot.gateways is not None:
+    elif walk.network.snapshot.gateways is None:
+        walk.ends(f"whether {route.to} is attached cannot be read")
+    elif route.to not in walk.network.gateways:
         said = f"{table.id} of {nat.id} sends {route.destination} to {route.to}, which is not attached to the VPC"
         walk.close("ROUTE_BLACKHOLE", table.id, said, **held, destination=route.destination, target=route.to)
     else:
