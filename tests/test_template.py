@@ -231,7 +231,8 @@ def test_every_metric_and_field_that_is_looked_at_is_published():
     """Dashboard, alarms and saved queries name only what the probe and the Planner write."""
     stack = rendered(1)
     source = "".join(
-        (ROOT / "src" / "egressprobe" / name).read_text() for name in ("publish/metrics.py", "planner/planning.py")
+        (ROOT / "src" / "egressprobe" / name).read_text()
+        for name in ("publish/metrics.py", "planner/planning.py", "planner/audits.py")
     )
     alarms = json.dumps(stack.of("AWS::CloudWatch::Alarm"))
     metrics = set(re.findall(r"(?:MIN|MAX)\((\w+)\)", alarms)) | {
@@ -242,11 +243,21 @@ def test_every_metric_and_field_that_is_looked_at_is_published():
     body = json.loads(stack.of("AWS::CloudWatch::Dashboard")["Dashboard"]["DashboardBody"])
     text = json.dumps(body)
     metrics |= set(re.findall(r'MetricName=\\+"(\w+)', text)) - {"Duration", "Errors", "Throttles"}
-    assert metrics >= {"ProbeSuccess", "TargetsMeasured", "TargetsUnknown", "CertificateDaysRemaining", "PlanAge"}
+    metrics |= {
+        row[1] for w in body["widgets"] for row in w["properties"].get("metrics", []) if row[0] == "EgressProbe"
+    }
+    assert metrics >= {
+        "ProbeSuccess",
+        "TargetsMeasured",
+        "TargetsUnknown",
+        "CertificateDaysRemaining",
+        "PlanAge",
+        "AuditFindings",
+    }
     queries = [one["QueryString"] for one in stack.of("AWS::Logs::QueryDefinition").values()]
     queries += [w["properties"]["query"] for w in body["widgets"] if w["type"] == "log"]
     fields = {f for q in queries for f in re.findall(r"(?:pct|max|min|latest|earliest|ispresent)\(@?(\w+)", q)}
-    for name in (metrics | fields) - {"timestamp"}:
+    for name in (metrics | fields) - {"timestamp", "message"}:
         assert f'"{name}"' in source or name in ("created", "updated", "deleted"), name
 
 
