@@ -10,7 +10,7 @@ from egressprobe.plan import read_plan
 from tests.conftest import ROOT
 from tests.snapshots import PODS, WEB, A, acl, clean
 
-FILE = ROOT / "events" / "broken-vpc.json"
+FILE = ROOT / "docs" / "examples" / "broken-vpc.json"
 
 
 def broken():
@@ -28,7 +28,7 @@ def test_the_file_is_what_the_builder_makes():
 
 
 def test_it_shows_what_is_broken():
-    targets = read_plan(yaml.safe_load((ROOT / "events" / "broken-vpc-targets.yaml").read_text())).targets
+    targets = read_plan(yaml.safe_load((ROOT / "docs" / "examples" / "broken-vpc-targets.yaml").read_text())).targets
     found = audit(broken(), targets)
     states = {row.target.name: [cell.state for cell in row.cells] for row in found.rows}
     assert states == {"policy.example.com": ["partial", "open"], "pods.hooks.svc": ["closed", "open"]}
