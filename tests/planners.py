@@ -7,8 +7,8 @@ from contextlib import contextmanager
 import boto3
 
 from egressprobe.handler import handler as probe_handler
+from egressprobe.planner import audits, settings
 from egressprobe.planner import handler as planner
-from egressprobe.planner import settings
 from egressprobe.planner.inventory import as_document, read_inventory
 from egressprobe.planner.memory import NOTE
 from tests import iam
@@ -54,9 +54,11 @@ def planner_stack(tmp_path, monkeypatch, **given):
         )
         scheduler.create_schedule_group(Name=GROUP)
         monkeypatch.setenv("AWS_ENDPOINT_URL", cloud.url)
-        settings.clients.cache_clear()
+        for made in (settings.clients, audits._readers):
+            made.cache_clear()
         yield Stack(cloud, found, place, scheduler)
-        settings.clients.cache_clear()
+        for made in (settings.clients, audits._readers):
+            made.cache_clear()
         allowed = iam.statements(found, "PlannerRole")
         assert not {call for call in cloud.calls if not iam.allowed(allowed, call)}
 

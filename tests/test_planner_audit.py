@@ -32,7 +32,6 @@ IDS = [text.partition("/")[0] for text in SUBNETS[:3]]
 def stack(tmp_path, monkeypatch):
     """A cluster whose VPC moto has; its only route is the local one."""
     with planner_stack(tmp_path, monkeypatch, Discovery="false") as one:
-        audits._readers.cache_clear()
         monkeypatch.delenv("AWS_ENDPOINT_URL")
         ec2 = boto3.client("ec2")
         vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
@@ -48,7 +47,6 @@ def stack(tmp_path, monkeypatch):
         monkeypatch.setenv("EGRESSPROBE_CLUSTER_GROUPS", group["GroupId"])
         monkeypatch.setattr(audits, "with_names", lambda snapshot, _: snapshot)
         yield one
-        audits._readers.cache_clear()
 
 
 def probe_in(subnet, body):
