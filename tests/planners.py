@@ -31,8 +31,13 @@ class Context:
 
 
 @contextmanager
-def planner_stack(tmp_path, monkeypatch, **given):
-    """The Planner's environment as the template renders it, in front of AWS on loopback; its calls are allowed ones."""
+def planner_stack(tmp_path, monkeypatch, *, audited=False, **given):
+    """The Planner's environment as the template renders it, in front of AWS on loopback; its calls are allowed ones.
+
+    audited: without it nothing looks at the VPC, for which five more clients would be made in each test.
+    """
+    if not audited:
+        monkeypatch.setattr(audits, "_snapshot", lambda *_: None)
     with aws() as cloud:
         found = rendered(3, **given)
         environment = found.of("AWS::Lambda::Function")["Planner"]["Environment"]["Variables"]

@@ -100,7 +100,7 @@ _WHOLE = {}
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Here an answer takes less than a millisecond."""
-    monkeypatch.setattr("egressprobe.connect.CONNECT_LIMIT", 0.7)
+    monkeypatch.setattr("egressprobe.connect.CONNECT_LIMIT", 0.4)
 
 
 @pytest.mark.parametrize("case", BROKEN, ids=lambda case: case.name.replace(" ", "-"))

@@ -31,7 +31,7 @@ IDS = [text.partition("/")[0] for text in SUBNETS[:3]]
 @pytest.fixture
 def stack(tmp_path, monkeypatch):
     """A cluster whose VPC moto has; its only route is the local one."""
-    with planner_stack(tmp_path, monkeypatch, Discovery="false") as one:
+    with planner_stack(tmp_path, monkeypatch, audited=True, Discovery="false") as one:
         monkeypatch.delenv("AWS_ENDPOINT_URL")
         ec2 = boto3.client("ec2")
         vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
