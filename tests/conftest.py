@@ -50,6 +50,8 @@ def _bridges() -> bool:
 
 _NOT_RUN = "NOT RUN: needs "
 _not_run: Counter[str] = Counter()
+# Figures that a test wants seen, from whichever process it ran in.
+_said: list[str] = []
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -66,6 +68,8 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     for name, value in report.user_properties if report.when == "call" else ():
         if name == "vector":
             vectors.tally[value[0]].update(value[1:])
+        if name == "said":
+            _said.append(value)
 
 
 class Workers(LoadScopeScheduling):  # type: ignore[misc]
@@ -89,7 +93,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Workers:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for line in vectors.table():
+    for line in (*vectors.table(), *_said):
         terminalreporter.write_line(line)
     for why, count in _not_run.items():
         terminalreporter.write_line(f"NOT RUN: {count} tests need {why}", red=REQUIRE_ALL, yellow=not REQUIRE_ALL)
