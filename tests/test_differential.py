@@ -35,7 +35,7 @@ _CLIENTS = 4  # ports tried on each way
 _WAIT, _AGAIN = 0.2, 1.5
 _KNOWLEDGE_ENDS = re.compile(
     r"the transit gateway|the other side of pcx-|the appliance eni-|no interface of the VPC has|answers leave "
-    r"|an egress rule names the target's group|which of its addresses|two prefix lists|what nat-\S+ does with this call"
+    r"|an egress rule names the target's group|an egress rule names a group, and whether|which of its addresses|two prefix lists|what nat-\S+ does with this call"
 )
 
 
