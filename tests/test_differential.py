@@ -153,4 +153,6 @@ def _edges(snapshot):
 
 def _clients(edges, rng):
     some = rng.sample(edges, min(len(edges), _CLIENTS - 1))
-    return list(dict.fromkeys([*some, rng.randint(1024, 65535)]))
+    while (other := rng.randint(1024, 65535)) in PORTS:
+        pass  # somebody listens there
+    return list(dict.fromkeys([*some, other]))
