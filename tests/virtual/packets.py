@@ -55,7 +55,7 @@ class Servers:
 
 
 def connect(built: Built, calls: list[Call], seconds: float) -> dict[Call, bool]:
-    """Which of them connect in this time; all at once."""
+    """Which of them connect in this time; all at once. A call whose client port is taken is left out."""
     waiting: dict[int, tuple[Call, socket.socket]] = {}
     passed: dict[Call, bool] = {}
     poll = select.poll()
@@ -65,7 +65,13 @@ def connect(built: Built, calls: list[Call], seconds: float) -> dict[Call, bool]
         one.setblocking(False)
         one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_OFF)
-        one.bind((call.source, call.client))
+        try:
+            one.bind((call.source, call.client))
+        except OSError as error:
+            one.close()
+            if error.errno != errno.EADDRINUSE:
+                raise
+            continue  # somebody has that port: not tried, so neither passed nor failed
         code = one.connect_ex((call.to, call.port))
         if code == errno.EINPROGRESS:
             waiting[one.fileno()] = (call, one)
