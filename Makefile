@@ -26,7 +26,7 @@ test: $(SETUP) build/probe/.ready ## Run the tests, those in network namespaces 
 	@scripts/isolated $(PYTHON) -m pytest -q -n 2 $(ARGS)
 
 conformance: $(SETUP) ## The recorded kube-apiserver verdicts on real servers, with a table of agreement
-	@EGRESSPROBE_REQUIRE_ALL=1 scripts/isolated $(PYTHON) -m pytest -q tests/test_vectors_wire.py tests/test_vectors_tls.py
+	@EGRESSPROBE_REQUIRE_ALL=1 scripts/isolated $(PYTHON) -m pytest -q tests/probe/test_vectors_wire.py tests/probe/test_vectors_tls.py
 
 check: $(SETUP) build/probe/.ready lint types docs-check lock-check template ## Everything CI runs; ALLOW_SKIP=1 where namespaces are missing
 	@EGRESSPROBE_REQUIRE_ALL=1 scripts/isolated $(PYTHON) -m pytest -q -n 2 $(ARGS)

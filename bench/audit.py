@@ -7,7 +7,8 @@ import statistics
 import sys
 import time
 
-from egressprobe.audit.snapshot import (
+from egressprobe.audit.run import audit
+from egressprobe.audit.vpc.snapshot import (
     SNAPSHOT_SCHEMA,
     Acl,
     AclEntry,
@@ -27,9 +28,8 @@ from egressprobe.audit.snapshot import (
     from_json,
     to_json,
 )
-from egressprobe.audit.story import audit
-from egressprobe.audit.table import to_table
-from egressprobe.plan import read_plan
+from egressprobe.cli.output.audit_table import to_table
+from egressprobe.targets.plan import read_plan
 
 SUBNETS, TARGETS = 16, 200
 BOUND_SECONDS = 2.0

@@ -25,12 +25,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from egressprobe.lab.certs import issue, make_authority
-from egressprobe.lab.dns import DnsServer, Records, serve_zone
+from egressprobe.golang.resolver import ResolverConfig
+from egressprobe.lab.certificates import issue, make_authority
+from egressprobe.lab.dns_server import DnsServer, Records, serve_zone
 from egressprobe.lab.servers import HttpServer, Loop, TcpServer, server_context
-from egressprobe.lookup import ResolverConfig
-from egressprobe.plan import read_plan
-from egressprobe.run import Edges, run
+from egressprobe.probe.edges import Edges
+from egressprobe.probe.run import run
+from egressprobe.targets.plan import read_plan
 
 WAIT = 0.05
 RUNS = 5

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.conftest import ROOT
-from tests.lambdas import PROBE, deployed
+from tests.support.aws.lambdas import PROBE, deployed
 
 RUNS = 20
 QUOTA = 15  # percent of a CPU: what 256 MB buy is 14.5
@@ -138,7 +138,10 @@ def measure(title, where, prefix=()):
     ratio = median(one["probe handler"] / one["bare imports"] for one in rounds)
     print(f"  import    probe / bare    {ratio:>9.2f}    (bound {BOUND})")
     answers = [
-        (first_answer(where, "empty.handler", prefix), first_answer(where, "egressprobe.handler.handler", prefix))
+        (
+            first_answer(where, "empty.handler", prefix),
+            first_answer(where, "egressprobe.handlers.probe.handler", prefix),
+        )
         for _ in range(RUNS)
     ]
     empty, probe = (median(column) for column in zip(*answers, strict=True))

@@ -78,7 +78,7 @@ def cluster():
 
 def serve():
     """The API server; prints where it is and whom to trust, and ends with its standard input."""
-    from tests.kubeapi import CLUSTER_CA, kube_api
+    from tests.support.peers.kubeapi import CLUSTER_CA, kube_api
 
     with kube_api(cluster()) as api:
         print(json.dumps({"url": api.url, "ca": CLUSTER_CA.pem}), flush=True)
@@ -93,10 +93,10 @@ def peak_mb():
 
 def read(url, ca):
     """One discovery in this process, with its figures."""
-    from egressprobe.discovery.collect import collect
-    from egressprobe.discovery.kubernetes import ApiServer, KubernetesSource
-    from egressprobe.discovery.nodes import network
-    from egressprobe.pem import anchors
+    from egressprobe.discovery.kubelets import network
+    from egressprobe.discovery.kubernetes.client import ApiServer, KubernetesSource
+    from egressprobe.discovery.run import collect
+    from egressprobe.golang.x509.ca_bundle import anchors
 
     async def work():
         server = ApiServer(url, anchors(ca.encode()), lambda: "the-token")

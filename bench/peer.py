@@ -26,12 +26,13 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
-from egressprobe.lab.certs import issue, make_authority
-from egressprobe.lab.dns import DnsServer, Records, serve_zone
+from egressprobe.golang.resolver import ResolverConfig
+from egressprobe.lab.certificates import issue, make_authority
+from egressprobe.lab.dns_server import DnsServer, Records, serve_zone
 from egressprobe.lab.servers import HttpServer, Loop, server_context
-from egressprobe.lookup import ResolverConfig
-from egressprobe.plan import read_plan
-from egressprobe.run import Edges, run
+from egressprobe.probe.edges import Edges
+from egressprobe.probe.run import run
+from egressprobe.targets.plan import read_plan
 
 PEER = "prometheus-blackbox-exporter"
 TARGETS, ROUNDS, IN_FLIGHT = 200, 9, (5, 10, 20)

@@ -18,28 +18,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build"
-# What neither function has: the lab, the command line, the tools of the stack, the tables.
-_EVERYWHERE = (
-    "__pycache__",
-    "lab",
-    "stack",
-    "cli.py",
-    "arguments.py",
-    "byname.py",
-    "__main__.py",
-    "targetsfile.py",
-    "py.typed",
-    "table.py",
-    "matrix.py",
-    "render.py",
-    "explanation.py",
-    "found.py",
-    "ask.py",
-    "kubeconfig.py",
-    "recorded.py",
-)
-# The Discover function runs the Probe's artifact by another door.
-LEFT_OUT = {"probe": (*_EVERYWHERE, "audit", "planner", "joined.py", "joint.py"), "planner": _EVERYWHERE}
+# Whole packages that no entry point of the artifact reaches (tests/test_architecture.py checks it).
+# The Discover function is another handler of the Probe's artifact.
+LEFT_OUT = {
+    "probe": ("aws", "audit", "planner", "cli", "stack", "lab"),
+    "planner": ("probe", "cli", "stack", "lab"),
+}
 REQUIREMENTS = {"probe": "requirements.txt", "planner": "requirements-planner.txt"}
 # botocore knows 400 services; the Planner calls these.
 _SERVICES = {"cloudtrail", "ec2", "eks", "iam", "lambda", "route53", "route53resolver", "scheduler", "sts"}
@@ -75,8 +59,10 @@ def build(name: str, target: Path, arch: str | None, targets: str | None) -> boo
         install += ["--only-binary=:all:", "--implementation", "cp", "--python-version", "3.13"]
         install += [word for tag in tags for word in ("--platform", tag)]
     subprocess.run([sys.executable, *install, "-r", str(ROOT / "src" / REQUIREMENTS[name])], check=True)
-    left_out = shutil.ignore_patterns(*LEFT_OUT[name])
-    shutil.copytree(ROOT / "src" / "egressprobe", target / "egressprobe", ignore=left_out)
+    package = target / "egressprobe"
+    shutil.copytree(ROOT / "src" / "egressprobe", package, ignore=shutil.ignore_patterns("__pycache__"))
+    for left_out in LEFT_OUT[name]:
+        shutil.rmtree(package / left_out)
     for junk in (target / "bin", *target.rglob("__pycache__"), *_services(target)):
         shutil.rmtree(junk, ignore_errors=True)
     if name == "planner" and targets:
@@ -95,7 +81,7 @@ def _services(target: Path) -> list[Path]:
 def compile_targets(source: str, place: Path) -> None:
     """The targets file, checked, as the Planner reads it."""
     from egressprobe.planner.inventory import as_document, read_inventory
-    from egressprobe.targetsfile import ARTIFACT_BYTES, read_file
+    from egressprobe.targets.file import ARTIFACT_BYTES, read_file
 
     place.write_text(json.dumps(as_document(read_inventory(read_file(source, most=ARTIFACT_BYTES))), indent=1))
 

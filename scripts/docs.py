@@ -6,10 +6,10 @@ import re
 import sys
 from pathlib import Path
 
-from egressprobe.catalog import FINDINGS, all_entries
-from egressprobe.catalog_entries import Entry
-from egressprobe.catalog_failures import FAILURES
-from egressprobe.cli import main as main_of_cli
+from egressprobe.catalog.entry import Entry
+from egressprobe.catalog.failures import FAILURES
+from egressprobe.catalog.registry import FINDINGS, all_entries
+from egressprobe.cli.main import main as main_of_cli
 from egressprobe.lab.scenario import EXPECTED
 
 ROOT = Path(__file__).parents[1]

@@ -15,7 +15,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 from egressprobe.lab.servers import Loop
-from tests import vectors
+from tests.support.peers import vectors
 
 ISOLATED = bool(os.environ.get("EGRESSPROBE_ISOLATED"))
 REQUIRE_ALL = bool(os.environ.get("EGRESSPROBE_REQUIRE_ALL"))
@@ -83,7 +83,7 @@ class Workers(LoadScopeScheduling):  # type: ignore[misc]
 def _scope(file: str) -> str:
     """The virtual VPC makes its namespaces elsewhere, so it does not stand in the others' way."""
     text = (ROOT / file).read_text()
-    if "tests.virtual" in text:
+    if "tests.support.vpc.virtual" in text:
         return "virtual"
     return "network" if "pytest.mark.netns" in text else file
 

@@ -1,145 +1,227 @@
-"""The house: imports point down, the hot path stays lean, files stay readable."""
+"""The layout: packages in layers, public names, lean artifacts, files and folders that stay readable.
+
+Two tables decide: LAYERS says which package may import which, PUBLIC what of a package the others may import.
+"""
 
 import ast
+import re
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
+from scripts.build import LEFT_OUT
 
 SRC = Path(__file__).parents[1] / "src" / "egressprobe"
-FLOORS = (
-    {"__init__", "failure", "guard", "rfc6724", "der", "tlsrecord", "addresses", "budget", "catalog_entries"}
-    | {"kubeversion"},
-    {"model", "x509names", "dnsmessage", "urls", "catalog_reach", "catalog_findings", "catalog_cluster"}
-    | {"catalog_vpc", "catalog_platform"},
-    {"x509ext", "measured", "catalog_failures"},
-    {"x509", "report", "inputs", "lookup", "wire", "trust", "refusal"},
-    {
-        "hostname",
-        "constraints",
-        "policies",
-        "pem",
-        "stream",
-        "resolve",
-        "rules",
-        "catalog",
-        "apiserver",
-        "joined",
-        "discovered",
-    },
-    {"goverify", "godial", "orders", "connect", "targetspec"},
-    {"signatures", "forecast", "slots", "plan"},
-    {"case"},
-    {"middlebox", "interception", "aggregation"},
-    {"findings"},
-    {"certificates", "diagnose", "publish", "targetsfile"},
-    {"tls"},
-    {"exchange", "ladder", "httpwire"},
-    {"oidc"},
-    {"probe"},
-    {"oidcprobe", "availability", "run"},
-    {"doctor", "discovery"},
-    {"audit"},
-    {"handler"},
-    {"planner"},
-    {"lab", "stack", "arguments"},
-    {"cli"},
-    {"__main__"},
+# Lowest first. A package imports itself and lower layers; packages of one layer do not know each other.
+LAYERS = (
+    ("model", "net"),
+    ("golang", "catalog"),
+    ("apiserver", "audit", "publish"),
+    ("probe", "aws", "targets"),
+    ("discovery", "lab"),
+    ("planner",),
+    ("handlers", "stack"),
+    ("cli",),
 )
-# The one place that goes up: a kind whose engine is imported only when the plan has it.
-UPWARD = {("probe", "oidcprobe"), ("probe", "availability"), ("lab", "cli")}
+# What other packages may import; `module.*` is everything of it.
+PUBLIC = {
+    "model": (
+        "discovered.*",
+        "errors.*",
+        "failure.*",
+        "joined_report.*",
+        "measurement.*",
+        "report.*",
+        "struct.*",
+        "target.*",
+    ),
+    "net": ("addresses.*", "guard.*", "urls.*"),
+    "golang": (
+        *("address_order.sort_addresses", "dialer.*", "dns_message.*", "resolver.*"),
+        *("x509.ca_bundle.*", "x509.certificate.*", "x509.der.CertificateError", "x509.hostname.matches"),
+        *("x509.signatures.signature_error", "x509.verify.*"),
+    ),
+    "catalog": ("registry.*", "entry.Entry"),
+    "apiserver": (
+        *("availability.*", "client_rules.*", "forecast.*", "kube_version.*"),
+        *("log_messages.sentence", "refusals.*"),
+    ),
+    "audit": (
+        "resolve_names.with_names",
+        "result.*",
+        "root_cause.causes",
+        "run.audit",
+        "vpc.snapshot.*",
+        "vpc.snapshot_dns.*",
+    ),
+    "publish": ("emf.*", "response.*"),
+    "probe": (
+        *("doctor.examine", "edges.*", "hop.Prober", "run.*"),
+        *("transport.exchange.USER_AGENT", "transport.http.*", "transport.resolve.*", "transport.time_limits.*"),
+        *("transport.tls.Channel", "transport.tls_context.*"),
+    ),
+    "aws": ("cluster.*", "eks.*", "session.by_name", "vpc_snapshot.*"),
+    "targets": ("file.*", "plan.*", "spec.*"),
+    "discovery": (
+        *("issuers.*", "kubelets.*", "run.collect", "target_names.free_name"),
+        *("kubernetes.client.*", "kubernetes.eks_token.*", "kubernetes.kubeconfig.api_server"),
+        *("kubernetes.recorded.RecordedSource", "kubernetes.resources.*"),
+    ),
+    "lab": ("scenario.*",),
+    "planner": (
+        *("inventory.*", "on_demand.probe_now", "probe_functions.ask_doctor", "reconcile.*", "settings.*"),
+        "shards.cut",
+    ),
+    "handlers": ("probe.make_handler",),
+    "stack": ("planner_client.invoke",),
+    "cli": ("main.main",),
+}
+# Packages that decide: no socket, no event loop, no clock of their own.
+PURE = ("model", "net", "catalog", "golang", "apiserver", "probe/diagnosis", "audit/vpc", "planner/shards.py")
+_IO = {"asyncio", "socket", "ssl", "boto3", "httpx", "subprocess"}
+_ENTRY_POINTS = {"probe": ("handlers.probe", "handlers.discover"), "planner": ("handlers.planner",)}
+MAX_LINES, MAX_FUNCTION, MAX_FILES = 300, 60, 12
 
 
-def _modules():
-    for path in sorted(SRC.rglob("*.py")):
-        parts = path.relative_to(SRC).with_suffix("").parts
-        yield parts[0], path
+def _name(path):
+    return ".".join(path.relative_to(SRC).with_suffix("").parts)
 
 
-def _floor(module):
-    return next(i for i, floor in enumerate(FLOORS) if module in floor)
+MODULES = {_name(path): path for path in sorted(SRC.rglob("*.py"))}
+PACKAGE_OF = {package: layer for layer, packages in enumerate(LAYERS) for package in packages}
 
 
 def _imports(path):
+    """(module, name) of every import of our own, also inside functions and by its dotted name in a string."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "egressprobe":
-            names = node.module.split(".")[1:] or [alias.name for alias in node.names]
-            yield names[0] if names[0] in {m for m, _ in _modules()} else "__init__"
-        elif isinstance(node, ast.Import):
+            base = node.module.partition(".")[2]
             for alias in node.names:
-                if alias.name.startswith("egressprobe."):
-                    yield alias.name.split(".")[1]
+                whole = f"{base}.{alias.name}".lstrip(".")
+                yield (whole, "*") if whole in MODULES else (base, alias.name)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            written = re.fullmatch(r"egressprobe\.([a-z_.0-9]+)", node.value)
+            if written and written[1] in MODULES:
+                yield written[1], "*"
 
 
-def test_imports_point_only_to_lower_floors():
-    """A module imports from floors below its own; inside a package, from beside itself."""
-    for module, path in _modules():
-        for wanted in _imports(path):
-            if wanted == module or (module, wanted) in UPWARD:
+def _package(module):
+    return module.partition(".")[0]
+
+
+IMPORTS = {module: sorted(set(_imports(path))) for module, path in MODULES.items()}
+
+
+def test_every_package_has_a_layer_and_a_public_surface():
+    """No package stands outside the two tables."""
+    packages = {path.name for path in SRC.iterdir() if (path / "__init__.py").exists()}
+    assert packages == set(PACKAGE_OF) == set(PUBLIC)
+
+
+def test_imports_point_to_lower_layers():
+    """A module imports its own package and lower layers only."""
+    for module, imports in IMPORTS.items():
+        if "." not in module:  # __init__ and __main__ of the whole
+            continue
+        for imported, name in imports:
+            if not imported:  # egressprobe itself: its version
                 continue
-            assert _floor(wanted) < _floor(module), f"{path.name} imports {wanted}, which is not below it"
+            mine, other = _package(module), _package(imported)
+            assert mine == other or PACKAGE_OF[other] < PACKAGE_OF[mine], f"{module} imports {imported}.{name}"
 
 
-def test_the_pure_floors_touch_no_socket():
-    """What decides imports neither asyncio nor socket nor ssl."""
-    pure = {
-        "failure",
-        "model",
-        "measured",
-        "report",
-        "guard",
-        "rfc6724",
-        "der",
-        "x509",
-        "x509ext",
-        "x509names",
-        "policies",
-        "hostname",
-        "constraints",
-        "goverify",
-        "tlsrecord",
-        "urls",
-        "lookup",
-        "pem",
-    }
-    pure |= {"forecast", "orders", "godial", "diagnose", "apiserver", "catalog", "dnsmessage", "kubeversion"}
-    pure |= {"case", "findings", "refusal", "middlebox", "interception", "aggregation", "joined", "discovered"}
-    parts = {
-        "objects",
-        "pages",
-        "calls",
-        "effects",
-        "services",
-        "targets",
-        "names",
-        "nodes",
-        "answers",
-        "shards",
-        "drift",
-        *("blocks", "snapshot", "parse", "network", "filters", "walk", "gates", "path", "origins", "wanted", "domains"),
-        *("dns_rules", "cluster_rules", "remedies", "answer", "story", "cause"),
-    }
-    for module, path in _modules():
-        if module in pure or (module in ("discovery", "planner", "audit") and path.stem in parts):
+def test_packages_are_entered_by_their_public_names():
+    """What is not in PUBLIC is the package's own; what is there is used."""
+    used = set()
+    for module, imports in IMPORTS.items():
+        for imported, name in imports:
+            package, _, rest = imported.partition(".")
+            if not imported or package == _package(module):
+                continue
+            allowed = {f"{rest}.{name}", f"{rest}.*"} & set(PUBLIC[package])
+            assert allowed, f"{module} imports {imported}.{name}, which is not public"
+            used |= {(package, entry) for entry in allowed}
+    declared = {(package, entry) for package, entries in PUBLIC.items() for entry in entries}
+    assert declared - used <= {("handlers", "probe.make_handler")}
+
+
+def test_diagnosis_and_transport_do_not_know_each_other():
+    """What judges sees measurements, never sockets."""
+    for module, imports in IMPORTS.items():
+        for imported, _ in imports:
+            pair = {".".join(name.split(".")[:2]) for name in (module, imported)}
+            assert pair != {"probe.diagnosis", "probe.transport"}, f"{module} imports {imported}"
+
+
+@pytest.mark.parametrize("depth", [1, 2, 9], ids=["packages", "subpackages", "files"])
+def test_there_are_no_import_circles(depth):
+    """At no level: packages, subpackages, files."""
+
+    def cut(module):
+        parts = module.split(".")
+        return ".".join(parts[:-1][:depth]) or module if depth < 9 else module
+
+    edges = {}
+    for module, imports in IMPORTS.items():
+        mine = edges.setdefault(cut(module), set())
+        mine |= {cut(imported) for imported, _ in imports if imported and cut(imported) != cut(module)}
+    try:
+        list(TopologicalSorter(edges).static_order())
+    except CycleError as error:
+        pytest.fail(str(error.args[1]))
+
+
+def test_package_docstrings_import_nothing():
+    """`__init__` is one docstring: what the package is, its rules, its public names. Imports cost cold-start time."""
+    for module, path in MODULES.items():
+        if path.name == "__init__.py" and "." in module:
+            body = ast.parse(path.read_text()).body
+            assert len(body) == 1, module
+            assert isinstance(body[0], ast.Expr), module
+
+
+def test_what_decides_does_no_input_or_output():
+    """Pure packages import neither asyncio nor sockets nor AWS."""
+    for place in PURE:
+        root = SRC / place
+        for path in [root] if root.is_file() else root.rglob("*.py"):
             names = {
-                a.name for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Import) for a in n.names
+                alias.name.split(".")[0]
+                for node in ast.walk(ast.parse(path.read_text()))
+                if isinstance(node, ast.Import)
+                for alias in node.names
             }
-            assert not names & {"asyncio", "socket", "ssl"}, path.name
+            assert not names & _IO, path
+
+
+@pytest.mark.parametrize("artifact", sorted(LEFT_OUT))
+def test_artifacts_leave_out_what_they_cannot_reach(artifact):
+    """The import closure of an artifact's entry points, lazy imports included, meets no package that is left out."""
+    reached, todo = set(), list(_ENTRY_POINTS[artifact])
+    while todo:
+        module = todo.pop()
+        if module not in reached:
+            reached.add(module)
+            todo += [imported for imported, _ in IMPORTS[module] if imported in MODULES]
+    assert not {_package(module) for module in reached} & set(LEFT_OUT[artifact])
 
 
 @pytest.mark.parametrize("forbidden", ["httpx", "boto3", "cryptography", "yaml", "egressprobe.lab"])
 def test_the_hot_path_stays_lean(forbidden):
     """Importing the handler brings none of what costs cold-start time."""
-    code = f"import sys, egressprobe.handler; sys.exit({forbidden!r} in sys.modules)"
+    code = f"import sys, egressprobe.handlers.probe; sys.exit({forbidden!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_files_and_functions_stay_readable():
-    """No file over 320 lines, no function over 60: what a reader holds in the head."""
-    for _, path in _modules():
+def test_files_functions_and_folders_stay_readable():
+    """What a reader holds in the head."""
+    for path in MODULES.values():
         text = path.read_text()
-        assert text.count("\n") <= 320, path.name
+        assert text.count("\n") <= MAX_LINES, path.name
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                assert node.end_lineno - node.lineno <= 60, f"{path.name}: {node.name}"
+                assert node.end_lineno - node.lineno <= MAX_FUNCTION, f"{path.name}: {node.name}"
+    for folder in {path.parent for path in MODULES.values()}:
+        assert len(list(folder.glob("[!_]*.py"))) <= MAX_FILES, folder

@@ -6,9 +6,10 @@ import shlex
 import pytest
 import yaml
 
-from egressprobe import arguments
-from egressprobe.catalog import lookup
-from egressprobe.plan import read_plan
+from egressprobe.catalog.registry import lookup
+from egressprobe.cli.common.parser import parser
+from egressprobe.cli.main import COMMANDS
+from egressprobe.targets.plan import read_plan
 from tests.conftest import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -52,7 +53,7 @@ def test_commands_of_the_readme_are_commands():
         elif words[0] == "kubectl":
             assert (ROOT / words[-1]).exists(), line
         else:
-            arguments.parser().parse_args(words[1:])
+            parser(COMMANDS).parse_args(words[1:])
     for name in re.findall(r"`make ([a-z-]+)`", README):
         assert re.search(rf"^{name}:", makefile, re.MULTILINE), name
 

@@ -1,5 +1,7 @@
+"""`python -m egressprobe`: the command line."""
+
 import sys
 
-from egressprobe.cli import main
+from egressprobe.cli.main import main
 
 sys.exit(main())

@@ -7,12 +7,13 @@ priority of group, then of rule; the first that matches decides).
 
 from collections.abc import Iterable, Iterator
 
-from egressprobe.audit.domains import depth, within
-from egressprobe.audit.network import Network
-from egressprobe.audit.snapshot import DnsFirewallRule, ResolverRule, VpcSnapshot
-from egressprobe.audit.wanted import custom_servers, is_amazons
-from egressprobe.catalog import finding
-from egressprobe.report import Finding
+from egressprobe.audit.destinations import custom_servers, is_amazons
+from egressprobe.audit.vpc.private_dns import depth, within
+from egressprobe.audit.vpc.snapshot import VpcSnapshot
+from egressprobe.audit.vpc.snapshot_dns import DnsFirewallRule, ResolverRule
+from egressprobe.audit.vpc.topology import Network
+from egressprobe.catalog.registry import finding
+from egressprobe.model.report import Finding
 
 _BLOCKING = ("BLOCK",)
 _ASKED = ("", "A", "AAAA")
@@ -27,9 +28,6 @@ def rules(network: Network, hosts: Iterable[str]) -> list[Finding]:
         *(one for name in names for one in _shadowed(snapshot, name)),
         *_firewall(snapshot, names),
     ]
-
-
-# -- DHCP options ---------------------------------------------------------------------------------------------
 
 
 def _servers(snapshot: VpcSnapshot) -> Iterator[Finding]:
@@ -63,9 +61,6 @@ def _servers(snapshot: VpcSnapshot) -> Iterator[Finding]:
             f"DHCP options of {snapshot.vpc.id} were changed at {dhcp.changed_at}; the control plane may not know yet"
         )
         yield finding("DHCP_CHANGED_RECENTLY", said, {"vpc": snapshot.vpc.id, "changedAt": dhcp.changed_at})
-
-
-# -- zones ----------------------------------------------------------------------------------------------------
 
 
 def _hidden_issuer(snapshot: VpcSnapshot) -> Iterator[Finding]:
@@ -110,9 +105,6 @@ def _unshadow(snapshot: VpcSnapshot, rule: ResolverRule, zone: str) -> tuple[str
         f"aws route53resolver create-resolver-rule --creator-request-id {vpc} --rule-type SYSTEM --domain-name {zone}",
         f"aws route53resolver associate-resolver-rule --resolver-rule-id rslvr-rr-NEW --vpc-id {vpc}",
     )
-
-
-# -- DNS Firewall ---------------------------------------------------------------------------------------------
 
 
 def _firewall(snapshot: VpcSnapshot, names: list[str]) -> Iterator[Finding]:

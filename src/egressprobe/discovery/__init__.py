@@ -1,1 +1,6 @@
-"""What a cluster really calls: read from EKS and the Kubernetes API, made into targets."""
+"""What a cluster really calls: Kubernetes objects become targets. run.py is the story. Pure.
+
+kubernetes/ is the only reader of the Kubernetes API.
+
+Public: run.collect, issuers.with_issuers, kubelets.networks_of, kubernetes.{client, recorded, kubeconfig, eks_token}.
+"""

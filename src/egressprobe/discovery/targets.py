@@ -8,17 +8,16 @@ from collections.abc import Callable, Iterable
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from egressprobe.discovery.calls import Barred, Call
-from egressprobe.discovery.names import bounded, free_name, target_name
-from egressprobe.discovery.services import Resolved
-from egressprobe.inputs import InputError
-from egressprobe.model import FailurePolicy, Kind, Refusal, ServiceRef
-from egressprobe.pem import as_pem
-from egressprobe.refusal import NO_CLIENT
-from egressprobe.targetspec import MAX_ADDRESSES, MAX_OBJECTS, MAX_WORDS, read_target
+from egressprobe.apiserver.refusals import NO_CLIENT
+from egressprobe.discovery.callers import Barred, Call
+from egressprobe.discovery.endpoints import Resolved
+from egressprobe.discovery.target_names import bounded, free_name, target_name
+from egressprobe.golang.x509.ca_bundle import as_pem
+from egressprobe.model.errors import InputError
+from egressprobe.model.target import FailurePolicy, Kind, Refusal, ServiceRef
+from egressprobe.targets.spec import MAX_ADDRESSES, MAX_OBJECTS, MAX_WORDS, read_target
 
 _MOST_AFFECTS = 200  # characters
-
 # What a Service leads to; a string says why that cannot be told.
 type Resolver = Callable[[Kind, ServiceRef], Resolved | Refusal | str]
 
@@ -65,7 +64,7 @@ def _key(call: Call) -> tuple[str, ...]:
         return (call.object,)
     if call.service is not None:
         return ("service", call.service.namespace, call.service.name, str(call.service.port), trusted)
-    assert call.place is not None  # noqa: S101 (calls.py: one of the two)
+    assert call.place is not None  # noqa: S101 (callers.py: one of the two)
     return ("url", call.place.host.lower(), str(call.place.port), trusted)
 
 

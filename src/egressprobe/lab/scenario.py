@@ -13,10 +13,9 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
-from egressprobe.failure import Code
-from egressprobe.guard import forbidden
-from egressprobe.lab.certs import Credential, issue, make_authority
-from egressprobe.lab.dns import DnsServer, Records, serve_zone
+from egressprobe.golang.resolver import ResolverConfig
+from egressprobe.lab.certificates import Credential, issue, make_authority
+from egressprobe.lab.dns_server import DnsServer, Records, serve_zone
 from egressprobe.lab.servers import (
     DeafServer,
     HttpServer,
@@ -28,15 +27,15 @@ from egressprobe.lab.servers import (
     TcpServer,
     server_context,
 )
-from egressprobe.lookup import ResolverConfig
-from egressprobe.model import Verdict
-from egressprobe.run import Edges
+from egressprobe.model.failure import Code
+from egressprobe.model.target import Verdict
+from egressprobe.net.guard import forbidden
+from egressprobe.probe.edges import Edges
 
 PORT = 8443
 _SPARE_PORTS = (18443, 28443, 38443)
 _NET = ip_network("127.77.0.0/24")
 _H2 = ("h2", "http/1.1")
-
 # target in events/demo.json -> what the probe must say
 EXPECTED: dict[str, tuple[Verdict, Code | None]] = {
     "policy.healthy": (Verdict.PASS, None),
@@ -64,7 +63,6 @@ EXPECTED: dict[str, tuple[Verdict, Code | None]] = {
     "leak-must-be-closed": (Verdict.FAIL, Code.BLOCKED_TARGET_REACHED),
     "loopback-alias": (Verdict.UNKNOWN, Code.TARGET_FORBIDDEN),
 }
-
 _ZONE = {
     "policy": Records(a=("127.77.0.10",)),
     "idp": Records(a=("127.77.0.11",)),

@@ -1,1 +1,6 @@
-"""The cold path: keeps the schedules as the plan says, and probes on demand from every subnet. Never in the VPC."""
+"""The control loop of a stack: reconcile the schedules, probe on demand from every subnet, join. Outside the VPC.
+
+Two stories: reconcile.py (every 15 minutes) and on_demand.py. The schedules are the only store.
+
+Public: reconcile.{make_plan, refresh}, on_demand.probe_now, inventory, shards.cut.
+"""

@@ -10,13 +10,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from egressprobe.guard import forbidden
-from egressprobe.inputs import InputError, short
-from egressprobe.joined import Refused
-from egressprobe.model import TARGETS_SCHEMA, Plan, Target
-from egressprobe.pem import as_pem
-from egressprobe.plan import read_plan
-from egressprobe.targetspec import read_anchors, read_target
+from egressprobe.golang.x509.ca_bundle import as_pem
+from egressprobe.model.errors import InputError, short
+from egressprobe.model.joined_report import Refused
+from egressprobe.model.target import TARGETS_SCHEMA, Plan, Target
+from egressprobe.net.guard import forbidden
+from egressprobe.targets.plan import read_plan
+from egressprobe.targets.spec import read_anchors, read_target
 
 BUNDLED = Path(__file__).with_name("targets.json")
 _ANY = 1 << 31

@@ -4,7 +4,23 @@ import os
 from functools import cache
 from typing import Any, NamedTuple
 
-from egressprobe.planner.fanout import MAX_AT_ONCE, Probe
+# Functions being waited for at once: 16 subnets and two parts of a large plan each.
+MAX_AT_ONCE = 32
+
+
+class ProbeFunction(NamedTuple):
+    """One probe function and where it stands."""
+
+    slot: int
+    subnet_id: str
+    availability_zone: str
+    function: str
+
+    @property
+    def prefix(self) -> str:
+        """How the names of its schedules begin."""
+        return f"s{self.slot:02d}-"
+
 
 # A probe answers within a minute, and so does Discover.
 _ANSWER_SECONDS = 65
@@ -18,7 +34,7 @@ class Settings(NamedTuple):
     """
 
     cluster_name: str
-    probes: tuple[Probe, ...]
+    probes: tuple[ProbeFunction, ...]
     group: str
     role: str
     discover: str = ""
@@ -44,7 +60,7 @@ def read_settings() -> Settings:
     for slot, text in enumerate(read("EGRESSPROBE_SUBNETS").split(",")):
         subnet, _, zone = text.partition("/")
         if subnet != "-":
-            probes.append(Probe(slot, subnet, zone, f"{prefix}{slot}"))
+            probes.append(ProbeFunction(slot, subnet, zone, f"{prefix}{slot}"))
     return Settings(
         cluster_name=read("EGRESSPROBE_CLUSTER_NAME"),
         probes=tuple(probes),

@@ -1,1 +1,4 @@
-"""From a Report to text: one publisher a form. No publisher decides anything."""
+"""What the functions write: metrics in embedded metric format, and responses bounded in size. Decides nothing.
+
+Public: emf.publish, emf.Series, response.response.
+"""

@@ -1,1 +1,4 @@
-"""The stack's tools: expand the template, deploy, destroy, package, price. They run on a person's machine or in CI."""
+"""An operator's tools: expand the template, deploy, destroy, package, price. They run on a person's machine or in CI.
+
+Public: planner_client.invoke.
+"""

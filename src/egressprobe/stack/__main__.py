@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from egressprobe.inputs import AwsError, InputError
+from egressprobe.model.errors import AwsError, InputError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -72,7 +72,7 @@ def _session(options: argparse.Namespace) -> Any:
 
 def _deploy(options: argparse.Namespace) -> int:
     from egressprobe.stack.deploy import deploy, parse_pairs
-    from egressprobe.targetsfile import ARTIFACT_BYTES, read_file
+    from egressprobe.targets.file import ARTIFACT_BYTES, read_file
 
     targets = read_file(options.targets, most=ARTIFACT_BYTES) if options.targets else None
     session = _session(options)
@@ -113,7 +113,7 @@ def _price(options: argparse.Namespace) -> int:
     from egressprobe.planner.inventory import read_inventory
     from egressprobe.planner.shards import cut
     from egressprobe.stack.price import Size, shown
-    from egressprobe.targetsfile import ARTIFACT_BYTES, read_file
+    from egressprobe.targets.file import ARTIFACT_BYTES, read_file
 
     if options.targets is None or options.targets.isdecimal():
         targets, shards = int(options.targets or 20), 1
@@ -127,7 +127,7 @@ def _price(options: argparse.Namespace) -> int:
 
 
 def _expand(_: argparse.Namespace) -> int:
-    from egressprobe.stack.expand import expanded
+    from egressprobe.stack.template import expanded
 
     print(json.dumps(expanded(), indent=1))
     return 0

@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from egressprobe.inputs import InputError
+from egressprobe.model.errors import InputError
 from egressprobe.planner.inventory import EMPTY, Inventory, read_inventory
 from egressprobe.planner.shards import cut
-from egressprobe.stack.expand import ARTIFACTS, expanded
-from egressprobe.stack.formation import Existing, change_set, changes, outputs, read_stack, undo, wait
-from egressprobe.stack.invoke import call
+from egressprobe.stack.cloudformation import Existing, change_set, changes, outputs, read_stack, undo, wait
+from egressprobe.stack.planner_client import call
 from egressprobe.stack.price import Size, shown
 from egressprobe.stack.survey import Survey, check, read_survey, slots
+from egressprobe.stack.template import ARTIFACTS, expanded
 
 BUILD = Path(__file__).parents[3] / "build"
 # Of template.yaml, as far as they decide the price.

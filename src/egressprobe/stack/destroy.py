@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from egressprobe.inputs import AwsError, InputError
+from egressprobe.model.errors import AwsError, InputError
+from egressprobe.stack.cloudformation import failures, read_stack
 from egressprobe.stack.deploy import agreed, somebody_to_ask
-from egressprobe.stack.formation import failures, read_stack
 
 _EVERY, _LOOKS = 15, 240
 _INTERFACE_MINUTES = 45

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from egressprobe.stack.deploy import BUILD, artifacts, upload
-from egressprobe.stack.expand import expanded
+from egressprobe.stack.template import expanded
 
 
 def package(session: Any, *, prefix: str, regions: list[str], build: Path = BUILD) -> dict[str, Any]:

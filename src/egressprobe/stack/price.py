@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from egressprobe.publish.metrics import Detail, Series
+from egressprobe.publish.emf import Detail, Series
 
 TABLE = Path(__file__).with_name("prices.json")
 _REGION = "us-east-1"
@@ -26,7 +26,7 @@ _DISCOVER_SECONDS, _DISCOVER_GB = 2.0, 0.25
 _LINE, _RUN_LINES = 450, 1300
 # How much of the ingested is stored, compressed, with 30 days of retention.
 _STORED = 0.15
-_AGGREGATES = {"target": 3, "subnet": 6}  # publish/metrics.py: of a subnet, in a healthy month
+_AGGREGATES = {"target": 3, "subnet": 6}  # publish/emf.py: of a subnet, in a healthy month
 _COMPOSITES = 3
 _PLANNER_ALARMS = 3  # errors, throttles, plan age
 

@@ -6,8 +6,8 @@ Every refusal is one line (InputError) that says what is wrong and the way out.
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from egressprobe.discovery.eks import UNTOLD, described, ipv6_blocks
-from egressprobe.inputs import InputError
+from egressprobe.aws.eks import UNTOLD, described, ipv6_blocks
+from egressprobe.model.errors import InputError
 
 MAX_SUBNETS = 16
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html

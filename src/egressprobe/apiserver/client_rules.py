@@ -1,0 +1,45 @@
+"""How kube-apiserver is a client, a row a kind. Limits in seconds.
+
+Sources: k8s.io/apiserver/pkg/util/webhook/client.go and pkg/admission/plugin/webhook (webhook),
+k8s.io/apiserver/plugin/pkg/authenticator/token/oidc (OIDC), k8s.io/kube-aggregator/pkg/apiserver
+(aggregated APIs), pkg/kubelet/client (kubelet), k8s.io/apimachinery/pkg/util/net/http.go (transports).
+"""
+
+from typing import NamedTuple
+
+from egressprobe.model.target import Impact, Kind
+
+WEBHOOK_ALPN = ("http/1.1",)  # k8s.io/apiserver/pkg/util/webhook/client.go
+DEFAULT_ALPN = ("h2", "http/1.1")
+DIALER_LIMIT = 30.0  # net.Dialer.Timeout: DNS and all addresses of one dial together
+TLS_HANDSHAKE_LIMIT = 10.0  # http.Transport.TLSHandshakeTimeout
+DEFAULT_WEBHOOK_TIMEOUT = 10
+
+
+class ClientRules(NamedTuple):
+    """One kind of client.
+
+    alpn: offered protocols. call_limit: of the whole call; None: the target's timeoutSeconds.
+    timed_out: Go's text when that limit ends the call. http: what answers speaks HTTP.
+    switch_relevant: the egress device carries this traffic. impact: what breaks when it fails.
+    """
+
+    alpn: tuple[str, ...]
+    call_limit: float | None
+    timed_out: str
+    http: bool
+    switch_relevant: bool
+    impact: Impact
+
+
+_DEADLINE = "context deadline exceeded"
+# net/http.Client.Timeout, set by the OIDC authenticator
+_CLIENT_TIMEOUT = f"{_DEADLINE} (Client.Timeout exceeded while awaiting headers)"
+RULES: dict[Kind, ClientRules] = {
+    Kind.WEBHOOK: ClientRules(WEBHOOK_ALPN, None, _DEADLINE, True, True, Impact.BLOCKS),
+    Kind.OIDC: ClientRules(DEFAULT_ALPN, 30.0, _CLIENT_TIMEOUT, True, True, Impact.BLOCKS),
+    # The proxied request has its own, longer timeout: the 30 s of the dialer come first.
+    Kind.AGGREGATED_API: ClientRules(DEFAULT_ALPN, 60.0, _DEADLINE, True, False, Impact.BLOCKS),
+    Kind.KUBELET: ClientRules(DEFAULT_ALPN, 60.0, _DEADLINE, True, False, Impact.BLOCKS),
+    Kind.ENDPOINT: ClientRules(DEFAULT_ALPN, None, _DEADLINE, False, True, Impact.NONE),
+}

@@ -1,0 +1,272 @@
+"""What would one fresh kube-apiserver call do? A pure function of what was measured.
+
+No socket, no clock. Go's rules are replayed on measured times: wait for both DNS answers, sort by RFC 6724,
+give each silent address its share of the dialer's 30 s, start the other family after 300 ms, 10 s for the
+handshake, and the call's own limit over all of it.
+
+Two assumptions, both stated in the README: an address or server that was silent for as long as we watched
+stays silent; and a fresh call has no idle connection to reuse.
+
+Where the outcome hangs on something that was not measured there is no forecast (None), never a guess.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from egressprobe.apiserver.call_orders import key_of, orders
+from egressprobe.apiserver.client_rules import DIALER_LIMIT, RULES, TLS_HANDSHAKE_LIMIT, ClientRules
+from egressprobe.golang.address_order import sort_addresses
+from egressprobe.golang.dialer import Leg, NotMeasuredError, dial
+from egressprobe.model.failure import NOT_MEASURED, SILENT, Code, Failure, Phase
+from egressprobe.model.measurement import Attempt, Hop, Measurement
+from egressprobe.model.report import Forecast
+from egressprobe.model.target import Endpoint, Target
+
+# Stand-ins by family for a source address that is link-local, as a Lambda's is: a control plane's own
+# addresses are private IPv4 and global IPv6.
+_ASSUMED_SOURCE = {4: "10.0.0.1", 6: "2600:1f00::1"}
+
+
+class Call(NamedTuple):
+    """One possible call: `seconds` until it returns; `error` and `failure` None when it passes."""
+
+    seconds: float
+    error: str | None = None
+    failure: Failure | None = None
+
+
+class Client(NamedTuple):
+    """What the call's outcome depends on besides the network.
+
+    limit: seconds the whole call may take. sources: assumed source address by family, for RFC 6724.
+    ipv6_expected: the cluster has IPv6, so that having no route for it here says nothing.
+    """
+
+    rules: ClientRules
+    limit: float
+    sources: Mapping[str, str] = {}
+    ipv6_expected: bool = False
+
+
+def client_for(target: Target, sources: Mapping[str, str], *, ipv6_expected: bool = False) -> Client:
+    rules = RULES[target.kind]
+    limit = float(target.timeout_seconds) if rules.call_limit is None else rules.call_limit
+    return Client(rules, limit, sources, ipv6_expected)
+
+
+def forecast(measured: Measurement, client: Client) -> Forecast | None:
+    """Outcome of the order seen, and the share of all equally likely orders that pass.
+
+    Several hops (OIDC: discovery, redirects, key set) are calls one after the other: the first that fails
+    ends it, and shares multiply.
+    """
+    if measured.failure or not measured.hops:
+        return None
+    seconds = dns_seconds = 0.0
+    share, unknown = 1.0, 0.0
+    failing: Call | None = None
+    for hop in measured.hops:
+        try:
+            outlook = _hop(hop, client)
+        except NotMeasuredError:
+            return None
+        seen = outlook.seen
+        seconds += seen.seconds
+        dns_seconds = max(dns_seconds, _dns_seconds(hop))
+        unknown = 1 - (1 - unknown) * (1 - outlook.unknown)
+        share *= outlook.share
+        failing = failing or outlook.failing
+        if seen.error is not None or seen.failure is not None:
+            return Forecast("fail", round(seconds, 4), seen.error, share, unknown, round(dns_seconds, 4), _said(seen))
+    failure = _said(failing) if failing else None
+    return Forecast("pass", round(seconds, 4), None, share, unknown, round(dns_seconds, 4), failure)
+
+
+class _Outlook(NamedTuple):
+    """All equally likely calls of one hop: the one seen, shares, and one that does not pass, if any."""
+
+    seen: Call
+    share: float
+    unknown: float
+    failing: Call | None
+
+
+def _hop(hop: Hop, client: Client) -> _Outlook:
+    view = _view(hop, client)
+    calls: list[Call | None] = []
+    for order in orders(hop):
+        try:
+            calls.append(_call(view, order, client))
+        except NotMeasuredError:
+            calls.append(None)
+    if not calls:
+        return _Outlook(_without_addresses(hop, client), 0.0, 0.0, None)
+    if calls[0] is None:
+        raise NotMeasuredError(hop.host)
+    known = [call for call in calls if call is not None]
+    failing = [call for call in known if call.failure is not None or call.error is not None]
+    many = len(calls)
+    return _Outlook(
+        calls[0], (len(known) - len(failing)) / many, (many - len(known)) / many, failing[0] if failing else None
+    )
+
+
+def _said(call: Call) -> Failure | None:
+    """The failure with the error that the call as a whole ends with, which may be only `deadline exceeded`."""
+    return replace(call.failure, api_server_error=call.error) if call.failure else None
+
+
+def _dns_seconds(hop: Hop) -> float:
+    return hop.resolution.ms / 1e3 if hop.resolution else 0.0
+
+
+class _View(NamedTuple):
+    """What of a hop does not depend on the order of its addresses."""
+
+    hop: Hop
+    dns: float
+    attempts: dict[str, Attempt]
+    legs: dict[str, Leg]
+    sources: dict[str, str | None]
+
+
+def _view(hop: Hop, client: Client) -> _View:
+    attempts = {key_of(hop, attempt): attempt for attempt in hop.attempts}
+    legs = {key: leg for key, attempt in attempts.items() if (leg := _leg(attempt, client))}
+    return _View(hop, _dns_seconds(hop), attempts, legs, _sources(hop, client))
+
+
+def _call(view: _View, order: tuple[str, ...], client: Client) -> Call:
+    """One call: DNS, dial, TLS, exchange, each against the call's limit."""
+    hop, dns, attempts, legs, sources = view
+    if dns < client.limit and _unfinished(hop):
+        raise NotMeasuredError(hop.host)
+    if dns >= min(client.limit, DIALER_LIMIT):
+        return _without_addresses(hop, client)
+    ordered = sort_addresses(order, sources) if hop.resolution else order
+    result = dial(ordered, legs, dns, DIALER_LIMIT, client.limit)
+    if result.address is None:
+        failed = next((f for a in ordered if (f := attempts[a].failure)), _too_slow(hop))
+        return _limited(Call(result.at, result.error, failed), client, failed)
+    attempt = attempts[result.address]
+    cause = _slow_lookup(hop) if dns >= client.limit / 2 else _dead_before(ordered, attempts, result.address)
+    return _limited(_after_connect(hop, attempt, result.at), client, cause)
+
+
+def _too_slow(hop: Hop) -> Failure:
+    """Every address connects, but not in the share of the dialer's time that it gets."""
+    said = f"{hop.host}: its addresses connect too slowly"
+    return Failure(Phase.CONNECT, Code.CONNECT_TIMEOUT, said)
+
+
+def _dead_before(ordered: Sequence[str], attempts: Mapping[str, Attempt], winner: str) -> Failure | None:
+    """What cost the call its time when an address that works comes too late."""
+    before = ordered[: ordered.index(winner)]
+    return next((f for a in before if (f := attempts[a].failure)), None)
+
+
+def _leg(attempt: Attempt, client: Client) -> Leg | None:
+    """One address for the dialer; None where nothing is known of it."""
+    failure = attempt.failure
+    timed_out = f"dial tcp {Endpoint(attempt.address, attempt.port)}: i/o timeout"
+    if failure is None or failure.phase is not Phase.CONNECT:
+        return None if attempt.connect_ms is None else Leg(attempt.connect_ms / 1e3, None, timed_out)
+    if failure.code in NOT_MEASURED:
+        return None
+    if failure.code is Code.NETWORK_UNREACHABLE and attempt.family == "ipv6" and client.ipv6_expected:
+        return None
+    silent = failure.code in SILENT
+    seconds = math.inf if silent else (attempt.failure_ms or 0.0) / 1e3
+    return Leg(seconds, failure.api_server_error or timed_out, timed_out)
+
+
+def _after_connect(hop: Hop, attempt: Attempt, at: float) -> Call:
+    """TLS and the exchange with the address that won; nothing is tried a second time."""
+    failure = attempt.failure
+    took = (attempt.failure_ms or 0.0) / 1e3
+    tls = attempt.tls.duration_ms / 1e3 if attempt.tls else 0.0
+    if failure is not None:
+        if failure.code in NOT_MEASURED:
+            raise NotMeasuredError(attempt.address)
+        if failure.code is Code.TLS_TIMEOUT:
+            return Call(at + TLS_HANDSHAKE_LIMIT, "net/http: TLS handshake timeout", failure)
+        if failure.code is Code.HTTP_TIMEOUT:
+            return Call(math.inf, None, failure)
+        seconds = at + took if failure.phase is Phase.TLS else at + tls + took
+        return Call(seconds, failure.api_server_error or failure.message, failure)
+    seconds = at + tls + (attempt.exchange_ms or 0.0) / 1e3
+    if hop.role == "call":
+        return Call(seconds)
+    return _after_request(hop, at + tls)
+
+
+def _after_request(hop: Hop, at: float) -> Call:
+    """The GET of an OIDC hop, which stands in for the exchange."""
+    failure = hop.failure
+    if hop.http is None and failure is None:
+        raise NotMeasuredError(hop.host)
+    seconds = at + (hop.http.duration_ms / 1e3 if hop.http else 0.0)
+    if failure is None:
+        return Call(seconds)
+    if failure.code in NOT_MEASURED:
+        raise NotMeasuredError(hop.host)
+    if failure.code is Code.HTTP_TIMEOUT:
+        return Call(math.inf, None, failure)
+    return Call(seconds, failure.api_server_error or failure.message, failure)
+
+
+def _without_addresses(hop: Hop, client: Client) -> Call:
+    """The call ends in DNS: it failed, or it took all the time there is."""
+    resolution = hop.resolution
+    if resolution is None:
+        if hop.failure is None:
+            raise NotMeasuredError(hop.host)
+        return Call(0.0, hop.failure.api_server_error or hop.failure.message, hop.failure)
+    seconds = resolution.ms / 1e3
+    failure = resolution.failure
+    if failure is None or failure.code is Code.DNS_TIMEOUT:
+        failure = _slow_lookup(hop) or failure
+    if seconds < min(client.limit, DIALER_LIMIT) and failure is not None and failure.code in NOT_MEASURED:
+        raise NotMeasuredError(hop.host)
+    error = failure.api_server_error if failure else None
+    if seconds >= DIALER_LIMIT:
+        seconds, error = DIALER_LIMIT, f"dial tcp: lookup {resolution.host}: i/o timeout"
+    return _limited(Call(seconds, error, failure), client, failure)
+
+
+def _unfinished(hop: Hop) -> bool:
+    """A lookup that the run's end cut: Go waits for both, and how long is not known."""
+    lookups = hop.resolution.lookups if hop.resolution else ()
+    return any(one.failure is not None and one.failure.code in NOT_MEASURED for one in lookups)
+
+
+def _slow_lookup(hop: Hop) -> Failure | None:
+    """The query that never came back while its sister did."""
+    lookups = hop.resolution.lookups if hop.resolution else ()
+    slow = [one.failure for one in lookups if one.failure and one.failure.code is Code.DNS_TIMEOUT]
+    return slow[0] if slow else None
+
+
+def _limited(call: Call, client: Client, cause: Failure | None) -> Call:
+    """The call's own limit over everything: `context deadline exceeded`, whatever it was waiting for."""
+    if call.seconds < client.limit:
+        return call
+    failure = call.failure or cause
+    if failure is None:
+        said = f"the call takes {call.seconds:.1f} s, more than the {client.limit:.0f} s it may"
+        failure = Failure(Phase.HTTP, Code.HTTP_TIMEOUT, said)
+    return Call(client.limit, client.rules.timed_out, failure)
+
+
+def _sources(hop: Hop, client: Client) -> dict[str, str | None]:
+    """The source for each address: the plan's assumption, else ours, with a stand-in for link-local ones."""
+    found: dict[str, str | None] = {}
+    for destination, source in (hop.resolution.sources if hop.resolution else {}).items():
+        version = 6 if ":" in destination else 4
+        assumed = client.sources.get(f"ipv{version}")
+        local = source is not None and source.startswith(("169.254.", "fe80:"))
+        found[destination] = assumed or (_ASSUMED_SOURCE[version] if local else source)
+    return found

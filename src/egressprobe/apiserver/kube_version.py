@@ -1,0 +1,56 @@
+"""Which ClientHello the API server of a Kubernetes version sends: how large, with which groups.
+
+It follows the Go release that Kubernetes was built with (the `go.mod` and CHANGELOG of kubernetes/kubernetes):
+a post-quantum key share takes the hello from one TCP segment to two, and paths treat the two differently.
+"""
+
+import re
+from typing import NamedTuple
+
+from egressprobe.model.target import DEFAULT_KUBE_VERSION
+
+
+class Hello(NamedTuple):
+    """`size`: bytes of the record before a server name is added; `post_quantum`: it has a hybrid key share."""
+
+    size: int
+    post_quantum: bool
+
+
+# Bytes as recorded with a name of five characters, less the name. 1.32 is not recorded: Go 1.23 sends the draft
+# of the hybrid share, which has the size of the final one.
+_CLASSIC, _GO_1_24, _GO_1_25, _GO_1_26 = Hello(257, False), Hello(1477, True), Hello(1503, True), Hello(1507, True)
+HELLOS = {
+    "1.31": _CLASSIC,
+    "1.32": _GO_1_24,
+    "1.33": _GO_1_24,
+    "1.34": _GO_1_24,
+    "1.35": _GO_1_25,
+    "1.36": _GO_1_26,
+}
+CURRENT, CLASSIC = HELLOS[DEFAULT_KUBE_VERSION], _CLASSIC
+
+
+def read_version(text: str) -> str:
+    """`1.35`, `v1.35.3` or `1.35.3-eks-1a2b3c` as `1.35`. Raises ValueError."""
+    match = re.fullmatch(r"v?(\d+\.\d+)(?:[.+-].*)?", text)
+    known = f"{min(HELLOS)}..{max(HELLOS)}"
+    if match is None:
+        raise ValueError(f"is not a Kubernetes version such as {DEFAULT_KUBE_VERSION}")
+    if match[1] not in HELLOS:
+        raise ValueError(f"is not in {known}; take the nearest, which differs least")
+    return match[1]
+
+
+def nearest(text: str) -> str:
+    """As read_version, but a version out of the known range becomes the end it is nearest to."""
+    match = re.fullmatch(r"v?(\d+)\.(\d+)(?:[.+-].*)?", text)
+    if match is None:
+        return read_version(text)
+    wanted = (int(match[1]), int(match[2]))
+    ordered = sorted(HELLOS, key=_numbers)
+    return next((known for known in reversed(ordered) if _numbers(known) <= wanted), ordered[0])
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))

@@ -1,0 +1,56 @@
+"""What people will find in the log: kube-apiserver's sentence around a network error, by kind.
+
+Sources: k8s.io/apiserver/pkg/util/webhook/error.go and admission/plugin/webhook/errors (webhooks),
+plugin/pkg/authenticator/token/oidc and github.com/coreos/go-oidc (OIDC),
+k8s.io/apimachinery/pkg/util/proxy (aggregated APIs, kubelet).
+"""
+
+import posixpath
+
+from egressprobe.apiserver.refusals import NO_CLIENT
+from egressprobe.model.failure import Code
+from egressprobe.model.measurement import Hop
+from egressprobe.model.target import FailurePolicy, Kind, Target
+
+# These are about the content of an answer: the sentence has no `Get "URL":` in it.
+_CONTENT = frozenset({Code.HTTP_STATUS, Code.OIDC_ISSUER_MISMATCH, Code.OIDC_JWKS_INVALID})
+_INITIALIZING = "oidc authenticator: initializing plugin: "
+_FETCHING = "oidc: verify token: failed to verify signature: fetching keys oidc: get keys failed "
+
+
+def sentence(target: Target, hop: Hop, code: Code, error: str) -> str | None:
+    """The whole log line for a failed call; None for kinds the API server knows nothing of."""
+    if target.kind is Kind.WEBHOOK:
+        return _webhook(target, error)
+    if target.kind is Kind.OIDC:
+        if code in _CONTENT or error.startswith("oidc: "):
+            return error if hop.role == "jwks" else _INITIALIZING + error
+        return f'{_FETCHING if hop.role == "jwks" else _INITIALIZING}Get "{hop.url}": {error}'
+    if target.refusal is not None:
+        return error  # the message of the APIService's condition Available
+    if target.kind in (Kind.AGGREGATED_API, Kind.KUBELET):
+        return f"error trying to reach service: {error}"
+    return None
+
+
+def _webhook(target: Target, error: str) -> str:
+    """By the webhook that matters most of those that share the target."""
+    kind, name, part = (*target.objects[0].split("/", 2), "", "")[:3] if target.objects else ("", "", "")
+    url = f"{_webhook_url(target)}?timeout={target.timeout_seconds}s"
+    post = error if error.startswith(NO_CLIENT) else f'Post "{url}": {error}'
+    if kind == "CustomResourceDefinition":  # apiextensions-apiserver/pkg/apiserver/conversion/webhook_converter.go
+        return f"conversion webhook for {name.partition('.')[2]}/{part} failed: {post.removeprefix(NO_CLIENT)}"
+    name = part or target.name
+    call = f'failed calling webhook "{name}": {"" if post is error else "failed to call webhook: "}{post}'
+    if target.failure_policy is FailurePolicy.IGNORE:
+        return f"Failed calling webhook, failing open {name}: {call}"
+    return f"Internal error occurred: {call}"
+
+
+def _webhook_url(target: Target) -> str:
+    """The URL of the POST: the path cleaned; for a service always with its port."""
+    path = posixpath.normpath("/" + target.path.strip("/"))
+    if target.service:
+        return f"https://{target.service.server_name}:{target.service.port}{path}"
+    base = target.url.split("://", 1)[1].split("/", 1)[0]
+    return f"https://{base}{path}"

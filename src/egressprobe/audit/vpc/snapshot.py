@@ -1,0 +1,271 @@
+"""A VPC as data: everything that the audit asks of it, read once, frozen, as JSON a file that a customer can send.
+
+`None` where a list stands: it could not be read, and `unread` says why. An empty list is a fact.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+from egressprobe.audit.vpc.snapshot_dns import Dhcp, DnsFirewallRule, ResolverRule, Zone
+from egressprobe.model.struct import CompactStruct
+
+SNAPSHOT_SCHEMA = "egressprobe/snapshot/v1"
+
+
+class Vpc(CompactStruct, frozen=True):
+    """blocks: of both families. dns_*: None where the attribute could not be read."""
+
+    id: str
+    owner: str = ""
+    blocks: tuple[str, ...] = ()
+    dhcp_options: str = ""
+    dns_support: bool | None = None
+    dns_hostnames: bool | None = None
+
+
+class Subnet(CompactStruct, frozen=True):
+    """free: addresses that are left. dns64: the resolver makes up IPv6 addresses of names that have none."""
+
+    id: str
+    zone: str = ""
+    owner: str = ""
+    blocks: tuple[str, ...] = ()
+    free: int | None = None
+    dns64: bool = False
+
+
+type Gate = Literal[
+    "local",
+    "internet",
+    "egress-only",
+    "nat",
+    "transit",
+    "vpn",
+    "peering",
+    "endpoint",
+    "interface",
+    "other",
+]
+
+
+class Route(CompactStruct, frozen=True):
+    """destination: CIDR or prefix list. gate, to: the kind of its target and the target's id."""
+
+    destination: str
+    gate: Gate
+    to: str = ""
+    active: bool = True
+    propagated: bool = False
+
+
+class RouteTable(CompactStruct, frozen=True):
+    """subnets: associated by name; all others have the main table. gateways: whose inbound traffic it routes."""
+
+    id: str
+    main: bool = False
+    subnets: tuple[str, ...] = ()
+    gateways: tuple[str, ...] = ()
+    routes: tuple[Route, ...] = ()
+
+
+class AclEntry(CompactStruct, frozen=True):
+    """protocol: IANA number, -1 for all. ports: None for all."""
+
+    number: int
+    egress: bool
+    allow: bool
+    protocol: int
+    block: str
+    ports: tuple[int, int] | None = None
+
+
+class Acl(CompactStruct, frozen=True):
+    """A network ACL; entries by direction and number. 32767 is the `*` that ends it."""
+
+    id: str
+    subnets: tuple[str, ...] = ()
+    entries: tuple[AclEntry, ...] = ()
+
+
+class Permission(CompactStruct, frozen=True):
+    """A rule of a security group. protocol, ports: as in AclEntry. groups: of members, by id."""
+
+    protocol: int
+    ports: tuple[int, int] | None = None
+    blocks: tuple[str, ...] = ()
+    prefix_lists: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+
+class Group(CompactStruct, frozen=True):
+    id: str
+    name: str = ""
+    ingress: tuple[Permission, ...] = ()
+    egress: tuple[Permission, ...] = ()
+
+
+class Interface(CompactStruct, frozen=True):
+    """addresses, prefixes: of both families. checked: it takes only what is for itself."""
+
+    id: str
+    subnet: str
+    groups: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+    prefixes: tuple[str, ...] = ()
+    description: str = ""
+    kind: str = "interface"
+    owner: str = ""
+    checked: bool = True
+    instance: str = ""
+
+
+class Nat(CompactStruct, frozen=True):
+    """addresses: private. subnet: empty for a regional one, which has a route table of its own."""
+
+    id: str
+    state: str
+    subnet: str = ""
+    public: bool = True
+    regional: bool = False
+    addresses: tuple[str, ...] = ()
+    elastic: tuple[str, ...] = ()
+    route_table: str = ""
+
+
+class Gateway(CompactStruct, frozen=True):
+    """An internet, egress-only or VPN gateway. attached: to this VPC."""
+
+    id: str
+    kind: Literal["internet", "egress-only", "vpn"]
+    attached: bool = True
+
+
+class Attachment(CompactStruct, frozen=True):
+    """A transit gateway's, in this VPC."""
+
+    id: str
+    gateway: str
+    state: str = "available"
+    subnets: tuple[str, ...] = ()
+    ipv6: bool = True
+
+
+class Peering(CompactStruct, frozen=True):
+    """blocks: of the other VPC."""
+
+    id: str
+    state: str
+    peer: str = ""
+    blocks: tuple[str, ...] = ()
+
+
+class Endpoint(CompactStruct, frozen=True):
+    """A VPC endpoint; kind as EC2 has it: Interface, Gateway, GatewayLoadBalancer, ..."""
+
+    id: str
+    kind: str
+    service: str = ""
+    state: str = "available"
+    subnets: tuple[str, ...] = ()
+    private_dns: bool = False
+
+
+class PrefixList(CompactStruct, frozen=True):
+    """blocks: None where its entries cannot be read."""
+
+    id: str
+    blocks: tuple[str, ...] | None = None
+
+
+class Exclusion(CompactStruct, frozen=True):
+    """From VPC Block Public Access: of a VPC or a subnet, by id."""
+
+    of: str
+    mode: str
+
+
+class PublicAccess(CompactStruct, frozen=True):
+    """VPC Block Public Access of the region. mode: off, block-bidirectional, block-ingress."""
+
+    mode: str
+    exclusions: tuple[Exclusion, ...] = ()
+
+
+class Encryption(CompactStruct, frozen=True):
+    """VPC encryption controls. excluded: what they let pass, by the API's names."""
+
+    id: str
+    mode: str
+    excluded: tuple[str, ...] = ()
+
+
+class ClusterFacts(CompactStruct, frozen=True):
+    """What EKS says. groups: the cluster security group first. reads_dhcp: whether its role may follow DHCP options."""
+
+    name: str
+    ip_family: str = "ipv4"
+    mode: str = ""
+    subnets: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    remote: tuple[str, ...] = ()
+    issuer: str = ""
+    role: str = ""
+    reads_dhcp: bool | None = None
+
+
+class Unread(CompactStruct, frozen=True):
+    """What could not be read: the part of the snapshot, the IAM action, AWS's words."""
+
+    part: str
+    action: str
+    error: str
+    denied: bool = False
+
+
+class VpcSnapshot(CompactStruct, frozen=True):
+    """Everything at one time. names: addresses of host names, as they were resolved where it was taken."""
+
+    schema_version: str
+    taken_at: str
+    region: str
+    account: str
+    cluster: ClusterFacts
+    vpc: Vpc
+    subnets: tuple[Subnet, ...] = ()
+    route_tables: tuple[RouteTable, ...] | None = None
+    acls: tuple[Acl, ...] | None = None
+    groups: tuple[Group, ...] | None = None
+    interfaces: tuple[Interface, ...] | None = None
+    nats: tuple[Nat, ...] | None = None
+    gateways: tuple[Gateway, ...] | None = None
+    attachments: tuple[Attachment, ...] | None = None
+    peerings: tuple[Peering, ...] | None = None
+    endpoints: tuple[Endpoint, ...] | None = None
+    prefix_lists: tuple[PrefixList, ...] | None = None
+    dhcp: Dhcp | None = None
+    resolver_rules: tuple[ResolverRule, ...] | None = None
+    zones: tuple[Zone, ...] | None = None
+    dns_firewall: tuple[DnsFirewallRule, ...] | None = None
+    public_access: PublicAccess | None = None
+    encryption: tuple[Encryption, ...] | None = None
+    unread: tuple[Unread, ...] = ()
+    names: dict[str, tuple[str, ...]] = {}
+
+
+def to_json(snapshot: VpcSnapshot) -> bytes:
+    """Indented, one line at its end; reading it back gives an equal snapshot."""
+    return msgspec.json.format(msgspec.json.encode(snapshot), indent=1) + b"\n"
+
+
+def from_json(data: bytes) -> VpcSnapshot:
+    """Raises ValueError that names the place."""
+    version: Any = None
+    try:
+        said = msgspec.json.decode(data)
+        version = said.get("schemaVersion") if isinstance(said, dict) else None
+        if version != SNAPSHOT_SCHEMA:
+            raise ValueError(f"schemaVersion is {version!r}, not {SNAPSHOT_SCHEMA}; save one with audit --save")
+        return msgspec.json.decode(data, type=VpcSnapshot)
+    except msgspec.MsgspecError as error:
+        raise ValueError(str(error)) from None

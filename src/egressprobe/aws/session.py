@@ -1,0 +1,35 @@
+"""A cluster by its name, as the AWS profile's identity sees it: what a person's commands begin with."""
+
+from typing import Any, NamedTuple
+
+from egressprobe.aws.cluster import Surroundings, look_around
+from egressprobe.aws.eks import Cluster
+from egressprobe.model.errors import AwsError, InputError
+
+
+class Named(NamedTuple):
+    """session: boto3's, with a region."""
+
+    session: Any
+    around: Surroundings
+    cluster: Cluster
+
+
+def by_name(name: str, region: str | None) -> Named:
+    """Raises InputError and AwsError."""
+    from boto3.session import Session
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        session = Session(region_name=region)
+    except BotoCoreError as error:
+        raise AwsError(str(error)) from None
+    if session.region_name is None:
+        raise InputError("--region", "is missing, and neither AWS_REGION nor the profile names one")
+    around = look_around(session.client("eks"), session.client("ec2"), name)
+    cluster = around.cluster
+    if around.leaving:
+        raise InputError("--cluster", around.leaving)
+    if cluster is None:
+        raise AwsError("; ".join(one.summary for one in around.findings))
+    return Named(session, around, cluster)

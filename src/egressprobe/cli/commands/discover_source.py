@@ -1,0 +1,104 @@
+"""Discovery from where a person sits: by cluster name, by kubeconfig, or from recorded lists."""
+
+import asyncio
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from egressprobe.aws.cluster import Surroundings
+from egressprobe.aws.eks import Cluster, described, facts
+from egressprobe.aws.session import by_name
+from egressprobe.discovery.issuers import with_issuers
+from egressprobe.discovery.kubelets import Network, networks_of
+from egressprobe.discovery.kubernetes.client import ApiServer, KubernetesSource
+from egressprobe.discovery.kubernetes.eks_token import Credentials, tokens
+from egressprobe.discovery.kubernetes.kubeconfig import api_server
+from egressprobe.discovery.kubernetes.recorded import RecordedSource
+from egressprobe.discovery.run import collect
+from egressprobe.golang.x509.ca_bundle import cluster_anchors
+from egressprobe.model.discovered import Discovered
+from egressprobe.model.errors import AwsError, InputError
+from egressprobe.net.guard import Guard, forbidden
+from egressprobe.targets.file import read_file
+
+
+class Asked(NamedTuple):
+    """facts: of the cluster, for the head of a targets file. origin: what was asked, in words."""
+
+    found: Discovered
+    facts: dict[str, Any]
+    origin: str
+
+
+def ask(
+    *,
+    cluster: str | None,
+    region: str | None,
+    kubeconfig: str | None,
+    context: str | None,
+    folder: str | None,
+    seconds: float,
+) -> Asked:
+    """By exactly one of the three. Raises InputError and AwsError; trouble with a part is a finding."""
+    if sum(one is not None for one in (cluster, kubeconfig, folder)) != 1:
+        raise InputError("", "give one of --cluster NAME, --kubeconfig FILE and --from DIR")
+    if folder is not None:
+        return _recorded(Path(folder))
+    if kubeconfig is not None:
+        return _by_kubeconfig(kubeconfig, context, seconds)
+    assert cluster is not None  # noqa: S101
+    return _by_cluster(cluster, region, seconds)
+
+
+def _recorded(folder: Path) -> Asked:
+    """With cluster.json, an answer of DescribeCluster, the cluster's issuer is among the targets."""
+    source = RecordedSource(folder)
+    cluster = _recorded_cluster(folder / "cluster.json")
+    found = asyncio.run(collect(source, networks_of({}, cluster.remote if cluster else ())))
+    found = with_issuers(found, Surroundings(cluster, None, {}, []))
+    return Asked(found, facts(cluster) if cluster else {}, str(folder))
+
+
+def _recorded_cluster(path: Path) -> Cluster | None:
+    if not path.exists():
+        return None
+    said = read_file(str(path))
+    if not isinstance(said, dict) or not isinstance(said.get("cluster"), dict):
+        raise InputError(str(path), "is no answer of aws eks describe-cluster")
+    return described(said["cluster"])
+
+
+def _by_kubeconfig(path: str, context: str | None, seconds: float) -> Asked:
+    with api_server(path, context) as server:
+        # A person's own file may name a tunnel on this computer.
+        found = asyncio.run(_read(server, [], seconds, guard=lambda _: None))
+    return Asked(found, {}, server.url)
+
+
+async def _read(server: ApiServer, networks: list[Network], seconds: float, *, guard: Guard) -> Discovered:
+    return await collect(KubernetesSource(server, seconds=seconds, guard=guard), networks)
+
+
+def _by_cluster(name: str, region: str | None, seconds: float) -> Asked:
+    session, around, cluster = by_name(name, region)
+    found = with_issuers(_of_cluster(session, cluster, around, seconds), around)
+    return Asked(found, facts(cluster), f"{name} ({session.region_name}, egress {cluster.mode})")
+
+
+def _of_cluster(session: Any, cluster: Cluster, around: Surroundings, seconds: float) -> Discovered:
+    def credentials() -> Credentials:
+        found = session.get_credentials()
+        if found is None:
+            raise AwsError("there are no AWS credentials; set a profile or log in")
+        frozen = found.get_frozen_credentials()
+        return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
+
+    if not cluster.endpoint:
+        raise AwsError(f"the cluster {cluster.name} is {cluster.status} and has no endpoint yet")
+    try:
+        anchors = cluster_anchors(cluster.authority)
+    except ValueError as error:
+        raise AwsError(str(error)) from None
+    token = tokens(credentials, region=session.region_name, cluster=cluster.name)
+    server = ApiServer(cluster.endpoint, anchors, token)
+    networks = networks_of(around.networks, cluster.remote)
+    return asyncio.run(_read(server, networks, seconds, guard=forbidden))

@@ -1,0 +1,1 @@
+"""What all commands share: the argument parser with its common options, and the exit codes."""

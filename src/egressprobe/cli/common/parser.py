@@ -1,0 +1,46 @@
+"""The argument parser, and the options that several commands have in common."""
+
+import argparse
+from collections.abc import Sequence
+from types import ModuleType
+from typing import NoReturn
+
+import egressprobe
+from egressprobe.model.errors import InputError
+
+DEFAULT_TIMEOUT = 60.0  # the longest a person waits for a table; the slowest target alone takes about 35 s
+_MAX_TIMEOUT = 900.0  # as long as a Lambda function may run
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line instead of a page of usage."""
+        raise InputError("", f"{message} (see {self.prog} --help)")
+
+
+def parser(commands: Sequence[ModuleType]) -> Parser:
+    top = Parser(prog="egressprobe", description=egressprobe.__doc__)
+    top.add_argument("--version", action="version", version=f"egressprobe {egressprobe.__version__}")
+    added = top.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+    for command in commands:
+        subparser: argparse.ArgumentParser = command.add_parser(added)
+        subparser.set_defaults(run=command.run)
+    return top
+
+
+def add_region(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--region", help="default: AWS_REGION or the profile's")
+
+
+def add_output(parser: argparse.ArgumentParser, choices: Sequence[str]) -> None:
+    """The first choice is the default."""
+    parser.add_argument("-o", "--output", choices=choices, default=choices[0], help=f"default: {choices[0]}")
+
+
+def add_timeout(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument("--timeout", type=float, default=DEFAULT_TIMEOUT, metavar="S", help=f"{what} (default: 60)")
+
+
+def check_timeout(seconds: float) -> None:
+    if not 0.1 <= seconds <= _MAX_TIMEOUT:
+        raise InputError("--timeout", f"{seconds:g} is not in 0.1..{_MAX_TIMEOUT:g} seconds")

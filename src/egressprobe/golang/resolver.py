@@ -1,0 +1,190 @@
+"""How Go's resolver decides, without a socket: net/conf.go, dnsconfig_unix.go, dnsclient_unix.go, hosts.go.
+
+- `parse_resolv_conf`, `parse_hosts`: the two files as Go reads them.
+- `is_domain_name`, `name_list`: which names are asked at all, and in which order the search list is tried.
+- `conclude`: from the A and AAAA lookups of each name to addresses, or the one error Go returns.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from ipaddress import ip_address
+
+import msgspec
+
+from egressprobe.model.failure import NOT_MEASURED, Code, Failure, Phase
+from egressprobe.model.measurement import Lookup
+from egressprobe.model.target import Endpoint
+
+DNS_PORT = 53
+MAX_SERVERS = 3  # dnsconfig_unix.go: "small, but the standard limit"
+_DEFAULT_SERVERS = ("127.0.0.1:53", "[::1]:53")
+
+
+class ResolverConfig(msgspec.Struct, frozen=True):
+    """resolv.conf and /etc/hosts as Go uses them. `timeout`: seconds a query; `attempts`: rounds.
+
+    rotate: each lookup begins with the next server.
+    """
+
+    servers: tuple[str, ...] = _DEFAULT_SERVERS
+    search: tuple[str, ...] = ()
+    ndots: int = 1
+    timeout: float = 5.0
+    attempts: int = 2
+    use_tcp: bool = False
+    single_request: bool = False
+    rotate: bool = False
+    hosts: dict[str, tuple[str, ...]] = {}
+
+
+def server_text(address: str, port: int = DNS_PORT) -> str:
+    """`host:port` as Go prints it: an IPv6 address in brackets."""
+    return str(Endpoint(address, port))
+
+
+@lru_cache(maxsize=64)
+def split_server(text: str) -> tuple[str, int]:
+    """`ADDR`, `ADDR:PORT`, `[ADDR6]:PORT` or `ADDR6` to (address, port). Raises ValueError."""
+    host, port = text, str(DNS_PORT)
+    if text.startswith("["):
+        host, bracket, rest = text[1:].partition("]")
+        if not bracket or (rest and not rest.startswith(":")):
+            raise ValueError("the bracket is not closed")
+        port = rest.removeprefix(":") or port
+    elif text.count(":") == 1:
+        host, _, port = text.partition(":")
+    if not port.isdecimal() or not 1 <= int(port) <= 65535:
+        raise ValueError(f"port {port} is not in 1..65535")
+    return str(ip_address(host)), int(port)
+
+
+def _option(options: list[str], name: str, default: int, low: int, high: int) -> int:
+    """The last `name:N`, clamped; Go reads the leading digits and takes none as 0 (net/parse.go dtoi)."""
+    value = default
+    for option in options:
+        if option.startswith(f"{name}:"):
+            digits = option.removeprefix(f"{name}:")
+            end = next((i for i, c in enumerate(digits) if not c.isdecimal()), len(digits))
+            value = min(max(int(digits[:end] or 0), low), high)
+    return value
+
+
+def parse_resolv_conf(text: str) -> ResolverConfig:
+    """resolv.conf by the rules of net/dnsconfig_unix.go dnsReadConfig.
+
+    Without a `search` line Go takes the domain of the host's own name; that is the probe's name here, not
+    the API server's, so it is left out.
+    """
+    servers: list[str] = []
+    search: tuple[str, ...] = ()
+    options: list[str] = []
+    for line in text.splitlines():
+        if line.startswith((";", "#")):
+            continue
+        keyword, *fields = line.split() or [""]
+        if keyword == "nameserver" and fields and len(servers) < MAX_SERVERS:
+            try:
+                servers.append(server_text(str(ip_address(fields[0]))))
+            except ValueError:
+                continue
+        elif keyword == "domain" and fields:
+            search = (fields[0].rstrip(".") + ".",)
+        elif keyword == "search":
+            search = tuple(f"{name.rstrip('.')}." for name in fields if name != ".")
+        elif keyword == "options":
+            options += fields
+    return ResolverConfig(
+        servers=tuple(servers) or _DEFAULT_SERVERS,
+        search=search,
+        ndots=_option(options, "ndots", 1, 0, 15),
+        timeout=_option(options, "timeout", 5, 1, 1 << 30),
+        attempts=_option(options, "attempts", 2, 1, 1 << 30),
+        use_tcp=bool({"use-vc", "usevc", "tcp"} & set(options)),
+        single_request=bool({"single-request", "single-request-reopen"} & set(options)),
+        rotate="rotate" in options,
+    )
+
+
+def parse_hosts(text: str) -> dict[str, tuple[str, ...]]:
+    """/etc/hosts as name (lower case, no trailing dot) -> addresses, in the order of the file."""
+    hosts: dict[str, tuple[str, ...]] = {}
+    for line in text.splitlines():
+        address, *names = line.partition("#")[0].split() or [""]
+        try:
+            canonical = str(ip_address(address))
+        except ValueError:
+            continue
+        for name in names:
+            key = name.lower().removesuffix(".")
+            hosts[key] = (*hosts.get(key, ()), canonical)
+    return hosts
+
+
+@lru_cache(maxsize=4096)
+def is_domain_name(name: str) -> bool:
+    """net/dnsclient.go isDomainName: what Go asks a server for at all; else `no such host` at once."""
+    if name == ".":
+        return True
+    if not name or len(name) > 254 or (len(name) == 254 and not name.endswith(".")):
+        return False
+    labels = name.removesuffix(".").split(".")
+    if any(
+        not 1 <= len(label) <= 63 or label[0] == "-" or label[-1] == "-" or not _is_label(label) for label in labels
+    ):
+        return False
+    return any(not c.isdecimal() for label in labels for c in label)
+
+
+def _is_label(label: str) -> bool:
+    return label.isascii() and all(c.isalnum() or c in "-_" for c in label)
+
+
+def _avoid(name: str) -> bool:
+    return name.removesuffix(".").lower().endswith(".onion")  # RFC 7686
+
+
+def name_list(name: str, config: ResolverConfig) -> tuple[str, ...]:
+    """The names asked for, in order: net/dnsclient_unix.go nameList."""
+    if name.endswith("."):
+        return () if _avoid(name) else (name,)
+    rooted = f"{name}."
+    searched = [
+        f"{rooted}{suffix}"
+        for suffix in config.search
+        if len(rooted) + len(suffix) <= 254 and not _avoid(f"{rooted}{suffix}")
+    ]
+    own = [] if _avoid(rooted) else [rooted]
+    names = own + searched if name.count(".") >= config.ndots else searched + own
+    return tuple(names)
+
+
+def no_such_host(host: str, code: Code, message: str, server: str = "") -> Failure:
+    on = f" on {server}" if server else ""
+    return Failure(Phase.RESOLVE, code, message, f"dial tcp: lookup {host}{on}: no such host")
+
+
+def conclude(host: str, lookups: Sequence[Lookup]) -> tuple[tuple[str, ...], float, Failure | None]:
+    """Addresses, milliseconds until Go has them, and the failure if there are none.
+
+    Go asks A and AAAA of one name together, waits for both, and goes to the next name of the search list
+    only when neither gave an address. The error kept is the last to arrive for the name as given, else the
+    first of any (goLookupIPCNAMEOrder: "Prefer error from original name"). A lookup that we did not finish
+    comes before all of them: what Go would have got is not known.
+    """
+    total = 0.0
+    failure: Failure | None = None
+    original = f"{host}."  # as goLookupIPCNAMEOrder compares it: a name with a trailing dot is never its own
+    names = dict.fromkeys(lookup.name for lookup in lookups)
+    for name in names:
+        pair = sorted((lookup for lookup in lookups if lookup.name == name), key=lambda one: one.ms)
+        total += max(lookup.ms for lookup in pair)
+        addresses = tuple(dict.fromkeys(a for lookup in pair for a in lookup.addresses))
+        if addresses:
+            return addresses, total, None
+        for lookup in pair:
+            if lookup.failure and lookup.failure.code in NOT_MEASURED:
+                return (), total, lookup.failure
+            if lookup.failure and (failure is None or name == original):
+                failure = lookup.failure
+    said = f"{host} is not a name that Go's resolver looks up"
+    return (), total, failure or no_such_host(host, Code.DNS_NO_ADDRESSES, said)

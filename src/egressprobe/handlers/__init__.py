@@ -1,0 +1,1 @@
+"""The three Lambda entry points, and nothing else: probe, discover, planner."""

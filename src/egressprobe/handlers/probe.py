@@ -1,0 +1,165 @@
+"""The Lambda door. A pure function of its event: plan in, report out; no AWS call, no boto3, no state.
+
+Events (events/ has one of each):
+- `{"targets": [...]}`: on demand; the report is the answer, no metric moves.
+- `{"source": "schedule", "plan": {...}}`: the same, and metrics as EMF on stdout.
+- `{"action": "doctor"}`: what the platform under us is like.
+
+The deadline comes from the Lambda context, less a reserve: a report always leaves before the function is
+killed. A killed run is the heartbeat's to find.
+"""
+
+import asyncio
+import os
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Literal, Protocol
+
+from aws_lambda_powertools.logging import Logger
+from msgspec.structs import replace
+
+from egressprobe.model.errors import InputError
+from egressprobe.model.failure import Code
+from egressprobe.model.report import REPORT_SCHEMA, Report, Summary
+from egressprobe.model.target import Plan, Verdict
+from egressprobe.net.guard import VPC_RESOLVERS, forbidden
+from egressprobe.probe.edges import REAL_WORLD, Edges, Place
+from egressprobe.probe.run import DEFAULT_CONCURRENCY, run, vantage
+from egressprobe.publish.emf import publish, series_wanted
+from egressprobe.publish.response import response
+from egressprobe.targets.plan import PLAN_KEYS, read_plan, sampled
+
+# Printing EMF, building and serialising the report, on a starved CPU. Seconds.
+_RESERVE = 0.5
+_RESERVE_PER_TARGET = 0.005
+_LEAST_RUN = 0.1
+# MiB; at 1769 a function has one whole vCPU.
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
+_WHOLE_CPU = 1769
+_SMALL_CONCURRENCY = 5
+_KEYS: dict[str, frozenset[str]] = {
+    "demand": PLAN_KEYS,
+    "schedule": frozenset({"source", "plan"}),
+    "doctor": frozenset({"action", "name"}),
+}
+type Event = Literal["demand", "schedule", "doctor"]
+logger = Logger(service="egressprobe")
+
+
+class Context(Protocol):
+    """The part of the Lambda context that is used."""
+
+    aws_request_id: str
+
+    def get_remaining_time_in_millis(self) -> int: ...
+
+
+def make_handler(edges: Edges = REAL_WORLD) -> Callable[[Any, Context], dict[str, Any]]:
+    """A handler over other edges of the world (the built-in lab's); no event can choose them."""
+
+    def handle(event: Any, context: Context) -> dict[str, Any]:
+        run_id = getattr(context, "aws_request_id", "") or str(uuid.uuid4())
+        logger.append_keys(runId=run_id)
+        try:
+            return _handle(event, context, run_id, edges)
+        except InputError as error:
+            logger.error("bad event: nothing was probed", extra={"why": str(error)})  # noqa: TRY400 (no traceback for a person's mistake)
+            return _error(run_id, Code.TARGET_INVALID, str(error))
+        except Exception as error:
+            logger.exception("egressprobe itself failed")
+            return _error(run_id, Code.INTERNAL_ERROR, f"egressprobe itself failed: {type(error).__name__}")
+
+    return handle
+
+
+def _handle(event: Any, context: Context, run_id: str, edges: Edges) -> dict[str, Any]:
+    kind = _event(event)
+    if kind == "doctor":
+        from egressprobe.probe.doctor import examine
+
+        return asyncio.run(examine(event.get("name"), edges))
+    scheduled = kind == "schedule"
+    plan = read_plan(event["plan"] if scheduled else event, forbidden=forbidden)
+    if scheduled:
+        plan = sampled(plan, int(time.time() // 60))
+    report = asyncio.run(
+        run(
+            _with_vpc_view(plan),
+            run_id=run_id,
+            seconds=_seconds(context, len(plan.targets)),
+            concurrency=concurrency(),
+            place=_place(),
+            edges=edges,
+        )
+    )
+    if scheduled:
+        publish(report, series_wanted(), one_series=plan.one_series)
+    return response(report)
+
+
+def _event(event: Any) -> Event:
+    """Which of the three it is. Raises InputError on anything else, unknown keys included."""
+    if not isinstance(event, dict):
+        raise InputError("event", "must be an object with «targets», or «source» and «plan», or «action»")
+    kind: Event = "doctor" if "action" in event else "schedule" if "source" in event else "demand"
+    for key in event:
+        if key not in _KEYS[kind]:
+            raise InputError(f"event.{key}", f"is not known here; known are {', '.join(sorted(_KEYS[kind]))}")
+    if kind == "doctor" and event["action"] != "doctor":
+        raise InputError("event.action", "must be doctor")
+    if kind == "doctor" and not isinstance(event.get("name", ""), str):
+        raise InputError("event.name", "must be a string: a host name to look up")
+    if kind == "schedule" and event["source"] != "schedule":
+        raise InputError("event.source", "must be schedule")
+    if kind == "schedule" and "plan" not in event:
+        raise InputError("event.plan", "is missing")
+    return kind
+
+
+def _with_vpc_view(plan: Plan) -> Plan:
+    """In a VPC the VPC resolver is asked as well, to compare with what DHCP named."""
+    inside = os.environ.get("EGRESSPROBE_SUBNET_ID")
+    if plan.compare_resolvers or not inside:
+        return plan
+    return replace(plan, compare_resolvers=(VPC_RESOLVERS[0],))
+
+
+def _seconds(context: Context, targets: int) -> float:
+    remaining = context.get_remaining_time_in_millis() / 1000
+    return max(remaining - _RESERVE - _RESERVE_PER_TARGET * targets, _LEAST_RUN)
+
+
+def concurrency() -> int:
+    """Targets in flight: about 5 at 256 MB, 10 with a whole CPU."""
+    memory = int(os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", _WHOLE_CPU))
+    return DEFAULT_CONCURRENCY if memory >= _WHOLE_CPU else _SMALL_CONCURRENCY
+
+
+def _place() -> Place:
+    read = os.environ.get
+    return Place(
+        cluster_name=read("EGRESSPROBE_CLUSTER_NAME"),
+        subnet_id=read("EGRESSPROBE_SUBNET_ID"),
+        availability_zone=read("EGRESSPROBE_AVAILABILITY_ZONE"),
+    )
+
+
+def _error(run_id: str, code: Code, message: str) -> dict[str, Any]:
+    """A report without results, so that callers need one parser, and `error`."""
+    empty = Report(
+        schema_version=REPORT_SCHEMA,
+        run_id=run_id,
+        started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        duration_ms=0.0,
+        vantage=vantage(_place()),
+        verdict=Verdict.UNKNOWN,
+        summary=Summary(),
+        results=(),
+        findings=(),
+    )
+    return response(empty) | {"error": {"code": str(code), "message": message}}
+
+
+handler = make_handler()

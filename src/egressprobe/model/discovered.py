@@ -1,0 +1,31 @@
+"""What discovery brings home: a targets file and a few words. Frozen, JSON both ways."""
+
+from typing import Any
+
+import msgspec
+
+from egressprobe.model.report import Finding
+from egressprobe.model.struct import Struct
+
+DISCOVERED_SCHEMA = "egressprobe/discovered/v1"
+
+
+class LeftOut(msgspec.Struct, frozen=True, order=True):
+    """An object that is not probed on purpose."""
+
+    object: str
+    why: str
+
+
+class Discovered(Struct, frozen=True):
+    """targets, bundles: as in a targets file, the same bytes for the same objects in any order.
+
+    unread: plural names of the lists that were not read to their end: what they would have told is not known.
+    """
+
+    targets: tuple[dict[str, Any], ...] = ()
+    bundles: dict[str, str] = {}
+    findings: tuple[Finding, ...] = ()
+    left: tuple[LeftOut, ...] = ()
+    unread: tuple[str, ...] = ()
+    schema_version: str = DISCOVERED_SCHEMA

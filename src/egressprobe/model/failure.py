@@ -1,0 +1,137 @@
+"""What can go wrong, as a closed list.
+
+Rules:
+- A failure is data. Phases return it; nothing is raised past a phase.
+- A code is stable: alarms, queries and people's notes depend on it. New ones go into the contract first.
+- Classification is by errno and by exception type, never by matching the text of a message; the only
+  strings compared are OpenSSL's own reason mnemonics, which are its stable identifiers.
+- Specific code, then the phase's generic code, then `internal_error`.
+
+`apiServerError` is what Go's net, crypto/tls and net/http packages say in the same place: the text that
+kube-apiserver logs and that people paste into a search box.
+"""
+
+import errno
+from enum import StrEnum
+
+from egressprobe.model.struct import Struct
+
+
+class Phase(StrEnum):
+    RESOLVE = "resolve"
+    CONNECT = "connect"
+    TLS = "tls"
+    HTTP = "http"
+
+
+class Code(StrEnum):
+    """Failure codes, in the order of the phases; `explain CODE` prints the catalogue's text for each."""
+
+    DNS_NXDOMAIN = "dns_nxdomain"
+    DNS_NO_ADDRESSES = "dns_no_addresses"
+    DNS_SERVFAIL = "dns_servfail"
+    DNS_REFUSED = "dns_refused"
+    DNS_TIMEOUT = "dns_timeout"
+    DNS_MALFORMED = "dns_malformed"
+    DNS_UNREACHABLE = "dns_unreachable"
+    SERVICE_UNRESOLVED = "service_unresolved"
+
+    CONNECT_REFUSED = "connect_refused"
+    CONNECT_TIMEOUT = "connect_timeout"
+    CONNECT_RESET = "connect_reset"
+    HOST_UNREACHABLE = "host_unreachable"
+    NETWORK_UNREACHABLE = "network_unreachable"
+
+    TLS_TIMEOUT = "tls_timeout"
+    TLS_RESET = "tls_reset"
+    TLS_EOF = "tls_eof"
+    TLS_NOT_TLS = "tls_not_tls"
+    TLS_ALERT = "tls_alert"
+    TLS_PROTOCOL_VERSION = "tls_protocol_version"
+    TLS_CERT_EXPIRED = "tls_cert_expired"
+    TLS_CERT_NOT_YET_VALID = "tls_cert_not_yet_valid"
+    TLS_UNKNOWN_AUTHORITY = "tls_unknown_authority"
+    TLS_HOSTNAME_MISMATCH = "tls_hostname_mismatch"
+    TLS_CERT_INVALID = "tls_cert_invalid"
+    CA_BUNDLE_INVALID = "ca_bundle_invalid"
+
+    HTTP_TIMEOUT = "http_timeout"
+    HTTP_RESET = "http_reset"
+    HTTP_STATUS = "http_status"
+    HTTP_REDIRECT = "http_redirect"
+    HTTP_BODY_INVALID = "http_body_invalid"
+    HTTP_BODY_TOO_LARGE = "http_body_too_large"
+    OIDC_ISSUER_MISMATCH = "oidc_issuer_mismatch"
+    OIDC_JWKS_UNREACHABLE = "oidc_jwks_unreachable"
+    OIDC_JWKS_INVALID = "oidc_jwks_invalid"
+
+    TARGET_FORBIDDEN = "target_forbidden"
+    TARGET_INVALID = "target_invalid"
+    DEADLINE_EXCEEDED = "deadline_exceeded"
+    INTERNAL_ERROR = "internal_error"
+    BLOCKED_TARGET_REACHED = "blocked_target_reached"
+
+
+# We could not measure: these never count as pass and never as fail.
+NOT_MEASURED = frozenset({Code.DEADLINE_EXCEEDED, Code.INTERNAL_ERROR, Code.TARGET_FORBIDDEN})
+# Nothing came back for as long as we waited: a caller that waits longer is taken to wait in vain as well.
+SILENT = frozenset({Code.DNS_TIMEOUT, Code.CONNECT_TIMEOUT, Code.TLS_TIMEOUT, Code.HTTP_TIMEOUT})
+
+
+class Failure(Struct, frozen=True):
+    """One failure: where, which, in plain words, and as kube-apiserver would say it."""
+
+    phase: Phase
+    code: Code
+    message: str
+    api_server_error: str | None = None
+
+
+# errno -> (code while connecting, code once data flows, Go's text: syscall/zerrors_linux_amd64.go)
+_ERRNO: dict[int, tuple[Code, Code, str]] = {
+    errno.ECONNREFUSED: (Code.CONNECT_REFUSED, Code.TLS_RESET, "connection refused"),
+    errno.ECONNRESET: (Code.CONNECT_RESET, Code.TLS_RESET, "connection reset by peer"),
+    errno.ECONNABORTED: (Code.CONNECT_RESET, Code.TLS_RESET, "software caused connection abort"),
+    errno.EPIPE: (Code.CONNECT_RESET, Code.TLS_RESET, "broken pipe"),
+    errno.ETIMEDOUT: (Code.CONNECT_TIMEOUT, Code.TLS_TIMEOUT, "connection timed out"),
+    errno.EHOSTUNREACH: (Code.HOST_UNREACHABLE, Code.TLS_RESET, "no route to host"),
+    errno.EHOSTDOWN: (Code.HOST_UNREACHABLE, Code.TLS_RESET, "host is down"),
+    errno.ENETUNREACH: (Code.NETWORK_UNREACHABLE, Code.TLS_RESET, "network is unreachable"),
+    errno.ENETDOWN: (Code.NETWORK_UNREACHABLE, Code.TLS_RESET, "network is down"),
+    errno.EADDRNOTAVAIL: (Code.NETWORK_UNREACHABLE, Code.TLS_RESET, "cannot assign requested address"),
+    errno.EAFNOSUPPORT: (
+        Code.NETWORK_UNREACHABLE,
+        Code.TLS_RESET,
+        "address family not supported by protocol",
+    ),
+    errno.EACCES: (Code.NETWORK_UNREACHABLE, Code.TLS_RESET, "permission denied"),
+    errno.EPERM: (Code.NETWORK_UNREACHABLE, Code.TLS_RESET, "operation not permitted"),
+    errno.EINVAL: (Code.NETWORK_UNREACHABLE, Code.TLS_RESET, "invalid argument"),
+}
+# Running out of descriptors, ports or memory is our own trouble: it says nothing of the path.
+_OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+
+def errno_text(error: OSError) -> str:
+    """Go's text of an errno, or the system's where Go's is not in the table."""
+    known = _ERRNO.get(error.errno or 0)
+    return known[2] if known else (error.strerror or type(error).__name__).lower()
+
+
+def classify_connect(error: OSError) -> Code:
+    """The code of an `OSError` that connect(2) gave."""
+    if error.errno in _OURS:
+        return Code.INTERNAL_ERROR
+    known = _ERRNO.get(error.errno or 0)
+    return known[0] if known else Code.INTERNAL_ERROR
+
+
+def classify_stream(error: OSError, phase: Phase) -> Code:
+    """The code of an `OSError` on an established connection, in the TLS or the HTTP phase."""
+    if error.errno in _OURS:
+        return Code.INTERNAL_ERROR
+    known = _ERRNO.get(error.errno or 0)
+    code = known[1] if known else Code.INTERNAL_ERROR
+    if phase is Phase.HTTP:
+        return {Code.TLS_RESET: Code.HTTP_RESET, Code.TLS_TIMEOUT: Code.HTTP_TIMEOUT}.get(code, code)
+    return code

@@ -1,0 +1,165 @@
+"""The nouns of the answer: what was measured, judged. Frozen, no I/O; their JSON is the report's contract.
+
+- `Forecast` says what one fresh kube-apiserver call would do.
+- `Finding` is one thing worth a person's time beside the verdict.
+- `Result` is one target's answer, `Report` the run's.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import msgspec
+
+from egressprobe.model.failure import Failure
+from egressprobe.model.measurement import Attempt, HttpExchange, Resolution
+from egressprobe.model.struct import Struct
+from egressprobe.model.target import Expect, FailurePolicy, Impact, Kind, ServiceRef, Target, Verdict
+
+REPORT_SCHEMA = "egressprobe/report/v1"
+
+
+class Forecast(Struct, frozen=True):
+    """What one fresh kube-apiserver call would do.
+
+    seconds: until it returns, either way. error: kube-apiserver's network error, None when it passes.
+    share: fraction of equally likely calls that pass (rotations of the answer, choice of endpoint);
+    share_unknown: fraction of which we cannot say.
+    """
+
+    outcome: Literal["pass", "fail"]
+    seconds: float
+    error: str | None = None
+    share: float = 1.0
+    share_unknown: float = 0.0
+    dns_seconds: float = 0.0
+    # The failure behind a call that fails, until the result shows it in its own place; never written out.
+    failure: Failure | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class Finding(Struct, frozen=True):
+    """One thing worth a person's time; text and anchor come from the catalogue."""
+
+    code: str
+    severity: Literal["error", "warning", "info"]
+    summary: str
+    evidence: dict[str, Any] = msgspec.field(default_factory=dict)
+    remedy: str = ""
+    docs: str = ""
+
+
+class Availability(Struct, frozen=True):
+    """An APIService's condition Available, as the API server's unverified check would set it.
+
+    reason: the condition's, None where it cannot be told. share: of its checks, which pass if one of five random
+    picks does. error: the condition's message. url: the path asked for. attempts: one an endpoint.
+    """
+
+    outcome: Literal["pass", "fail", "unknown"]
+    reason: str | None
+    share: float
+    error: str | None
+    url: str
+    attempts: tuple[Attempt, ...] = ()
+
+
+class TargetView(Struct, frozen=True):
+    """A target as a report shows it: no certificates, no query."""
+
+    kind: Kind
+    name: str
+    url: str
+    service: ServiceRef | None = None
+    addresses: tuple[str, ...] = ()
+    ca_bundle: str = "system"
+    timeout_seconds: int = 10
+    failure_policy: FailurePolicy | None = None
+    expect: Expect = Expect.REACHABLE
+    objects: tuple[str, ...] = ()
+    affects: str = ""
+
+
+class Result(Struct, frozen=True):
+    target: TargetView
+    verdict: Verdict
+    impact: Impact
+    switch_relevant: bool
+    failure: Failure | None
+    forecast: Forecast | None
+    resolutions: tuple[Resolution, ...]
+    attempts: tuple[Attempt, ...]
+    http: tuple[HttpExchange, ...]
+    findings: tuple[Finding, ...]
+    duration_ms: float
+    availability: Availability | None = None
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """Targets by verdict."""
+
+    # "pass" is a Python keyword
+    passed: int = msgspec.field(name="pass", default=0)
+    degraded: int = 0
+    fail: int = 0
+    unknown: int = 0
+
+    @property
+    def measured(self) -> int:
+        """Targets with a verdict of their own."""
+        return self.passed + self.degraded + self.fail
+
+
+_WORST_FIRST = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.DEGRADED, Verdict.PASS)
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """The verdict on several; on none it is unknown."""
+    found = set(verdicts)
+    return next((verdict for verdict in _WORST_FIRST if verdict in found), Verdict.UNKNOWN)
+
+
+def count(verdicts: Iterable[Verdict]) -> Summary:
+    n = Counter(verdicts)
+    return Summary(n[Verdict.PASS], n[Verdict.DEGRADED], n[Verdict.FAIL], n[Verdict.UNKNOWN])
+
+
+class Vantage(Struct, frozen=True):
+    """Where the probe stood and what it stood on."""
+
+    cluster_name: str | None
+    subnet_id: str | None
+    availability_zone: str | None
+    resolvers: tuple[str, ...]
+    openssl_version: str
+    version: str
+    trust_store: str = ""
+    kube_version: str = ""
+
+
+class Report(Struct, frozen=True):
+    schema_version: str
+    run_id: str
+    started_at: str
+    duration_ms: float
+    vantage: Vantage
+    verdict: Verdict
+    summary: Summary
+    results: tuple[Result, ...]
+    findings: tuple[Finding, ...]
+    limits: str = ""
+
+
+def view(target: Target) -> TargetView:
+    return TargetView(
+        kind=target.kind,
+        name=target.name,
+        url=target.url,
+        service=target.service,
+        addresses=tuple(str(endpoint) for endpoint in target.endpoints),
+        ca_bundle=target.bundle or ("system" if target.verify else "not verified"),
+        timeout_seconds=target.timeout_seconds,
+        failure_policy=target.failure_policy,
+        expect=target.expect,
+        objects=target.objects,
+        affects=target.affects,
+    )

@@ -1,0 +1,155 @@
+"""The nouns. Frozen, comparable with ==, no I/O.
+
+Data flows one way: event -> plan -> measurement -> forecast -> diagnosis -> report -> publish.
+
+`Target` and `Plan` say what to measure. What was seen is in measurement.py, what it means in report.py. The JSON
+names (camelCase) are the contract.
+"""
+
+from enum import StrEnum
+from typing import Literal
+
+from egressprobe.model.struct import Struct
+
+DEFAULT_KUBE_VERSION = "1.35"
+TARGETS_SCHEMA = "egressprobe/targets/v1"
+
+
+class Verdict(StrEnum):
+    PASS = "pass"  # noqa: S105 (a verdict, not a password)
+    DEGRADED = "degraded"
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+
+
+class Kind(StrEnum):
+    OIDC = "oidc"
+    WEBHOOK = "webhook"
+    AGGREGATED_API = "aggregated-api"
+    KUBELET = "kubelet"
+    ENDPOINT = "endpoint"
+
+
+class Impact(StrEnum):
+    """What breaks in the cluster when the target fails."""
+
+    BLOCKS = "blocks"
+    BYPASSES = "bypasses"
+    DELAYS = "delays"
+    NONE = "none"
+
+
+class FailurePolicy(StrEnum):
+    FAIL = "Fail"
+    IGNORE = "Ignore"
+
+
+class Expect(StrEnum):
+    REACHABLE = "reachable"
+    BLOCKED = "blocked"
+
+
+class ServiceRef(Struct, frozen=True, forbid_unknown_fields=True):
+    """The `service` of a webhook's clientConfig or of an APIService; `port` is the *service* port."""
+
+    namespace: str
+    name: str
+    port: int = 443
+    path: str | None = None
+
+    @property
+    def server_name(self) -> str:
+        """The TLS name kube-apiserver asks for (k8s.io/apiserver/pkg/util/webhook/client.go)."""
+        return f"{self.name}.{self.namespace}.svc"
+
+
+class Endpoint(Struct, frozen=True):
+    """One address to dial; `address` is in canonical text form."""
+
+    address: str
+    port: int
+
+    @property
+    def family(self) -> Literal["ipv4", "ipv6"]:
+        return "ipv6" if ":" in self.address else "ipv4"
+
+    def __str__(self) -> str:
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+
+class Refusal(Struct, frozen=True, forbid_unknown_fields=True):
+    """Why the API server gives a call up before it dials.
+
+    finding: the catalogue's code. error: client-go's or the service resolver's own text.
+    """
+
+    finding: str
+    error: str
+
+
+class Target(Struct, frozen=True):
+    """One thing the API server must reach, checked and ready to dial.
+
+    host: the name or address dialled and, for TLS, verified (A-label form). For targets given by
+        addresses it is the name verified.
+    scheme: `https`, `tls` (TLS without HTTP), `tcp` or, for a JWKS hop only, `http`.
+    endpoints: set for targets given by addresses: each call picks one at random.
+    bundle: key into `Plan.bundles`; empty: the system roots.
+    verify: False where kube-apiserver does not verify (kubelet, insecureSkipTLSVerify).
+    objects: what in the cluster calls it, `KIND/NAME` or `KIND/NAME/WEBHOOK`, the one that matters most first;
+        set for what discovery found.
+    affects: what those stand before, in words: `all Pod CREATE`.
+    advisory: a documented prerequisite that nothing in the cluster waits for: it warns and never fails.
+    refusal: the call ends before anything is dialled.
+    """
+
+    kind: Kind
+    name: str
+    url: str
+    host: str
+    port: int
+    scheme: Literal["https", "http", "tls", "tcp"] = "https"
+    path: str = "/"
+    service: ServiceRef | None = None
+    endpoints: tuple[Endpoint, ...] = ()
+    bundle: str = ""
+    verify: bool = True
+    timeout_seconds: int = 10
+    failure_policy: FailurePolicy | None = None
+    expect: Expect = Expect.REACHABLE
+    control: str | None = None
+    impact: Impact | None = None
+    objects: tuple[str, ...] = ()
+    affects: str = ""
+    advisory: bool = False
+    refusal: Refusal | None = None
+
+
+class Misplaced(Struct, frozen=True, forbid_unknown_fields=True):
+    """Why nothing measured here says anything of the cluster: `finding` of the catalogue, and words."""
+
+    finding: str
+    said: str
+
+
+class Plan(Struct, frozen=True):
+    """What one run measures. Two plans are the same plan when they are equal.
+
+    resolvers: `ADDR` or `ADDR:PORT`, instead of the system's name servers.
+    compare_resolvers: asked as well, only to compare (`DNS_VIEWS_DIFFER`).
+    ip_family: the cluster's; with `ipv6` an IPv6 address we have no route to is unknown, not dead.
+    sources: the assumed source address by family, for RFC 6724; by default our own.
+    kube_version: of the API server stood in for; its ClientHello follows (kube_version.py).
+    one_series: ProbeSuccess of all targets is one series (the whole plan, of which this is a shard, has too many).
+    misplaced: the probe stands where the control plane does not: every verdict is unknown.
+    """
+
+    targets: tuple[Target, ...]
+    bundles: dict[str, tuple[bytes, ...]] = {}
+    resolvers: tuple[str, ...] = ()
+    compare_resolvers: tuple[str, ...] = ()
+    ip_family: Literal["ipv4", "ipv6"] | None = None
+    sources: dict[str, str] = {}
+    kube_version: str = DEFAULT_KUBE_VERSION
+    one_series: bool = False
+    misplaced: Misplaced | None = None

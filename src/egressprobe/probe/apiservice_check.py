@@ -1,0 +1,77 @@
+"""The availability check of an APIService, as the API server makes it: GET /apis/GROUP/VERSION on each endpoint,
+TLS unverified, no server name, five seconds, any 2xx is good.
+
+Imported only for targets of kind `aggregated-api`; the HTTP is transport/http.py's, over connections of our own.
+"""
+
+import asyncio
+import re
+
+from msgspec.structs import replace
+
+from egressprobe.apiserver.availability import CHECK_LIMIT
+from egressprobe.model.failure import Code, Failure, Phase
+from egressprobe.model.measurement import Attempt, Hop
+from egressprobe.model.target import Endpoint, Target
+from egressprobe.net.urls import Place
+from egressprobe.probe.hop import Prober, each
+from egressprobe.probe.transport.http import fetch
+from egressprobe.probe.transport.time_limits import Budget
+from egressprobe.probe.transport.tls import Channel
+
+_NAME = re.compile(r"(v[0-9][a-z0-9]*)\.([a-z0-9]([a-z0-9.-]*[a-z0-9])?)")
+_TIMED_OUT = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
+
+
+def check_path(target: Target) -> str:
+    """What is asked for: by the service's path, else by the APIService's name `VERSION.GROUP`, else `/apis`."""
+    if target.service and target.service.path:
+        return target.service.path
+    name = _NAME.fullmatch(target.name)
+    return f"/apis/{name[2]}/{name[1]}" if name else "/apis"
+
+
+async def check(prober: Prober, target: Target) -> Hop:
+    """Every endpoint by itself; nothing is judged here."""
+    path = check_path(target)
+    unverified = replace(target, verify=False)
+    attempts = await each(target.endpoints, lambda endpoint: _ask(prober, unverified, endpoint, path))
+    return Hop(role="availability", url=path, host=target.host, port=target.port, attempts=attempts)
+
+
+async def _ask(prober: Prober, target: Target, endpoint: Endpoint, path: str) -> Attempt:
+    loop = asyncio.get_running_loop()
+    budget = Budget(prober.run_ends, loop.time() + CHECK_LIMIT)
+    url = f"https://{endpoint}{path}"
+    # The endpoint's own address as the host: that is the URL the controller makes, and no name goes out.
+    place = Place("https", endpoint.address, endpoint.port, path)
+    attempt, channel = await prober.open(target, endpoint, place, budget)
+    if channel is not None:
+        attempt = await _get(attempt, channel, url, budget)
+        await channel.goodbye()
+    if attempt.failure is None:
+        return attempt
+    return replace(attempt, failure=replace(attempt.failure, api_server_error=_said(url, attempt)))
+
+
+async def _get(attempt: Attempt, channel: Channel, url: str, budget: Budget) -> Attempt:
+    answer, failure, ms = await fetch(channel, url, budget, CHECK_LIMIT)
+    status = answer.status if answer else None
+    if failure and failure.code is Code.HTTP_BODY_TOO_LARGE:
+        status, failure = 200, None  # the controller closes the body unread
+    if status is not None and not 200 <= status < 300:
+        failure = Failure(Phase.HTTP, Code.HTTP_STATUS, f"{url} answers with status {status}, not 2xx")
+    done = None if failure else ms
+    return replace(
+        attempt, exchange_ms=done, exchange_status=status, failure=failure, failure_ms=ms if failure else None
+    )
+
+
+def _said(url: str, attempt: Attempt) -> str:
+    """The condition's message."""
+    failure = attempt.failure
+    text = failure.api_server_error if failure and failure.api_server_error else _TIMED_OUT
+    what = f'Get "{url}": {text}'
+    if attempt.exchange_status is not None:
+        what = f"bad status from {url}: {attempt.exchange_status}"
+    return f"failing or missing response from {url}: {what}"

@@ -1,0 +1,142 @@
+"""What the platform under the probe is like: the facts that no documentation settles.
+
+A first deployment runs `{"action": "doctor"}` once and reads: what resolv.conf holds in a VPC function,
+which name servers answer and how, which interfaces and MTU there are, what OpenSSL offers in a ClientHello
+and how large it is, and whether the kernel gives the times we rely on.
+"""
+
+import asyncio
+import os
+import platform
+import socket
+import ssl
+import struct
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from egressprobe import __version__
+from egressprobe.apiserver.client_rules import DEFAULT_ALPN, WEBHOOK_ALPN
+from egressprobe.apiserver.kube_version import CLASSIC
+from egressprobe.model.target import Endpoint
+from egressprobe.net.guard import VPC_RESOLVERS
+from egressprobe.probe.edges import Edges
+from egressprobe.probe.transport.connect import connect
+from egressprobe.probe.transport.kernel_socket import keep_stamps, source_address
+from egressprobe.probe.transport.resolve import compare, system_config
+from egressprobe.probe.transport.time_limits import Budget
+from egressprobe.probe.transport.tls_context import Offer, client_hello, context, groups, trust_store
+from egressprobe.probe.transport.tls_record import offered_groups
+
+DOCTOR_SCHEMA = "egressprobe/doctor/v1"
+_DEFAULT_NAME = "amazonaws.com"
+_LOOKUP_SECONDS = 2.5
+_SIOCGIFADDR = 0x8915  # linux/sockios.h
+_SYSCTLS = (
+    "net/ipv4/tcp_syn_retries",
+    "net/ipv4/tcp_mtu_probing",
+    "net/ipv4/tcp_timestamps",
+    "net/ipv4/ip_local_port_range",
+    "net/ipv6/conf/all/disable_ipv6",
+)
+
+
+async def examine(name: str | None, edges: Edges) -> dict[str, Any]:
+    """Look around. `name`: the host to look up at every name server."""
+    config = edges.config or system_config()
+    servers = tuple(dict.fromkeys((*config.servers, *VPC_RESOLVERS)))
+    budget = Budget(*(asyncio.get_running_loop().time() + _LOOKUP_SECONDS,) * 2)
+    answers = await asyncio.gather(*(compare(name or _region_name(), server, budget) for server in servers))
+    facts = {
+        "schemaVersion": DOCTOR_SCHEMA,
+        "version": __version__,
+        "python": platform.python_version(),
+        "kernel": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "openssl": ssl.OPENSSL_VERSION,
+        "trustStore": trust_store(),
+        "clientHello": {
+            "webhook": _hello(Offer(WEBHOOK_ALPN)),
+            "default": _hello(Offer(DEFAULT_ALPN)),
+            "small": _hello(Offer(WEBHOOK_ALPN, CLASSIC, groups(CLASSIC)[0])),
+        },
+        "resolvConf": _read("/etc/resolv.conf"),
+        "resolver": msgspec.structs.replace(config, hosts={}),
+        "nameServers": answers,
+        "interfaces": _interfaces(),
+        "sources": {"ipv4": source_address("192.0.2.1"), "ipv6": source_address("2001:db8::1")},
+        "kernelTimes": await _kernel_times(),
+        "sysctls": {key: _read(f"/proc/sys/{key}") for key in _SYSCTLS},
+        "cpus": os.process_cpu_count(),
+        "memoryMiB": os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"),
+    }
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(facts))
+    return plain
+
+
+def _region_name() -> str:
+    region = os.environ.get("AWS_REGION")
+    return f"sts.{region}.amazonaws.com" if region else _DEFAULT_NAME
+
+
+def _read(path: str) -> str | None:
+    with suppress(OSError):
+        return Path(path).read_text(errors="replace").strip()[:4000]
+    return None
+
+
+def _hello(offer: Offer) -> dict[str, Any]:
+    """What our ClientHello offers and weighs."""
+    hello = client_hello(context("", (), offer, verify=True), b"host.example")
+    return {"bytes": len(hello), "groups": offered_groups(hello)}
+
+
+def _interfaces() -> list[dict[str, Any]]:
+    found = []
+    with suppress(OSError):
+        for _, name in socket.if_nameindex():
+            mtu = _read(f"/sys/class/net/{name}/mtu")
+            found.append({"name": name, "mtu": int(mtu) if mtu else None, "addresses": _addresses(name)})
+    return found
+
+
+def _addresses(interface: str) -> list[str]:
+    found = []
+    if sys.platform == "linux":
+        import fcntl
+
+        with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            request = struct.pack("256s", interface.encode()[:15])
+            found.append(socket.inet_ntoa(fcntl.ioctl(probe.fileno(), _SIOCGIFADDR, request)[20:24]))
+    for line in (_read("/proc/net/if_inet6") or "").splitlines():
+        packed, *_, name = line.split()
+        if name == interface:
+            found.append(socket.inet_ntop(socket.AF_INET6, bytes.fromhex(packed)))
+    return found
+
+
+async def _kernel_times() -> dict[str, bool]:
+    """Whether TCP_INFO and receive time stamps work, tried on our own loopback listener."""
+    seen = {"tcpInfo": False, "receiveStamps": False}
+    keep_stamps()
+    await asyncio.sleep(0.05)
+
+    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b".")
+        await writer.drain()
+        writer.close()
+
+    with suppress(OSError, TimeoutError):
+        server = await asyncio.start_server(greet, "127.0.0.1", 0)
+        async with server:
+            until = asyncio.get_running_loop().time() + 1
+            endpoint = Endpoint(*server.sockets[0].getsockname()[:2])
+            stream, connected = await connect(endpoint, Budget(until, until))
+            if stream:
+                seen["tcpInfo"] = connected.ms != connected.user_ms
+                await stream.receive(until)
+                seen["receiveStamps"] = stream.stamped
+                stream.close()
+    return seen

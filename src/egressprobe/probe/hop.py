@@ -1,0 +1,218 @@
+"""One host of a target: its name resolved, every address of both families connected to, TLS, one exchange.
+
+Every phase is timed by itself and nothing is judged. Network trouble is data in the attempt, never an exception.
+"""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from egressprobe.apiserver.client_rules import RULES
+from egressprobe.apiserver.kube_version import HELLOS
+from egressprobe.golang.resolver import ResolverConfig
+from egressprobe.model.failure import Code, Failure, Phase
+from egressprobe.model.measurement import Attempt, Handshake, Hop, Resolution, Role
+from egressprobe.model.target import Endpoint, Expect, Plan, Target
+from egressprobe.net.addresses import is_address
+from egressprobe.net.guard import Guard
+from egressprobe.net.urls import Place, shown
+from egressprobe.probe.concurrency import LADDERS
+from egressprobe.probe.retry_ladder import CLIMBED, Climber, Shape
+from egressprobe.probe.transport.certificate_check import Trust, known
+from egressprobe.probe.transport.connect import connect
+from egressprobe.probe.transport.exchange import exchange
+from egressprobe.probe.transport.kernel_socket import source_address, tcp_state
+from egressprobe.probe.transport.resolve import resolve
+from egressprobe.probe.transport.stream import Stream
+from egressprobe.probe.transport.time_limits import Budget
+from egressprobe.probe.transport.tls import NO_COMMON_GROUP, Channel, Session, shake_hands
+from egressprobe.probe.transport.tls_context import Offer, context, groups, system_roots
+from egressprobe.probe.transport.tls_record import foreign
+
+# Addresses of one target dialled at once; with concurrency.py this bounds the process's descriptors.
+_DIALS = 8
+# A dial with less time than this left would call a slow address silent. Seconds.
+_LEAST_DIAL = 1.0
+logger = logging.getLogger("egressprobe")
+
+
+class Opened(NamedTuple):
+    """An open connection after its attempt: a TLS session or a plain stream."""
+
+    attempt: Attempt
+    channel: Channel | None
+
+
+class _Terms(NamedTuple):
+    """How one handshake is made: whether OpenSSL verifies, the group offered, who has climbed the ladder."""
+
+    verify: bool
+    group: str
+    climbed: set[str] | None
+
+
+class Prober:
+    """One run's engine: the plan's trust and resolvers, the guard, and the run's end (event loop time)."""
+
+    def __init__(self, plan: Plan, config: ResolverConfig, guard: Guard, run_ends: float) -> None:
+        self.plan, self.config, self._guard, self.run_ends = plan, config, guard, run_ends
+        self._hello = HELLOS[plan.kube_version]
+        self._ladders = asyncio.Semaphore(LADDERS)
+
+    def context(self, target: Target, *, verify: bool, group: str | None = None) -> ssl.SSLContext:
+        offer = Offer(RULES[target.kind].alpn, self._hello, groups(self._hello)[0] if group is None else group)
+        return context(target.bundle, self.plan.bundles.get(target.bundle, ()), offer, verify=verify)
+
+    async def hop(self, target: Target, role: Role, url: str, place: Place, budget: Budget) -> Hop:
+        """Resolve one host and dial every address of it."""
+        resolution: Resolution | None = None
+        if target.endpoints:
+            endpoints: Sequence[Endpoint] = target.endpoints
+        else:
+            resolution = await self._resolve(place.host, budget)
+            endpoints = [Endpoint(address, place.port) for address in resolution.addresses]
+        after = budget.after_dns(asyncio.get_running_loop().time())
+        # What must be blocked is not to be explained.
+        climbed: set[str] | None = None if target.expect is Expect.BLOCKED else set()
+
+        async def one(endpoint: Endpoint) -> Attempt:
+            if after.call_ends - asyncio.get_running_loop().time() < _LEAST_DIAL:
+                said = f"{endpoint}: not dialled, silent addresses before it took all the time"
+                failure = Failure(Phase.CONNECT, Code.DEADLINE_EXCEEDED, said)
+                return replace(_untried(endpoint), failure=failure, failure_ms=0.0)
+            return await self._attempt(target, endpoint, place, after, climbed)
+
+        return Hop(
+            role=role,
+            url=shown(url),
+            host=place.host,
+            port=place.port,
+            resolution=resolution,
+            attempts=await each(endpoints, one),
+        )
+
+    async def _resolve(self, host: str, budget: Budget) -> Resolution:
+        if is_address(host):
+            sources = {host: source_address(host)}
+            return Resolution(host=host, origin="literal", ms=0.0, addresses=(host,), sources=sources)
+        return await resolve(host, self.config, budget)
+
+    async def _attempt(
+        self, target: Target, endpoint: Endpoint, place: Place, budget: Budget, climbed: set[str] | None = None
+    ) -> Attempt:
+        """Connect, TLS and one exchange with one address, then a clean close."""
+        attempt, channel = await self.open(target, endpoint, place, budget, climbed)
+        if channel is None:
+            return attempt
+        if place.scheme == "tcp":
+            channel.close()
+            return attempt
+        http = RULES[target.kind].http or place.scheme in ("https", "http")
+        said = await exchange(channel, authority=place.authority, http=http, budget=budget)
+        await channel.goodbye()
+        return replace(
+            attempt,
+            exchange_ms=None if said.failure else said.ms,
+            exchange_status=said.status,
+            failure=said.failure,
+            failure_ms=said.ms if said.failure else None,
+        )
+
+    async def open(
+        self, target: Target, endpoint: Endpoint, place: Place, budget: Budget, climbed: set[str] | None = None
+    ) -> Opened:
+        """TCP and, where the scheme has it, TLS; the connection is left open only if both went well.
+
+        climbed: the families of which an address has climbed the retry ladder; None: nobody climbs.
+        """
+        forbidden = self._guard(endpoint.address)
+        if forbidden:
+            refused = Failure(Phase.CONNECT, Code.TARGET_FORBIDDEN, f"never dialled: {forbidden}")
+            return Opened(replace(_untried(endpoint), failure=refused, failure_ms=0.0), None)
+        verify = target.verify and not known(target.bundle, place.host)
+        terms = _Terms(verify, groups(self._hello)[0], climbed)
+        opened = await self._open(target, endpoint, place, budget, terms)
+        # Go's groups are not quite those that were offered: too many with OpenSSL's list, too few with one.
+        tls = opened.attempt.tls
+        if (tls and foreign(tls.group)) or (not self._hello.post_quantum and _lacks_the_group(opened.attempt)):
+            for group in groups(self._hello)[1:]:
+                other = await self._open(target, endpoint, place, budget, terms._replace(group=group, climbed=None))
+                if not _lacks_the_group(other.attempt):
+                    opened, terms = other, terms._replace(group=group)
+                    break
+        if opened.channel is None and opened.attempt.failure is None:
+            # OpenSSL refuses what Go takes: once more without OpenSSL's opinion, judged by the same rules.
+            opened = await self._open(target, endpoint, place, budget, terms._replace(verify=False))
+        return opened
+
+    async def _open(self, target: Target, endpoint: Endpoint, place: Place, budget: Budget, terms: "_Terms") -> Opened:
+        """One connection on `terms`. Neither a channel nor a failure: OpenSSL refused what the rules take."""
+        attempt = _untried(endpoint)
+        stream, connected = await connect(endpoint, budget)
+        if stream is None:
+            return Opened(replace(attempt, failure=connected.failure, failure_ms=connected.ms), None)
+        attempt = replace(attempt, connect_ms=connected.ms, connect_user_ms=connected.user_ms)
+        if place.scheme in ("tcp", "http"):
+            return Opened(attempt, stream)
+        # Go sends no SNI for an address and strips a trailing dot (crypto/tls hostnameInSNI)
+        name = None if is_address(place.host) else place.host.removesuffix(".")
+        climber: Climber | None = None
+        if terms.climbed is not None:
+            shape = Shape(endpoint, name, RULES[target.kind].alpn, self._hello)
+            climber = Climber(shape, self.run_ends, self._ladders, terms.climbed)
+        keep = False
+        try:
+            session, handshake, failure = await self._shake_hands(target, stream, place.host, name, budget, terms)
+            attempt = replace(attempt, tls=handshake, failure=failure)
+            if failure is None:
+                keep = session.established
+                return Opened(attempt, session if keep else None)
+            waited = handshake.user_ms if failure.code is Code.TLS_TIMEOUT else handshake.duration_ms
+            attempt = replace(attempt, failure_ms=waited)
+            if failure.code in CLIMBED and climber is not None:
+                attempt = replace(attempt, tcp=tcp_state(stream.sock))
+                stream.close()
+                attempt = replace(attempt, ladder=await climber.top())
+            return Opened(attempt, None)
+        finally:
+            if climber is not None:
+                climber.leave()
+            if not keep:
+                stream.close()
+
+    async def _shake_hands(
+        self, target: Target, stream: Stream, host: str, name: str | None, budget: Budget, terms: "_Terms"
+    ) -> tuple[Session, Handshake, Failure | None]:
+        tls = self.context(target, verify=terms.verify, group=terms.group)
+        anchors = self.plan.bundles.get(target.bundle, ())
+        trust = Trust(host, lambda: anchors or system_roots(tls), bundle=target.bundle) if target.verify else None
+        return await shake_hands(stream, tls, server_name=name, trust=trust, budget=budget)
+
+
+async def each(endpoints: Sequence[Endpoint], dial: Callable[[Endpoint], Awaitable[Attempt]]) -> tuple[Attempt, ...]:
+    """Every endpoint of a target, a few at once."""
+    if len(endpoints) == 1:  # the usual case: no task for it
+        return (await dial(endpoints[0]),)
+    slots = asyncio.Semaphore(_DIALS)
+
+    async def bounded(endpoint: Endpoint) -> Attempt:
+        async with slots:
+            return await dial(endpoint)
+
+    return tuple(await asyncio.gather(*map(bounded, endpoints)))
+
+
+def _lacks_the_group(attempt: Attempt) -> bool:
+    """The alert of a server that shares no group with us; some just close."""
+    failure = attempt.failure
+    if failure is None:
+        return False
+    return failure.api_server_error == NO_COMMON_GROUP or failure.code in (Code.TLS_EOF, Code.TLS_RESET)
+
+
+def _untried(endpoint: Endpoint) -> Attempt:
+    return Attempt(endpoint.address, endpoint.port, endpoint.family)

@@ -1,0 +1,159 @@
+"""The whole story on one page: plan -> measure -> forecast -> diagnose -> report.
+
+One deadline a run. Whenever it expires a complete report comes out: targets that were not finished are
+`unknown`, with what was seen of them so far.
+"""
+
+import asyncio
+import logging
+import ssl
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from msgspec.structs import replace
+
+from egressprobe import __version__
+from egressprobe.apiserver.forecast import client_for, forecast
+from egressprobe.catalog.registry import finding
+from egressprobe.golang.resolver import ResolverConfig
+from egressprobe.model.failure import Code, Failure, Phase
+from egressprobe.model.measurement import Measurement
+from egressprobe.model.report import REPORT_SCHEMA, Finding, Report, Result, Vantage, count, worst
+from egressprobe.model.target import DEFAULT_KUBE_VERSION, Expect, Plan, Target, Verdict
+from egressprobe.net.guard import Guard
+from egressprobe.probe.concurrency import Slots
+from egressprobe.probe.diagnosis.interception import shared_issuers
+from egressprobe.probe.diagnosis.rule_input import Neighbours
+from egressprobe.probe.diagnosis.verdict import connected, result
+from egressprobe.probe.edges import NOWHERE, REAL_WORLD, Edges, Place
+from egressprobe.probe.hop import Prober
+from egressprobe.probe.measure import measure, prepare
+from egressprobe.probe.transport.resolve import override_servers, system_config
+from egressprobe.probe.transport.tls_context import trust_store
+
+logger = logging.getLogger("egressprobe")
+DEFAULT_CONCURRENCY = 10
+# A phase ends itself at the deadline; what has not come back this much later is cut off.
+_GRACE = 0.15
+LIMITS = (
+    "Predicts one fresh call from this vantage: not the API server's own interfaces, idle connections, DNS cache or "
+    "system roots. In AWS_MANAGED mode today's calls take another path: a pass then means «would work after the "
+    "switch»."
+)
+
+
+async def run(
+    plan: Plan,
+    *,
+    run_id: str,
+    seconds: float,
+    concurrency: int = DEFAULT_CONCURRENCY,
+    place: Place = NOWHERE,
+    edges: Edges = REAL_WORLD,
+    on_measured: Callable[[Target], None] = lambda _: None,
+) -> Report:
+    """Probe every target of `plan` and report, within `seconds`. Raises ValueError for a bad resolver only."""
+    started_at, started = datetime.now(UTC), time.perf_counter()
+    config = edges.config or system_config()
+    if plan.resolvers:
+        config = override_servers(config, plan.resolvers)
+    measured = await _measure_all(plan, config, edges.guard, seconds, concurrency, on_measured)
+    results = judge(plan, measured)
+    found: tuple[Finding, ...] = ()
+    if plan.misplaced is not None:
+        results = tuple(replace(one, verdict=Verdict.UNKNOWN) for one in results)
+        found = (finding(plan.misplaced.finding, plan.misplaced.said, {"subnetId": place.subnet_id}),)
+    verdicts = [one.verdict for one in results]
+    report = Report(
+        schema_version=REPORT_SCHEMA,
+        run_id=run_id,
+        started_at=started_at.isoformat(timespec="milliseconds"),
+        duration_ms=round((time.perf_counter() - started) * 1e3, 3),
+        vantage=vantage(place, config.servers, plan.kube_version),
+        verdict=worst(verdicts),
+        summary=count(verdicts),
+        results=results,
+        findings=found,
+        limits=LIMITS,
+    )
+    logger.info(one_line(report))
+    return report
+
+
+def vantage(place: Place, resolvers: tuple[str, ...] = (), kube_version: str = DEFAULT_KUBE_VERSION) -> Vantage:
+    """Where a report was made and on what."""
+    return Vantage(
+        cluster_name=place.cluster_name,
+        subnet_id=place.subnet_id,
+        availability_zone=place.availability_zone,
+        resolvers=resolvers,
+        openssl_version=ssl.OPENSSL_VERSION,
+        version=__version__,
+        trust_store=trust_store(),
+        kube_version=kube_version,
+    )
+
+
+def judge(plan: Plan, measured: dict[str, Measurement]) -> tuple[Result, ...]:
+    """Forecast and diagnose every target, in the plan's order."""
+    reaching = {t.name for t in plan.targets if t.expect is Expect.REACHABLE and connected(measured[t.name].hops)}
+    issuers = shared_issuers((target, measured[target.name]) for target in plan.targets)
+    results = []
+    for target in plan.targets:
+        seen = measured[target.name]
+        client = client_for(target, plan.sources, ipv6_expected=plan.ip_family == "ipv6")
+        predicted = forecast(seen, client)
+        others = Neighbours(control=bool(reaching - {target.name}), issuers=issuers)
+        results.append(result(target, seen, predicted, client, others))
+    return tuple(results)
+
+
+async def _measure_all(
+    plan: Plan,
+    config: ResolverConfig,
+    guard: Guard,
+    seconds: float,
+    concurrency: int,
+    on_measured: Callable[[Target], None],
+) -> dict[str, Measurement]:
+    loop = asyncio.get_running_loop()
+    prober = Prober(plan, config, guard, loop.time() + seconds)
+    prepare(prober)
+    slots = Slots(concurrency)
+
+    async def one(target: Target) -> Measurement:
+        async with slots.take():
+            measurement = await measure(prober, target)
+        on_measured(target)
+        return measurement
+
+    tasks = {target.name: asyncio.create_task(one(target)) for target in plan.targets}
+    _, late = await asyncio.wait(tasks.values(), timeout=prober.run_ends - loop.time() + _GRACE)
+    for task in late:
+        task.cancel()
+    if late:
+        await asyncio.wait(late, timeout=_GRACE)
+    return {name: _outcome(task, seconds) for name, task in tasks.items()}
+
+
+def _outcome(task: asyncio.Task[Measurement], seconds: float) -> Measurement:
+    """What a task brought; an unfinished or broken one is a measurement of nothing."""
+    if not task.done() or task.cancelled():
+        said = f"the run's {seconds:.1f} s were up before this target was measured"
+        failure = Failure(Phase.RESOLVE, Code.DEADLINE_EXCEEDED, said)
+        return Measurement((), round(seconds * 1e3, 3), failure=failure)
+    error = task.exception()
+    if error is not None:
+        failure = Failure(Phase.RESOLVE, Code.INTERNAL_ERROR, f"egressprobe itself failed: {error!r}")
+        return Measurement((), 0.0, failure=failure)
+    return task.result()
+
+
+def one_line(report: Report) -> str:
+    """The line a person can grep."""
+    s = report.summary
+    return (
+        f"egressprobe run={report.run_id} verdict={report.verdict} pass={s.passed} degraded={s.degraded} "
+        f"fail={s.fail} unknown={s.unknown} ms={report.duration_ms:.0f}"
+    )

@@ -1,0 +1,168 @@
+"""Sockets with honest clocks.
+
+On a small Lambda the process may wait a second for its CPU share while the network answered in a
+millisecond. So times come from the kernel: the round trip of the three-way handshake from TCP_INFO, the
+arrival of data from SO_TIMESTAMPNS (socket(7); `loop.sock_recv` drops ancillary data, hence recvmsg under
+`add_reader`). Elsewhere than on Linux both are None and user-space times stand in.
+"""
+
+import asyncio
+import atexit
+import errno
+import os
+import socket
+import struct
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+
+from egressprobe.model.measurement import TcpState
+from egressprobe.model.target import Endpoint
+
+_LINUX = sys.platform == "linux"
+_SO_TIMESTAMPNS = 35  # asm-generic/socket.h; x86-64 and arm64
+_TIMESPEC = struct.Struct("@ll")
+# include/uapi/linux/tcp.h, struct tcp_info: offsets; the round trip is in microseconds
+_TCP_INFO_RETRANSMITS, _TCP_INFO_UNACKED, _TCP_INFO_RTT, _TCP_INFO_TOTAL_RETRANS = 2, 24, 68, 100
+_TCP_INFO_BYTES_ACKED, _TCP_INFO_BYTES_RECEIVED, _TCP_INFO_OUT_OF_ORDER = 120, 128, 224
+_keeper: socket.socket | None = None
+
+
+def family_of(address: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def source_address(destination: str) -> str | None:
+    """The source the kernel would use for `destination`; None without a route. Sends nothing."""
+    with suppress(OSError), socket.socket(family_of(destination), socket.SOCK_DGRAM) as probe:
+        probe.connect((destination, 9))
+        return str(probe.getsockname()[0]).partition("%")[0]
+    return None
+
+
+def open_socket(address: str, kind: socket.SocketKind) -> socket.socket:
+    """A non-blocking socket whose received data carries the kernel's time stamp."""
+    sock = socket.socket(family_of(address), kind)
+    sock.setblocking(False)
+    if _LINUX:
+        with suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+    return sock
+
+
+def keep_stamps() -> None:
+    """Have the kernel stamp packets from now on, for the life of the process.
+
+    It switches stamping on a moment after the first socket asks for it, and off with the last one
+    (net/core/dev.c net_enable_timestamp): without this the first answers of a run would carry none.
+    """
+    global _keeper
+    if _keeper is None and _LINUX:
+        with suppress(OSError):
+            _keeper = open_socket("127.0.0.1", socket.SOCK_DGRAM)
+            atexit.register(_keeper.close)
+
+
+def receive(sock: socket.socket, size: int) -> tuple[bytes, float | None]:
+    """Data and the wall-clock time at which the kernel got it. Raises BlockingIOError, OSError."""
+    data, ancillary, _, _ = sock.recvmsg(size, 64 if _LINUX else 0)
+    for level, kind, value in ancillary:
+        if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS and len(value) >= _TIMESPEC.size:
+            seconds, nanoseconds = _TIMESPEC.unpack(value[: _TIMESPEC.size])
+            return data, seconds + nanoseconds / 1e9
+    return data, None
+
+
+async def readable(sock: socket.socket, until: float) -> None:
+    """Wait for data, an error or the end of the stream. Raises TimeoutError at `until` (loop time)."""
+    loop = asyncio.get_running_loop()
+    await _ready(loop, loop.add_reader, loop.remove_reader, sock, until)
+    if loop.time() >= until and not _has_data(sock):
+        raise TimeoutError
+
+
+async def connect_socket(sock: socket.socket, endpoint: Endpoint, until: float) -> None:
+    """connect(2) of a non-blocking socket. Raises OSError, and TimeoutError at `until` (loop time)."""
+    failed = sock.connect_ex((endpoint.address, endpoint.port))
+    if failed == errno.EINPROGRESS:
+        loop = asyncio.get_running_loop()
+        await _ready(loop, loop.add_writer, loop.remove_writer, sock, until)
+        failed = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if not failed and loop.time() >= until and not _connected(sock):
+            raise TimeoutError
+    if failed:
+        raise OSError(failed, os.strerror(failed))
+
+
+async def _ready(
+    loop: asyncio.AbstractEventLoop,
+    add: Callable[..., object],
+    remove: Callable[..., object],
+    sock: socket.socket,
+    until: float,
+) -> None:
+    """Until the selector says so or the time is up."""
+    ready: asyncio.Future[None] = loop.create_future()
+    timer = loop.call_at(until, fire, ready)
+    descriptor = sock.fileno()  # the selector is quicker with a number
+    add(descriptor, fire, ready)
+    try:
+        await ready
+    finally:
+        timer.cancel()
+        remove(descriptor)
+
+
+def _connected(sock: socket.socket) -> bool:
+    try:
+        sock.getpeername()
+    except OSError:
+        return False
+    return True
+
+
+def fire(future: asyncio.Future[None]) -> None:
+    """Wake who waits, once."""
+    if not future.done():
+        future.set_result(None)
+
+
+def _has_data(sock: socket.socket) -> bool:
+    """A starved process can wake past its deadline with the answer long in the socket: look again."""
+    try:
+        sock.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def kernel_round_trip(sock: socket.socket) -> float | None:
+    """Seconds of the three-way handshake by TCP_INFO; None off Linux or when the SYN was sent again.
+
+    A retransmitted SYN gives no sample (RFC 6298 section 3, Karn's algorithm).
+    """
+    if not _LINUX:
+        return None
+    with suppress(OSError, struct.error):
+        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+        if struct.unpack_from("@I", info, _TCP_INFO_TOTAL_RETRANS)[0] == 0:
+            return float(struct.unpack_from("@I", info, _TCP_INFO_RTT)[0]) / 1e6
+    return None
+
+
+def tcp_state(sock: socket.socket) -> TcpState | None:
+    """What the kernel knows of a connection, before it is closed; None off Linux and on kernels before 5.4."""
+    if not _LINUX:
+        return None
+    with suppress(OSError, struct.error):
+        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+        return TcpState(
+            unacked=struct.unpack_from("@I", info, _TCP_INFO_UNACKED)[0],
+            bytes_acked=struct.unpack_from("@Q", info, _TCP_INFO_BYTES_ACKED)[0],
+            bytes_received=struct.unpack_from("@Q", info, _TCP_INFO_BYTES_RECEIVED)[0],
+            out_of_order=struct.unpack_from("@I", info, _TCP_INFO_OUT_OF_ORDER)[0],
+            retransmits=info[_TCP_INFO_RETRANSMITS],
+        )
+    return None

@@ -1,0 +1,291 @@
+"""The resolve phase: a host name into addresses, the way Go's resolver in kube-apiserver does it.
+
+A and AAAA are asked side by side, each through its own rounds over the name servers (net/dnsclient_unix.go
+tryOneName): 5 s a server, 2 rounds, at most 3 servers, EDNS with 1232 bytes, TCP when the answer is
+truncated, each transport with a fresh 5 s. NXDOMAIN and "no such record" end it; any other rcode, a
+timeout or an ICMP error goes to the next server. Every query is kept.
+
+The loop is ours because dnspython's resolver has other timeouts, no EDNS and hides what each server said;
+the reading of messages (dns_message.py) because it forgives other damage than Go does.
+"""
+
+import asyncio
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from egressprobe.golang.dns_message import EDNS_PAYLOAD, Reading, RecordType, Request, make_request, mismatch, read
+from egressprobe.golang.resolver import (
+    ResolverConfig,
+    conclude,
+    is_domain_name,
+    name_list,
+    parse_hosts,
+    parse_resolv_conf,
+    server_text,
+    split_server,
+)
+from egressprobe.model.failure import Code, Failure, Phase, classify_connect, errno_text
+from egressprobe.model.measurement import Lookup, Query, Resolution
+from egressprobe.probe.transport.kernel_socket import open_socket, readable, receive, source_address
+from egressprobe.probe.transport.time_limits import COMPARE_LIMIT, Budget
+
+MAX_ADDRESSES = 64  # a name with more is cut here: one hostile answer must not open sockets without end
+type Transport = Literal["udp", "tcp"]
+_UDP_THEN_TCP: tuple[Transport, ...] = ("udp", "tcp")
+_MAX_ROUNDS = 10
+_turns = count()  # of `options rotate`: net/dnsconfig.go serverOffset
+_TCP_ONLY: tuple[Transport, ...] = ("tcp",)
+
+
+class Question(NamedTuple):
+    """What is asked of whom. `host` is the name as the target has it, `name` as the search list makes it."""
+
+    host: str
+    name: str
+    kind: RecordType
+    server: str
+    transport: Transport = "udp"
+
+    def failure(self, code: Code, said: str, error: str) -> Failure:
+        """Plain words for people; for the API server Go's net.DNSError inside its net.OpError."""
+        where = f"{self.kind} of {self.host}, asked at {self.server} over {self.transport.upper()}"
+        text = f"dial tcp: lookup {self.host} on {self.server}: {error}" if error else None
+        return Failure(Phase.RESOLVE, code, f"{where}: {said}", text)
+
+
+def system_config(resolv_conf: Path = Path("/etc/resolv.conf"), hosts: Path = Path("/etc/hosts")) -> ResolverConfig:
+    """The machine's resolver configuration, read anew: DHCP options change under a running cluster."""
+    return msgspec.structs.replace(parse_resolv_conf(_text(resolv_conf)), hosts=parse_hosts(_text(hosts)))
+
+
+def override_servers(config: ResolverConfig, servers: Sequence[str]) -> ResolverConfig:
+    """The same options with other name servers. Raises ValueError on a bad address."""
+    chosen = tuple(server_text(*split_server(text)) for text in servers)
+    return msgspec.structs.replace(config, servers=chosen)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+async def resolve(host: str, config: ResolverConfig, budget: Budget, *, view: str = "system") -> Resolution:
+    """Resolve `host` (A-label form, a trailing dot turns the search list off) by Go's rules."""
+    known = config.hosts.get(host.lower().removesuffix("."))
+    if known:
+        return _resolution(host, "hosts", 0.0, known, (), None, view)
+    lookups: list[Lookup] = []
+    for name in name_list(host, config) if is_domain_name(host) else ():
+        pair = await _pair(host, name, config, budget)
+        lookups += pair
+        if any(one.addresses or _cut_short(one) for one in pair) or _over(budget):
+            break
+    addresses, ms, failure = conclude(host, lookups)
+    return _resolution(host, "dns", ms, addresses[:MAX_ADDRESSES], tuple(lookups), failure, view)
+
+
+async def _pair(host: str, name: str, config: ResolverConfig, budget: Budget) -> list[Lookup]:
+    """A and AAAA side by side, or one after the other where resolv.conf wants it so."""
+    a = _look_up(Question(host, name, "A", ""), config, budget)
+    aaaa = _look_up(Question(host, name, "AAAA", ""), config, budget)
+    if config.single_request:
+        return [await a, await aaaa]
+    beside = asyncio.Task(aaaa, loop=asyncio.get_running_loop(), eager_start=True)  # its query is out at once
+    try:
+        return [await a, await beside]
+    finally:
+        beside.cancel()
+
+
+def _resolution(
+    host: str,
+    origin: Literal["dns", "hosts"],
+    ms: float,
+    addresses: tuple[str, ...],
+    lookups: tuple[Lookup, ...],
+    failure: Failure | None,
+    view: str,
+) -> Resolution:
+    return Resolution(
+        host=host,
+        origin=origin,
+        ms=round(ms, 3),
+        addresses=addresses,
+        lookups=lookups,
+        view=view,
+        # They decide the order of addresses; one has none.
+        sources={address: source_address(address) for address in addresses} if len(addresses) > 1 else {},
+        failure=failure,
+    )
+
+
+def _over(budget: Budget) -> bool:
+    now = asyncio.get_running_loop().time()
+    return now >= budget.call_ends or budget.ran_out(now)
+
+
+def _cut_short(lookup: Lookup) -> bool:
+    return lookup.failure is not None and lookup.failure.code is Code.DEADLINE_EXCEEDED
+
+
+async def compare(host: str, server: str, budget: Budget) -> Resolution:
+    """What one more name server says, asked once; `view` is its address."""
+    name = server_text(*split_server(server))
+    loop = asyncio.get_running_loop()
+    brief = budget._replace(call_ends=min(budget.call_ends, loop.time() + COMPARE_LIMIT))
+    config = ResolverConfig(servers=(name,), attempts=1, timeout=COMPARE_LIMIT)
+    return await resolve(host, config, brief, view=name)
+
+
+async def _look_up(question: Question, config: ResolverConfig, budget: Budget) -> Lookup:
+    """One name and type through all servers and rounds: tryOneName."""
+    queries: list[Query] = []
+    for server in _rounds(config):
+        final = await _ask_server(question._replace(server=server), config, budget, queries)
+        if final or _over(budget):
+            break
+        await asyncio.sleep(0)  # servers that refuse at once must not keep the loop to themselves
+    last = queries[-1]
+    return Lookup(
+        name=question.name,
+        type=question.kind,
+        ms=round(sum(query.ms for query in queries), 3),
+        queries=tuple(queries),
+        addresses=() if last.failure else last.addresses,
+        failure=last.failure,
+    )
+
+
+def _rounds(config: ResolverConfig) -> Iterator[str]:
+    """Every server, `attempts` times over; resolv.conf may ask for any number, glibc stops at five."""
+    first = next(_turns) % len(config.servers) if config.rotate else 0
+    for _ in range(min(config.attempts, _MAX_ROUNDS)):
+        yield from config.servers[first:]
+        yield from config.servers[:first]
+
+
+async def _ask_server(question: Question, config: ResolverConfig, budget: Budget, queries: list[Query]) -> bool:
+    """One server: UDP, then TCP if the answer is cut. Appends to `queries`; True when no other server is asked."""
+    final = False
+    for transport in _TCP_ONLY if config.use_tcp else _UDP_THEN_TCP:
+        query, reading = await _ask(question._replace(transport=transport), config.timeout, budget)
+        queries.append(query)
+        final = reading.final
+        if not reading.truncated:
+            break
+    return final
+
+
+async def _ask(question: Question, timeout: float, budget: Budget) -> tuple[Query, Reading]:
+    """One question over one transport. Network trouble is data."""
+    loop = asyncio.get_running_loop()
+    until = budget.until(loop.time(), timeout)
+    started = time.perf_counter()
+    reading, wire_seconds = await _exchange(question, until, budget)
+    user_ms = round((time.perf_counter() - started) * 1e3, 3)
+    query = Query(
+        server=question.server,
+        transport=question.transport,
+        ms=user_ms if wire_seconds is None else round(wire_seconds * 1e3, 3),
+        user_ms=user_ms,
+        rcode=reading.rcode,
+        addresses=reading.addresses,
+        cnames=reading.cnames,
+        ttl=reading.ttl,
+        failure=question.failure(reading.code, reading.said, reading.error) if reading.code else None,
+    )
+    return query, reading
+
+
+async def _exchange(question: Question, until: float, budget: Budget) -> tuple[Reading, float | None]:
+    """The response, judged, and its seconds on the wire; None where none came."""
+    udp = question.transport == "udp"
+    server = split_server(question.server)
+    request = make_request(question.name, question.kind)
+    sock: socket.socket | None = None
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    try:
+        sock = open_socket(server[0], socket.SOCK_DGRAM if udp else socket.SOCK_STREAM)
+        wire, seconds = await (_over_udp if udp else _over_tcp)(sock, server, request, until)
+        wrong = None if udp else mismatch(wire, request)
+        if wrong:
+            said = "what came is no answer to our question"
+            return Reading(code=Code.DNS_MALFORMED, said=said, error=wrong), seconds
+        return read(wire, question.kind, over_udp=udp), seconds
+    except TimeoutError:
+        if budget.ran_out(loop.time()):
+            return Reading(code=Code.DEADLINE_EXCEEDED, said="the run's time was up"), None
+        said = f"no answer in {loop.time() - started:.1f} s"
+        error = f"{_where(sock, question)}: i/o timeout"
+        return Reading(code=Code.DNS_TIMEOUT, said=said, error=error), None
+    except EOFError:
+        said = "the connection ended before the answer"
+        return Reading(code=Code.DNS_MALFORMED, said=said, error="EOF"), None
+    except OSError as error:
+        text = errno_text(error)
+        code = classify_connect(error)
+        code = code if code is Code.INTERNAL_ERROR else Code.DNS_UNREACHABLE
+        where = _where(sock, question)
+        verb = "read" if where.startswith("read") else "connect"
+        return Reading(code=code, said=text, error=f"{where}: {verb}: {text}"), None
+    finally:
+        if sock is not None:
+            sock.close()
+
+
+def _where(sock: socket.socket | None, question: Question) -> str:
+    """Go's net.OpError: `read udp LOCAL->SERVER` once connected, `dial tcp SERVER` before."""
+    if sock is not None:
+        with suppress(OSError):
+            sock.getpeername()
+            local = server_text(*sock.getsockname()[:2])
+            return f"read {question.transport} {local}->{question.server}"
+    return f"dial {question.transport} {question.server}"
+
+
+async def _over_udp(
+    sock: socket.socket, server: tuple[str, int], request: Request, until: float
+) -> tuple[bytes, float]:
+    """Connected, so that an ICMP error is seen; datagrams that do not answer the question are passed over."""
+    sock.connect(server)
+    sent = time.time()
+    sock.send(request.wire)
+    while True:
+        await readable(sock, until)
+        try:
+            wire, stamp = receive(sock, EDNS_PAYLOAD)
+        except BlockingIOError:
+            continue
+        if not mismatch(wire, request):
+            return wire, max((stamp or time.time()) - sent, 0.0)
+        if asyncio.get_running_loop().time() >= until:
+            raise TimeoutError  # whoever forges answers all the time gains nothing by it
+
+
+async def _over_tcp(
+    sock: socket.socket, server: tuple[str, int], request: Request, until: float
+) -> tuple[bytes, float]:
+    loop = asyncio.get_running_loop()
+    started = time.perf_counter()
+    async with asyncio.timeout_at(until):
+        await loop.sock_connect(sock, server)
+        wire = request.wire
+        await loop.sock_sendall(sock, len(wire).to_bytes(2) + wire)
+        buffer = b""
+        while len(buffer) < 2 or len(buffer) < 2 + int.from_bytes(buffer[:2]):
+            chunk = await loop.sock_recv(sock, 65537)
+            if not chunk:
+                raise EOFError
+            buffer += chunk
+    response = buffer[2 : 2 + int.from_bytes(buffer[:2])]
+    return response, time.perf_counter() - started

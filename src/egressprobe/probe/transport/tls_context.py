@@ -1,0 +1,162 @@
+"""TLS contexts that behave like kube-apiserver's crypto/tls client.
+
+One `SSLContext` for each (bundle, ALPN list, verification), built once a process and kept: loading the
+system roots costs 19 ms, 220 ms at a small Lambda's CPU share. Contexts hold no state of a run.
+
+- TLS 1.2 and 1.3, Go's cipher list; SECLEVEL 1 because Go takes RSA keys of 1024 bits.
+- Partial chains: every certificate in a caBundle is an anchor (crypto/x509.CertPool). No X509_STRICT.
+- OpenSSL's host name check is off: ours is Go's (hostname.py).
+- A ClientHello of Go's size for the Kubernetes version (kube_version.py). With a post-quantum key share it is
+  about 1,500 bytes, two TCP segments, and middleboxes and path MTUs treat it so. OpenSSL >= 3.5 does the same
+  by itself; below, dummy ALPN names that no server selects fill the hello to the byte.
+- A hello without that share offers one group at a time, because the `ssl` module cannot name a list and
+  OpenSSL's own list is twice as long as Go's: see `groups`.
+"""
+
+import ssl
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from egressprobe.apiserver.client_rules import WEBHOOK_ALPN
+from egressprobe.apiserver.kube_version import CURRENT, Hello
+
+# crypto/tls/cipher_suites.go without RSA key exchange, CBC-SHA256 and 3DES, which Go has off by default
+_CIPHERS = (
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
+    "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
+    "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"
+    "ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA:"
+    "ECDHE-ECDSA-AES256-SHA:ECDHE-RSA-AES256-SHA:"
+    "@SECLEVEL=1"
+)
+_NO_ENCRYPT_THEN_MAC = 1 << 19  # SSL_OP_NO_ENCRYPT_THEN_MAC: Go does not offer it
+# SSL_OP_TLSEXT_PADDING fills hellos of 256 to 511 bytes to 512, for a load balancer of 2013; Go does not.
+_TLSEXT_PADDING = 1 << 4
+# SSL_OP_NO_TX_ and NO_RX_CERTIFICATE_COMPRESSION, since OpenSSL 3.2: Go has none
+_NO_COMPRESSION = 3 << 32
+# crypto/tls/defaults.go without the post-quantum ones, by OpenSSL's names; the first is the one shared
+_GROUPS = ("X25519", "prime256v1", "secp384r1", "secp521r1")
+_OPENSSL_S_OWN = ""
+_SAMPLE_NAME = b"a.lab"
+_PAD_ENTRIES, _PAD_FIRST_GUESS, _PAD_MAX = 6, 900, 6 * 250
+_LEAST_PADDING = 6 * 24  # less does not hold the dummy names
+_contexts: dict[tuple[str, "Offer", bool], ssl.SSLContext] = {}
+_fillers: dict["Offer", list[str]] = {}
+_trust_store = ""
+
+
+class Offer(NamedTuple):
+    """What a ClientHello offers. `group`: the only one; empty for OpenSSL's own list."""
+
+    alpn: tuple[str, ...]
+    hello: Hello = CURRENT
+    group: str = ""
+
+
+def groups(hello: Hello) -> tuple[str, ...]:
+    """The groups to offer, one handshake each: the next where the server has none in common with the last.
+
+    OpenSSL's own list is the first choice for a large hello. For a small one it is a few bytes too long, but in
+    TLS 1.2 the list also limits the curves of certificates, so it is the last resort; not since OpenSSL 3.5,
+    where it always brings the post-quantum share.
+    """
+    if hello.post_quantum:
+        return (_OPENSSL_S_OWN, *_GROUPS)
+    if ssl.OPENSSL_VERSION_INFO >= (3, 5):
+        return _GROUPS
+    return (*_GROUPS, _OPENSSL_S_OWN)
+
+
+def trust_store() -> str:
+    """Which system roots a context without a caBundle uses. EKS's own set may differ."""
+    global_paths = ssl.get_default_verify_paths()
+    return _trust_store or global_paths.cafile or global_paths.capath or "none"
+
+
+def context(bundle: str, anchors: tuple[bytes, ...], offer: Offer, *, verify: bool) -> ssl.SSLContext:
+    """The context for a bundle id and its anchors (empty: system roots)."""
+    key = (bundle, offer, verify)
+    if key not in _contexts:
+        _contexts[key] = _build(anchors if bundle else None, offer, verify=verify)
+    return _contexts[key]
+
+
+def _build(anchors: tuple[bytes, ...] | None, offer: Offer, *, verify: bool) -> ssl.SSLContext:
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.minimum_version = ssl.TLSVersion.TLSv1_2
+    made.check_hostname = False
+    made.set_ciphers(_CIPHERS)
+    made.options |= ssl.OP_NO_TICKET | ssl.OP_LEGACY_SERVER_CONNECT | _NO_ENCRYPT_THEN_MAC
+    made.options &= ~_TLSEXT_PADDING
+    if ssl.OPENSSL_VERSION_INFO >= (3, 2):
+        made.options |= _NO_COMPRESSION
+    if offer.group:
+        made.set_ecdh_curve(offer.group)
+    made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_TRUSTED_FIRST
+    made.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    if not verify:
+        made.verify_mode = ssl.CERT_NONE
+    elif anchors is None:
+        _load_system_roots(made)
+    else:
+        for der in anchors:
+            with suppress(ssl.SSLError):  # one that OpenSSL cannot read must not take the others down
+                made.load_verify_locations(cadata=der)
+    _size_hello(made, offer)
+    return made
+
+
+def _load_system_roots(made: ssl.SSLContext) -> None:
+    """The platform's roots; certifi's where it has none, since a report must say which."""
+    global _trust_store
+    made.load_default_certs(ssl.Purpose.SERVER_AUTH)
+    paths = ssl.get_default_verify_paths()
+    if made.cert_store_stats()["x509_ca"] or paths.capath or sys.platform == "win32":
+        _trust_store = paths.cafile or paths.capath or "system"
+        return
+    import certifi
+
+    made.load_verify_locations(cafile=certifi.where())
+    _trust_store = str(Path(certifi.where()))
+
+
+def system_roots(verifying: ssl.SSLContext) -> tuple[bytes, ...]:
+    """The system's anchors in DER, as far as they are in one file (a folder is read by OpenSSL as needed)."""
+    if verifying.verify_mode is ssl.CERT_NONE:
+        verifying = context("", (), Offer(WEBHOOK_ALPN), verify=True)
+    return tuple(verifying.get_ca_certs(binary_form=True))
+
+
+def _size_hello(made: ssl.SSLContext, offer: Offer) -> None:
+    """Fill the ClientHello to Go's size by looking, once for each offer, at what OpenSSL writes."""
+    if offer not in _fillers:
+        _fillers[offer] = _filler(made, offer)
+    made.set_alpn_protocols([*offer.alpn, *_fillers[offer]])
+
+
+def _filler(made: ssl.SSLContext, offer: Offer) -> list[str]:
+    wanted = offer.hello.size + len(_SAMPLE_NAME) + sum(1 + len(name) for name in offer.alpn if name == "h2")
+    made.set_alpn_protocols(list(offer.alpn))
+    if len(client_hello(made, _SAMPLE_NAME)) >= wanted - _LEAST_PADDING:
+        return []
+    made.set_alpn_protocols([*offer.alpn, *_padding(_PAD_FIRST_GUESS)])
+    pad = _PAD_FIRST_GUESS + wanted - len(client_hello(made, _SAMPLE_NAME))
+    return _padding(min(pad, _PAD_MAX))
+
+
+def _padding(size: int) -> list[str]:
+    """Dummy ALPN names that take `size` bytes on the wire, a length byte each included."""
+    share, more = divmod(size, _PAD_ENTRIES)
+    lengths = [share + (i < more) - 1 for i in range(_PAD_ENTRIES)]
+    return [f"x-egressprobe-pad-{i}-".ljust(length, "p") for i, length in enumerate(lengths)]
+
+
+def client_hello(made: ssl.SSLContext, server_name: bytes | None) -> bytes:
+    """The ClientHello that a context writes, its record header included. Sends nothing."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    session = made.wrap_bio(incoming, outgoing, server_hostname=server_name)
+    with suppress(ssl.SSLWantReadError):
+        session.do_handshake()
+    return outgoing.read()

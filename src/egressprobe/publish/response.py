@@ -1,0 +1,63 @@
+"""Reports as data: json, yaml, jsonl, and what fits a Lambda response."""
+
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from egressprobe.catalog.registry import finding
+from egressprobe.model.measurement import Attempt, Resolution
+from egressprobe.model.report import Report, Result
+
+# A synchronous invocation answers with at most 6 MB; JSON inside JSON and base64 eat a third.
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+MAX_RESPONSE = 4 * 1000 * 1000
+
+
+def response(report: Report, limit: int = MAX_RESPONSE) -> dict[str, Any]:
+    """The report as a handler's answer, below `limit` bytes: chains go first, verdicts never."""
+    said = report.findings
+    for step in (None, *REDUCTIONS):
+        if step is not None:
+            results = tuple(step(one) for one in report.results)
+            note = finding("REPORT_REDUCED", "details were left out to fit the response", {"limitBytes": limit})
+            report = replace(report, results=results, findings=(*said, note))
+        encoded = msgspec.json.encode(report)
+        if len(encoded) < limit:
+            break
+    answer: dict[str, Any] = msgspec.json.decode(encoded)
+    return answer
+
+
+def _without_chains(one: Result) -> Result:
+    check = one.availability
+    if check is not None:
+        check = replace(check, attempts=tuple(map(_unchained, check.attempts)))
+    return replace(one, attempts=tuple(map(_unchained, one.attempts)), availability=check)
+
+
+def _unchained(attempt: Attempt) -> Attempt:
+    return replace(attempt, tls=replace(attempt.tls, chain=())) if attempt.tls else attempt
+
+
+def _without_queries(one: Result) -> Result:
+    return replace(one, resolutions=tuple(map(_unqueried, one.resolutions)))
+
+
+def _unqueried(resolution: Resolution) -> Resolution:
+    return replace(resolution, lookups=(), sources={})
+
+
+def _bare(one: Result) -> Result:
+    check = replace(one.availability, attempts=()) if one.availability else None
+    target = replace(one.target, addresses=(), objects=(), affects="")
+    return replace(one, attempts=(), resolutions=(), http=(), target=target, availability=check)
+
+
+def _verdict_only(one: Result) -> Result:
+    """Nothing of unbounded length is left: no evidence, no texts."""
+    return replace(_bare(one), findings=(), failure=None, forecast=None, availability=None)
+
+
+# From a whole result to a verdict; the first that fits is taken.
+REDUCTIONS = (_without_chains, _without_queries, _bare, _verdict_only)

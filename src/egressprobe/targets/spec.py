@@ -1,0 +1,232 @@
+"""One target, as written to as checked: types, which keys go with which kind, URLs, addresses, bundles.
+
+Raises InputError with the place; nothing is repaired silently.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+from egressprobe.apiserver.client_rules import DEFAULT_WEBHOOK_TIMEOUT
+from egressprobe.apiserver.refusals import REFUSALS
+from egressprobe.golang.x509.ca_bundle import BundleError, anchors, bundle_id
+from egressprobe.model.errors import InputError, short
+from egressprobe.model.target import Endpoint, Expect, FailurePolicy, Impact, Kind, Refusal, ServiceRef, Target
+from egressprobe.net.addresses import canonical
+from egressprobe.net.urls import Place, parse_url
+from egressprobe.targets.decode import convert, kind_of, listed
+
+MAX_ADDRESSES = 1000  # of one target
+MAX_OBJECTS = 1000
+MAX_WORDS = 1000  # characters
+MAX_NAME = 250  # a CloudWatch dimension value may have 1024, an EMF dimension set and people want less
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_Dimension.html: ASCII, not only blanks
+_NAME = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
+
+
+class _Spec(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """A target as written. Which keys go with which kind is checked after the types."""
+
+    kind: Kind
+    name: str
+    url: str | None = None
+    service: ServiceRef | None = None
+    addresses: tuple[str, ...] = ()
+    ca_bundle: str | None = None
+    ca_bundle_ref: str | None = None
+    timeout_seconds: int | None = None
+    failure_policy: FailurePolicy | None = None
+    expect: Expect = Expect.REACHABLE
+    control: str | None = None
+    impact: Impact | None = None
+    objects: tuple[str, ...] = ()
+    affects: str = ""
+    advisory: bool = False
+    refusal: Refusal | None = None
+    insecure_skip_tls_verify: bool = msgspec.field(name="insecureSkipTLSVerify", default=False)
+
+
+_COMMON = {"kind", "name", "impact", "objects", "affects"}
+_BUNDLE = {"caBundle", "caBundleRef"}
+# kind -> the keys it may have beside the common ones
+_KEYS: dict[Kind, set[str]] = {
+    Kind.OIDC: {"url", "advisory"} | _BUNDLE,
+    Kind.WEBHOOK: {"url", "service", "addresses", "timeoutSeconds", "failurePolicy", "refusal"} | _BUNDLE,
+    Kind.AGGREGATED_API: {"service", "addresses", "insecureSkipTLSVerify", "refusal"} | _BUNDLE,
+    Kind.KUBELET: {"addresses"},
+    Kind.ENDPOINT: {"url", "expect", "control", "timeoutSeconds"} | _BUNDLE,
+}
+
+
+def _spec(raw: object, place: str) -> _Spec:
+    if not isinstance(raw, dict):
+        raise InputError(place, f"expected an object with «kind» and «name», got {kind_of(raw)}")
+    spec = convert(raw, _Spec, place)
+    for key in raw:
+        if key not in _KEYS[spec.kind] | _COMMON:
+            raise InputError(
+                f"{place}.{key}", f"does not go with kind {spec.kind}; it takes {listed(_KEYS[spec.kind])}"
+            )
+    return spec
+
+
+def read_target(raw: object, place: str, shared: Mapping[str, tuple[bytes, ...]]) -> tuple[Target, tuple[bytes, ...]]:
+    """The target at `place` and what it trusts. `shared`: bundles that a caBundleRef may name."""
+    spec = _spec(raw, place)
+    if not _NAME.fullmatch(spec.name) or len(spec.name) > MAX_NAME:
+        raise InputError(f"{place}.name", f"needs 1 to {MAX_NAME} printable ASCII characters, no blank at either end")
+    trusted = _bundle(spec, place, shared)
+    where = _where(spec, place)
+    if spec.control is not None:
+        checked_place(spec.control, ("tcp", "tls", "https"), f"{place}.control")
+        if spec.expect is not Expect.BLOCKED:
+            raise InputError(f"{place}.control", "goes with expect: blocked only")
+    target = Target(
+        kind=spec.kind,
+        name=spec.name,
+        url=spec.url or _service_url(spec, where),
+        host=where.host,
+        port=where.port,
+        scheme=_SCHEMES[where.scheme],
+        path=where.path,
+        service=spec.service,
+        endpoints=_endpoints(spec, place),
+        bundle=bundle_id(trusted) if trusted else "",
+        verify=spec.kind is not Kind.KUBELET and not spec.insecure_skip_tls_verify,
+        timeout_seconds=_timeout(spec, place),
+        failure_policy=spec.failure_policy,
+        expect=spec.expect,
+        control=spec.control,
+        impact=spec.impact,
+        objects=_objects(spec, place),
+        affects=_words(spec.affects, f"{place}.affects"),
+        advisory=spec.advisory,
+        refusal=_refusal(spec, place),
+    )
+    return target, trusted
+
+
+_SCHEMES: dict[str, Literal["https", "tls", "tcp"]] = {"https": "https", "tls": "tls", "tcp": "tcp"}
+
+
+def _where(spec: _Spec, place: str) -> Place:
+    """What is dialled or verified, by kind."""
+    if spec.kind is Kind.KUBELET:
+        if not spec.addresses:
+            raise InputError(f"{place}.addresses", "is missing; give the nodes as IP:PORT")
+        first = _endpoint(spec.addresses[0], f"{place}.addresses[0]")
+        return Place("https", first.address, first.port, "/")
+    if spec.service is not None:
+        return _service(spec, spec.service, place)
+    if spec.kind is Kind.AGGREGATED_API:
+        raise InputError(f"{place}.service", "is missing; give {namespace, name, port} and addresses")
+    if spec.url is None:
+        other = " or a service with addresses" if spec.kind is Kind.WEBHOOK else ""
+        raise InputError(f"{place}.url", f"is missing; give a url{other}")
+    if spec.addresses:
+        raise InputError(f"{place}.addresses", "go with a service; a url is resolved")
+    schemes = ("tcp", "tls") if spec.kind is Kind.ENDPOINT else ("https",)
+    return checked_place(spec.url, schemes, f"{place}.url")
+
+
+def _service(spec: _Spec, service: ServiceRef, place: str) -> Place:
+    if spec.url is not None:
+        raise InputError(f"{place}.url", "and service exclude each other; keep one")
+    if not 1 <= service.port <= 65535:
+        raise InputError(f"{place}.service.port", f"{service.port} is not in 1..65535")
+    for key in ("namespace", "name"):
+        if not re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", getattr(service, key)):
+            raise InputError(f"{place}.service.{key}", "is no DNS label (RFC 1123)")
+    if not spec.addresses and spec.refusal is None:
+        said = "is missing; give the service's ready endpoints as IP:PORT (kubectl get endpointslices)"
+        raise InputError(f"{place}.addresses", said)
+    return Place("https", service.server_name, service.port, service.path or "/")
+
+
+def _service_url(spec: _Spec, where: Place) -> str:
+    return f"https://{where.authority}{where.path}" if spec.service else ""
+
+
+def checked_place(url: str, schemes: tuple[str, ...], place: str) -> Place:
+    try:
+        return parse_url(url, schemes)
+    except ValueError as error:
+        public = re.split(r"[?#]", url.rpartition("@")[2])[0]  # no user information, no query in a message
+        raise InputError(place, f"«{short(public)}» {error}") from error
+
+
+def _endpoints(spec: _Spec, place: str) -> tuple[Endpoint, ...]:
+    if len(spec.addresses) > MAX_ADDRESSES:
+        raise InputError(f"{place}.addresses", f"has {len(spec.addresses)} entries; at most {MAX_ADDRESSES}")
+    found = [_endpoint(text, f"{place}.addresses[{i}]") for i, text in enumerate(spec.addresses)]
+    return tuple(dict.fromkeys(found))
+
+
+def _endpoint(text: str, place: str) -> Endpoint:
+    host, _, port = text.rpartition(":")
+    try:
+        address = canonical(host.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        raise InputError(place, f"«{short(text)}» is not IP:PORT ([IP]:PORT for IPv6)") from None
+    if (":" in host) != host.startswith("[") or not port.isdecimal() or not 1 <= int(port) <= 65535:
+        raise InputError(place, f"«{short(text)}» is not IP:PORT ([IP]:PORT for IPv6) with a port in 1..65535")
+    return Endpoint(address, int(port))
+
+
+def _objects(spec: _Spec, place: str) -> tuple[str, ...]:
+    if len(spec.objects) > MAX_OBJECTS:
+        raise InputError(f"{place}.objects", f"has {len(spec.objects)} entries; at most {MAX_OBJECTS}")
+    return tuple(_words(text, f"{place}.objects[{i}]") for i, text in enumerate(spec.objects))
+
+
+def _words(text: str, place: str) -> str:
+    """What goes into reports and logs as it stands."""
+    if len(text) > MAX_WORDS or not (text.isprintable() or not text):
+        raise InputError(place, f"needs printable characters, at most {MAX_WORDS}")
+    return text
+
+
+def _refusal(spec: _Spec, place: str) -> Refusal | None:
+    if spec.refusal and spec.refusal.finding not in REFUSALS:
+        raise InputError(f"{place}.refusal.finding", f"must be one of {listed(set(REFUSALS))}")
+    if spec.refusal:
+        _words(spec.refusal.error, f"{place}.refusal.error")
+    return spec.refusal
+
+
+def _timeout(spec: _Spec, place: str) -> int:
+    """Seconds. k8s.io/api/admissionregistration/v1: 1 to 30, default 10."""
+    if spec.timeout_seconds is None:
+        return DEFAULT_WEBHOOK_TIMEOUT
+    if not 1 <= spec.timeout_seconds <= 30:
+        raise InputError(f"{place}.timeoutSeconds", f"{spec.timeout_seconds} is not in 1..30")
+    return spec.timeout_seconds
+
+
+def _bundle(spec: _Spec, place: str, shared: Mapping[str, tuple[bytes, ...]]) -> tuple[bytes, ...]:
+    if spec.ca_bundle is not None and spec.ca_bundle_ref is not None:
+        raise InputError(f"{place}.caBundleRef", "and caBundle exclude each other; keep one")
+    if spec.ca_bundle_ref is not None:
+        if spec.ca_bundle_ref not in shared:
+            raise InputError(f"{place}.caBundleRef", f"«{short(spec.ca_bundle_ref)}» is not among bundles")
+        return shared[spec.ca_bundle_ref]
+    # An empty caBundle means the system roots (k8s.io/apiserver/pkg/util/webhook/client.go).
+    return read_anchors(spec.ca_bundle, f"{place}.caBundle") if spec.ca_bundle else ()
+
+
+def read_anchors(text: str, place: str) -> tuple[bytes, ...]:
+    """PEM, or base64 of PEM as a webhook configuration holds it."""
+    pem = text.encode("utf-8", "surrogateescape")
+    if b"-----BEGIN" not in pem:
+        try:
+            pem = base64.b64decode(b"".join(pem.split()), validate=True)
+        except binascii.Error:
+            raise InputError(place, "is neither PEM nor base64 of PEM") from None
+    try:
+        return anchors(pem)
+    except BundleError as error:
+        raise InputError(place, f"holds no certificate that kube-apiserver could use: {error}") from None

@@ -1,0 +1,215 @@
+"""`egressprobe audit`: what a person sees, of a cluster and of a file; exit codes; what may not be read."""
+
+import json
+import re
+import subprocess
+import sys
+
+import boto3
+import pytest
+import yaml
+from msgspec.structs import replace
+
+from egressprobe.audit.resolve_names import resolve, with_names
+from egressprobe.audit.vpc.snapshot import to_json
+from egressprobe.audit.vpc.snapshot_dns import Zone
+from egressprobe.cli import main as cli
+from tests.support.aws.fake_aws import ENVIRONMENT, aws
+from tests.support.vpc.snapshots import POD, WEB, acl, clean, gone, group, routes
+
+POD_FILE = f"""
+targets:
+- kind: webhook
+  name: pod.hooks
+  service: {{namespace: hooks, name: pods}}
+  addresses: ["{POD}:9443"]
+- kind: webhook
+  name: by-address
+  url: https://{WEB}/
+"""
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A snapshot and a targets file, as a person would name them."""
+
+    def made(snapshot, targets=POD_FILE):
+        place = tmp_path / "snapshot.json"
+        place.write_bytes(to_json(snapshot))
+        (tmp_path / "targets.yaml").write_text(targets)
+        return ["audit", "--snapshot", str(place), "-f", str(tmp_path / "targets.yaml")]
+
+    return made
+
+
+def test_a_healthy_vpc_is_exit_0(files, capsys):
+    assert cli.main(files(clean())) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"pod\.hooks +9443 +open +open", said)
+    assert "prod: pass; 0 errors, 0 warnings, 0 notes; vpc-1 in eu-west-1" in said
+    assert "Configuration only" in said
+
+
+def test_a_broken_vpc_is_exit_3_with_the_command_that_mends(files, capsys):
+    broken = routes(clean(), "rtb-private", gone("0.0.0.0/0"))
+    assert cli.main(files(broken)) == 3
+    said = capsys.readouterr().out
+    assert re.search(r"by-address +443 +CLOSED ROUTE_NO_EGRESS +CLOSED ROUTE_NO_EGRESS", said)
+    assert "mend      aws ec2 create-route --route-table-id rtb-private" in said
+    assert said.index("ROUTE_NO_EGRESS") < said.index("prod: FAIL")
+
+
+def test_warnings_and_unknowns_are_exit_4(files, capsys):
+    assert cli.main(files(replace(clean(), vpc=replace(clean().vpc, dns_hostnames=False)))) == 4
+    assert cli.main(files(replace(clean(), acls=None))) == 4
+    capsys.readouterr()
+
+
+def test_json_and_yaml_say_the_same(files, capsys):
+    given = files(routes(clean(), "rtb-private", gone("0.0.0.0/0")))
+    assert cli.main([*given, "-o", "json"]) == 3
+    as_json = json.loads(capsys.readouterr().out)
+    assert cli.main([*given, "-o", "yaml"]) == 3
+    assert yaml.safe_load(capsys.readouterr().out) == as_json
+    assert as_json["schemaVersion"] == "egressprobe/audit/v1"
+    assert as_json["rows"][1]["cells"][0] == {"subnet": "subnet-a", "state": "closed", "code": "ROUTE_NO_EGRESS"}
+    path = next(one for one in as_json["paths"] if one["address"] == WEB)
+    assert path["blame"]["evidence"]["routeTable"] == "rtb-private"
+    assert path["elements"] == ["sg-cluster", "acl-subnet-a", "rtb-private"]
+
+
+def test_skip_takes_codes_in_any_case(files, capsys):
+    given = files(replace(clean(), vpc=replace(clean().vpc, dns_hostnames=False)))
+    assert cli.main([*given, "--skip", "vpc_dns_hostnames_off"]) == 0
+    assert "VPC_DNS_HOSTNAMES_OFF skipped" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["audit"], "give one of --cluster NAME and --snapshot FILE"),
+        (["audit", "--cluster", "x", "--snapshot", "y"], "give one of --cluster NAME and --snapshot FILE"),
+        (["audit", "--snapshot", "/nowhere"], "/nowhere: cannot be read"),
+        (["audit", "--snapshot", "README.md"], "README.md: is no snapshot"),
+        (["audit", "--snapshot", "x", "--skip", "NO_SUCH"], "--skip: «NO_SUCH» is no finding"),
+    ],
+)
+def test_mistakes_are_a_line_and_exit_2(arguments, said, capsys):
+    assert cli.main(arguments) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert told.count("\n") == 1
+
+
+def test_a_word_in_a_file_that_is_no_block_is_told(files, capsys):
+    odd = clean()
+    odd = group(odd, "sg-pods", egress=(replace(odd.groups[0].egress[0], blocks=("10.0.0.0/40",)),))
+    assert cli.main(files(odd)) == 2
+    assert "sg-pods: «10.0.0.0/40» is no address block" in capsys.readouterr().err
+
+
+def test_the_table_fits_a_terminal_and_keeps_commands_whole(files, tmp_path):
+    """In a pseudo-terminal of 80 columns words are folded; a command that is folded cannot be pasted."""
+    given = files(acl(routes(clean(), "rtb-private", gone("0.0.0.0/0")), "subnet-pods"))
+    command = f"stty cols 80; {sys.executable} -m egressprobe {' '.join(given)}"
+    run = subprocess.run(["script", "-qec", command, "/dev/null"], text=True, check=False, capture_output=True)
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", run.stdout)
+    assert "\x1b[31mCLOSED" in run.stdout
+    assert re.search(r"mend      aws ec2 create-route .* --nat-gateway-id nat-1\r?\n", plain)
+    assert all(
+        len(line.rstrip()) <= 80 for line in plain.splitlines() if "aws ec2" not in line and "CLOSED" not in line
+    )
+
+
+# -- of a cluster ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cloud(monkeypatch):
+    with aws() as one:
+        for name, value in (ENVIRONMENT | {"AWS_ENDPOINT_URL": one.url}).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.delenv("AWS_ENDPOINT_URL")
+        ec2, eks = boto3.client("ec2"), boto3.client("eks")
+        vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.1.0/24")["Subnet"]["SubnetId"]
+        group_id = ec2.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["SecurityGroups"][0]
+        eks.create_cluster(
+            name="prod",
+            version="1.35",
+            roleArn="arn:aws:iam::123456789012:role/eks",
+            resourcesVpcConfig={"subnetIds": [subnet], "controlPlaneEgressMode": "CUSTOMER_ROUTED"},
+        )
+        one.cluster = {
+            "resourcesVpcConfig": {"vpcId": vpc, "clusterSecurityGroupId": group_id["GroupId"]},
+            "identity": {"oidc": {"issuer": "https://oidc.eks.eu-west-1.amazonaws.com/id/1"}},
+        }
+        monkeypatch.setenv("AWS_ENDPOINT_URL", one.url)
+        monkeypatch.setattr("egressprobe.cli.commands.audit_source.with_names", lambda snapshot, _: snapshot)
+        yield one
+
+
+def test_a_cluster_is_read_audited_and_saved(cloud, tmp_path, capsys):
+    """The issuer that EKS names is the target; the saved file gives the same answer without AWS."""
+    place = tmp_path / "saved.json"
+    assert cli.main(["audit", "--cluster", "prod", "--save", str(place)]) == 3
+    said = capsys.readouterr().out
+    assert "oidc/oidc.eks.eu-west-1.amazonaws.com/id/1" in said
+    assert "ROUTE_NO_EGRESS" in said
+    assert place.stat().st_mode & 0o077 == 0
+    before = len(cloud.calls)
+    assert cli.main(["audit", "--snapshot", str(place)]) == 3
+    assert len(cloud.calls) == before
+    assert "ROUTE_NO_EGRESS" in capsys.readouterr().out
+    actions = {call.action for call in cloud.calls}
+    assert not {one for one in actions if not re.search(r":(Describe|List|Get|Lookup|Simulate)", one)}, "it only reads"
+
+
+def test_missing_permissions_are_named_one_by_one(cloud, capsys):
+    """And the rest is audited."""
+    denied = {"ec2:DescribeNatGateways", "route53:ListHostedZonesByVPC", "ec2:DescribeNetworkAcls"}
+    eks = "eks:ListIdentityProviderConfigs"
+    cloud.before = lambda call: (403, "AccessDenied") if call.action in denied | {eks} else None
+    assert cli.main(["audit", "--cluster", "prod", "-o", "json"]) in (3, 4)
+    found = json.loads(capsys.readouterr().out)["findings"]
+    told = [one["evidence"]["action"] for one in found if one["code"] == "AUDIT_PERMISSION_MISSING"]
+    assert set(told) == denied
+    assert {"ROUTE_NO_EGRESS", "IDENTITY_PROVIDERS_UNREADABLE"} <= {one["code"] for one in found}
+
+
+def test_what_eks_refuses_is_told_by_its_words(cloud, capsys):
+    cloud.before = lambda call: (403, "AccessDeniedException") if call.action == "eks:DescribeCluster" else None
+    assert cli.main(["audit", "--cluster", "prod"]) == 1
+    assert "cannot be read" in capsys.readouterr().err
+    cloud.before = lambda _: None
+    assert cli.main(["audit", "--cluster", "other"]) == 2
+
+
+# -- names ----------------------------------------------------------------------------------------------------
+
+
+def test_names_are_resolved_at_once_and_never_for_ever(monkeypatch):
+    """What hangs is left out; what does not resolve too."""
+    import threading
+
+    never = threading.Event()
+
+    def lookup(host, *_, **__):
+        if host == "hangs":
+            never.wait(5)
+        if host == "gone":
+            raise OSError("no such name")
+        return [(2, 1, 6, "", ("192.0.2.7", 0)), (2, 1, 6, "", ("192.0.2.7", 0))]
+
+    monkeypatch.setattr("socket.getaddrinfo", lookup)
+    assert resolve(["a", "hangs", "gone", "a"], seconds=0.3) == {"a": ("192.0.2.7",)}
+    never.set()
+    assert resolve([]) == {}
+
+
+def test_names_that_are_known_or_private_are_not_asked_for(monkeypatch):
+    asked = []
+    monkeypatch.setattr("egressprobe.audit.resolve_names.resolve", lambda hosts: asked.extend(hosts) or {})
+    held = replace(clean(), names={"a.example": (WEB,)}, zones=(Zone("Z1", "corp.example."),))
+    with_names(held, ["a.example", "x.corp.example", "b.example", "192.0.2.1", "2001:db8::1"])
+    assert asked == ["b.example"]

@@ -1,0 +1,254 @@
+"""The terminal door: output forms, exit codes, one-line complaints."""
+
+import json
+import subprocess
+import sys
+import textwrap
+
+import pytest
+import yaml
+
+from egressprobe.cli import main as cli
+from egressprobe.cli.commands.demo import surprises
+from egressprobe.lab.dns_server import DnsServer, Reply
+from egressprobe.lab.scenario import EXPECTED
+from tests.support.peers.reports import from_json
+
+
+def egressprobe(*args, stdin=""):
+    """The command as a person runs it."""
+    return subprocess.run(
+        [sys.executable, "-m", "egressprobe", *args], input=stdin, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def demo():
+    return egressprobe("demo")
+
+
+def test_the_demo_says_of_every_fault_what_the_lab_knows(demo):
+    """The lab compares each target's verdict and code with what it set up; exit 0 means all agree."""
+    assert demo.returncode == 0, demo.stderr
+    assert f"{len(EXPECTED)} came out as they are" in demo.stderr
+    for line in (
+        f"What CloudWatch gets: {len(EXPECTED)} documents",
+        "is NOT blocked",
+        "is blocked",
+        "DEGRADED",
+        "UNKNOWN",
+    ):
+        assert line in demo.stdout
+    assert "\x1b[" not in demo.stdout
+    documents = [json.loads(line) for line in demo.stdout.splitlines() if line.startswith('{"_aws"')]
+    assert sum(1 for d in documents if "ProbeSuccess" in d) == 23
+
+
+def test_the_demo_has_what_the_issue_asks_for():
+    """Every kind, at least 16 targets, and each fault by name."""
+    assert len(EXPECTED) >= 16
+
+
+def test_two_demos_at_once():
+    """The second finds the lab's port taken and takes another."""
+    command = [sys.executable, "-m", "egressprobe", "demo", "-o", "json"]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    urls = [json.loads(one.communicate(timeout=60)[0])["results"][0]["target"]["url"] for one in both]
+    assert [one.returncode for one in both] == [0, 0]
+    assert urls[0] != urls[1]
+
+
+def test_the_demo_as_data():
+    """The same run as JSON is a report that reads back, with nothing but data on stdout."""
+    run = egressprobe("demo", "-o", "json")
+    report = from_json(run.stdout)
+    assert surprises(report) == []
+    assert {one.target.kind for one in report.results} == {"oidc", "webhook", "aggregated-api", "kubelet", "endpoint"}
+
+
+def test_the_version_stood_in_for_is_in_the_report():
+    """The command line's word counts, in the short form."""
+    run = egressprobe("run", "--kube-version", "v1.36.1", "tcp://127.0.0.1:1", "-o", "json")
+    assert from_json(run.stdout).vantage.kube_version == "1.36"
+
+
+def test_a_lab_that_is_not_as_it_should_be_is_noticed():
+    """The demo's own check can fail."""
+    report = from_json(egressprobe("demo", "-o", "json").stdout)
+    assert len(surprises(type(report)(*[*list(_fields(report))[:7], (), (), ""]))) == len(EXPECTED)
+
+
+def _fields(report):
+    return (getattr(report, name) for name in report.__struct_fields__)
+
+
+TARGETS = textwrap.dedent("""
+    schemaVersion: egressprobe/targets/v1
+    targets:
+      - kind: webhook
+        name: loopback
+        url: https://127.0.0.1:23443/mutate
+      - kind: kubelet
+        name: metadata
+        addresses: ["169.254.169.254:10250"]
+""")
+
+
+@pytest.fixture
+def targets(tmp_path):
+    path = tmp_path / "targets.yaml"
+    path.write_text(TARGETS)
+    return str(path)
+
+
+@pytest.mark.parametrize("form", ["table", "json", "yaml", "jsonl"])
+def test_output_forms(targets, form):
+    """Data on stdout alone; unknown only means exit 4."""
+    run = egressprobe("run", "-f", targets, "-o", form)
+    assert (run.returncode, run.stderr) == (4, "")
+    if form == "json":
+        assert from_json(run.stdout).summary.unknown == 2
+    elif form == "yaml":
+        assert yaml.safe_load(run.stdout)["summary"] == {"pass": 0, "degraded": 0, "fail": 0, "unknown": 2}
+    elif form == "jsonl":
+        lines = [json.loads(line) for line in run.stdout.splitlines()]
+        assert [(line["target"]["name"], line["verdict"]) for line in lines] == [
+            ("loopback", "unknown"),
+            ("metadata", "unknown"),
+        ]
+    else:
+        assert run.stdout.splitlines()[0].split() == [
+            *["VERDICT", "KIND", "TARGET", "DNS", "CONNECT", "TLS", "HTTP", "A", "FRESH", "CALL"]
+        ]
+
+
+def test_standard_input():
+    run = egressprobe("run", "-f", "-", "-o", "json", stdin=TARGETS)
+    assert run.returncode == 4
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("targets: [", "line 2 column 1: "),
+        ("targets:\n  - kind: webhook\n    kind: oidc\n", "line 3 column 5: the key «kind» stands twice in one mapping"),
+        ('{"targets": [}', "line 1 column 14: expecting value"),
+        ('{"targets": [], "targets": []}', "the key «targets» stands twice in one object"),
+        ("just text", "expected an object with «targets», got a string"),
+        ("", "expected an object with «targets», got nothing"),
+        ("!!python/object/apply:os.system [ls]", "could not determine a constructor"),
+        ("a: &a [1,1,1,1,1,1,1,1,1,1]\n" + "".join(
+            f"{chr(98 + i)}: &{chr(98 + i)} [{','.join('*' + chr(97 + i) for _ in range(10))}]\n" for i in range(8)
+        ), "stands for more than 524288 values"),
+        ("targets:\n- {kind: webhook, name: a, url: 'http://x/'}", "targets[0].url: «http://x/» must begin with https://"),
+        ("x" * (9 << 20), "is larger than 8 MiB; split it"),
+    ],
+    ids=["yaml", "yaml-twice", "json", "json-twice", "text", "empty", "python", "aliases", "http", "large"],
+)  # fmt: skip
+def test_bad_files(tmp_path, content, said):
+    """One line on stderr, nothing on stdout, exit 2."""
+    path = tmp_path / "t"
+    path.write_text(content)
+    run = egressprobe("run", "-f", str(path))
+    assert (run.returncode, run.stdout) == (2, "")
+    assert said in run.stderr
+    assert run.stderr.count("\n") == 1
+    assert run.stderr.startswith("egressprobe: ")
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        ((), "see egressprobe --help"),
+        (("run",), "nothing to probe: give URLs or -f FILE"),
+        (("run", "ftp://x/"), "URL 1: «ftp://x/» must begin with https://"),
+        (("run", "tcp://x"), "URL 1: «tcp://x» needs a port in 1..65535"),
+        (("run", "-f", "/nowhere/t.yaml"), "/nowhere/t.yaml: cannot be read: no such file or directory"),
+        (("run", "https://x/", "--kube-version", "1.20"), "kubeVersion: «1.20» is not in 1.31..1.36"),
+        (("run", "https://x/", "--resolver", "nope"), "resolvers[0]: «nope» is not ADDR or ADDR:PORT"),
+        (("run", "https://x/", "--timeout", "0"), "--timeout: 0 is not in 0.1..900 seconds"),
+        (("run", "https://x/", "--timeout-seconds", "31"), "targets[0].timeoutSeconds: 31 is not in 1..30"),
+        (("run", "https://x/", "--concurrency", "0"), "--concurrency: 0 is not in 1..100"),
+        (("run", "https://x/", "--ca-bundle", "/nowhere"), "--ca-bundle: /nowhere cannot be read"),
+        (("run", "https://x/", "-o", "xml"), "invalid choice: 'xml'"),
+        (("explain", "tls_cert_expire"), "did you mean tls_cert_expired?"),
+        (("explain", "qqqqq"), "is no code of egressprobe; egressprobe explain lists them all"),
+    ],
+)
+def test_bad_arguments(args, said):
+    run = egressprobe(*args)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert said in run.stderr
+    assert run.stderr.count("\n") == 1
+
+
+def test_explain():
+    """A failure, a finding in any case, all of them, and as JSON."""
+    run = egressprobe("explain", "address_dead")
+    assert run.returncode == 0
+    assert run.stdout.startswith("ADDRESS_DEAD: one of the addresses")
+    assert all(f"\n{word} " in run.stdout for word in ("means", "confirm", "mend"))
+    assert len(egressprobe("explain").stdout.splitlines()) > 40
+    assert json.loads(egressprobe("explain", "dns_nxdomain", "-o", "json").stdout)["code"] == "dns_nxdomain"
+
+
+def test_our_own_error_is_exit_1(monkeypatch, capsys):
+    """A bug of ours: one line, exit 1, never the exit code of a verdict."""
+    monkeypatch.setattr("egressprobe.cli.commands.explain.run", lambda _: 1 / 0)
+    monkeypatch.delenv("EGRESSPROBE_TRACEBACK", raising=False)
+    assert cli.main(["explain"]) == 1
+    assert "internal error: ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_colour_and_progress_only_on_a_terminal(tmp_path):
+    """In a pseudo-terminal the verdict is painted, unless NO_COLOR is set."""
+    path = tmp_path / "t.yaml"
+    path.write_text(TARGETS)
+    command = f"{sys.executable} -m egressprobe run -f {path}"
+    for environment, painted in (("", True), ("NO_COLOR=1 ", False)):
+        run = subprocess.run(
+            ["script", "-qec", f"{environment}{command}", "/dev/null"], capture_output=True, text=True, check=False
+        )
+        assert ("\x1b[35mUNKNOWN" in run.stdout) is painted
+
+
+def test_version():
+    assert egressprobe("--version").stdout.startswith("egressprobe 0.")
+
+
+def test_progress_on_a_terminal_for_runs_over_a_second(lab_loop):
+    """A counter appears after a second and is wiped; piped, nothing of it is seen."""
+    silent = lab_loop.start(DnsServer(lambda *_: Reply(None)))
+    command = f"-m egressprobe run https://x.example/ --timeout-seconds 2 --resolver {silent.text}"
+    run = subprocess.run(
+        ["script", "-qec", f"{sys.executable} {command}", "/dev/null"], capture_output=True, text=True, check=False
+    )
+    assert "0 of 1 targets measured, 1 s" in run.stdout
+    assert "\x1b[K" in run.stdout
+    piped = egressprobe(*command.split()[2:])
+    assert (piped.returncode, piped.stderr) == (3, "")
+    assert "context deadline exceeded" in piped.stdout
+
+
+def test_the_report_has_every_field_of_the_contract():
+    """Written always, null or not: a reader in another language need not guess."""
+    report = json.loads(egressprobe("demo", "-o", "json").stdout)
+    assert report.keys() >= {"schemaVersion", "runId", "startedAt", "durationMs", "vantage", "verdict", "summary"}
+    assert report["summary"].keys() == {"pass", "degraded", "fail", "unknown"}
+    vantage = {"clusterName", "subnetId", "availabilityZone", "resolvers", "opensslVersion", "version"}
+    assert report["vantage"].keys() >= vantage
+    for one in report["results"]:
+        fields = {"target", "verdict", "impact", "switchRelevant", "failure", "forecast", "resolutions", "attempts"}
+        assert one.keys() == fields | {"http", "findings", "durationMs", "availability"}
+        assert one["target"].keys() >= {"kind", "name", "url"}
+        if one["failure"]:
+            assert one["failure"].keys() == {"phase", "code", "message", "apiServerError"}
+        if one["forecast"]:
+            assert one["forecast"].keys() >= {"outcome", "seconds", "error", "share"}
+            assert "failure" not in one["forecast"]
+        for attempt in one["attempts"]:
+            assert attempt.keys() >= {"address", "port", "family", "connectMs", "tls", "failure"}
+            tls = {"durationMs", "version", "cipher", "group", "alpn", "serverName", "chain"}
+            assert attempt["tls"] is None or attempt["tls"].keys() >= tls
+        for found in one["findings"]:
+            assert found.keys() == {"code", "severity", "summary", "evidence", "remedy", "docs"}

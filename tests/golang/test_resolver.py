@@ -1,0 +1,158 @@
+"""Go's resolver rules without a socket."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from egressprobe.golang.resolver import (
+    ResolverConfig,
+    conclude,
+    is_domain_name,
+    name_list,
+    parse_hosts,
+    parse_resolv_conf,
+    split_server,
+)
+from egressprobe.model.failure import Code, Failure, Phase
+from egressprobe.model.measurement import Lookup
+
+
+def test_resolv_conf_as_lambda_and_dhcp_write_it():
+    """Servers in order, search list rooted, options of Go."""
+    config = parse_resolv_conf(
+        "; generated\n# comment\nsearch ec2.internal corp.example.\nnameserver 10.0.0.2\nnameserver fd00:ec2::253\n"
+        "options ndots:5 timeout:2 attempts:3 rotate use-vc single-request\n"
+    )
+    assert config == ResolverConfig(
+        servers=("10.0.0.2:53", "[fd00:ec2::253]:53"),
+        search=("ec2.internal.", "corp.example."),
+        ndots=5,
+        timeout=2,
+        attempts=3,
+        use_tcp=True,
+        single_request=True,
+        rotate=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "value"),
+    [
+        ("", "servers", ("127.0.0.1:53", "[::1]:53")),
+        ("nameserver not-an-address", "servers", ("127.0.0.1:53", "[::1]:53")),
+        ("nameserver 1.1.1.1\n" * 5, "servers", ("1.1.1.1:53",) * 3),
+        ("options ndots:99", "ndots", 15),
+        ("options ndots:-1", "ndots", 0),
+        ("options timeout:0 attempts:0", "timeout", 1),
+        ("options timeout:0 attempts:0", "attempts", 1),
+        ("options timeout:x", "timeout", 1),
+        ("options no-aaaa edns0", "single_request", False),
+        ("domain corp.example", "search", ("corp.example.",)),
+        ("search .", "search", ()),
+        (" nameserver 1.1.1.1", "servers", ("1.1.1.1:53",)),
+        ("search a b\nsearch c", "search", ("c.",)),
+    ],
+)
+def test_resolv_conf_corners(text, field, value):
+    """What net/dnsconfig_unix.go makes of odd lines."""
+    assert getattr(parse_resolv_conf(text), field) == value
+
+
+def test_hosts_file():
+    """Names in any case, several addresses, comments, nonsense passed over."""
+    text = "127.0.0.1 localhost\n10.0.0.9 Web.Corp web # comment\nfe80::1%eth0 x\nnonsense y\n10.0.0.10 web.corp\n"
+    assert parse_hosts(text) == {
+        "localhost": ("127.0.0.1",),
+        "web.corp": ("10.0.0.9", "10.0.0.10"),
+        "web": ("10.0.0.9",),
+        "x": ("fe80::1%eth0",),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "names"),
+    [
+        ("a.b", ("a.b.", "a.b.s1.", "a.b.s2.")),
+        ("web", ("web.s1.", "web.s2.", "web.")),
+        ("a.b.", ("a.b.",)),
+        ("x.onion", ("x.onion.s1.", "x.onion.s2.")),  # RFC 7686: never as it stands
+    ],
+)
+def test_search_list(name, names):
+    """Dotted names go first as they stand, names without a dot through the suffixes; a trailing dot ends it."""
+    assert name_list(name, ResolverConfig(search=("s1.", "s2."))) == names
+
+
+@pytest.mark.parametrize(
+    "name", ["a.example", "t_u.lab", "_x._tcp.example", "a-b.c", "xn--bcher-kva.example", "1.2.3.x", "a.b."]
+)
+def test_names_that_go_asks_for(name):
+    assert is_domain_name(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "a-.example", "-a.example", "a..b", ".a", "1.2.3", "a b", "bücher.example", "x" * 64 + ".a", "a." * 128],
+)
+def test_names_that_go_never_asks_for(name):
+    """No such host, and no packet."""
+    assert not is_domain_name(name)
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_a_name_or_not(name):
+    """Total over all text."""
+    assert is_domain_name(name) in (True, False)
+
+
+def _lookup(name, kind, ms, error=None, addresses=()):
+    failure = Failure(Phase.RESOLVE, Code.DNS_SERVFAIL, error, error) if error else None
+    return Lookup(name, kind, ms, (), addresses, failure)
+
+
+@pytest.mark.parametrize(("host", "wanted"), [("a.b", "late"), ("a.b.", "early")])
+def test_the_last_error_of_the_name_as_given_wins(host, wanted):
+    """goLookupIPCNAMEOrder: "Prefer error from original name"; with a trailing dot it does not know it again."""
+    lookups = (_lookup("a.b.", "A", 20, "late"), _lookup("a.b.", "AAAA", 10, "early"))
+    assert conclude(host, lookups)[2].message == wanted
+
+
+@pytest.mark.parametrize("own_first", [True, False])
+def test_the_error_of_the_name_as_given_wins_over_suffixed_ones(own_first):
+    """Whether the search list is tried before it or after."""
+    own = (_lookup("a.b.", "A", 1, "own"), _lookup("a.b.", "AAAA", 2, "own too"))
+    others = (_lookup("a.b.s.", "A", 1, "first"), _lookup("a.b.s.", "AAAA", 2, "last"))
+    addresses, ms, failure = conclude("a.b", own + others if own_first else others + own)
+    assert (addresses, ms, failure.message) == ((), 4, "own too")
+
+
+def test_an_unfinished_lookup_is_no_error_of_the_server():
+    """AAAA says "no such host", A was cut by the run's end: unknown, not a failure."""
+    cut = Lookup("a.", "A", 9, (), (), Failure(Phase.RESOLVE, Code.DEADLINE_EXCEEDED, "time was up"))
+    failure = conclude("a", (_lookup("a.", "AAAA", 1, "no such host"), cut))[2]
+    assert failure.code is Code.DEADLINE_EXCEEDED
+
+
+def test_it_waits_for_both_answers():
+    """The address comes with A after 1 ms; the lookup takes as long as AAAA."""
+    lookups = (_lookup("a.", "A", 1, addresses=("10.0.0.1",)), _lookup("a.", "AAAA", 10_000, "timeout"))
+    assert conclude("a", lookups) == (("10.0.0.1",), 10_000, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "server"),
+    [
+        ("10.0.0.2", ("10.0.0.2", 53)),
+        ("10.0.0.2:5353", ("10.0.0.2", 5353)),
+        ("fd00::2", ("fd00::2", 53)),
+        ("[fd00::2]:5353", ("fd00::2", 5353)),
+    ],
+)
+def test_server_addresses(text, server):
+    assert split_server(text) == server
+
+
+@pytest.mark.parametrize("text", ["", "host", "10.0.0.2:0", "10.0.0.2:99999", "[fd00::2", "10.0.0.2:x"])
+def test_bad_server_addresses(text):
+    with pytest.raises(ValueError):
+        split_server(text)

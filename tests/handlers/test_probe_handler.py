@@ -1,0 +1,204 @@
+"""The Lambda door: events, deadlines, metrics, and no secret in a log."""
+
+import json
+import time
+
+import msgspec
+import pytest
+
+from egressprobe.cli.output.formats import to_json
+from egressprobe.golang.resolver import ResolverConfig
+from egressprobe.handlers.probe import concurrency, handler, make_handler
+from egressprobe.lab.certificates import issue, make_authority
+from egressprobe.lab.dns_server import DnsServer, Records, serve_zone
+from egressprobe.lab.servers import HttpServer, TcpServer, server_context
+from egressprobe.model.failure import Code
+from egressprobe.model.report import Report
+from egressprobe.probe.edges import Edges
+from egressprobe.publish.response import response
+from tests.support.aws import emf
+from tests.support.peers.reports import from_json
+
+CA = make_authority("ca")
+
+
+class Context:
+    aws_request_id = "r-1"
+
+    def __init__(self, seconds=30.0):
+        self._ends = time.monotonic() + seconds
+
+    def get_remaining_time_in_millis(self):
+        return int((self._ends - time.monotonic()) * 1000)
+
+
+@pytest.fixture
+def world(lab_loop):
+    """A good and a silent webhook, and the handler that may reach them."""
+    good = lab_loop.start(HttpServer(tls=server_context(issue(CA, ("good.lab",)))))
+    silent = lab_loop.start(TcpServer())
+    dns = lab_loop.start(DnsServer(serve_zone({n: Records(a=("127.0.0.1",)) for n in ("good.lab", "silent.lab")})))
+    edges = Edges(guard=lambda _: None, config=ResolverConfig(servers=(dns.text,)))
+    targets = [
+        {"kind": "webhook", "name": "good", "url": f"https://good.lab:{good.port}/", "caBundle": CA.pem},
+        {"kind": "webhook", "name": "silent", "url": f"https://silent.lab:{silent.port}/", "caBundle": CA.pem},
+        {"kind": "webhook", "name": "nx", "url": "https://nx.lab/", "caBundle": CA.pem, "failurePolicy": "Ignore"},
+    ]
+    return make_handler(edges), targets
+
+
+def test_on_demand(world, capsys, caplog):
+    """The report is the answer; a person's debugging moves no metric."""
+    handle, targets = world
+    answer = handle({"targets": [targets[0], targets[2]]}, Context())
+    report = msgspec.convert(answer, Report)
+    assert (report.run_id, report.schema_version, report.verdict) == ("r-1", "egressprobe/report/v1", "fail")
+    assert {one.target.name: str(one.verdict) for one in report.results} == {"good": "pass", "nx": "fail"}
+    assert report.results[1].failure.code is Code.DNS_NXDOMAIN
+    printed = capsys.readouterr().out
+    assert emf.documents(printed) == []
+    assert "verdict=fail pass=1 degraded=0 fail=1 unknown=0" in caplog.text
+    assert json.loads(json.dumps(answer)) == answer
+    assert from_json(to_json(report)) == report
+
+
+def test_schedule(world, capsys, monkeypatch):
+    """One valid document a target and one a run; the dimensions are the contract's."""
+    monkeypatch.setenv("EGRESSPROBE_CLUSTER_NAME", "prod")
+    monkeypatch.setenv("EGRESSPROBE_AVAILABILITY_ZONE", "eu-west-1a")
+    handle, targets = world
+    handle({"source": "schedule", "plan": {"targets": [targets[0], targets[2]]}}, Context())
+    good, nx, whole = emf.documents(capsys.readouterr().out)
+    assert good["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "EgressProbe"
+    assert good["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["ClusterName", "Target"]]
+    assert (good["ClusterName"], good["Target"]) == ("prod", "good")
+    assert (emf.metrics(good), emf.metrics(nx)) == ({"ProbeSuccess": 1}, {"ProbeSuccess": 0})
+    assert (nx["code"], nx["impact"], nx["availabilityZone"]) == ("dns_nxdomain", "bypasses", "eu-west-1a")
+    assert "failing open nx" in nx["apiServerError"]
+    assert whole["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["ClusterName", "SubnetId"]]
+    run = emf.metrics(whole)
+    days = run.pop("CertificateDaysRemaining")
+    assert 79 < days < 81
+    assert run.pop("ProbeDuration") > 0
+    assert run == {"TargetsPlanned": 2, "TargetsMeasured": 2, "TargetsFailed": 1, "TargetsUnknown": 0}
+
+
+def test_metric_detail(world, capsys, monkeypatch):
+    """By subnet as well, when the function is told so."""
+    monkeypatch.setenv("EGRESSPROBE_METRIC_DETAIL", "subnet")
+    handle, targets = world
+    handle({"source": "schedule", "plan": {"targets": [targets[0]]}}, Context())
+    good, _ = emf.documents(capsys.readouterr().out)
+    assert sorted(good["_aws"]["CloudWatchMetrics"][0]["Dimensions"][0]) == ["ClusterName", "SubnetId", "Target"]
+
+
+def test_a_short_function_still_reports(world, capsys, caplog):
+    """3 s of function, a silent target: the report leaves before, unknown is counted and is no data point."""
+    handle, targets = world
+    started = time.monotonic()
+    answer = handle({"source": "schedule", "plan": {"targets": targets}}, Context(3.0))
+    assert time.monotonic() - started < 2.9
+    verdicts = {one["target"]["name"]: one["verdict"] for one in answer["results"]}
+    assert verdicts == {"good": "pass", "silent": "unknown", "nx": "fail"}
+    assert answer["results"][1]["failure"]["code"] == Code.DEADLINE_EXCEEDED
+    printed = capsys.readouterr().out
+    documents = emf.documents(printed)
+    assert [d.get("Target") for d in documents] == ["good", "nx", None]
+    assert emf.metrics(documents[-1])["TargetsUnknown"] == 1
+    assert "target not measured" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        (None, "event: must be an object"),
+        ([], "event: must be an object"),
+        ({}, "targets: is missing"),
+        ({"targets": "x"}, "targets: expected array, got str"),
+        ({"targets": [], "plan": {}}, "event.plan: is not known here"),
+        ({"source": "aws.events"}, "event.source: must be schedule"),
+        ({"source": "schedule"}, "event.plan: is missing"),
+        ({"source": "schedule", "plan": 5}, "expected an object with «targets», got a number"),
+        ({"source": "schedule", "plan": {"targets": []}}, "targets: is empty"),
+        ({"action": "reboot"}, "event.action: must be doctor"),
+        ({"action": "doctor", "name": 5}, "event.name: must be a string"),
+        ({"targets": [], "guard": "off"}, "event.guard: is not known here"),
+        ({"targets": [{"kind": "webhook", "name": "h", "url": "https://u:pw@h/?token=t"}]}, "targets[0].url"),
+    ],
+)
+def test_bad_events(event, said, caplog):
+    """A report-shaped error; the log says why and holds no secret."""
+    answer = handler(event, Context())
+    assert (answer["schemaVersion"], answer["verdict"], answer["results"]) == ("egressprobe/report/v1", "unknown", [])
+    assert answer["error"]["code"] == Code.TARGET_INVALID
+    assert msgspec.convert(answer, Report).summary.unknown == 0
+    assert said in answer["error"]["message"]
+    printed = caplog.text + str([record.__dict__ for record in caplog.records])
+    assert said in printed
+    assert "pw@" not in printed
+    assert "token" not in printed
+
+
+def test_no_event_opens_loopback():
+    """The product's handler refuses loopback whatever the event says, by number and through a mapped form."""
+    for address in ("127.0.0.1:1", "[::1]:1", "[::ffff:127.0.0.1]:1", "169.254.169.254:80"):
+        target = {"kind": "kubelet", "name": "n", "addresses": [address]}
+        answer = handler({"targets": [target]}, Context())
+        assert answer["results"][0]["verdict"] == "unknown"
+        assert answer["results"][0]["failure"]["code"] == Code.TARGET_FORBIDDEN
+
+
+def test_our_own_bug_is_unknown_and_takes_no_other_target_down(world, monkeypatch):
+    """A phase that raises: internal_error for that target alone."""
+    from egressprobe.probe import measure
+
+    real = measure._measure
+
+    async def broken(prober, target, budget):
+        if target.name == "nx":
+            raise RuntimeError("boom")
+        return await real(prober, target, budget)
+
+    monkeypatch.setattr(measure, "_measure", broken)
+    handle, targets = world
+    answer = handle({"targets": [targets[0], targets[2]]}, Context())
+    assert [one["verdict"] for one in answer["results"]] == ["pass", "unknown"]
+    assert answer["results"][1]["failure"]["code"] == Code.INTERNAL_ERROR
+
+
+def test_the_response_stays_below_its_limit(world):
+    """Chains go first, then single queries; verdicts never."""
+    handle, targets = world
+    report = msgspec.convert(handle({"targets": targets[:1]}, Context()), Report)
+    whole = len(msgspec.json.encode(report))
+    for limit in (whole - 100, whole - 1300, 900):
+        smaller = msgspec.json.encode(response(report, limit))
+        again = from_json(smaller)
+        assert len(smaller) < max(limit, 2500)
+        assert [one.verdict for one in again.results] == [one.verdict for one in report.results]
+        assert again.findings[0].code == "REPORT_REDUCED"
+        assert again.results[0].attempts == () or again.results[0].attempts[0].tls.chain == ()
+
+
+@pytest.mark.netns  # it asks the VPC resolver, wherever it runs
+def test_doctor(world):
+    """What the platform is like, each fact present."""
+    handle, _ = world
+    answer = handle({"action": "doctor", "name": "good.lab"}, Context())
+    assert answer["schemaVersion"] == "egressprobe/doctor/v1"
+    assert answer["openssl"].startswith("OpenSSL")
+    assert "X25519" in answer["clientHello"]["webhook"]["groups"]
+    assert answer["clientHello"]["default"]["bytes"] == answer["clientHello"]["webhook"]["bytes"] + 3
+    assert answer["kernelTimes"] == {"tcpInfo": True, "receiveStamps": True}
+    assert {"lo"} <= {one["name"] for one in answer["interfaces"]}
+    assert answer["nameServers"][0]["addresses"] == ["127.0.0.1"]
+    assert answer["nameServers"][1]["failure"]["code"] in {Code.DNS_TIMEOUT, Code.DNS_UNREACHABLE}
+    json.dumps(answer)
+
+
+@pytest.mark.parametrize(("memory", "wanted"), [("256", 5), ("1769", 10), (None, 10)])
+def test_concurrency_follows_the_memory(monkeypatch, memory, wanted):
+    monkeypatch.delenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", raising=False)
+    if memory:
+        monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory)
+    assert concurrency() == wanted

@@ -1,0 +1,215 @@
+"""OIDC providers on loopback: discovery, redirects, key sets, and what the API server holds against them."""
+
+import asyncio
+import gzip
+import json
+
+import pytest
+
+from egressprobe.golang.resolver import ResolverConfig
+from egressprobe.lab.certificates import issue, make_authority
+from egressprobe.lab.dns_server import DnsServer, Records, serve_zone
+from egressprobe.lab.servers import HttpServer, Page, TcpServer, server_context
+from egressprobe.model.failure import Code
+from egressprobe.model.target import Verdict
+from egressprobe.probe.edges import Edges
+from egressprobe.probe.run import run
+from egressprobe.targets.plan import read_plan
+from tests.support.peers.h2server import H2Server
+
+CA = make_authority("idp-ca")
+KEYS = Page(json.dumps({"keys": [{"kty": "RSA", "n": "AQAB", "e": "AQAB"}]}).encode())
+PATH = "/r/.well-known/openid-configuration"
+
+
+class Provider:
+    """An issuer at idp.lab with keys at keys.lab, and the probe's result for it."""
+
+    def __init__(self, loop):
+        tls = server_context(issue(CA, ("idp.lab", "keys.lab")))
+        self.idp = loop.start(HttpServer(tls=tls))
+        self.keys = loop.start(HttpServer(tls=tls, pages={"/jwks": KEYS}))
+        self.plain = loop.start(HttpServer(pages={"/jwks": KEYS}))
+        self.issuer = f"https://idp.lab:{self.idp.port}/r"
+        self.jwks = f"https://keys.lab:{self.keys.port}/jwks"
+        zone = dict.fromkeys(("idp.lab", "keys.lab"), Records(a=("127.0.0.1",)))
+        zone |= {"meta.lab": Records(a=("169.254.169.254",))}
+        self.dns = loop.start(DnsServer(serve_zone(zone)))
+        self.serve(self.document())
+
+    def document(self, **changes):
+        return Page(json.dumps({"issuer": self.issuer, "jwks_uri": self.jwks} | changes).encode())
+
+    def serve(self, page):
+        self.idp.pages[PATH] = page
+
+    def probe(self, issuer=None):
+        def guard(address):
+            return "metadata" if address.startswith("169.254") else None
+
+        entry = {"kind": "oidc", "name": "idp", "url": issuer or self.issuer, "caBundle": CA.pem}
+        edges = Edges(guard=guard, config=ResolverConfig(servers=(self.dns.text,)))
+        return asyncio.run(run(read_plan({"targets": [entry]}), run_id="t", seconds=15, edges=edges)).results[0]
+
+
+@pytest.fixture
+def provider(lab_loop):
+    return Provider(lab_loop)
+
+
+def code(one):
+    return one.failure.code if one.failure else None
+
+
+def test_a_good_provider(provider):
+    """Both hosts are measured, two GETs are shown, no query string in any of them."""
+    one = provider.probe()
+    assert (one.verdict, one.failure) == (Verdict.PASS, None)
+    assert [(h.url, h.status, h.protocol) for h in one.http] == [
+        (provider.issuer + "/.well-known/openid-configuration", 200, "HTTP/1.1"),
+        (provider.jwks, 200, "HTTP/1.1"),
+    ]
+    assert [r.host for r in one.resolutions] == ["idp.lab", "keys.lab"]
+    assert any("User-Agent: egressprobe/" in request for request in provider.idp.requests)
+
+
+def test_the_trailing_slash_is_cut_once(provider):
+    """TrimSuffix(issuer, "/"), but the issuer itself must still match byte for byte."""
+    provider.serve(provider.document(issuer=provider.issuer + "/"))
+    assert provider.probe(provider.issuer + "/").verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    ("changes", "wanted", "text"),
+    [
+        ({"issuer": "https://other"}, Code.OIDC_ISSUER_MISMATCH, 'got "https://other"'),
+        ({"issuer": None}, Code.OIDC_ISSUER_MISMATCH, 'got ""'),
+        ({"jwks_uri": ""}, Code.HTTP_BODY_INVALID, None),
+        ({"jwks_uri": "ftp://x/"}, Code.OIDC_JWKS_UNREACHABLE, "unsupported protocol scheme"),
+    ],
+)
+def test_documents_that_do_not_do(provider, changes, wanted, text):
+    provider.serve(provider.document(**changes))
+    one = provider.probe()
+    assert (one.verdict, code(one)) == (Verdict.FAIL, wanted)
+    assert text is None or text in one.failure.api_server_error
+
+
+@pytest.mark.parametrize(
+    ("page", "wanted", "text"),
+    [
+        (Page(b"nope", "404 Not Found"), Code.HTTP_STATUS, "initializing plugin: 404 Not Found: nope"),
+        (Page(b"{}", "204 No Content"), Code.HTTP_STATUS, "initializing plugin: 204 No Content"),
+        (Page(b"<html>login</html>"), Code.HTTP_BODY_INVALID, "failed to decode provider discovery object"),
+        (Page(b"[" * 500_000), Code.HTTP_BODY_INVALID, "failed to decode provider discovery object"),
+        (Page(b"[]"), Code.HTTP_BODY_INVALID, "failed to decode provider discovery object"),
+        (Page(b" " * (1 << 20) + b"{}"), Code.HTTP_BODY_TOO_LARGE, None),
+        (
+            Page(gzip.compress(b" " * (64 << 20)), headers=("Content-Encoding: gzip",)),
+            Code.HTTP_BODY_TOO_LARGE,
+            None,
+        ),
+        (Page(b"not gzip", headers=("Content-Encoding: gzip",)), Code.HTTP_BODY_INVALID, "connection broken"),
+    ],
+    ids=["404", "204", "html", "deep", "list", "large", "bomb", "bad-gzip"],
+)
+def test_answers_that_do_not_do(provider, page, wanted, text):
+    """Exactly 200, JSON, at most 1 MiB also when unpacked."""
+    provider.serve(page)
+    one = provider.probe()
+    assert (one.verdict, code(one)) == (Verdict.FAIL, wanted)
+    assert text is None or text in one.failure.api_server_error
+
+
+def test_gzip_is_unpacked_as_go_does(provider):
+    provider.serve(Page(gzip.compress(provider.document().body), headers=("Content-Encoding: gzip",)))
+    assert provider.probe().verdict is Verdict.PASS
+
+
+def test_redirects_are_followed_to_another_host(provider, caplog):
+    """Each host on the way is resolved and dialled like the first; the query is neither reported nor logged."""
+    caplog.set_level(0)
+    target = f"https://keys.lab:{provider.keys.port}/moved?secret=1"
+    provider.serve(Page(status="302 Found", headers=(f"Location: {target}",)))
+    provider.keys.pages["/moved"] = provider.document()
+    one = provider.probe()
+    assert one.verdict is Verdict.PASS
+    assert len(one.http) == 3
+    assert "secret" not in str(one)
+    assert "secret" not in caplog.text
+
+
+def test_a_redirect_loop_ends_after_ten(provider):
+    provider.serve(Page(status="302 Found", headers=(f"Location: {PATH}",)))
+    one = provider.probe()
+    assert code(one) is Code.HTTP_REDIRECT
+    assert one.failure.api_server_error.endswith("stopped after 10 redirects")
+
+
+def test_a_redirect_to_metadata_is_not_followed(provider):
+    """The guard stands on the address dialled, after every redirect."""
+    provider.serve(Page(status="302 Found", headers=("Location: http://meta.lab/latest/meta-data/",)))
+    one = provider.probe()
+    assert (one.verdict, code(one)) == (Verdict.UNKNOWN, Code.TARGET_FORBIDDEN)
+
+
+def test_keys_over_plain_http(provider):
+    """jwks_uri may be http://."""
+    provider.serve(provider.document(jwks_uri=f"http://keys.lab:{provider.plain.port}/jwks"))
+    one = provider.probe()
+    assert (one.verdict, one.failure) == (Verdict.PASS, None)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "wanted"),
+    [
+        (b'{"keys": []}', "200 OK", Code.OIDC_JWKS_INVALID),
+        (b'{"keys": [{"kty": "unknown"}, 7]}', "200 OK", Code.OIDC_JWKS_INVALID),
+        (b"nothing", "200 OK", Code.OIDC_JWKS_INVALID),
+        (b"{}", "500 Internal Server Error", Code.OIDC_JWKS_UNREACHABLE),
+    ],
+)
+def test_key_sets_that_do_not_do(provider, body, status, wanted):
+    provider.keys.pages["/jwks"] = Page(body, status)
+    one = provider.probe()
+    assert (one.verdict, code(one)) == (Verdict.FAIL, wanted)
+
+
+def test_keys_that_cannot_be_reached(provider, lab_loop):
+    """Discovery is fine; every token gets 401. The sentence is the one of the token's log line."""
+    lab_loop.call(provider.keys.stop())
+    one = provider.probe()
+    assert code(one) is Code.OIDC_JWKS_UNREACHABLE
+    assert "get keys failed Get" in one.failure.api_server_error
+    assert one.failure.api_server_error.endswith("connect: connection refused")
+
+
+def test_an_issuer_that_hangs(provider, lab_loop):
+    """After TLS nothing comes: http.Client.Timeout of 30 s is forecast, not waited for."""
+
+    class Hanging(TcpServer):
+        async def talk(self, reader, writer):
+            await reader.read(1)
+
+    server = lab_loop.start(Hanging(tls=server_context(issue(CA, ("idp.lab",)))))
+    one = provider.probe(f"https://idp.lab:{server.port}/r")
+    assert code(one) is Code.HTTP_TIMEOUT
+    assert one.forecast.seconds == 30
+    assert one.forecast.error == "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
+    assert one.duration_ms < 14_000
+
+
+def test_a_provider_that_negotiates_h2(provider, lab_loop):
+    """As most public ones do: the API server offers h2 first, so it is h2 that must work."""
+    tls = server_context(issue(CA, ("idp.lab",)), alpn=("h2", "http/1.1"))
+    server = lab_loop.start(H2Server(tls, {}))
+    issuer = f"https://idp.lab:{server.port}/r"
+    padding = "x" * 30_000
+    server.pages[PATH] = Page(json.dumps({"issuer": issuer, "jwks_uri": provider.jwks, "more": padding}).encode())
+    one = provider.probe(issuer)
+    assert (one.verdict, one.failure) == (Verdict.PASS, None)
+    assert [h.protocol for h in one.http] == ["HTTP/2", "HTTP/1.1"]
+    assert one.attempts[0].tls.alpn == "h2"
+    assert server.asked == [PATH]
+    server.pages.clear()
+    assert provider.probe(issuer).failure.code is Code.HTTP_STATUS

@@ -1,0 +1,348 @@
+"""Who is paged, when, and when not: the rendered alarms over what the probe and the Planner really publish."""
+
+import json
+import random
+import time
+from datetime import UTC, datetime
+
+import pytest
+
+from egressprobe.model.measurement import Attempt, Handshake
+from egressprobe.model.report import REPORT_SCHEMA, Report, Result, TargetView, Vantage, count, worst
+from egressprobe.model.target import Impact, Kind, Verdict
+from egressprobe.publish.emf import Series, publish
+from tests.conftest import ROOT
+from tests.support.aws.alarms import MISSING, CloudWatch, verdict
+from tests.support.aws.cloudformation import SUBNETS, rendered
+
+PAGED = "arn:aws:sns:eu-west-1:123456789012:egressprobe-prod-Topic"
+NAMES = tuple(f"target-{i}" for i in range(4))
+MINUTE = 60
+# CloudWatch takes two weeks of the past; the world's clock begins a day ago, on the hour.
+BEGAN = (int(time.time()) // 3600 - 24) * 3600
+GOOD, BAD, NONE = False, True, MISSING
+
+
+@pytest.mark.parametrize(
+    ("points", "wanted", "breaching", "not_breaching"),
+    [
+        # AWS, "Configuring how CloudWatch alarms treat missing data", both tables; three periods, five looked at.
+        ([GOOD, NONE, BAD, NONE, BAD], 3, "OK", "OK"),
+        ([NONE, NONE, NONE, NONE, GOOD], 3, "OK", "OK"),
+        ([NONE, NONE, NONE, NONE, NONE], 3, "ALARM", "OK"),
+        ([GOOD, BAD, BAD, NONE, BAD], 3, "ALARM", "ALARM"),
+        ([NONE, NONE, BAD, NONE, NONE], 3, "ALARM", "OK"),
+        ([GOOD, NONE, BAD, NONE, BAD], 2, "ALARM", "ALARM"),
+        ([GOOD, GOOD, BAD, GOOD, BAD], 2, "ALARM", "ALARM"),
+        ([GOOD, NONE, BAD, NONE, NONE], 2, "ALARM", "OK"),
+        ([NONE, NONE, NONE, NONE, GOOD], 2, "ALARM", "OK"),
+        ([NONE, NONE, NONE, NONE, BAD], 2, "ALARM", "OK"),
+    ],
+)
+def test_missing_data_counts_as_documented(points, wanted, breaching, not_breaching):
+    said = [verdict(points, periods=3, wanted=wanted, missing=how) for how in ("breaching", "notBreaching")]
+    assert said == [breaching, not_breaching]
+
+
+def report(at, subnet, verdicts, days=80.0):
+    """What one run found."""
+    results = tuple(
+        Result(
+            target=TargetView(Kind.WEBHOOK, name, f"https://{name}.example/"),
+            verdict=said,
+            impact=Impact.BLOCKS,
+            switch_relevant=True,
+            failure=None,
+            forecast=None,
+            resolutions=(),
+            attempts=(_attempt(days),),
+            http=(),
+            findings=(),
+            duration_ms=12.0,
+        )
+        for name, said in verdicts.items()
+    )
+    return Report(
+        schema_version=REPORT_SCHEMA,
+        run_id="run",
+        started_at=datetime.fromtimestamp(BEGAN + at, UTC).isoformat(timespec="milliseconds"),
+        duration_ms=100.0,
+        vantage=Vantage("prod", subnet.partition("/")[0], subnet.partition("/")[2], (), "", ""),
+        verdict=worst(verdicts.values()),
+        summary=count(list(verdicts.values())),
+        results=results,
+        findings=(),
+    )
+
+
+def _attempt(days):
+    return Attempt("192.0.2.1", 443, "ipv4", tls=Handshake(duration_ms=1.0, user_ms=1.0, days_remaining=days))
+
+
+class World:
+    """A cluster's stack over hours: what fails, who is dead; `run` lets minutes pass."""
+
+    def __init__(self, capsys, subnets=3, *, seed=1, delay=45.0, **parameters):
+        stack = rendered(subnets, **parameters)
+        self.watch = CloudWatch(stack)
+        self.subnets = SUBNETS[:subnets]
+        self.failing, self.blind, self.dead = set(), set(), set()
+        self.planner, self.days, self.now = True, 80.0, 0
+        self.one_series = False
+        self._capsys, self._random, self._delay = capsys, random.Random(seed), delay
+        self._series = Series(stack.parameters["MetricDetail"], int(stack.parameters["MaxSeries"]))
+        self._waiting = []
+
+    def run(self, minutes):
+        """Each schedule fires once anywhere in each minute; a document is seen `delay` seconds later."""
+        for _ in range(minutes):
+            for subnet in self.subnets:
+                if subnet not in self.dead:
+                    at = self.now + self._random.random() * MINUTE
+                    self._publish(at, subnet)
+            if self.planner and self.now % 900 == 0:
+                self._waiting.append((self.now + 5, {"plan": self.now + 5}))
+            self.now += MINUTE
+            self._deliver()
+            self.watch.evaluate(self.now)
+        return self
+
+    def _publish(self, at, subnet):
+        verdicts = {}
+        for name in NAMES:
+            down = (subnet, name) in self.failing or (None, name) in self.failing
+            unseen = (subnet, name) in self.blind
+            verdicts[name] = Verdict.UNKNOWN if unseen else Verdict.FAIL if down else Verdict.PASS
+        publish(report(at, subnet, verdicts, self.days), self._series, one_series=self.one_series)
+        lines = [line for line in self._capsys.readouterr().out.splitlines() if '"_aws"' in line]
+        self._waiting += [(at + self._delay, json.loads(line)) for line in lines]
+
+    def _deliver(self):
+        for document in [document for seen, document in self._waiting if seen <= self.now]:
+            if "plan" in document:
+                self.watch.store.add("EgressProbe", "PlanAge", {"ClusterName": "prod"}, document["plan"], 0)
+            else:
+                self.watch.store.add_document(document, document["_aws"]["Timestamp"] / 1000 - BEGAN)
+        self._waiting = [one for one in self._waiting if one[0] > self.now]
+
+    def pages(self):
+        """(minutes since the start, which, what) of every page."""
+        return [(n.at // MINUTE, n.alarm.removeprefix("egressprobe prod "), n.state) for n in self.watch.notices]
+
+
+@pytest.fixture
+def world(capsys):
+    return lambda *args, **kwargs: World(capsys, *args, **kwargs)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("delay", [5, 45, 75])
+def test_nothing_wrong_nobody_paged(world, seed, delay):
+    """Three hours of schedules that fire anywhere in their minute, and documents that arrive late."""
+    assert world(seed=seed, delay=delay).run(180).pages() == []
+
+
+def test_a_cold_start_and_one_bad_minute_are_no_page(world):
+    one = world().run(30)
+    one.failing = {(None, NAMES[0])}
+    one.run(2)
+    one.failing = set()
+    one.run(10)
+    one.dead = {one.subnets[0]}  # a run that was killed, then one that started late
+    one.run(1)
+    one.dead = set()
+    assert one.run(30).pages() == []
+
+
+@pytest.mark.parametrize("detail", ["target", "subnet"])
+@pytest.mark.parametrize("delay", [5, 45, 75])
+def test_an_outage_pages_once_within_five_minutes_and_says_when_it_is_over(world, detail, delay):
+    one = world(delay=delay, MetricDetail=detail).run(30)
+    one.failing = {(None, NAMES[1])}
+    one.run(60)
+    [(at, which, state)] = one.pages()
+    assert (which, state) == ("path broken", "ALARM")
+    assert at - 30 <= 5 + delay // 60
+    contributors = [dict(key) for key in one.watch.metric["Targets"].contributors]
+    assert {key["Target"] for key in contributors} == {NAMES[1]}
+    assert {key.get("SubnetId") for key in contributors} == (
+        {None} if detail == "target" else {s.partition("/")[0] for s in one.subnets}
+    )
+    one.failing = set()
+    one.run(30)
+    assert [page[1:] for page in one.pages()[1:]] == [("path broken", "OK")]
+    assert 3 <= one.pages()[1][0] - 90 <= 8
+    assert {n.topics for n in one.watch.notices} == {(PAGED,)}
+
+
+def test_an_outage_in_one_subnet_only_pages(world):
+    one = world().run(30)
+    one.failing = {(one.subnets[2], NAMES[0])}
+    assert [page[1:] for page in one.run(20).pages()] == [("path broken", "ALARM")]
+
+
+@pytest.mark.parametrize(("pattern", "paged"), [("100", False), ("10", True), ("1000", False), ("110", True)])
+def test_flapping_pages_when_half_of_the_minutes_are_bad(world, pattern, paged):
+    one = world().run(30)
+    for i in range(60):
+        one.failing = {(None, NAMES[0])} if pattern[i % len(pattern)] == "1" else set()
+        one.run(1)
+    states = [page[1:] for page in one.pages()]
+    assert states == ([("path broken", "ALARM")] if paged else [])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_rollout_that_is_seen_within_two_minutes_pages_nobody(world, seed):
+    """Every pod's address changes at once; the first failing minute has the Planner look where they are now."""
+    one = world(seed=seed).run(30)
+    for _ in range(3):
+        one.failing = {(None, NAMES[0])}
+        one.run(2)
+        one.failing = set()
+        one.run(15)
+    assert one.pages() == []
+
+
+def test_targets_that_fail_by_turns_are_no_outage_of_any(world):
+    """Each alone fails one minute in four: no target is broken for three of six."""
+    one = world().run(30)
+    for i in range(60):
+        one.failing = {(None, NAMES[i % 4])}
+        one.run(1)
+    assert one.pages() == []
+
+
+def test_a_dead_probe_pages_and_hides_nothing(world):
+    """One of three: impaired, not broken; an outage seen by the others still pages."""
+    one = world().run(30)
+    one.dead = {one.subnets[1]}
+    one.run(15)
+    [(at, which, state)] = one.pages()
+    assert (which, state) == ("probe impaired", "ALARM")
+    assert 3 <= at - 30 <= 7
+    one.failing = {(None, NAMES[0])}
+    one.run(15)
+    assert [page[1:] for page in one.pages()[1:]] == [("path broken", "ALARM")]
+
+
+def test_when_all_probes_die_in_an_outage_nobody_hears_that_it_is_over(world):
+    one = world().run(30)
+    one.failing = {(None, NAMES[0])}
+    one.run(20)
+    one.dead = set(one.subnets)
+    one.run(60)
+    assert [page[1:] for page in one.pages()] == [("path broken", "ALARM"), ("probe broken", "ALARM")]
+    one.dead = set()
+    one.run(30)
+    assert [page[1:] for page in one.pages()[2:]] == [("probe broken", "OK")]
+    one.failing = set()
+    one.run(30)
+    assert [page[1:] for page in one.pages()[3:]] == [("path broken", "OK")]
+
+
+def test_the_only_probe_dead_is_probe_broken(world):
+    one = world(1).run(30)
+    one.dead = set(one.subnets)
+    assert [page[1:] for page in one.run(30).pages()] == [("probe broken", "ALARM")]
+
+
+def test_a_blind_probe_pages_as_impaired_not_as_a_broken_path(world):
+    one = world().run(30)
+    one.blind = {(one.subnets[0], NAMES[3])}
+    one.run(10)
+    assert [page[1:] for page in one.pages()] == [("probe impaired", "ALARM")]
+    one.failing = {(None, NAMES[0])}
+    assert [page[1:] for page in one.run(10).pages()[1:]] == [("path broken", "ALARM")]
+
+
+def test_a_dead_planner_pages_after_an_hour_and_an_outage_still_does(world):
+    one = world().run(120)
+    one.planner = False
+    one.run(50)
+    assert one.pages() == []
+    one.run(60)
+    [(at, which, state)] = one.pages()
+    assert (which, state) == ("probe impaired", "ALARM")
+    assert 60 <= at - 120 <= 105
+    one.failing = {(None, NAMES[0])}
+    assert [page[1:] for page in one.run(10).pages()[1:]] == [("path broken", "ALARM")]
+
+
+@pytest.mark.parametrize("metric", ["Errors", "Throttles"])
+def test_a_planner_that_fails_twice_pages(world, metric):
+    one = world().run(60)
+    for _ in range(2):
+        one.watch.store.add("AWS/Lambda", metric, {"FunctionName": "egressprobe-1a2b3c4d-planner"}, one.now, 1)
+        one.run(15)
+    assert [page[1:] for page in one.run(5).pages()] == [("probe impaired", "ALARM")]
+
+
+def test_one_failed_planner_run_is_no_page(world):
+    one = world().run(60)
+    one.watch.store.add("AWS/Lambda", "Errors", {"FunctionName": "egressprobe-1a2b3c4d-planner"}, one.now, 1)
+    assert one.run(60).pages() == []
+
+
+def test_a_new_stack_is_given_time_and_then_paged(world):
+    """No page while the first plan is on its way; a probe that never comes up is paged."""
+    one = world()
+    one.dead, one.planner = set(one.subnets), False
+    one.run(16)
+    one.dead, one.planner = set(), True
+    assert one.run(60).pages() == []
+    never = world()
+    never.dead = set(never.subnets)
+    assert [page[1:] for page in never.run(40).pages()] == [("probe broken", "ALARM")]
+
+
+def test_above_the_cap_the_page_comes_and_names_nobody(world):
+    one = world(MetricDetail="subnet")
+    one.one_series = True
+    one.run(30)
+    one.failing = {(one.subnets[0], NAMES[2])}
+    assert [page[1:] for page in one.run(10).pages()] == [("path broken", "ALARM")]
+    assert [dict(key)["Target"] for key in one.watch.metric["Targets"].contributors] == ["all targets"]
+
+
+def test_a_target_that_leaves_the_plan_clears(world, monkeypatch):
+    one = world().run(30)
+    one.failing = {(None, NAMES[0])}
+    one.run(20)
+    monkeypatch.setattr("tests.stack.test_alarms.NAMES", NAMES[1:])
+    one.run(20)
+    assert [page[1:] for page in one.pages()] == [("path broken", "ALARM"), ("path broken", "OK")]
+
+
+def test_a_certificate_that_ends_soon_is_a_notice_not_a_page(world):
+    notice = "arn:aws:sns:eu-west-1:123456789012:tickets"
+    one = world(NoticeTopicArn=notice).run(30)
+    one.days = 6.5
+    one.run(60)
+    assert [(n.alarm, n.topics) for n in one.watch.notices] == [("egressprobe prod certificates", (notice,))]
+    quiet = world().run(30)
+    quiet.days = 6.5
+    assert quiet.run(60).pages() == []
+
+
+def test_only_composites_page():
+    stack = rendered(3, AlarmTopicArn=PAGED)
+    for name, one in stack.of("AWS::CloudWatch::Alarm").items():
+        assert not one.get("AlarmActions"), name
+        assert not one.get("OKActions"), name
+    for one in stack.of("AWS::CloudWatch::CompositeAlarm").values():
+        assert one["AlarmActions"] == one["OKActions"] == [PAGED]
+
+
+@pytest.mark.parametrize("runbook", ["", "https://wiki.example/egress"])
+def test_every_description_links_somewhere(runbook):
+    stack = rendered(3, RunbookUrl=runbook)
+    kinds = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
+    for one in (one for kind in kinds for one in stack.of(kind).values()):
+        link = (
+            f"{runbook}#" if runbook else "https://console.aws.amazon.com/cloudwatch/home?region=eu-west-1#dashboards"
+        )
+        assert link in one["AlarmDescription"]
+        assert len(one["AlarmDescription"]) <= 1024
+        if runbook:
+            anchor = one["AlarmDescription"].rpartition("#")[2]
+            assert f"\n## {anchor.replace('-', ' ')}\n" in (ROOT / "docs" / "runbook.md").read_text()
