@@ -28,7 +28,7 @@ from egressprobe.audit.vpc.snapshot import (
     from_json,
     to_json,
 )
-from egressprobe.cli.output.audit_table import to_table
+from egressprobe.cli.output.audit_table import audit_table
 from egressprobe.targets.plan import read_plan
 
 SUBNETS, TARGETS = 16, 200
@@ -103,7 +103,7 @@ def main() -> int:
     for _ in range(5):
         started = time.perf_counter()
         found = audit(from_json(data), wanted)
-        text = to_table(found)
+        text = audit_table(found)
         times.append(time.perf_counter() - started)
     print(
         f"{SUBNETS} subnets x {TARGETS} targets x 2 families: {len(found.paths)} ways, verdict {found.verdict}, "

@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import Any
 
 from egressprobe.golang.resolver import ResolverConfig
-from egressprobe.lab.certificates import issue, make_authority
-from egressprobe.lab.dns_server import DnsServer, Records, serve_zone
+from egressprobe.lab.certs import issue, make_authority
+from egressprobe.lab.dns import DnsServer, Records, serve_zone
 from egressprobe.lab.servers import HttpServer, Loop, TcpServer, server_context
 from egressprobe.probe.edges import Edges
 from egressprobe.probe.run import run

@@ -15,8 +15,8 @@ from egressprobe.audit.destinations import custom_servers
 from egressprobe.audit.root_cause import causes
 from egressprobe.audit.run import audit
 from egressprobe.golang.resolver import ResolverConfig
-from egressprobe.lab.certificates import issue, make_authority
-from egressprobe.lab.dns_server import DnsServer, serve_zone
+from egressprobe.lab.certs import issue, make_authority
+from egressprobe.lab.dns import DnsServer, serve_zone
 from egressprobe.lab.servers import HttpServer, Loop, server_context
 from egressprobe.model.report import TargetView
 from egressprobe.model.target import Verdict

@@ -30,7 +30,7 @@ from egressprobe.audit.vpc.snapshot import (
 from egressprobe.audit.vpc.snapshot_dns import Dhcp, DnsFirewallRule, ResolverRule, Zone
 from egressprobe.audit.vpc.sources import origins
 from egressprobe.audit.vpc.topology import Network
-from egressprobe.cli.output.audit_table import to_table
+from egressprobe.cli.output.audit_table import audit_table
 from egressprobe.model.target import Verdict
 from egressprobe.targets.plan import read_plan
 from tests.support.vpc.snapshots import (
@@ -301,7 +301,7 @@ def test_closed_and_unknown_together_are_unknown():
 def test_a_name_that_did_not_resolve_is_taken_for_the_internet_and_said_so():
     found = look(replace(BASE, names={}))
     assert found.rows[0].target.assumed
-    assert "as any of the internet" in to_table(found)
+    assert "as any of the internet" in audit_table(found)
     broken = look(routes(replace(BASE, names={}), "rtb-private", gone("0.0.0.0/0")))
     assert "has no route for the internet" in broken.findings[0].summary
 
@@ -477,7 +477,7 @@ def test_the_large_audit_is_quick():
     for _ in range(3):
         started = time.perf_counter()
         found = audit(from_json(data), wanted)
-        to_table(found)
+        audit_table(found)
         best = min(best, time.perf_counter() - started)
     assert len(found.paths) == bench.SUBNETS * bench.TARGETS * 2
     assert best < bench.BOUND_SECONDS

@@ -10,9 +10,9 @@ import yaml
 
 from egressprobe.cli import main as cli
 from egressprobe.cli.commands.demo import surprises
-from egressprobe.lab.dns_server import DnsServer, Reply
+from egressprobe.lab.dns import DnsServer, Reply
 from egressprobe.lab.scenario import EXPECTED
-from tests.support.peers.reports import from_json
+from egressprobe.publish.response import from_json
 
 
 def egressprobe(*args, stdin=""):

@@ -14,7 +14,7 @@ import yaml
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from egressprobe.cli import main as cli
-from egressprobe.lab.certificates import issue, make_authority
+from egressprobe.lab.certs import issue, make_authority
 from egressprobe.targets.plan import read_plan
 from tests.discovery.test_discovery import GOLDEN
 from tests.support.aws.fake_aws import ENVIRONMENT, aws

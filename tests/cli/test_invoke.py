@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from egressprobe.cli import main as cli
-from egressprobe.cli.output.subnet_table import to_matrix
+from egressprobe.cli.output.subnet_table import subnet_table
 from egressprobe.model.failure import Code
 from egressprobe.model.joined_report import Joined, Refused
 from egressprobe.model.report import Report
@@ -63,7 +63,7 @@ def test_the_worst_subnet_is_the_verdict(two):
 
 
 def test_the_table_says_where_and_names_one_cause_for_the_same_everywhere(two):
-    text = to_matrix(two)
+    text = subnet_table(two)
     lines = text.splitlines()
     assert lines[0].split() == ["VERDICT", "KIND", "TARGET", "eu-west-1a", "eu-west-1b"]
     assert lines[1].split() == ["subnet-0a", "subnet-0b"]
@@ -84,7 +84,7 @@ def test_a_subnet_without_an_answer_is_unknown_and_says_why():
         Heard("subnet-0b", "eu-west-1b", (), "the function could not be invoked: TooManyRequests"),
     )
     assert {str(row.verdict) for row in one.rows} == {"unknown"}
-    assert "No answer from subnet-0b (eu-west-1b): the function could not be invoked" in to_matrix(one)
+    assert "No answer from subnet-0b (eu-west-1b): the function could not be invoked" in subnet_table(one)
 
 
 def test_a_joined_report_survives_json(two):

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from egressprobe.cli.output.table import to_table
-from tests.support.peers.reports import from_json
+from egressprobe.publish.response import from_json
 
 DATA = Path(__file__).parents[1] / "data"
 

@@ -17,7 +17,7 @@ from egressprobe.discovery.kubernetes.recorded import RecordedSource
 from egressprobe.discovery.kubernetes.resources import RESOURCES, read_page
 from egressprobe.discovery.run import collect
 from egressprobe.discovery.target_names import LONGEST, bounded, free_name, target_name
-from egressprobe.lab.certificates import make_authority
+from egressprobe.lab.certs import make_authority
 from egressprobe.model.target import Kind
 from egressprobe.net.guard import forbidden
 from egressprobe.targets.plan import read_plan

@@ -25,7 +25,7 @@ from egressprobe.discovery.kubernetes.resources import RESOURCES
 from egressprobe.discovery.run import collect
 from egressprobe.golang.x509.ca_bundle import anchors
 from egressprobe.handlers.discover import handler
-from egressprobe.lab.certificates import make_authority
+from egressprobe.lab.certs import make_authority
 from egressprobe.model.discovered import Discovered
 from egressprobe.net.guard import forbidden
 from tests.conftest import ROOT

@@ -16,7 +16,7 @@ from egressprobe.golang.x509.der import CertificateError
 from egressprobe.golang.x509.extensions import CERT_SIGN
 from egressprobe.golang.x509.hostname import hostname_error
 from egressprobe.golang.x509.signatures import signature_error
-from egressprobe.lab.certificates import issue, make_authority
+from egressprobe.lab.certs import issue, make_authority
 from egressprobe.model.failure import Code
 from egressprobe.probe.transport.certificate_check import Trust, days_left, failure, views
 from tests.support.peers import pki

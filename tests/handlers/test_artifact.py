@@ -5,8 +5,8 @@ import time
 import msgspec
 import pytest
 
-from egressprobe.lab.certificates import issue, make_authority
-from egressprobe.lab.dns_server import DnsServer, Records, serve_zone
+from egressprobe.lab.certs import issue, make_authority
+from egressprobe.lab.dns import DnsServer, Records, serve_zone
 from egressprobe.lab.servers import HttpServer, Loop, server_context
 from egressprobe.model.report import Report
 from tests.support.aws import emf

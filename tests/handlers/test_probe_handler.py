@@ -9,15 +9,14 @@ import pytest
 from egressprobe.cli.output.formats import to_json
 from egressprobe.golang.resolver import ResolverConfig
 from egressprobe.handlers.probe import concurrency, handler, make_handler
-from egressprobe.lab.certificates import issue, make_authority
-from egressprobe.lab.dns_server import DnsServer, Records, serve_zone
+from egressprobe.lab.certs import issue, make_authority
+from egressprobe.lab.dns import DnsServer, Records, serve_zone
 from egressprobe.lab.servers import HttpServer, TcpServer, server_context
 from egressprobe.model.failure import Code
 from egressprobe.model.report import Report
 from egressprobe.probe.edges import Edges
-from egressprobe.publish.response import response
+from egressprobe.publish.response import from_json, response
 from tests.support.aws import emf
-from tests.support.peers.reports import from_json
 
 CA = make_authority("ca")
 

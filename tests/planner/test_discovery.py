@@ -24,7 +24,7 @@ from egressprobe.model.joined_report import Joined
 from egressprobe.planner import reconcile as planning
 from egressprobe.planner.last_known import NOTE
 from egressprobe.planner.placement import misplaced
-from egressprobe.planner.settings import ProbeFunction, Settings
+from egressprobe.planner.settings import Probe, Settings
 from tests.discovery.test_discovery import Items, configuration, node, service, slice_of, webhook
 from tests.support.aws import emf
 from tests.support.aws.cloudformation import SUBNETS
@@ -432,7 +432,7 @@ def test_what_was_discovered_can_be_asked_for_and_nothing_else(stack):
 
 
 def test_drift_is_pure():
-    own = Settings("prod", (ProbeFunction(0, "subnet-a", "z", "f"), ProbeFunction(3, "subnet-b", "z", "f")), "g", "r")
+    own = Settings("prod", (Probe(0, "subnet-a", "z", "f"), Probe(3, "subnet-b", "z", "f")), "g", "r")
     cluster = Cluster("1.33", "ipv4", "unknown", "ACTIVE", subnets=("subnet-a", "subnet-b"), groups=("sg-1",))
     assert misplaced(own, cluster) == ({}, [])
     assert misplaced(own, None) == ({}, [])

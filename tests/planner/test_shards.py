@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from egressprobe.lab.certificates import make_authority
+from egressprobe.lab.certs import make_authority
 from egressprobe.planner.inventory import as_document, bundled, chosen, read_inventory
 from egressprobe.planner.shards import MAX_INPUT, as_input, cut
 from egressprobe.targets.plan import read_plan

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from egressprobe.audit.root_cause import causes
 from egressprobe.audit.vpc.snapshot import AclEntry, Endpoint, Route
 from egressprobe.audit.vpc.snapshot_dns import DnsFirewallRule
-from egressprobe.cli.output.subnet_table import to_matrix
+from egressprobe.cli.output.subnet_table import subnet_table
 from egressprobe.handlers.probe import handler as probe_handler
 from egressprobe.model.failure import Code, Failure, Phase
 from egressprobe.model.joined_report import Joined
@@ -265,9 +265,11 @@ def test_the_matrix_shows_one_cause_and_folds_what_follows():
     broken = acl(clean(), A, AclEntry(10, True, False, 6, "0.0.0.0/0", (443, 443)))
     held = [Finding("ADDRESS_DEAD", "warning", "one is dead")]
     one = joined(a=result(Code.CONNECT_TIMEOUT, findings=held), b=result(None))
-    text = to_matrix(replace(one, causes=causes(one, broken)))
+    text = subnet_table(replace(one, causes=causes(one, broken)))
     assert text.count("in        subnet-a") == 1
-    assert "mend      aws ec2 create-network-acl-entry" in to_matrix(replace(one, causes=causes(one, broken)), width=60)
+    assert "mend      aws ec2 create-network-acl-entry" in subnet_table(
+        replace(one, causes=causes(one, broken)), width=60
+    )
     assert "--rule-action allow --protocol tcp --port-range From=443,To=443 --cidr-block 0.0.0.0/0" in text
     assert "cause     acl-subnet-a of subnet-a, rule 10: port 443 to 93.184.216.34 denied (egress)" in text
     assert "mend      aws ec2 create-network-acl-entry --network-acl-id acl-subnet-a --rule-number 9 --egress" in text

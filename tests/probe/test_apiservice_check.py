@@ -6,7 +6,7 @@ import pytest
 
 from egressprobe.apiserver.availability import availability
 from egressprobe.golang.resolver import ResolverConfig
-from egressprobe.lab.certificates import issue, make_authority
+from egressprobe.lab.certs import issue, make_authority
 from egressprobe.lab.servers import HttpServer, Page, ResetServer, TcpServer, server_context
 from egressprobe.model.failure import Code, Failure, Phase
 from egressprobe.model.measurement import Attempt, Hop

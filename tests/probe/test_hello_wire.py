@@ -8,7 +8,7 @@ import struct
 
 import pytest
 
-from egressprobe.lab.certificates import issue, make_authority
+from egressprobe.lab.certs import issue, make_authority
 from egressprobe.lab.servers import HttpServer, Loop, server_context
 from egressprobe.probe.edges import Edges
 from egressprobe.probe.run import run

@@ -6,8 +6,8 @@ import pytest
 
 from egressprobe.apiserver.forecast import client_for
 from egressprobe.golang.resolver import ResolverConfig
-from egressprobe.lab.certificates import issue, make_authority
-from egressprobe.lab.dns_server import DnsServer, Records, serve_zone
+from egressprobe.lab.certs import issue, make_authority
+from egressprobe.lab.dns import DnsServer, Records, serve_zone
 from egressprobe.lab.servers import HttpServer, server_context
 from egressprobe.model.failure import Code, Failure, Phase
 from egressprobe.model.measurement import Attempt, CertificateView, Handshake, Hop, Measurement

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from egressprobe.golang.dns_message import make_request, mismatch, read
 from egressprobe.golang.resolver import ResolverConfig
-from egressprobe.lab.dns_server import DnsServer, Records, Reply, serve_zone
+from egressprobe.lab.dns import DnsServer, Records, Reply, serve_zone
 from egressprobe.model.failure import Code
 from egressprobe.probe.transport.resolve import compare, override_servers, resolve, system_config
 from egressprobe.probe.transport.time_limits import Budget

@@ -7,7 +7,7 @@ import pytest
 from egressprobe.apiserver.client_rules import WEBHOOK_ALPN
 from egressprobe.apiserver.kube_version import CLASSIC, HELLOS
 from egressprobe.catalog.registry import FINDINGS
-from egressprobe.lab.certificates import issue, make_authority
+from egressprobe.lab.certs import issue, make_authority
 from egressprobe.lab.servers import EofServer, HttpServer, Loop, ResetServer, TcpServer, server_context
 from egressprobe.model.failure import Code, Failure, Phase
 from egressprobe.model.measurement import Attempt, Handshake, Rung, TcpState

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from egressprobe.golang.resolver import ResolverConfig
-from egressprobe.lab.certificates import issue, make_authority
-from egressprobe.lab.dns_server import DnsServer, Records, serve_zone
+from egressprobe.lab.certs import issue, make_authority
+from egressprobe.lab.dns import DnsServer, Records, serve_zone
 from egressprobe.lab.servers import DeafServer, HttpServer, Page, ResetServer, TcpServer, server_context
 from egressprobe.model.failure import Code
 from egressprobe.model.target import Impact, Verdict

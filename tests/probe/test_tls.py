@@ -12,7 +12,7 @@ from egressprobe.apiserver.client_rules import DEFAULT_ALPN, WEBHOOK_ALPN
 from egressprobe.apiserver.kube_version import HELLOS
 from egressprobe.golang.resolver import ResolverConfig
 from egressprobe.golang.x509.ca_bundle import anchors, bundle_id
-from egressprobe.lab.certificates import issue, make_authority
+from egressprobe.lab.certs import issue, make_authority
 from egressprobe.lab.servers import (
     DeafServer,
     EofServer,

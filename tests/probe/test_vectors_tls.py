@@ -11,7 +11,7 @@ from datetime import timedelta
 import pytest
 
 from egressprobe.golang.resolver import ResolverConfig
-from egressprobe.lab.dns_server import DnsServer, Records, serve_zone
+from egressprobe.lab.dns import DnsServer, Records, serve_zone
 from egressprobe.lab.servers import EofServer, HttpServer, Loop, RefusingServer, TcpServer
 from egressprobe.probe.edges import Edges
 from egressprobe.probe.run import run

@@ -13,8 +13,8 @@ import boto3
 import msgspec
 import pytest
 
-from egressprobe.lab.certificates import issue, make_authority
-from egressprobe.lab.dns_server import DnsServer, Records, serve_zone
+from egressprobe.lab.certs import issue, make_authority
+from egressprobe.lab.dns import DnsServer, Records, serve_zone
 from egressprobe.lab.servers import HttpServer, Loop, server_context
 from egressprobe.model.joined_report import Joined
 from egressprobe.planner.inventory import as_document, read_inventory

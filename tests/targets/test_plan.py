@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from egressprobe.golang.x509.ca_bundle import BundleError, anchors
-from egressprobe.lab.certificates import make_authority
+from egressprobe.lab.certs import make_authority
 from egressprobe.model.errors import InputError
 from egressprobe.model.failure import Code
 from egressprobe.model.target import Endpoint, Expect, Kind

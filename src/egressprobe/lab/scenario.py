@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from egressprobe.golang.resolver import ResolverConfig
-from egressprobe.lab.certificates import Credential, issue, make_authority
-from egressprobe.lab.dns_server import DnsServer, Records, serve_zone
+from egressprobe.lab.certs import Credential, issue, make_authority
+from egressprobe.lab.dns import DnsServer, Records, serve_zone
 from egressprobe.lab.servers import (
     DeafServer,
     HttpServer,

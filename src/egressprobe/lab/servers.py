@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self
 
-from egressprobe.lab.certificates import Credential
+from egressprobe.lab.certs import Credential
 
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: close sends RST
 _H2_SETTINGS = b"\0\0\0\4\0\0\0\0\0"

@@ -10,7 +10,7 @@ from typing import Any
 from egressprobe.aws.eks import Cluster
 from egressprobe.catalog.registry import finding
 from egressprobe.model.report import Finding
-from egressprobe.planner.settings import ProbeFunction, Settings
+from egressprobe.planner.settings import Probe, Settings
 
 _DRIFTED = "STACK_DRIFTED"
 _LEAVING = "CLUSTER_DELETING"
@@ -43,7 +43,7 @@ def _drifted(settings: Settings, text: str, **evidence: Any) -> Finding:
     return finding(_DRIFTED, f"{text}; make deploy CLUSTER={settings.cluster_name} follows", evidence)
 
 
-def _gone(probe: ProbeFunction, cluster: Cluster) -> bool:
+def _gone(probe: Probe, cluster: Cluster) -> bool:
     return bool(cluster.subnets) and probe.subnet_id not in cluster.subnets
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from egressprobe.model.report import Report
 from egressprobe.planner.join import Heard
-from egressprobe.planner.settings import MAX_AT_ONCE, ProbeFunction
+from egressprobe.planner.settings import MAX_AT_ONCE, Probe
 
 # An account short of concurrency frees some within seconds. Seconds before each further try.
 _TRIES = (1.0, 2.0, 4.0)
@@ -26,7 +26,7 @@ class _Wire(Report, frozen=True, rename="camel"):
 
 
 def ask(
-    client: Any, probes: Sequence[ProbeFunction], plans: Sequence[dict[str, Any]], wrong: Mapping[int, dict[str, Any]]
+    client: Any, probes: Sequence[Probe], plans: Sequence[dict[str, Any]], wrong: Mapping[int, dict[str, Any]]
 ) -> list[Heard]:
     """Each plan to each probe; a `Heard` a probe, in their order. wrong: what more the plans of a slot say."""
     pairs = [(probe, plan | wrong.get(probe.slot, {})) for probe in probes for plan in plans]
@@ -35,10 +35,10 @@ def ask(
     return [_heard(probe, answers[i * len(plans) : (i + 1) * len(plans)]) for i, probe in enumerate(probes)]
 
 
-def ask_doctor(client: Any, probes: Sequence[ProbeFunction]) -> dict[str, Any]:
+def ask_doctor(client: Any, probes: Sequence[Probe]) -> dict[str, Any]:
     """What the platform is like in each subnet, by subnet id."""
 
-    def one(probe: ProbeFunction) -> Any:
+    def one(probe: Probe) -> Any:
         body, error = invoke(client, probe.function, {"action": "doctor"})
         return {"error": error} if error else json.loads(body)
 
@@ -46,13 +46,13 @@ def ask_doctor(client: Any, probes: Sequence[ProbeFunction]) -> dict[str, Any]:
         return dict(zip((probe.subnet_id for probe in probes), pool.map(one, probes), strict=True))
 
 
-def _heard(probe: ProbeFunction, answers: Sequence[Report | str]) -> Heard:
+def _heard(probe: Probe, answers: Sequence[Report | str]) -> Heard:
     reports = tuple(one for one in answers if isinstance(one, Report))
     errors = dict.fromkeys(one for one in answers if isinstance(one, str))
     return Heard(probe.subnet_id, probe.availability_zone, reports, "; ".join(errors) or None)
 
 
-def _report(client: Any, probe: ProbeFunction, plan: dict[str, Any]) -> Report | str:
+def _report(client: Any, probe: Probe, plan: dict[str, Any]) -> Report | str:
     """The report, or why there is none.
 
     Decoded straight into structs: 16 answers of 4 MB as dictionaries would not fit the function.

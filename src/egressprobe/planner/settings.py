@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 MAX_AT_ONCE = 32
 
 
-class ProbeFunction(NamedTuple):
+class Probe(NamedTuple):
     """One probe function and where it stands."""
 
     slot: int
@@ -34,7 +34,7 @@ class Settings(NamedTuple):
     """
 
     cluster_name: str
-    probes: tuple[ProbeFunction, ...]
+    probes: tuple[Probe, ...]
     group: str
     role: str
     discover: str = ""
@@ -60,7 +60,7 @@ def read_settings() -> Settings:
     for slot, text in enumerate(read("EGRESSPROBE_SUBNETS").split(",")):
         subnet, _, zone = text.partition("/")
         if subnet != "-":
-            probes.append(ProbeFunction(slot, subnet, zone, f"{prefix}{slot}"))
+            probes.append(Probe(slot, subnet, zone, f"{prefix}{slot}"))
     return Settings(
         cluster_name=read("EGRESSPROBE_CLUSTER_NAME"),
         probes=tuple(probes),

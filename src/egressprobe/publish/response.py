@@ -61,3 +61,8 @@ def _verdict_only(one: Result) -> Result:
 
 # From a whole result to a verdict; the first that fits is taken.
 REDUCTIONS = (_without_chains, _without_queries, _bare, _verdict_only)
+
+
+def from_json(text: str | bytes) -> Report:
+    """A report read back. Raises msgspec.ValidationError."""
+    return msgspec.json.decode(text, type=Report)

@@ -23,7 +23,7 @@ from urllib.parse import parse_qs, urlsplit
 from egressprobe.discovery.kubernetes.client import ApiServer
 from egressprobe.discovery.kubernetes.resources import RESOURCES
 from egressprobe.golang.x509.ca_bundle import anchors
-from egressprobe.lab.certificates import issue, make_authority
+from egressprobe.lab.certs import issue, make_authority
 
 RECORDED = Path(__file__).parents[2] / "data" / "kubernetes"
 BY_PATH = {resource.path: resource for resource in RESOURCES}

@@ -19,7 +19,7 @@ from egressprobe.audit.vpc.snapshot import (
     VpcSnapshot,
 )
 from egressprobe.audit.vpc.snapshot_dns import Dhcp, DnsFirewallRule, ResolverRule, Zone
-from egressprobe.lab.dns_server import Records
+from egressprobe.lab.dns import Records
 from egressprobe.model.failure import Code
 from tests.support.vpc.snapshots import (
     ANY,

@@ -23,7 +23,7 @@ _MOST_NOTES = 5
 _MOST_NAMED = 5
 
 
-def to_table(audit: Audit, *, colour: bool = False, width: int | None = None) -> str:
+def audit_table(audit: Audit, *, colour: bool = False, width: int | None = None) -> str:
     """`width`: columns of a terminal to fold words to, never commands; None leaves all whole."""
     style = Style(colour)
     lines = [*_matrix(audit, style), ""]

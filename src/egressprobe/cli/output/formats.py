@@ -66,12 +66,12 @@ FORMATS: dict[type, dict[str, Format]] = {
         "jsonl": lambda report, _: to_jsonl(report),
     },
     Joined: {
-        "table": _table("subnet_table", "to_matrix"),
+        "table": _table("subnet_table", "subnet_table"),
         "json": lambda report, _: to_json(report),
         "yaml": lambda report, _: to_yaml(report),
     },
     Audit: {
-        "table": _table("audit_table", "to_table"),
+        "table": _table("audit_table", "audit_table"),
         "json": lambda report, _: to_json(report),
         "yaml": lambda report, _: to_yaml(report),
     },

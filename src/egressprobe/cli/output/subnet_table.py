@@ -14,7 +14,7 @@ from egressprobe.model.target import Verdict
 _BESIDE_A_CAUSE = frozenset({"apiserver", "impact", "nodes", "called by"})
 
 
-def to_matrix(joined: Joined, *, colour: bool = False, width: int | None = None) -> str:
+def subnet_table(joined: Joined, *, colour: bool = False, width: int | None = None) -> str:
     """The table; `width`: columns of a terminal to fold explanations to, None leaves them whole."""
     style = Style(colour)
     heads = ("VERDICT", "KIND", "TARGET", *(view.availability_zone or view.subnet_id for view in joined.views))

@@ -4,7 +4,7 @@ import dns.message
 import dns.rcode
 
 from egressprobe.audit.vpc.snapshot import VpcSnapshot
-from egressprobe.lab.dns_server import Records, Reply, serve_zone
+from egressprobe.lab.dns import Records, Reply, serve_zone
 
 
 class Resolver:
