@@ -43,7 +43,14 @@ PUBLIC = {
         *("x509.ca_bundle.*", "x509.certificate.*", "x509.der.CertificateError", "x509.hostname.matches"),
         *("x509.signatures.signature_error", "x509.verify.*"),
     ),
-    "catalog": ("registry.*", "entry.Entry"),
+    "catalog": (
+        "entry.Entry",
+        "findings_cluster.*",
+        "findings_probe.*",
+        "findings_vpc_config.*",
+        "findings_vpc_path.*",
+        "registry.*",
+    ),
     "apiserver": (
         *("availability.*", "client_rules.*", "forecast.*", "kube_version.*"),
         *("log_messages.sentence", "refusals.*"),

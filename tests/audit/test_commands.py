@@ -15,8 +15,8 @@ from egressprobe.audit.fix_commands import _MAKERS
 from egressprobe.audit.run import audit
 from egressprobe.audit.vpc.snapshot import AclEntry, Attachment, Encryption, Nat, Peering, Permission, Route, Subnet
 from egressprobe.audit.vpc.snapshot_dns import ResolverRule, Zone
-from egressprobe.catalog.findings_vpc_config import AROUND_THE_VPC
-from egressprobe.catalog.findings_vpc_path import ON_THE_WAY
+from egressprobe.catalog import findings_vpc_config, findings_vpc_path
+from egressprobe.catalog.entry import FindingEntry
 from egressprobe.targets.plan import read_plan
 from tests.support.vpc.broken import BASE, BROKEN, TARGETS, ZONE
 from tests.support.vpc.snapshots import CLUSTER_SG, POD_SG, PODS, A, acl, gone, group, routes, swap
@@ -107,7 +107,9 @@ def test_the_aws_cli_takes_what_the_catalogue_tells_to_confirm():
     """Their ids are words in capitals; the commands are whole all the same."""
     lines = [
         part.strip()
-        for entry in (*ON_THE_WAY, *AROUND_THE_VPC)
+        for module in (findings_vpc_path, findings_vpc_config)
+        for entry in vars(module).values()
+        if isinstance(entry, FindingEntry)
         for part in re.split(r"; |: ", entry.confirm)
         if part.startswith("aws ")
     ]

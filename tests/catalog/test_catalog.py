@@ -29,7 +29,7 @@ def test_every_entry_says_all_it_must():
     for entry in all_entries():
         assert entry.means.endswith("."), entry.code
         assert entry.confirm, entry.code
-        assert len(entry.mend) > 10, entry.code
+        assert len(entry.remedy) > 10, entry.code
         assert not entry.summary.endswith("."), entry.code
         assert lookup(entry.code.swapcase()) is entry
 

@@ -153,7 +153,7 @@ def test_each_fault_has_its_finding_and_no_other(fault, results):
     for finding in one.findings:
         if finding.code == code:
             assert {key: finding.evidence[key] for key in evidence} == evidence
-            assert finding.remedy == FINDINGS[code].mend
+            assert finding.remedy == FINDINGS[code].remedy
     passes = fault in ("clean", "small MTU, ICMP comes back", "server slow")
     assert (one.forecast.outcome == "pass") == passes, one.failure
 

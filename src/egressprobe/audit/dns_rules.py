@@ -12,7 +12,15 @@ from egressprobe.audit.vpc.private_dns import depth, within
 from egressprobe.audit.vpc.snapshot import VpcSnapshot
 from egressprobe.audit.vpc.snapshot_dns import DnsFirewallRule, ResolverRule
 from egressprobe.audit.vpc.topology import Network
-from egressprobe.catalog.registry import finding
+from egressprobe.catalog.findings_vpc_config import (
+    DHCP_CHANGED_RECENTLY,
+    DHCP_OPTIONS_UNREADABLE_BY_CLUSTER_ROLE,
+    DHCP_WITHOUT_AMAZON_DNS,
+    DNS_FIREWALL_BLOCKS,
+    DNS_FIREWALL_UNREADABLE_LIST,
+    EKS_ENDPOINT_HIDES_OIDC,
+    RESOLVER_RULE_SHADOWS_ZONE,
+)
 from egressprobe.model.report import Finding
 
 _BLOCKING = ("BLOCK",)
@@ -37,8 +45,7 @@ def _servers(snapshot: VpcSnapshot) -> Iterator[Finding]:
     custom = custom_servers(dhcp, snapshot)
     if not any(is_amazons(one, snapshot) for one in dhcp.servers):
         listed = ", ".join(dhcp.servers) or "no name servers at all"
-        yield finding(
-            "DHCP_WITHOUT_AMAZON_DNS",
+        yield DHCP_WITHOUT_AMAZON_DNS.found(
             f"the DHCP options {dhcp.id} of {snapshot.vpc.id} name {listed}",
             {"dhcpOptions": dhcp.id, "servers": list(dhcp.servers), "vpc": snapshot.vpc.id},
             (
@@ -50,8 +57,7 @@ def _servers(snapshot: VpcSnapshot) -> Iterator[Finding]:
         role = cluster.role.rpartition("/")[2]
         partition = cluster.role.split(":")[1]
         policy = f"arn:{partition}:iam::aws:policy/AmazonEKSClusterPolicy"
-        yield finding(
-            "DHCP_OPTIONS_UNREADABLE_BY_CLUSTER_ROLE",
+        yield DHCP_OPTIONS_UNREADABLE_BY_CLUSTER_ROLE.found(
             f"{role} may not describe the VPC's DHCP options, which name {', '.join(custom)}",
             {"role": cluster.role, "servers": custom},
             (f"aws iam attach-role-policy --role-name {role} --policy-arn {policy}",),
@@ -60,7 +66,7 @@ def _servers(snapshot: VpcSnapshot) -> Iterator[Finding]:
         said = (
             f"DHCP options of {snapshot.vpc.id} were changed at {dhcp.changed_at}; the control plane may not know yet"
         )
-        yield finding("DHCP_CHANGED_RECENTLY", said, {"vpc": snapshot.vpc.id, "changedAt": dhcp.changed_at})
+        yield DHCP_CHANGED_RECENTLY.found(said, {"vpc": snapshot.vpc.id, "changedAt": dhcp.changed_at})
 
 
 def _hidden_issuer(snapshot: VpcSnapshot) -> Iterator[Finding]:
@@ -73,7 +79,7 @@ def _hidden_issuer(snapshot: VpcSnapshot) -> Iterator[Finding]:
         if one.state == "available" and not any(name.lower().startswith(issuer) for name in names):
             said = f"private DNS of {one.id} ({one.service}) hides {issuer}amazonaws.com in the VPC"
             mend = f"aws ec2 modify-vpc-endpoint --vpc-endpoint-id {one.id} --no-private-dns-enabled"
-            yield finding("EKS_ENDPOINT_HIDES_OIDC", said, {"endpoint": one.id, "service": one.service}, (mend,))
+            yield EKS_ENDPOINT_HIDES_OIDC.found(said, {"endpoint": one.id, "service": one.service}, (mend,))
 
 
 def _shadowed(snapshot: VpcSnapshot, name: str) -> Iterator[Finding]:
@@ -94,7 +100,7 @@ def _shadowed(snapshot: VpcSnapshot, name: str) -> Iterator[Finding]:
             "domain": rule.domain,
             "targets": list(rule.targets),
         }
-        yield finding("RESOLVER_RULE_SHADOWS_ZONE", said, evidence, _unshadow(snapshot, rule, zone.name))
+        yield RESOLVER_RULE_SHADOWS_ZONE.found(said, evidence, _unshadow(snapshot, rule, zone.name))
 
 
 def _unshadow(snapshot: VpcSnapshot, rule: ResolverRule, zone: str) -> tuple[str, ...]:
@@ -125,7 +131,7 @@ def _firewall(snapshot: VpcSnapshot, names: list[str]) -> Iterator[Finding]:
             break
     for rule in secret.values():
         said = f"the rule {rule.name} of {rule.group} blocks by {rule.list or 'a list'}, which cannot be read"
-        yield finding("DNS_FIREWALL_UNREADABLE_LIST", said, {"group": rule.group, "rule": rule.name, "list": rule.list})
+        yield DNS_FIREWALL_UNREADABLE_LIST.found(said, {"group": rule.group, "rule": rule.name, "list": rule.list})
 
 
 def _blocked(name: str, entry: str, rule: DnsFirewallRule) -> Finding:
@@ -135,7 +141,7 @@ def _blocked(name: str, entry: str, rule: DnsFirewallRule) -> Finding:
         f"aws route53resolver update-firewall-domains --firewall-domain-list-id {rule.list} --operation REMOVE "
         f"--domains '{entry}'"
     )
-    return finding("DNS_FIREWALL_BLOCKS", said, evidence, (mend,))
+    return DNS_FIREWALL_BLOCKS.found(said, evidence, (mend,))
 
 
 def _matches(name: str, entry: str) -> bool:

@@ -20,7 +20,9 @@ from egressprobe.audit.run import Ways
 from egressprobe.audit.vpc.path import Blame, Path
 from egressprobe.audit.vpc.snapshot import VpcSnapshot
 from egressprobe.audit.vpc.topology import Network
-from egressprobe.catalog.registry import finding, lookup
+from egressprobe.catalog.findings_vpc_config import CONFIG_OPEN_PACKETS_DIE
+from egressprobe.catalog.findings_vpc_path import PATH_UNKNOWN
+from egressprobe.catalog.registry import FINDINGS, lookup
 from egressprobe.model.failure import Code, Phase
 from egressprobe.model.joined_report import Cause, Joined, Row
 from egressprobe.model.measurement import Attempt
@@ -121,7 +123,7 @@ def _itself(result: Result) -> _Why:
     failure = result.failure
     assert failure is not None  # noqa: S101
     entry = lookup(failure.code)
-    return _Why((), str(failure.code), failure.message, entry.mend if entry else "", {"phase": str(failure.phase)})
+    return _Why((), str(failure.code), failure.message, entry.remedy if entry else "", {"phase": str(failure.phase)})
 
 
 def _nameless(subnet: str, result: Result, ways: Ways, beside: Sequence[Finding]) -> _Why | None:
@@ -159,16 +161,16 @@ def _way(subnet: str, silent: Iterable[Attempt], ways: Ways) -> _Why | None:
         if state == "unknown":
             why = "; ".join(path.knowledge_ends)
             said = f"{to} does not answer; nothing in the VPC's configuration closes the way, which leads through {why}"
-            one = finding("PATH_UNKNOWN", said, {"why": list(path.knowledge_ends), "address": path.address})
+            one = PATH_UNKNOWN.found(said, {"why": list(path.knowledge_ends), "address": path.address})
             return _found(one, path)
         said = f"{to} does not answer, and the configuration is open both ways: {' -> '.join(path.elements)}"
-        one = finding("CONFIG_OPEN_PACKETS_DIE", said, {"address": path.address, "elements": list(path.elements)})
+        one = CONFIG_OPEN_PACKETS_DIE.found(said, {"address": path.address, "elements": list(path.elements)})
         return _found(one, path)
     return None
 
 
 def _blamed(path: Path, blame: Blame, network: Network) -> _Why:
-    said = finding(blame.code, blame.said, blame.evidence, commands(network, blame.code, blame.evidence))
+    said = FINDINGS[blame.code].found(blame.said, blame.evidence, commands(network, blame.code, blame.evidence))
     return _found(said, path)._replace(key=(blame.element,))
 
 

@@ -15,7 +15,8 @@ from egressprobe.audit.vpc.reachability import walk
 from egressprobe.audit.vpc.snapshot import VpcSnapshot
 from egressprobe.audit.vpc.sources import origins
 from egressprobe.audit.vpc.topology import Network
-from egressprobe.catalog.registry import finding
+from egressprobe.catalog.findings_vpc_path import PATH_UNKNOWN
+from egressprobe.catalog.registry import FINDINGS
 from egressprobe.model.report import Finding
 from egressprobe.model.target import Target, Verdict
 
@@ -179,10 +180,10 @@ def told(network: Network, paths: Iterable[Path], rows: Iterable[Row]) -> list[F
     for row in rows:
         if not row.target.addresses:
             said = f"not known: {row.target.host} resolves only inside the VPC"
-            found.append(finding("PATH_UNKNOWN", said, {"why": said, "targets": [row.target.name]}))
+            found.append(PATH_UNKNOWN.found(said, {"why": said, "targets": [row.target.name]}))
     for why, held in unknown.items():
         said = f"not known: {why}"
-        found.append(finding("PATH_UNKNOWN", said, {"why": why} | _reach(held, names)))
+        found.append(PATH_UNKNOWN.found(said, {"why": why} | _reach(held, names)))
     return found
 
 
@@ -207,7 +208,7 @@ def _closing(network: Network, held: list[tuple[Path, Blame]], names: Names) -> 
     mend = dict.fromkeys(line for _, one in held for line in commands(network, one.code, one.evidence))
     some = all(path.state != "closed" for path, _ in held)
     said = plain(blame.said) + (" (so only some calls pass)" if some else "")
-    return finding(blame.code, said, blame.evidence | reach, tuple(mend)[:_MOST_SHOWN])
+    return FINDINGS[blame.code].found(said, blame.evidence | reach, tuple(mend)[:_MOST_SHOWN])
 
 
 def _reach(paths: Sequence[Path], names: Names) -> dict[str, Any]:

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 from egressprobe.audit.fix_commands import commands
 from egressprobe.audit.vpc.topology import Network
-from egressprobe.catalog.registry import finding
+from egressprobe.catalog.findings_vpc_config import OWNED_BY_ANOTHER_ACCOUNT, SUBNET_ADDRESSES_LOW
+from egressprobe.catalog.findings_vpc_path import SUBNET_WITHOUT_IPV6
+from egressprobe.catalog.registry import FINDINGS
 from egressprobe.model.report import Finding
 
 # https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html, "Subnet requirements"
@@ -19,7 +21,7 @@ def _shared(network: Network) -> Iterator[Finding]:
     vpc = network.snapshot.vpc
     if network.shared:
         said = f"{vpc.id} belongs to {vpc.owner}; its route tables, network ACLs and gateways are the owner's to read"
-        yield finding("OWNED_BY_ANOTHER_ACCOUNT", said, {"vpc": vpc.id, "owner": vpc.owner})
+        yield OWNED_BY_ANOTHER_ACCOUNT.found(said, {"vpc": vpc.id, "owner": vpc.owner})
 
 
 def _attributes(network: Network) -> Iterator[Finding]:
@@ -31,7 +33,7 @@ def _attributes(network: Network) -> Iterator[Finding]:
         if value is False:
             option = "--enable-dns-support" if "SUPPORT" in code else "--enable-dns-hostnames"
             mend = f"aws ec2 modify-vpc-attribute --vpc-id {vpc.id} {option} '{{\"Value\":true}}'"
-            yield finding(code, f"{name} of {vpc.id} is off", {"vpc": vpc.id}, (mend,))
+            yield FINDINGS[code].found(f"{name} of {vpc.id} is off", {"vpc": vpc.id}, (mend,))
 
 
 def _subnets(network: Network) -> Iterator[Finding]:
@@ -43,11 +45,11 @@ def _subnets(network: Network) -> Iterator[Finding]:
         if subnet.free is not None and subnet.free < _FREE_WISHED:
             need = "at least 6" if subnet.free < _FREE_NEEDED else "16 recommended"
             said = f"{name} has {subnet.free} free addresses ({need})"
-            yield finding("SUBNET_ADDRESSES_LOW", said, {"subnet": name, "free": subnet.free})
+            yield SUBNET_ADDRESSES_LOW.found(said, {"subnet": name, "free": subnet.free})
         if cluster.ip_family == "ipv6" and not any(":" in held for held in subnet.blocks):
             evidence = {"subnet": name}
             said = f"{name} has no IPv6 block, and the cluster is IPv6"
-            yield finding("SUBNET_WITHOUT_IPV6", said, evidence, commands(network, "SUBNET_WITHOUT_IPV6", evidence))
+            yield SUBNET_WITHOUT_IPV6.found(said, evidence, commands(network, "SUBNET_WITHOUT_IPV6", evidence))
 
 
 def _unread(network: Network) -> Iterator[Finding]:
@@ -55,4 +57,4 @@ def _unread(network: Network) -> Iterator[Finding]:
         code = "AUDIT_PERMISSION_MISSING" if one.denied else "AUDIT_PART_UNREADABLE"
         why = "is not allowed" if one.denied else "did not work"
         said = f"{one.action} {why}, so {one.part.replace('_', ' ')} is not known: {one.error}"
-        yield finding(code, said, {"action": one.action, "part": one.part, "error": one.error})
+        yield FINDINGS[code].found(said, {"action": one.action, "part": one.part, "error": one.error})

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from egressprobe.aws.eks import LEAVING, Cluster, Provider, read_cluster, read_networks, read_providers, tells_mode
-from egressprobe.catalog.registry import finding
+from egressprobe.catalog.findings_cluster import CLUSTER_DELETING, EGRESS_MODE_HIDDEN
+from egressprobe.catalog.registry import FINDINGS
 from egressprobe.model.report import Finding
 
 
@@ -41,7 +42,7 @@ def look_around(eks: Any, ec2: Any, name: str) -> Surroundings:
         return around
     if not tells_mode(eks):
         said = "this botocore is older than controlPlaneEgressMode and drops it; the mode is not known"
-        found.append(finding("EGRESS_MODE_HIDDEN", said, {}))
+        found.append(EGRESS_MODE_HIDDEN.found(said, {}))
     what = "the identity providers cannot be read"
     providers = _tried(lambda: read_providers(eks, name), "IDENTITY_PROVIDERS_UNREADABLE", what, found)
     networks: dict[str, list[str]] | None = None
@@ -58,7 +59,7 @@ def _tried[T](read: Callable[[], T], code: str, what: str, found: list[Finding])
     try:
         return read()
     except (BotoCoreError, ClientError) as error:
-        found.append(finding(code, f"{what}: {error}", {"error": str(error)}))
+        found.append(FINDINGS[code].found(f"{what}: {error}", {"error": str(error)}))
         return None
 
 
@@ -72,4 +73,4 @@ def _there(eks: Any, name: str) -> Cluster:
 
 def _leaving(cluster: Cluster | None, said: str) -> Surroundings:
     evidence = {"status": cluster.status if cluster else None}
-    return Surroundings(cluster, None, {}, [finding("CLUSTER_DELETING", said, evidence)], said)
+    return Surroundings(cluster, None, {}, [CLUSTER_DELETING.found(said, evidence)], said)

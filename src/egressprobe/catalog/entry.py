@@ -1,24 +1,38 @@
-"""What the catalogue is made of: rows of text. The rows are in failures_connect.py, failures.py,
-findings_probe.py and findings_cluster.py.
-"""
+"""What the catalogue is made of: rows of text. The rows are in failures.py, failures_connect.py and findings_*.py."""
 
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import msgspec
 
+from egressprobe.model.report import Finding
+
+DOCS = "docs/findings.md"
+
 
 class Entry(msgspec.Struct, frozen=True):
-    """What a code means, how to confirm it, how to mend it."""
+    """What a code means, how to confirm it, how to fix it."""
 
     code: str
     summary: str
     means: str
     confirm: str
-    mend: str
+    remedy: str
 
 
 class FindingEntry(Entry, frozen=True, kw_only=True):
-    """A finding: `degrades` a verdict that would pass, or only tells."""
+    """A finding: `degrades` a verdict that would pass, or only informs."""
 
     severity: Literal["error", "warning", "info"]
     degrades: bool
+
+    def found(self, summary: str, evidence: Mapping[str, Any], commands: Sequence[str] = ()) -> Finding:
+        """One case of it: the exact commands that fix it, a line each, come before the catalogue's remedy."""
+        return Finding(
+            code=self.code,
+            severity=self.severity,
+            summary=summary,
+            evidence=dict(evidence),
+            remedy="\n".join((*commands, self.remedy)),
+            docs=f"{DOCS}#{self.code.lower()}",
+        )

@@ -1,43 +1,24 @@
 """Everything egressprobe can say, in one ordered catalogue: `explain`, docs/findings.md and the README read it.
 
-An entry says what a code means, how to confirm it by hand and how to mend it. Failures (lower case) say what
+An entry says what a code means, how to confirm it by hand and how to fix it. Failures (lower case) say what
 one call met; findings (upper case) say what is worth a person's time beside the verdict.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
+from egressprobe.catalog import findings_cluster, findings_probe, findings_vpc_config, findings_vpc_path
 from egressprobe.catalog.entry import Entry, FindingEntry
 from egressprobe.catalog.failures import FAILURES
-from egressprobe.catalog.findings_cluster import OF_THE_CLUSTER
-from egressprobe.catalog.findings_probe import ON_THE_PATH
-from egressprobe.catalog.findings_vpc_config import AROUND_THE_VPC
-from egressprobe.catalog.findings_vpc_path import ON_THE_WAY
-from egressprobe.model.report import Finding
 
-DOCS = "docs/findings.md"
+_MODULES = (findings_cluster, findings_probe, findings_vpc_config, findings_vpc_path)
+# By code, in alphabetical order. A finding is a constant of one of the modules; its name is its code.
 FINDINGS: dict[str, FindingEntry] = {
-    entry.code: entry
-    for entry in sorted((*ON_THE_PATH, *OF_THE_CLUSTER, *ON_THE_WAY, *AROUND_THE_VPC), key=lambda entry: entry.code)
+    name: entry
+    for name, entry in sorted((pair for module in _MODULES for pair in vars(module).items()), key=lambda pair: pair[0])
+    if isinstance(entry, FindingEntry)
 }
-
-
-def finding(code: str, summary: str, evidence: dict[str, Any], commands: Sequence[str] = ()) -> Finding:
-    """A finding with its catalogue text, behind the exact commands that mend it, a line each.
-
-    Raises KeyError for a code that is not in the catalogue.
-    """
-    entry = FINDINGS[code]
-    return Finding(
-        code=code,
-        severity=entry.severity,
-        summary=summary,
-        evidence=evidence,
-        remedy="\n".join((*commands, entry.mend)),
-        docs=f"{DOCS}#{code.lower()}",
-    )
 
 
 def lookup(code: str) -> Entry | None:

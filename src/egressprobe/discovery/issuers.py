@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from egressprobe.aws.cluster import Surroundings
 from egressprobe.aws.eks import Cluster, Provider
-from egressprobe.catalog.registry import finding
+from egressprobe.catalog.findings_cluster import OBJECT_NOT_PROBED
 from egressprobe.discovery.target_names import free_name, target_name
 from egressprobe.model.discovered import Discovered
 from egressprobe.model.errors import InputError
@@ -46,7 +46,7 @@ def with_issuers(found: Discovered, around: Surroundings) -> Discovered:
             read_target(raw, "", {})
         except InputError as error:
             said = f"{raw['objects'][0]}: {str(error).lstrip('.')}"
-            findings.append(finding("OBJECT_NOT_PROBED", said, {"objects": raw["objects"]}))
+            findings.append(OBJECT_NOT_PROBED.found(said, {"objects": raw["objects"]}))
             continue
         raw["name"] = free_name(raw["name"], raw["objects"][0], names)
         names.add(raw["name"])

@@ -9,7 +9,7 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Protocol
 
-from egressprobe.catalog.registry import finding
+from egressprobe.catalog.registry import FINDINGS
 from egressprobe.discovery import kubelets as nodes
 from egressprobe.discovery.callers import (
     EKS_MANAGED,
@@ -217,7 +217,7 @@ def _findings(parts: dict[Resource, _Part], made: Made, left: Sequence[LeftOut])
     for raw in made.refused:
         error = raw["refusal"]["error"]
         evidence = {"target": raw["name"], "error": error, "objects": raw["objects"][:_MOST_EVIDENCE]}
-        said.append(finding(raw["refusal"]["finding"], f"{raw['name']}: {error}", evidence))
+        said.append(FINDINGS[raw["refusal"]["finding"]].found(f"{raw['name']}: {error}", evidence))
     return (*said, *_of_objects("EKS_MANAGED", [one for one in left if one.why == EKS_MANAGED]))
 
 
@@ -229,4 +229,4 @@ def _of_objects(code: str, objects: Sequence[Malformed | Barred | LeftOut]) -> l
     first, reason = next(iter(why.items()))
     more = f" and {len(why) - 1} more" if len(why) > 1 else ""
     evidence: dict[str, Any] = {"objects": dict(list(why.items())[:_MOST_EVIDENCE]), "count": len(why)}
-    return [finding(code, f"{first}{more}: {reason}", evidence)]
+    return [FINDINGS[code].found(f"{first}{more}: {reason}", evidence)]

@@ -6,7 +6,7 @@ import msgspec
 
 from egressprobe.aws.cluster import Surroundings
 from egressprobe.aws.eks import Cluster
-from egressprobe.catalog.registry import finding
+from egressprobe.catalog.findings_cluster import DISCOVERY_FAILED
 from egressprobe.discovery.issuers import with_issuers
 from egressprobe.discovery.kubernetes.resources import RESOURCES
 from egressprobe.model.discovered import DISCOVERED_SCHEMA, Discovered
@@ -52,4 +52,4 @@ def _ask(client: Any, function: str, cluster: Cluster, networks: dict[str, list[
 
 def _failed(error: str) -> Discovered:
     said = f"discovery failed; what it found last stays in the plan: {error}"
-    return Discovered(findings=(finding("DISCOVERY_FAILED", said, {"error": error}),), unread=tuple(EVERY_LIST))
+    return Discovered(findings=(DISCOVERY_FAILED.found(said, {"error": error}),), unread=tuple(EVERY_LIST))

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from egressprobe.catalog.registry import finding
+from egressprobe.catalog.findings_probe import REPORT_REDUCED
 from egressprobe.model.joined_report import JOINED_SCHEMA, Cell, Joined, Refused, Row, View
 from egressprobe.model.report import Finding, Report, Result, TargetView, count, worst
 from egressprobe.model.target import Impact, Verdict
@@ -97,7 +97,7 @@ def joined_response(joined: Joined, limit: int = MAX_RESPONSE) -> dict[str, Any]
     """
     encoded = msgspec.json.encode(joined)
     if len(encoded) >= limit:
-        note = finding("REPORT_REDUCED", "details were left out to fit the response", {"limitBytes": limit})
+        note = REPORT_REDUCED.found("details were left out to fit the response", {"limitBytes": limit})
         joined = replace(joined, findings=(*joined.findings, note))
         for smaller in _smaller(joined):
             encoded = msgspec.json.encode(smaller)

@@ -8,12 +8,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from egressprobe.aws.eks import Cluster
-from egressprobe.catalog.registry import finding
+from egressprobe.catalog.findings_cluster import CLUSTER_DELETING, STACK_DRIFTED
 from egressprobe.model.report import Finding
 from egressprobe.planner.settings import Probe, Settings
 
-_DRIFTED = "STACK_DRIFTED"
-_LEAVING = "CLUSTER_DELETING"
 # By slot: what a plan says of a probe that stands wrong.
 type Misplaced = Mapping[int, dict[str, Any]]
 
@@ -21,7 +19,7 @@ type Misplaced = Mapping[int, dict[str, Any]]
 def misplaced(settings: Settings, cluster: Cluster | None, leaving: str = "") -> tuple[Misplaced, list[Finding]]:
     """What each probe's plan must say, and what to tell people."""
     if leaving:
-        return {probe.slot: _said(_LEAVING, leaving) for probe in settings.probes}, []
+        return {probe.slot: _said(CLUSTER_DELETING.code, leaving) for probe in settings.probes}, []
     if cluster is None:
         return {}, []
     everywhere = [text for text in (_groups(settings, cluster), _family(settings, cluster)) if text]
@@ -30,7 +28,7 @@ def misplaced(settings: Settings, cluster: Cluster | None, leaving: str = "") ->
     for probe in settings.probes:
         gone = [f"{probe.subnet_id} is not among the cluster's subnets any more"] if _gone(probe, cluster) else []
         if gone or everywhere:
-            said[probe.slot] = _said(_DRIFTED, "; ".join([*everywhere, *gone]))
+            said[probe.slot] = _said(STACK_DRIFTED.code, "; ".join([*everywhere, *gone]))
         found += [_drifted(settings, text) for text in gone]
     missing = sorted(set(cluster.subnets) - {probe.subnet_id for probe in settings.probes})
     if missing:
@@ -40,7 +38,7 @@ def misplaced(settings: Settings, cluster: Cluster | None, leaving: str = "") ->
 
 
 def _drifted(settings: Settings, text: str, **evidence: Any) -> Finding:
-    return finding(_DRIFTED, f"{text}; make deploy CLUSTER={settings.cluster_name} follows", evidence)
+    return STACK_DRIFTED.found(f"{text}; make deploy CLUSTER={settings.cluster_name} follows", evidence)
 
 
 def _gone(probe: Probe, cluster: Cluster) -> bool:

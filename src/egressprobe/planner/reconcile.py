@@ -13,7 +13,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from egressprobe.aws.cluster import Surroundings, look_around, look_at_cluster
 from egressprobe.aws.eks import Cluster, facts
-from egressprobe.catalog.registry import finding
+from egressprobe.catalog.findings_cluster import OBJECT_NOT_PROBED, TARGET_TOO_LARGE
 from egressprobe.model.errors import InputError
 from egressprobe.model.report import Finding
 from egressprobe.planner.discover_function import EVERY_LIST, discover
@@ -121,7 +121,7 @@ def _matches(name: str, patterns: Iterable[str]) -> bool:
 
 def _odd(names: dict[str, str]) -> Finding:
     first, why = next(iter(names.items()))
-    return finding("OBJECT_NOT_PROBED", f"{len(names)} found targets are refused; {first}: {why}", {"objects": names})
+    return OBJECT_NOT_PROBED.found(f"{len(names)} found targets are refused; {first}: {why}", {"objects": names})
 
 
 def _cut(settings: Settings, inventory: Inventory, known: dict[str, Any]) -> tuple[Cut, list[Finding]]:
@@ -134,7 +134,7 @@ def _cut(settings: Settings, inventory: Inventory, known: dict[str, Any]) -> tup
     pieces = cut(inventory._replace(common=common), max_bytes=MAX_INPUT - _SPARE)
     if pieces.too_large:
         said = f"{len(pieces.too_large)} targets do not fit one schedule's 256 KB and are not probed every minute"
-        found.append(finding("TARGET_TOO_LARGE", said, {"targets": list(pieces.too_large)}))
+        found.append(TARGET_TOO_LARGE.found(said, {"targets": list(pieces.too_large)}))
     return pieces, found
 
 

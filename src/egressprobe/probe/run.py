@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from egressprobe import __version__
 from egressprobe.apiserver.forecast import client_for, forecast
-from egressprobe.catalog.registry import finding
+from egressprobe.catalog.registry import FINDINGS
 from egressprobe.golang.resolver import ResolverConfig
 from egressprobe.model.failure import Code, Failure, Phase
 from egressprobe.model.measurement import Measurement
@@ -63,7 +63,7 @@ async def run(
     found: tuple[Finding, ...] = ()
     if plan.misplaced is not None:
         results = tuple(replace(one, verdict=Verdict.UNKNOWN) for one in results)
-        found = (finding(plan.misplaced.finding, plan.misplaced.said, {"subnetId": place.subnet_id}),)
+        found = (FINDINGS[plan.misplaced.finding].found(plan.misplaced.said, {"subnetId": place.subnet_id}),)
     verdicts = [one.verdict for one in results]
     report = Report(
         schema_version=REPORT_SCHEMA,

@@ -20,7 +20,7 @@ from typing import Any, Literal, NamedTuple
 
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from egressprobe.catalog.registry import finding
+from egressprobe.catalog.findings_cluster import METRIC_SERIES_CAPPED
 from egressprobe.model.report import Finding, Report, Result
 from egressprobe.model.target import Verdict
 
@@ -52,7 +52,7 @@ class Series(NamedTuple):
         if many <= self.cap:
             return None
         said = f"{many} series of ProbeSuccess would exceed the cap of {self.cap}; there is one for all targets"
-        return finding("METRIC_SERIES_CAPPED", said, {"series": many, "cap": self.cap})
+        return METRIC_SERIES_CAPPED.found(said, {"series": many, "cap": self.cap})
 
 
 DEFAULT_SERIES = Series()

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from egressprobe.catalog.registry import finding
+from egressprobe.catalog.findings_probe import REPORT_REDUCED
 from egressprobe.model.measurement import Attempt, Resolution
 from egressprobe.model.report import Report, Result
 
@@ -20,7 +20,7 @@ def response(report: Report, limit: int = MAX_RESPONSE) -> dict[str, Any]:
     for step in (None, *REDUCTIONS):
         if step is not None:
             results = tuple(step(one) for one in report.results)
-            note = finding("REPORT_REDUCED", "details were left out to fit the response", {"limitBytes": limit})
+            note = REPORT_REDUCED.found("details were left out to fit the response", {"limitBytes": limit})
             report = replace(report, results=results, findings=(*said, note))
         encoded = msgspec.json.encode(report)
         if len(encoded) < limit:

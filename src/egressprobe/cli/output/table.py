@@ -131,7 +131,7 @@ def _mend(one: Result) -> str:
     """The catalogue's remedy with this target's address and port in it: of the cause found, else of the failure."""
     entry = lookup(one.failure.code) if one.failure else None
     causes = [found.remedy for found in one.findings if found.severity == "error"]
-    others = [entry.mend] if entry else [found.remedy for found in one.findings]
+    others = [entry.remedy] if entry else [found.remedy for found in one.findings]
     text = next(iter((*causes, *others)), "")
     broken = next((a for a in one.attempts if a.failure), None)
     known = {"ADDRESS": broken.address, "PORT": str(broken.port)} if broken else {}

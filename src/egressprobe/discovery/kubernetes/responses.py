@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from egressprobe.catalog.registry import finding
+from egressprobe.catalog.registry import FINDINGS
 from egressprobe.discovery.kubernetes.resources import Resource
 from egressprobe.net.urls import shown
 
@@ -21,7 +21,7 @@ class UnreadableError(Exception):
 
     def __init__(self, code: str, said: str, evidence: dict[str, Any]) -> None:
         super().__init__(said)
-        self.finding = finding(code, said, evidence)
+        self.finding = FINDINGS[code].found(said, evidence)
 
 
 class Answer(NamedTuple):

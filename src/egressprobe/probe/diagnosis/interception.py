@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 
-from egressprobe.catalog.registry import finding
+from egressprobe.catalog.findings_probe import TLS_INTERCEPTED
 from egressprobe.golang.x509.hostname import matches
 from egressprobe.model.failure import Code
 from egressprobe.model.measurement import Attempt, CertificateView, Hop, Measurement
@@ -54,7 +54,7 @@ def intercepted(case: Case) -> Iterator[Finding]:
             chain = _chain(attempt)
             said = f"{hop.host}: {why}: «{issuer}»"
             evidence = {"host": hop.host, "address": attempt.address, "issuer": issuer, "sha256": chain[0].sha256}
-            yield finding("TLS_INTERCEPTED", said, evidence)
+            yield TLS_INTERCEPTED.found(said, evidence)
             break
 
 

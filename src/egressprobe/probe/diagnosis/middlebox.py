@@ -14,7 +14,7 @@ says nothing. A server that resets or closes whatever the hello is has its failu
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from egressprobe.catalog.registry import finding
+from egressprobe.catalog.registry import FINDINGS
 from egressprobe.model.failure import Code
 from egressprobe.model.measurement import Attempt, Hop
 from egressprobe.model.report import Finding
@@ -40,7 +40,7 @@ def path_broken(case: Case) -> Iterator[Finding]:
             for verdict in verdicts(attempt):
                 where = Endpoint(attempt.address, attempt.port)
                 said = f"{hop.host} at {where}: {verdict.said}"
-                yield finding(verdict.code, said, verdict.evidence | _evidence(hop, attempt))
+                yield FINDINGS[verdict.code].found(said, verdict.evidence | _evidence(hop, attempt))
 
 
 def verdicts(attempt: Attempt) -> list[Verdict]:

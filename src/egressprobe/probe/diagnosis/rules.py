@@ -5,7 +5,16 @@ What the retry ladder says is in middlebox.py, who else signs in interception.py
 
 from collections.abc import Callable, Iterator
 
-from egressprobe.catalog.registry import FINDINGS, finding
+from egressprobe.catalog.findings_probe import (
+    ADDRESS_DEAD,
+    AVAILABLE_BUT_REJECTED,
+    CALL_SLOW,
+    CERT_EXPIRES_SOON,
+    DNS_SLOW,
+    DNS_VIEWS_DIFFER,
+    SERVER_ERROR_STATUS,
+)
+from egressprobe.catalog.registry import FINDINGS
 from egressprobe.model.failure import Code
 from egressprobe.model.measurement import Attempt, Hop, Resolution
 from egressprobe.model.report import Finding
@@ -31,7 +40,7 @@ def _address_dead(case: Case) -> Iterator[Finding]:
                 ],
                 "alive": [a.address for a in alive],
             }
-            yield finding("ADDRESS_DEAD", said, evidence)
+            yield ADDRESS_DEAD.found(said, evidence)
 
 
 def _no_route(hop: Hop, attempt: Attempt) -> bool:
@@ -47,7 +56,7 @@ def _dns_slow(case: Case) -> Iterator[Finding]:
             slow = max(hop.resolution.lookups, key=lambda one: one.ms)
             failed = slow.failure.message if slow.failure else "the answer is late"
             said = f"the lookup of {hop.host} takes {seconds:.1f} s of {case.client.limit:.0f} s: {failed}"
-            yield finding("DNS_SLOW", said, {"host": hop.host, "type": slow.type, "seconds": round(seconds, 3)})
+            yield DNS_SLOW.found(said, {"host": hop.host, "type": slow.type, "seconds": round(seconds, 3)})
 
 
 def _call_slow(case: Case) -> Iterator[Finding]:
@@ -57,7 +66,7 @@ def _call_slow(case: Case) -> Iterator[Finding]:
     if case.predicted.seconds >= case.client.limit * _SLOW_SHARE and not slow_dns:
         host = case.measured.hops[0].host
         said = f"a call to {host} takes {case.predicted.seconds:.1f} s of {case.client.limit:.0f} s"
-        yield finding("CALL_SLOW", said, {"seconds": case.predicted.seconds, "limit": case.client.limit})
+        yield CALL_SLOW.found(said, {"seconds": case.predicted.seconds, "limit": case.client.limit})
 
 
 def _certificate(case: Case) -> Iterator[Finding]:
@@ -69,8 +78,7 @@ def _certificate(case: Case) -> Iterator[Finding]:
                 soonest[hop.host] = min(soonest.get(hop.host, tls.days_remaining), tls.days_remaining)
     for host, days in soonest.items():
         left = f"{days:.1f} days" if days >= 1 else f"{days * 24:.1f} hours"
-        yield finding(
-            "CERT_EXPIRES_SOON",
+        yield CERT_EXPIRES_SOON.found(
             f"a certificate of {host} ends in {left}",
             {"host": host, "daysRemaining": days},
         )
@@ -81,7 +89,7 @@ def _server_error(case: Case) -> Iterator[Finding]:
         bad = [a for a in hop.attempts if a.exchange_status in _SERVER_ERRORS]
         if bad and hop.role == "call":
             said = f"{hop.host} answers {bad[0].exchange_status}: nothing healthy behind the load balancer"
-            yield finding("SERVER_ERROR_STATUS", said, {"status": bad[0].exchange_status})
+            yield SERVER_ERROR_STATUS.found(said, {"status": bad[0].exchange_status})
 
 
 def _views_differ(case: Case) -> Iterator[Finding]:
@@ -93,7 +101,7 @@ def _views_differ(case: Case) -> Iterator[Finding]:
         theirs = _nature(other)
         if mine and theirs and mine != theirs:
             said = f"{own.host}: {own.view} says {_told(own)}, {other.view} says {_told(other)}"
-            yield finding("DNS_VIEWS_DIFFER", said, {own.view: mine, other.view: theirs, "host": own.host})
+            yield DNS_VIEWS_DIFFER.found(said, {own.view: mine, other.view: theirs, "host": own.host})
 
 
 def _nature(resolution: Resolution) -> str | None:
@@ -118,7 +126,7 @@ def _available_but_rejected(case: Case) -> Iterator[Finding]:
     available, predicted = case.available, case.predicted
     if available and available.outcome == "pass" and predicted and predicted.failure and predicted.outcome == "fail":
         said = f"kubectl get apiservice {case.target.name} shows Available, and requests to it fail"
-        yield finding("AVAILABLE_BUT_REJECTED", said, {"error": predicted.error, "checked": available.url})
+        yield AVAILABLE_BUT_REJECTED.found(said, {"error": predicted.error, "checked": available.url})
 
 
 def _refused(case: Case) -> Iterator[Finding]:
@@ -126,7 +134,7 @@ def _refused(case: Case) -> Iterator[Finding]:
     refusal = case.target.refusal
     if refusal is not None:
         evidence = {"error": refusal.error, "objects": list(case.target.objects)}
-        yield finding(refusal.finding, FINDINGS[refusal.finding].summary, evidence)
+        yield FINDINGS[refusal.finding].found(FINDINGS[refusal.finding].summary, evidence)
 
 
 type _Rule = Callable[[Case], Iterator[Finding]]

@@ -16,7 +16,9 @@ from egressprobe.apiserver.availability import availability
 from egressprobe.apiserver.client_rules import RULES
 from egressprobe.apiserver.forecast import Client
 from egressprobe.apiserver.log_messages import sentence
-from egressprobe.catalog.registry import FINDINGS, finding
+from egressprobe.catalog.findings_cluster import CLUSTER_ISSUER_UNREACHABLE
+from egressprobe.catalog.findings_probe import NO_POSITIVE_CONTROL
+from egressprobe.catalog.registry import FINDINGS
 from egressprobe.model.failure import NOT_MEASURED, Code, Failure, Phase
 from egressprobe.model.measurement import Attempt, Hop, Measurement
 from egressprobe.model.report import Availability, Finding, Forecast, Result, view
@@ -67,7 +69,7 @@ def _warning(target: Target, failure: Failure | None) -> Finding:
     """A prerequisite that nothing in the cluster waits for: it pages nobody and gates no switch."""
     why = failure.message if failure else "it cannot be called"
     evidence = {"url": target.url, "code": str(failure.code) if failure else None}
-    return finding("CLUSTER_ISSUER_UNREACHABLE", f"{target.host} fails, which stops nothing by itself: {why}", evidence)
+    return CLUSTER_ISSUER_UNREACHABLE.found(f"{target.host} fails, which stops nothing by itself: {why}", evidence)
 
 
 def _unavailable(available: Availability) -> Failure | None:
@@ -161,7 +163,7 @@ def _blocked(
     if control:
         return Verdict.PASS, None, ()
     said = f"{target.host} looks blocked, but nothing shows that this vantage reaches anything at all"
-    return Verdict.UNKNOWN, failures[0], (finding("NO_POSITIVE_CONTROL", said, {"control": target.control}),)
+    return Verdict.UNKNOWN, failures[0], (NO_POSITIVE_CONTROL.found(said, {"control": target.control}),)
 
 
 def _reached(attempt: Attempt) -> bool:
