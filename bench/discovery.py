@@ -25,7 +25,7 @@ RUNS = 3
 
 def cluster():
     """Objects about as heavy as real ones."""
-    from tests.test_discovery import configuration, node, service, slice_of, webhook
+    from tests.support.kube_objects import configuration, node, service, slice_of, webhook
 
     images = [
         {"names": [f"registry.example/team/image-{i}@sha256:{'0' * 64}"], "sizeBytes": 1 << 20} for i in range(50)

@@ -16,8 +16,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from egressprobe.cli import main as cli
 from egressprobe.lab.certs import issue, make_authority
 from egressprobe.targets.plan import read_plan
-from tests.discovery.test_discovery import GOLDEN
 from tests.support.aws.fake_aws import ENVIRONMENT, aws
+from tests.support.kube_objects import GOLDEN
 from tests.support.peers.kubeapi import CLUSTER_CA, RECORDED, TOKEN, kube_api
 
 BY_ZONE = {name.replace("subnet-a", "us-east-1a").replace("subnet-b", "us-east-1b") for name in GOLDEN}

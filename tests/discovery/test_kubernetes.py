@@ -29,7 +29,8 @@ from egressprobe.lab.certs import make_authority
 from egressprobe.model.discovered import Discovered
 from egressprobe.net.guard import forbidden
 from tests.conftest import ROOT
-from tests.discovery.test_discovery import (
+from tests.support.aws.fake_aws import ENVIRONMENT
+from tests.support.kube_objects import (
     GOLDEN,
     NETWORKS,
     by_name,
@@ -40,7 +41,6 @@ from tests.discovery.test_discovery import (
     slice_of,
     webhook,
 )
-from tests.support.aws.fake_aws import ENVIRONMENT
 from tests.support.peers.kubeapi import CLUSTER_CA, TOKEN, kube_api, recorded
 
 

@@ -25,11 +25,11 @@ from egressprobe.planner import reconcile as planning
 from egressprobe.planner.last_known import NOTE
 from egressprobe.planner.placement import misplaced
 from egressprobe.planner.settings import Probe, Settings
-from tests.discovery.test_discovery import Items, configuration, node, service, slice_of, webhook
 from tests.support.aws import emf
 from tests.support.aws.cloudformation import SUBNETS
 from tests.support.aws.fake_aws import ENVIRONMENT
 from tests.support.aws.planners import Context, hook, planner_stack
+from tests.support.kube_objects import Items, configuration, node, service, slice_of, webhook
 from tests.support.peers.kubeapi import CLUSTER_CA
 
 AUTHORITY = base64.b64encode(CLUSTER_CA.pem.encode()).decode()

@@ -19,12 +19,12 @@ from egressprobe.lab.servers import HttpServer, Loop, server_context
 from egressprobe.model.joined_report import Joined
 from egressprobe.planner.inventory import as_document, read_inventory
 from egressprobe.planner.last_known import NOTE
-from tests.discovery.test_discovery import configuration, webhook
 from tests.support.aws import emf, iam
 from tests.support.aws.cloudformation import SUBNETS as SUBNET_IDS
 from tests.support.aws.cloudformation import rendered
 from tests.support.aws.fake_aws import BLOCKED, ENVIRONMENT, NOTHING, Call, aws
 from tests.support.aws.lambdas import PLANNER, deployed
+from tests.support.kube_objects import configuration, webhook
 from tests.support.peers import namespaces as network
 from tests.support.peers.kubeapi import CLUSTER_CA, kube_api
 

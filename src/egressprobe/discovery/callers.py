@@ -9,6 +9,8 @@ import binascii
 from functools import lru_cache
 from typing import NamedTuple
 
+import msgspec
+
 from egressprobe.apiserver.client_rules import DEFAULT_WEBHOOK_TIMEOUT
 from egressprobe.discovery.kubernetes.objects import (
     ApiService,
@@ -21,10 +23,11 @@ from egressprobe.discovery.kubernetes.objects import (
 from egressprobe.discovery.scope import of_conversion, of_webhook
 from egressprobe.golang.x509.ca_bundle import BundleError, anchors, bundle_id
 from egressprobe.model.discovered import LeftOut
-from egressprobe.model.target import FailurePolicy, Kind, ServiceRef
+from egressprobe.model.target import AvailableCondition, FailurePolicy, Kind, ServiceRef
 from egressprobe.net.addresses import is_address
 from egressprobe.net.guard import forbidden
 from egressprobe.net.urls import Place, parse_url
+from egressprobe.targets.spec import MAX_WORDS
 
 # apiextensions-apiserver: restConfig's timeout (apiserver/pkg/util/webhook/authentication.go)
 _CONVERSION_TIMEOUT = 30
@@ -61,6 +64,7 @@ class Call(NamedTuple):
     policy: FailurePolicy | None = None
     timeout: int = DEFAULT_WEBHOOK_TIMEOUT
     affects: str = ""
+    condition: AvailableCondition | None = None
 
 
 class Barred(NamedTuple):
@@ -109,7 +113,23 @@ def of_api_service(api: ApiService) -> Read:
     service = _service(spec.service)
     affects = f"all requests to {spec.group}/{spec.version}"
     verify = not spec.insecure_skip_tls_verify
-    return Call(name, Kind.AGGREGATED_API, bundle, service=service, verify=verify, affects=affects)
+    condition = _condition(api)
+    return Call(name, Kind.AGGREGATED_API, bundle, service=service, verify=verify, affects=affects, condition=condition)
+
+
+def _condition(api: ApiService) -> AvailableCondition | None:
+    """What the API server says of it; the message is cut and made printable, for it goes into reports as it is."""
+    conditions = (api.status.conditions if api.status else None) or []
+    condition = next((c for c in conditions if c.type == "Available"), None)
+    if condition is None or condition.status not in ("True", "False", "Unknown"):
+        return None
+    reason, message, since = (
+        "".join(c if c.isprintable() else "?" for c in text)[:MAX_WORDS]
+        for text in (condition.reason, condition.message, condition.last_transition_time or "")
+    )
+    return msgspec.convert(
+        {"status": condition.status, "reason": reason, "message": message, "since": since}, AvailableCondition
+    )
 
 
 def _of_client(

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from hashlib import sha256
 from typing import Any, NamedTuple
 
+import msgspec
+
 from egressprobe.apiserver.refusals import NO_CLIENT
 from egressprobe.discovery.callers import Barred, Call
 from egressprobe.discovery.endpoints import Resolved
@@ -68,10 +70,16 @@ def _key(call: Call) -> tuple[str, ...]:
     return ("url", call.place.host.lower(), str(call.place.port), trusted)
 
 
-def _rank(call: Call) -> tuple[bool, bool, bool, str, str, int, str]:
+def _rank(call: Call) -> tuple[bool, bool, bool, str, str, int, str, str]:
     """What matters most first: what is called before what never is, Fail before Ignore, admission before conversion."""
     conversion = call.object.startswith("CustomResourceDefinition/")
-    same = (call.object, call.url, call.timeout, call.affects)  # a recorded file may hold one object twice
+    same = (
+        call.object,
+        call.url,
+        call.timeout,
+        call.affects,
+        str(call.condition),
+    )  # a recorded file may hold one object twice
     return (not call.affects, call.policy is FailurePolicy.IGNORE, conversion, *same)
 
 
@@ -105,6 +113,8 @@ def _target(group: list[Call], resolve: Resolver) -> dict[str, Any] | str:
         raw["insecureSkipTLSVerify"] = True
     if lead.kind is Kind.WEBHOOK:
         raw |= {"timeoutSeconds": min(call.timeout for call in group), "failurePolicy": str(lead.policy)}
+    if lead.condition:
+        raw["condition"] = msgspec.to_builtins(lead.condition)
     if not lead.affects:
         raw["impact"] = "none"
     raw["objects"] = _objects(group)

@@ -87,6 +87,19 @@ class Refusal(Struct, frozen=True, forbid_unknown_fields=True):
     error: str
 
 
+class AvailableCondition(Struct, frozen=True, forbid_unknown_fields=True):
+    """The condition Available of an APIService, as discovery last read it: minutes old on a schedule.
+
+    status, reason, message: the API server's own. since: its lastTransitionTime (RFC 3339), when the status last
+    changed; empty where it has none. k8s.io/kube-aggregator/pkg/apis/apiregistration/types.go
+    """
+
+    status: Literal["True", "False", "Unknown"]
+    reason: str = ""
+    message: str = ""
+    since: str = ""
+
+
 class Target(Struct, frozen=True):
     """One thing the API server must reach, checked and ready to dial.
 
@@ -101,6 +114,7 @@ class Target(Struct, frozen=True):
     affects: what those stand before, in words: `all Pod CREATE`.
     advisory: a documented prerequisite that nothing in the cluster waits for: it warns and never fails.
     refusal: the call ends before anything is dialled.
+    condition: what the API server itself says of an APIService; None where discovery did not read it.
     """
 
     kind: Kind
@@ -123,6 +137,7 @@ class Target(Struct, frozen=True):
     affects: str = ""
     advisory: bool = False
     refusal: Refusal | None = None
+    condition: AvailableCondition | None = None
 
 
 class Misplaced(Struct, frozen=True, forbid_unknown_fields=True):

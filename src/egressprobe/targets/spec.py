@@ -15,7 +15,17 @@ from egressprobe.apiserver.client_rules import DEFAULT_WEBHOOK_TIMEOUT
 from egressprobe.apiserver.refusals import REFUSALS
 from egressprobe.golang.x509.ca_bundle import BundleError, anchors, bundle_id
 from egressprobe.model.errors import InputError, short
-from egressprobe.model.target import Endpoint, Expect, FailurePolicy, Impact, Kind, Refusal, ServiceRef, Target
+from egressprobe.model.target import (
+    AvailableCondition,
+    Endpoint,
+    Expect,
+    FailurePolicy,
+    Impact,
+    Kind,
+    Refusal,
+    ServiceRef,
+    Target,
+)
 from egressprobe.net.addresses import canonical
 from egressprobe.net.urls import Place, parse_url
 from egressprobe.targets.decode import convert, kind_of, listed
@@ -47,6 +57,7 @@ class _Spec(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=T
     affects: str = ""
     advisory: bool = False
     refusal: Refusal | None = None
+    condition: AvailableCondition | None = None
     insecure_skip_tls_verify: bool = msgspec.field(name="insecureSkipTLSVerify", default=False)
 
 
@@ -56,7 +67,7 @@ _BUNDLE = {"caBundle", "caBundleRef"}
 _KEYS: dict[Kind, set[str]] = {
     Kind.OIDC: {"url", "advisory"} | _BUNDLE,
     Kind.WEBHOOK: {"url", "service", "addresses", "timeoutSeconds", "failurePolicy", "refusal"} | _BUNDLE,
-    Kind.AGGREGATED_API: {"service", "addresses", "insecureSkipTLSVerify", "refusal"} | _BUNDLE,
+    Kind.AGGREGATED_API: {"service", "addresses", "insecureSkipTLSVerify", "refusal", "condition"} | _BUNDLE,
     Kind.KUBELET: {"addresses"},
     Kind.ENDPOINT: {"url", "expect", "control", "timeoutSeconds"} | _BUNDLE,
 }
@@ -106,6 +117,7 @@ def read_target(raw: object, place: str, shared: Mapping[str, tuple[bytes, ...]]
         affects=_words(spec.affects, f"{place}.affects"),
         advisory=spec.advisory,
         refusal=_refusal(spec, place),
+        condition=_condition(spec, place),
     )
     return target, trusted
 
@@ -196,6 +208,12 @@ def _refusal(spec: _Spec, place: str) -> Refusal | None:
     if spec.refusal:
         _words(spec.refusal.error, f"{place}.refusal.error")
     return spec.refusal
+
+
+def _condition(spec: _Spec, place: str) -> AvailableCondition | None:
+    for key in ("reason", "message", "since") if spec.condition else ():
+        _words(getattr(spec.condition, key), f"{place}.condition.{key}")
+    return spec.condition
 
 
 def _timeout(spec: _Spec, place: str) -> int:

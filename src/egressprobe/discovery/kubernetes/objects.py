@@ -126,9 +126,22 @@ class ApiServiceSpec(_Part):
     insecure_skip_tls_verify: bool = msgspec.field(name="insecureSkipTLSVerify", default=False)
 
 
+class ApiServiceCondition(_Part):
+    type: str = ""
+    status: str = ""
+    reason: str = ""
+    message: str = ""
+    last_transition_time: str | None = None
+
+
+class ApiServiceStatus(_Part):
+    conditions: list[ApiServiceCondition] | None = None
+
+
 class ApiService(_Part):
     metadata: Meta
     spec: ApiServiceSpec
+    status: ApiServiceStatus | None = None
 
 
 class ServicePort(_Part):
