@@ -81,7 +81,7 @@ def test_over_h2(lab_loop):
     server = lab_loop.start(H2Server(tls, {PATH: Page(b"{}")}))
     one = probe(server)
     assert (one.verdict, one.availability.outcome) == (Verdict.PASS, "pass")
-    assert PATH in server.asked
+    assert PATH in server.requests
 
 
 def test_a_broken_connection_in_the_conditions_words(lab_loop):

@@ -1,4 +1,4 @@
-"""OIDC providers on loopback: discovery, redirects, key sets, and what the API server holds against them."""
+"""OIDC providers on loopback: discovery, redirects, key sets, and why the API server refuses them."""
 
 import asyncio
 import gzip
@@ -57,19 +57,19 @@ def provider(lab_loop):
     return Provider(lab_loop)
 
 
-def code(one):
-    return one.failure.code if one.failure else None
+def code(result):
+    return result.failure.code if result.failure else None
 
 
 def test_a_good_provider(provider):
     """Both hosts are measured, two GETs are shown, no query string in any of them."""
-    one = provider.probe()
-    assert (one.verdict, one.failure) == (Verdict.PASS, None)
-    assert [(h.url, h.status, h.protocol) for h in one.http] == [
+    result = provider.probe()
+    assert (result.verdict, result.failure) == (Verdict.PASS, None)
+    assert [(h.url, h.status, h.protocol) for h in result.http] == [
         (provider.issuer + "/.well-known/openid-configuration", 200, "HTTP/1.1"),
         (provider.jwks, 200, "HTTP/1.1"),
     ]
-    assert [r.host for r in one.resolutions] == ["idp.lab", "keys.lab"]
+    assert [r.host for r in result.resolutions] == ["idp.lab", "keys.lab"]
     assert any("User-Agent: egressprobe/" in request for request in provider.idp.requests)
 
 
@@ -80,7 +80,7 @@ def test_the_trailing_slash_is_cut_once(provider):
 
 
 @pytest.mark.parametrize(
-    ("changes", "wanted", "text"),
+    ("changes", "expected", "text"),
     [
         ({"issuer": "https://other"}, Code.OIDC_ISSUER_MISMATCH, 'got "https://other"'),
         ({"issuer": None}, Code.OIDC_ISSUER_MISMATCH, 'got ""'),
@@ -88,15 +88,15 @@ def test_the_trailing_slash_is_cut_once(provider):
         ({"jwks_uri": "ftp://x/"}, Code.OIDC_JWKS_UNREACHABLE, "unsupported protocol scheme"),
     ],
 )
-def test_documents_that_do_not_do(provider, changes, wanted, text):
+def test_documents_that_are_refused(provider, changes, expected, text):
     provider.serve(provider.document(**changes))
-    one = provider.probe()
-    assert (one.verdict, code(one)) == (Verdict.FAIL, wanted)
-    assert text is None or text in one.failure.api_server_error
+    result = provider.probe()
+    assert (result.verdict, code(result)) == (Verdict.FAIL, expected)
+    assert text is None or text in result.failure.api_server_error
 
 
 @pytest.mark.parametrize(
-    ("page", "wanted", "text"),
+    ("page", "expected", "text"),
     [
         (Page(b"nope", "404 Not Found"), Code.HTTP_STATUS, "initializing plugin: 404 Not Found: nope"),
         (Page(b"{}", "204 No Content"), Code.HTTP_STATUS, "initializing plugin: 204 No Content"),
@@ -113,12 +113,12 @@ def test_documents_that_do_not_do(provider, changes, wanted, text):
     ],
     ids=["404", "204", "html", "deep", "list", "large", "bomb", "bad-gzip"],
 )
-def test_answers_that_do_not_do(provider, page, wanted, text):
+def test_responses_that_are_refused(provider, page, expected, text):
     """Exactly 200, JSON, at most 1 MiB also when unpacked."""
     provider.serve(page)
-    one = provider.probe()
-    assert (one.verdict, code(one)) == (Verdict.FAIL, wanted)
-    assert text is None or text in one.failure.api_server_error
+    result = provider.probe()
+    assert (result.verdict, code(result)) == (Verdict.FAIL, expected)
+    assert text is None or text in result.failure.api_server_error
 
 
 def test_gzip_is_unpacked_as_go_does(provider):
@@ -127,41 +127,41 @@ def test_gzip_is_unpacked_as_go_does(provider):
 
 
 def test_redirects_are_followed_to_another_host(provider, caplog):
-    """Each host on the way is resolved and dialled like the first; the query is neither reported nor logged."""
+    """Each host on the path is resolved and dialled like the first; the query is neither reported nor logged."""
     caplog.set_level(0)
     target = f"https://keys.lab:{provider.keys.port}/moved?secret=1"
     provider.serve(Page(status="302 Found", headers=(f"Location: {target}",)))
     provider.keys.pages["/moved"] = provider.document()
-    one = provider.probe()
-    assert one.verdict is Verdict.PASS
-    assert len(one.http) == 3
-    assert "secret" not in str(one)
+    result = provider.probe()
+    assert result.verdict is Verdict.PASS
+    assert len(result.http) == 3
+    assert "secret" not in str(result)
     assert "secret" not in caplog.text
 
 
 def test_a_redirect_loop_ends_after_ten(provider):
     provider.serve(Page(status="302 Found", headers=(f"Location: {PATH}",)))
-    one = provider.probe()
-    assert code(one) is Code.HTTP_REDIRECT
-    assert one.failure.api_server_error.endswith("stopped after 10 redirects")
+    result = provider.probe()
+    assert code(result) is Code.HTTP_REDIRECT
+    assert result.failure.api_server_error.endswith("stopped after 10 redirects")
 
 
 def test_a_redirect_to_metadata_is_not_followed(provider):
-    """The guard stands on the address dialled, after every redirect."""
+    """The guard checks the address dialled, after every redirect."""
     provider.serve(Page(status="302 Found", headers=("Location: http://meta.lab/latest/meta-data/",)))
-    one = provider.probe()
-    assert (one.verdict, code(one)) == (Verdict.UNKNOWN, Code.TARGET_FORBIDDEN)
+    result = provider.probe()
+    assert (result.verdict, code(result)) == (Verdict.UNKNOWN, Code.TARGET_FORBIDDEN)
 
 
 def test_keys_over_plain_http(provider):
     """jwks_uri may be http://."""
     provider.serve(provider.document(jwks_uri=f"http://keys.lab:{provider.plain.port}/jwks"))
-    one = provider.probe()
-    assert (one.verdict, one.failure) == (Verdict.PASS, None)
+    result = provider.probe()
+    assert (result.verdict, result.failure) == (Verdict.PASS, None)
 
 
 @pytest.mark.parametrize(
-    ("body", "status", "wanted"),
+    ("body", "status", "expected"),
     [
         (b'{"keys": []}', "200 OK", Code.OIDC_JWKS_INVALID),
         (b'{"keys": [{"kty": "unknown"}, 7]}', "200 OK", Code.OIDC_JWKS_INVALID),
@@ -169,34 +169,34 @@ def test_keys_over_plain_http(provider):
         (b"{}", "500 Internal Server Error", Code.OIDC_JWKS_UNREACHABLE),
     ],
 )
-def test_key_sets_that_do_not_do(provider, body, status, wanted):
+def test_key_sets_that_are_refused(provider, body, status, expected):
     provider.keys.pages["/jwks"] = Page(body, status)
-    one = provider.probe()
-    assert (one.verdict, code(one)) == (Verdict.FAIL, wanted)
+    result = provider.probe()
+    assert (result.verdict, code(result)) == (Verdict.FAIL, expected)
 
 
 def test_keys_that_cannot_be_reached(provider, lab_loop):
     """Discovery is fine; every token gets 401. The sentence is the one of the token's log line."""
     lab_loop.call(provider.keys.stop())
-    one = provider.probe()
-    assert code(one) is Code.OIDC_JWKS_UNREACHABLE
-    assert "get keys failed Get" in one.failure.api_server_error
-    assert one.failure.api_server_error.endswith("connect: connection refused")
+    result = provider.probe()
+    assert code(result) is Code.OIDC_JWKS_UNREACHABLE
+    assert "get keys failed Get" in result.failure.api_server_error
+    assert result.failure.api_server_error.endswith("connect: connection refused")
 
 
 def test_an_issuer_that_hangs(provider, lab_loop):
-    """After TLS nothing comes: http.Client.Timeout of 30 s is forecast, not waited for."""
+    """After TLS the server stays silent: http.Client.Timeout of 30 s is forecast, not waited for."""
 
     class Hanging(TcpServer):
         async def talk(self, reader, writer):
             await reader.read(1)
 
     server = lab_loop.start(Hanging(tls=server_context(issue(CA, ("idp.lab",)))))
-    one = provider.probe(f"https://idp.lab:{server.port}/r")
-    assert code(one) is Code.HTTP_TIMEOUT
-    assert one.forecast.seconds == 30
-    assert one.forecast.error == "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
-    assert one.duration_ms < 14_000
+    result = provider.probe(f"https://idp.lab:{server.port}/r")
+    assert code(result) is Code.HTTP_TIMEOUT
+    assert result.forecast.seconds == 30
+    assert result.forecast.error == "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
+    assert result.duration_ms < 14_000
 
 
 def test_a_provider_that_negotiates_h2(provider, lab_loop):
@@ -206,10 +206,10 @@ def test_a_provider_that_negotiates_h2(provider, lab_loop):
     issuer = f"https://idp.lab:{server.port}/r"
     padding = "x" * 30_000
     server.pages[PATH] = Page(json.dumps({"issuer": issuer, "jwks_uri": provider.jwks, "more": padding}).encode())
-    one = provider.probe(issuer)
-    assert (one.verdict, one.failure) == (Verdict.PASS, None)
-    assert [h.protocol for h in one.http] == ["HTTP/2", "HTTP/1.1"]
-    assert one.attempts[0].tls.alpn == "h2"
-    assert server.asked == [PATH]
+    result = provider.probe(issuer)
+    assert (result.verdict, result.failure) == (Verdict.PASS, None)
+    assert [h.protocol for h in result.http] == ["HTTP/2", "HTTP/1.1"]
+    assert result.attempts[0].tls.alpn == "h2"
+    assert server.requests == [PATH]
     server.pages.clear()
     assert provider.probe(issuer).failure.code is Code.HTTP_STATUS

@@ -55,8 +55,8 @@ async def _ask(prober: Prober, target: Target, endpoint: Endpoint, path: str) ->
 
 
 async def _get(attempt: Attempt, channel: Channel, url: str, budget: Budget) -> Attempt:
-    answer, failure, ms = await fetch(channel, url, budget, CHECK_LIMIT)
-    status = answer.status if answer else None
+    response, failure, ms = await fetch(channel, url, budget, CHECK_LIMIT)
+    status = response.status if response else None
     if failure and failure.code is Code.HTTP_BODY_TOO_LARGE:
         status, failure = 200, None  # the controller closes the body unread
     if status is not None and not 200 <= status < 300:

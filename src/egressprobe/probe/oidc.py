@@ -1,7 +1,7 @@
 """An OIDC provider hop by hop: discovery, its redirects, the key set (often on another host).
 
-Every host on the way is measured like any other: resolved, all addresses dialled. Then one GET goes to the
-first address that took the call, over a connection of its own.
+Every host on the path is measured like any other: resolved, all addresses dialled. Then one GET goes to the
+first address whose attempt succeeded, over a connection of its own.
 """
 
 import asyncio
@@ -16,10 +16,10 @@ from egressprobe.model.target import Endpoint, Target
 from egressprobe.net.urls import Place, parse_url, shown
 from egressprobe.probe.hop import Prober
 from egressprobe.probe.transport.http import (
-    Answer,
-    _failure,
-    _shown,
+    Response,
     fetch,
+    http_failure,
+    shown_body,
 )
 from egressprobe.probe.transport.time_limits import HTTP_LIMIT, OIDC_LIMIT, SLACK, Budget
 
@@ -30,16 +30,16 @@ _KEY_MEMBERS = {"RSA": ("n", "e"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x")}
 async def follow(prober: Prober, target: Target, first: Hop, budget: Budget) -> tuple[Hop, ...]:
     """The hops of one provider; the last one holds the failure, if any. `first`: the issuer's host, measured."""
     issuer = target.url
-    hops, answer = await _walk(prober, target, discovery_url(issuer), replace(first, role="discovery"), budget)
-    if answer is None:
+    hops, response = await _walk(prober, target, discovery_url(issuer), replace(first, role="discovery"), budget)
+    if response is None:
         return tuple(hops)
-    jwks, failure = read_discovery(answer, issuer)
+    jwks, failure = read_discovery(response, issuer)
     if failure:
         return (*hops[:-1], _failed(hops[-1], failure))
     again = budget._replace(call_ends=asyncio.get_running_loop().time() + OIDC_LIMIT + SLACK)
     # The key set's host is measured anew even where it is the issuer's: it is another connection.
-    keys, answer = await _walk(prober, target, jwks, None, again)
-    failure = read_keys(answer) if answer is not None else None
+    keys, response = await _walk(prober, target, jwks, None, again)
+    failure = read_keys(response) if response is not None else None
     if failure:
         keys[-1] = _failed(keys[-1], failure)
     return (*hops, *keys)
@@ -47,40 +47,39 @@ async def follow(prober: Prober, target: Target, first: Hop, budget: Budget) -> 
 
 async def _walk(
     prober: Prober, target: Target, url: str, hop: Hop | None, budget: Budget
-) -> tuple[list[Hop], Answer | None]:
-    """GET `url` and follow its redirects. No answer: the last hop says why."""
+) -> tuple[list[Hop], Response | None]:
+    """GET `url` and follow its redirects. Without a response the last hop says why."""
     role: Role = "jwks" if hop is None else "discovery"
     hops: list[Hop] = []
     for _ in range(MAX_REDIRECTS + 1):
         try:
             place = parse_url(url, ("https", "http"), query=True)
         except ValueError as error:
-            said = f"«{shown(url)}» {error}"
-            failure = Failure(
-                Phase.HTTP, Code.HTTP_REDIRECT, said, f'unsupported protocol scheme or URL: "{shown(url)}"'
-            )
+            message = f'"{shown(url)}" {error}'
+            text = f'unsupported protocol scheme or URL: "{shown(url)}"'
+            failure = Failure(Phase.HTTP, Code.HTTP_REDIRECT, message, text)
             hops.append(Hop(role=role, url=shown(url), host="", port=0, failure=failure))
             return hops, None
         if asyncio.get_running_loop().time() >= budget.call_ends:
-            said = f"the redirects before {shown(url)} took all the time there is"
-            failure = Failure(Phase.HTTP, Code.HTTP_TIMEOUT, said)
+            message = f"the redirects before {shown(url)} took the whole time limit"
+            failure = Failure(Phase.HTTP, Code.HTTP_TIMEOUT, message)
             hops.append(Hop(role=role, url=shown(url), host=place.host, port=place.port, failure=failure))
             return hops, None
         measured = hop or await prober.hop(target, role, url, place, budget)
-        fetched, answer = await _fetch(prober, target, replace(measured, url=shown(url)), url, place, budget)
+        fetched, response = await _fetch(prober, target, replace(measured, url=shown(url)), url, place, budget)
         hops.append(fetched)
-        if answer is None or answer.location is None:
-            return hops, answer
-        url, hop = answer.location, None
-    said, text = f"more than {MAX_REDIRECTS} redirects", f"stopped after {MAX_REDIRECTS} redirects"
-    hops[-1] = _failed(hops[-1], Failure(Phase.HTTP, Code.HTTP_REDIRECT, said, text))
+        if response is None or response.location is None:
+            return hops, response
+        url, hop = response.location, None
+    message, text = f"more than {MAX_REDIRECTS} redirects", f"stopped after {MAX_REDIRECTS} redirects"
+    hops[-1] = _failed(hops[-1], Failure(Phase.HTTP, Code.HTTP_REDIRECT, message, text))
     return hops, None
 
 
 async def _fetch(
     prober: Prober, target: Target, hop: Hop, url: str, place: Place, budget: Budget
-) -> tuple[Hop, Answer | None]:
-    """One GET to the first address of the hop that took a call."""
+) -> tuple[Hop, Response | None]:
+    """One GET to the first address of the hop whose attempt succeeded."""
     address = next((attempt.address for attempt in hop.attempts if attempt.failure is None), None)
     if address is None:
         return hop, None
@@ -88,23 +87,23 @@ async def _fetch(
     if opened.channel is None:
         return _failed(hop, opened.attempt.failure), None
     try:
-        answer, failure, ms = await fetch(opened.channel, url, budget, HTTP_LIMIT)
+        response, failure, ms = await fetch(opened.channel, url, budget, HTTP_LIMIT)
     finally:
         await opened.channel.goodbye()
     http = HttpExchange(
         url=shown(url),
         address=address,
         duration_ms=ms,
-        protocol=answer.protocol if answer else "",
-        status=answer.status if answer else None,
-        body_bytes=len(answer.body) if answer else 0,
+        protocol=response.protocol if response else "",
+        status=response.status if response else None,
+        body_bytes=len(response.body) if response else 0,
         failure=failure,
     )
-    return replace(hop, http=http, failure=failure), answer
+    return replace(hop, http=http, failure=failure), response
 
 
 def _failed(hop: Hop, failure: Failure | None) -> Hop:
-    """The hop with what is wrong with its answer; its exchange shows it too."""
+    """The hop with what is wrong with its response; its exchange shows it too."""
     http = replace(hop.http, failure=failure) if hop.http else None
     return replace(hop, http=http, failure=failure)
 
@@ -127,42 +126,42 @@ def _object(body: bytes) -> dict[str, Any] | str:
     return document if isinstance(document, dict) else f"a JSON {type(document).__name__}, not an object"
 
 
-def read_discovery(answer: Answer, issuer: str) -> tuple[str, Failure | None]:
-    """The jwks_uri out of a discovery document, or what the API server holds against it."""
-    if answer.status != 200:
-        text = f"{answer.status} {answer.reason}: {_shown(answer.body)}"
-        return "", _failure(Code.HTTP_STATUS, f"discovery answers with status {answer.status}, not 200", text)
-    document = _object(answer.body)
+def read_discovery(response: Response, issuer: str) -> tuple[str, Failure | None]:
+    """The jwks_uri of a discovery document, or the reason why the API server refuses it."""
+    if response.status != 200:
+        text = f"{response.status} {response.reason}: {shown_body(response.body)}"
+        return "", http_failure(Code.HTTP_STATUS, f"discovery answers with status {response.status}, not 200", text)
+    document = _object(response.body)
     if isinstance(document, str):
         text = f"oidc: failed to decode provider discovery object: {document}"
-        return "", _failure(Code.HTTP_BODY_INVALID, f"the discovery document is not JSON: {document}", text)
+        return "", http_failure(Code.HTTP_BODY_INVALID, f"the discovery document is not JSON: {document}", text)
     got, jwks = _field(document, "issuer"), _field(document, "jwks_uri")
     if got != issuer:
         shown = got if isinstance(got, str) else ""
         text = f'oidc: issuer did not match the issuer returned by provider, expected "{issuer}" got "{shown}"'
-        said = f"the document names the issuer «{shown}», the cluster is configured with «{issuer}»"
-        return "", _failure(Code.OIDC_ISSUER_MISMATCH, said, text)
+        message = f'the document names the issuer "{shown}", the cluster is configured with "{issuer}"'
+        return "", http_failure(Code.OIDC_ISSUER_MISMATCH, message, text)
     if not isinstance(jwks, str) or not jwks:
-        return "", _failure(Code.HTTP_BODY_INVALID, "the discovery document has no jwks_uri", None)
+        return "", http_failure(Code.HTTP_BODY_INVALID, "the discovery document has no jwks_uri", None)
     return jwks, None
 
 
-def read_keys(answer: Answer) -> Failure | None:
+def read_keys(response: Response) -> Failure | None:
     """What is wrong with a key set; None when it holds at least one key to verify tokens with."""
     prefix = "oidc: verify token: failed to verify signature: fetching keys oidc: "
-    if answer.status != 200:
-        text = f"{prefix}get keys failed: {answer.status} {answer.reason} {_shown(answer.body)}"
-        return _failure(Code.HTTP_STATUS, f"the key set answers with status {answer.status}, not 200", text)
-    document = _object(answer.body)
+    if response.status != 200:
+        text = f"{prefix}get keys failed: {response.status} {response.reason} {shown_body(response.body)}"
+        return http_failure(Code.HTTP_STATUS, f"the key set answers with status {response.status}, not 200", text)
+    document = _object(response.body)
     keys = _field(document, "keys") if isinstance(document, dict) else None
     if not isinstance(keys, list):
-        why = document if isinstance(document, str) else "no list «keys»"
+        why = document if isinstance(document, str) else 'no list "keys"'
         text = f"{prefix}failed to decode keys: {why}"
-        return _failure(Code.OIDC_JWKS_INVALID, f"the key set is not a JSON Web Key Set: {why}", text)
+        return http_failure(Code.OIDC_JWKS_INVALID, f"the key set is not a JSON Web Key Set: {why}", text)
     if not any(_usable(key) for key in keys):
-        said = f"the key set holds no key that can verify a token ({len(keys)} in all)"
+        message = f"the key set holds no key that can verify a token ({len(keys)} in all)"
         text = "oidc: verify token: failed to verify signature: failed to verify id token signature"
-        return _failure(Code.OIDC_JWKS_INVALID, said, text)
+        return http_failure(Code.OIDC_JWKS_INVALID, message, text)
     return None
 
 

@@ -8,12 +8,12 @@ from egressprobe.lab.servers import Page, TcpServer
 
 
 class H2Server(TcpServer):
-    """`pages` by path, in DATA frames of at most 1000 bytes; `asked`: paths seen."""
+    """`pages` by path, in DATA frames of at most 1000 bytes; `requests`: the paths requested."""
 
     def __init__(self, tls, pages):
         super().__init__(tls=tls)
         self.pages = pages
-        self.asked = []
+        self.requests = []
 
     async def talk(self, reader, writer):
         connection = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
@@ -23,7 +23,7 @@ class H2Server(TcpServer):
             for event in connection.receive_data(data):
                 if isinstance(event, h2.events.RequestReceived):
                     path = dict(event.headers)[b":path"].decode()
-                    self.asked.append(path)
+                    self.requests.append(path)
                     page = self.pages.get(path, Page(b"", "404 Not Found"))
                     status = page.status.split()[0]
                     connection.send_headers(event.stream_id, [(":status", status)])

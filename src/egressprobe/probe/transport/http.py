@@ -1,4 +1,8 @@
-"""HTTP over connections that we made and timed ourselves: httpcore speaks it, and never opens a socket here."""
+"""HTTP over connections that we made and timed ourselves: httpcore encodes and parses, and never opens a socket here.
+
+Rules: one request a connection; network trouble and responses that are not HTTP are data (`Failure`), never an
+exception; a body is bounded after decompression as well; no URL's query or user information is in a message.
+"""
 
 import asyncio
 import logging
@@ -20,17 +24,17 @@ from egressprobe.probe.transport.tls import Channel, EndOfStreamError, stream_fa
 
 
 class TooLargeError(ValueError):
-    """A body over its bound, on the wire or unpacked."""
+    """A body over its bound, as received or decompressed."""
 
 
 class UnpackError(ValueError):
-    """A body that says gzip and is not."""
+    """A body that is labelled gzip and is not gzip."""
 
 
 class Wire(httpcore.AsyncNetworkStream):
-    """Our connection as httpcore wants it. The first error is kept as it was.
+    """Our connection as httpcore's stream interface. The first error is kept unchanged.
 
-    until: event loop time at which a wait ends; whoever sends several requests sets it anew for each.
+    until: event loop time at which a wait ends; a caller that sends several requests sets it for each.
     """
 
     def __init__(self, channel: Channel, until: float) -> None:
@@ -38,7 +42,7 @@ class Wire(httpcore.AsyncNetworkStream):
         self.error: Exception | None = None
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        del max_bytes, timeout  # whatever came; one limit for the whole exchange
+        del max_bytes, timeout  # what has arrived; one limit for the whole exchange
         try:
             return await self.channel.receive(self.until)
         except (OSError, EndOfStreamError) as error:
@@ -63,7 +67,7 @@ def is_packed(headers: Iterable[tuple[bytes, bytes]]) -> bool:
 
 
 async def read_body(chunks: AsyncIterable[bytes], *, packed: bool, most: int) -> bytes:
-    """The body, unpacked if it is gzip, never more than `most` bytes: a bomb stops at the limit.
+    """The body, decompressed if it is gzip, at most `most` bytes: a decompression bomb stops at the limit.
 
     Raises TooLargeError, UnpackError and what reading raises.
     """
@@ -93,7 +97,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _ERROR_BODY = 200  # of an error page, in a message
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """One response: `location` of a redirect, else `body`."""
 
     status: int
@@ -104,9 +108,9 @@ class Answer(NamedTuple):
 
 
 class Fetched(NamedTuple):
-    """What a GET brought: `answer` or `failure`, and the milliseconds on the wire."""
+    """The result of a GET: `response` or `failure`, and the milliseconds on the wire."""
 
-    answer: Answer | None
+    response: Response | None
     failure: Failure | None
     ms: float
 
@@ -147,8 +151,12 @@ class _OneConnection(httpx.AsyncBaseTransport):
         )
 
 
-async def get(channel: Channel, url: str, until: float) -> Answer:
-    """GET `url` over `channel`. Raises what broke the connection, TooLargeError, UnpackError or httpx.HTTPError."""
+async def get(channel: Channel, url: str, until: float) -> Response:
+    """GET `url` over `channel`.
+
+    Raises what broke the connection (OSError, ssl.SSLError, EndOfStreamError), TooLargeError, UnpackError or
+    httpx.HTTPError.
+    """
     wire = Wire(channel, until)
     headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip"}  # as Go's transport asks
     async with httpx.AsyncClient(transport=_OneConnection(wire), headers=headers, trust_env=False) as client:
@@ -167,33 +175,33 @@ async def get(channel: Channel, url: str, until: float) -> Answer:
         location = None
         if response.status_code in _REDIRECTS and "location" in response.headers:
             location = str(response.url.join(response.headers["location"]))
-        return Answer(response.status_code, response.reason_phrase, response.http_version, body, location)
+        return Response(response.status_code, response.reason_phrase, response.http_version, body, location)
 
 
 async def fetch(channel: Channel, url: str, budget: Budget, limit: float) -> Fetched:
-    """`get` for at most `limit` seconds. Network trouble and answers that are no HTTP are data."""
+    """`get` for at most `limit` seconds. Network trouble and responses that are not HTTP are data."""
     loop = asyncio.get_running_loop()
     started = time.perf_counter()
-    answer: Answer | None = None
+    response: Response | None = None
     failure: Failure | None = None
     try:
-        answer = await get(channel, url, budget.until(loop.time(), limit))
+        response = await get(channel, url, budget.until(loop.time(), limit))
     except (ssl.SSLError, OSError, EndOfStreamError) as error:
         waited = time.perf_counter() - started
         failure = stream_failure(error, channel.stream, Phase.HTTP, waited, ran_out=budget.ran_out(loop.time()))
     except TooLargeError:
-        failure = _failure(Code.HTTP_BODY_TOO_LARGE, f"{shown(url)} sends more than {MAX_BODY} bytes", None)
+        failure = http_failure(Code.HTTP_BODY_TOO_LARGE, f"{shown(url)} sends more than {MAX_BODY} bytes", None)
     except (httpx.HTTPError, httpx.InvalidURL, UnpackError) as error:
-        said = f"{shown(url)} does not answer in HTTP: {error}"
+        message = f"{shown(url)} does not answer in HTTP: {error}"
         text = f"net/http: HTTP/1.x transport connection broken: {error}"
-        failure = _failure(Code.HTTP_BODY_INVALID, said, text)
+        failure = http_failure(Code.HTTP_BODY_INVALID, message, text)
     seconds = channel.stream.lap() or time.perf_counter() - started
-    return Fetched(answer, failure, round(seconds * 1e3, 3))
+    return Fetched(response, failure, round(seconds * 1e3, 3))
 
 
-def _failure(code: Code, said: str, text: str | None) -> Failure:
-    return Failure(Phase.HTTP, code, said, text)
+def http_failure(code: Code, message: str, text: str | None) -> Failure:
+    return Failure(Phase.HTTP, code, message, text)
 
 
-def _shown(body: bytes) -> str:
+def shown_body(body: bytes) -> str:
     return body[:_ERROR_BODY].decode("utf-8", "replace").strip()
