@@ -3,7 +3,7 @@
 PYTHON := .venv/bin/python
 SETUP := .venv/.ready
 
-.PHONY: help setup run test conformance check lint types docs docs-check lock-check template build bench bench-audit bench-discovery \
+.PHONY: help setup run test fuzz conformance check lint types docs docs-check lock-check template build bench bench-audit bench-discovery \
   bench-peer coldstart told deploy destroy invoke package price lock clean
 
 # What the targets below are told: make deploy CLUSTER=prod TARGETS=targets.yaml
@@ -25,11 +25,14 @@ run: $(SETUP) ## Run the main job on the built-in lab: no AWS account, no root, 
 test: $(SETUP) build/probe/.ready ## Run the tests, those in network namespaces where the machine can
 	@scripts/isolated $(PYTHON) -m pytest -q -n 2 $(ARGS)
 
+fuzz: $(SETUP) ## Random hostile input, SECONDS (30) for each class; a seed that fails is kept in tests/fuzz/seeds
+	@EGRESSPROBE_FUZZ_SECONDS=$(or $(SECONDS),30) scripts/isolated $(PYTHON) -m pytest -q -n 2 --timeout=0 tests/fuzz $(ARGS)
+
 conformance: $(SETUP) ## The recorded kube-apiserver verdicts on real servers, with a table of agreement
 	@EGRESSPROBE_REQUIRE_ALL=1 scripts/isolated $(PYTHON) -m pytest -q tests/probe/test_vectors_wire.py tests/probe/test_vectors_tls.py
 
 check: $(SETUP) build/probe/.ready lint types docs-check lock-check template ## Everything CI runs; ALLOW_SKIP=1 where namespaces are missing
-	@EGRESSPROBE_REQUIRE_ALL=1 scripts/isolated $(PYTHON) -m pytest -q -n 2 $(ARGS)
+	@EGRESSPROBE_REQUIRE_ALL=1 EGRESSPROBE_FUZZ_TOTAL=60 scripts/isolated $(PYTHON) -m pytest -q -n 2 $(ARGS)
 
 lint: $(SETUP)
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check -q .

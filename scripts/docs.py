@@ -32,7 +32,7 @@ def section(entry: Entry) -> str:
 **{entry.summary[0].upper()}{entry.summary[1:]}.** {entry.means}
 
 - Confirm: `{entry.confirm}`
-- Mend: {entry.remedy}
+- Fix: {entry.remedy}
 """
 
 

@@ -1,4 +1,4 @@
-"""The terminal door: output forms, exit codes, one-line complaints."""
+"""The command line: output formats, exit codes, one-line messages."""
 
 import json
 import subprocess
@@ -30,7 +30,7 @@ def demo():
 def test_the_demo_says_of_every_fault_what_the_lab_knows(demo):
     """The lab compares each target's verdict and code with what it set up; exit 0 means all agree."""
     assert demo.returncode == 0, demo.stderr
-    assert f"{len(EXPECTED)} came out as they are" in demo.stderr
+    assert f"{len(EXPECTED)} of {len(EXPECTED)} verdicts correct" in demo.stderr
     for line in (
         f"What CloudWatch gets: {len(EXPECTED)} documents",
         "is NOT blocked",
@@ -66,8 +66,8 @@ def test_the_demo_as_data():
     assert {one.target.kind for one in report.results} == {"oidc", "webhook", "aggregated-api", "kubelet", "endpoint"}
 
 
-def test_the_version_stood_in_for_is_in_the_report():
-    """The command line's word counts, in the short form."""
+def test_the_emulated_version_is_in_the_report():
+    """The command line's version wins, in the short form."""
     run = egressprobe("run", "--kube-version", "v1.36.1", "tcp://127.0.0.1:1", "-o", "json")
     assert from_json(run.stdout).vantage.kube_version == "1.36"
 
@@ -118,7 +118,7 @@ def test_output_forms(targets, form):
         ]
     else:
         assert run.stdout.splitlines()[0].split() == [
-            *["VERDICT", "KIND", "TARGET", "DNS", "CONNECT", "TLS", "HTTP", "A", "FRESH", "CALL"]
+            *["VERDICT", "KIND", "TARGET", "DNS", "CONNECT", "TLS", "HTTP", "PREDICTED", "API", "CALL"]
         ]
 
 
@@ -172,7 +172,7 @@ def test_bad_files(tmp_path, content, said):
         (("run", "https://x/", "--ca-bundle", "/nowhere"), "--ca-bundle: /nowhere cannot be read"),
         (("run", "https://x/", "-o", "xml"), "invalid choice: 'xml'"),
         (("explain", "tls_cert_expire"), "did you mean tls_cert_expired?"),
-        (("explain", "qqqqq"), "is no code of egressprobe; egressprobe explain lists them all"),
+        (("explain", "qqqqq"), "is not a code of egressprobe; egressprobe explain lists them all"),
     ],
 )
 def test_bad_arguments(args, said):
@@ -187,7 +187,7 @@ def test_explain():
     run = egressprobe("explain", "address_dead")
     assert run.returncode == 0
     assert run.stdout.startswith("ADDRESS_DEAD: one of the addresses")
-    assert all(f"\n{word} " in run.stdout for word in ("means", "confirm", "mend"))
+    assert all(f"\n{word} " in run.stdout for word in ("means", "confirm", "fix"))
     assert len(egressprobe("explain").stdout.splitlines()) > 40
     assert json.loads(egressprobe("explain", "dns_nxdomain", "-o", "json").stdout)["code"] == "dns_nxdomain"
 

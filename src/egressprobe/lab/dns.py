@@ -1,7 +1,6 @@
-"""A real DNS server, UDP and TCP, that answers, lies, truncates or keeps silent by name.
+"""A real DNS server, UDP and TCP, that answers, truncates, fails or does not answer, by name.
 
-`Records` says what a name has. A handler of one's own may return a message, raw bytes, or None for silence,
-each after a delay.
+`Records` are those of one name. A handler returns a message, raw bytes, or None for no answer, after a delay.
 """
 
 import asyncio
@@ -98,8 +97,8 @@ class DnsServer:
         self._open = [server, udp]
 
     async def stop(self) -> None:
-        for one in self._open:
-            one.close()
+        for transport in self._open:
+            transport.close()
         for writer in self._writers:
             writer.close()
 

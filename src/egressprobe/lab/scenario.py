@@ -1,6 +1,6 @@
-"""What is wrong where in the lab, and what the probe must say about it.
+"""The faults of the lab, and the verdict and code that the probe must report for each.
 
-One loopback address a server, one port for all, names under lab.example. The lab's guard lets through
+One loopback address for each server, one port for all, names under lab.example. The lab's guard lets through
 127.77.0.0/24 and nothing else that is forbidden; it is handed to the handler in code, no event can set it.
 """
 
@@ -111,7 +111,7 @@ def _servers(ca: Credential, port: int) -> Iterator[Server]:
     )
     yield HttpServer("127.77.0.12", port, tls=server_context(issue(ca, (_host("keys"),))), pages={"/jwks": _KEYS})
     yield web(13, (_host("expired"),), ends=timedelta(hours=-1))
-    yield web(14, (_host("somebody-else"),))
+    yield web(14, (_host("another-name"),))
     yield web(15, (_host("rogue"),), by=make_authority("Rogue Firewall CA"))
     yield TcpServer("127.77.0.16", port)
     yield PlainHttpServer("127.77.0.17", port)
@@ -138,7 +138,7 @@ _KEYS = Page(
 
 
 def _pages(port: int) -> dict[str, Page]:
-    """Three realms: a good one, one that calls itself by another name, one whose keys are out of reach."""
+    """Three realms: a correct one, one whose document names another issuer, one whose keys cannot be fetched."""
     base = f"https://{_host('idp')}:{port}/realms"
     realms = {
         "eks": (f"{base}/eks", f"https://{_host('keys')}:{port}/jwks"),

@@ -1,6 +1,6 @@
 """Fault servers, one class each: what a target can do wrong on an open port.
 
-All run in one event loop in a thread of their own (`Lab loop`), so that the code under test has its own.
+All run in one event loop in a thread of their own (`Lab loop`), so that the code under test has another one.
 """
 
 import asyncio
@@ -77,7 +77,7 @@ async def _cancel_all() -> None:
 
 
 class TcpServer:
-    """Accepts and does what `talk` says; by default nothing at all, for ever."""
+    """Accepts connections and runs `talk`; by default it sends nothing."""
 
     def __init__(self, address: str = "127.0.0.1", port: int = 0, *, tls: ssl.SSLContext | None = None) -> None:
         self.address, self.port = address, port
@@ -103,7 +103,7 @@ class TcpServer:
             await self.talk(reader, writer)
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Says nothing."""
+        """Sends nothing."""
 
 
 class ResetServer(TcpServer):
@@ -116,7 +116,7 @@ class ResetServer(TcpServer):
 
 
 class EofServer(TcpServer):
-    """Reads the hello, says `words`, then closes."""
+    """Reads the hello, sends `words`, then closes."""
 
     def __init__(self, address: str = "127.0.0.1", port: int = 0, *, words: bytes = b"") -> None:
         super().__init__(address, port)
@@ -174,7 +174,7 @@ class HttpServer(TcpServer):
 
 
 class PlainHttpServer(TcpServer):
-    """A web server without TLS: answers whatever comes with 400, as they do."""
+    """A web server without TLS: answers a ClientHello with 400."""
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(65536)
@@ -184,7 +184,7 @@ class PlainHttpServer(TcpServer):
 
 
 class RefusingServer(TcpServer):
-    """Refuses the handshake with the alert its context gives rise to, for a missing client certificate, say.
+    """Refuses the handshake with the alert of its context, for a missing client certificate for example.
 
     asyncio's own TLS drops the alert it has written when a handshake fails, so the handshake is driven here.
     """

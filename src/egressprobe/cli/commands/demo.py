@@ -1,7 +1,7 @@
 """`egressprobe demo`: a schedule's event through the real Lambda handler, on the lab.
 
-Prints the metrics as CloudWatch would get them and the table as a person would; exits 0 when the probe said
-of every fault what the lab knows to be true.
+Prints the metrics as CloudWatch would get them and the table as a person would; exits 0 when every verdict and
+code is the one that the lab expects.
 """
 
 import argparse
@@ -35,7 +35,7 @@ class _Context:
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
-        "demo", help="the whole thing on a built-in broken network: no AWS, no root"
+        "demo", help="probe a built-in broken network: no AWS account, no root"
     )
     add_output(parser, tuple(FORMATS[Report]))
     return parser
@@ -60,14 +60,14 @@ def run(options: argparse.Namespace) -> int:
         print("What a person gets:\n")
     print(render(report, options.output, sys.stdout))
     wrong = list(surprises(report))
-    print(f"\nThe lab has {len(EXPECTED)} targets; {len(EXPECTED) - len(wrong)} came out as they are.", file=sys.stderr)
+    print(f"\n{len(EXPECTED) - len(wrong)} of {len(EXPECTED)} verdicts correct.", file=sys.stderr)
     for line in wrong:
-        print(f"egressprobe: not as the lab is: {line}", file=sys.stderr)
+        print(f"egressprobe: wrong verdict: {line}", file=sys.stderr)
     return OUR_ERROR if wrong else OK
 
 
 def invoke() -> tuple[dict[str, Any], str]:
-    """The handler's answer to events/demo.json on the lab, and what it printed."""
+    """The handler's response to events/demo.json on the lab, and what it printed."""
     from egressprobe.lab.scenario import lab
 
     printed = io.StringIO()
@@ -79,14 +79,14 @@ def invoke() -> tuple[dict[str, Any], str]:
 
 
 def surprises(report: Report) -> list[str]:
-    """Every target that came out otherwise than the lab knows it to be."""
+    """Every target whose verdict or code is not the lab's."""
     from egressprobe.lab.scenario import EXPECTED
 
-    found = {one.target.name: one for one in report.results}
-    wrong = [f"{name} is missing" for name in EXPECTED if name not in found]
+    results = {result.target.name: result for result in report.results}
+    wrong = [f"{name} is missing" for name in EXPECTED if name not in results]
     for name, (verdict, code) in EXPECTED.items():
-        one = found.get(name)
-        got = (one.verdict, one.failure.code if one.failure else None) if one else None
-        if one and got != (verdict, code):
-            wrong.append(f"{name}: {one.verdict} {one.failure.code if one.failure else ''}, expected {verdict} {code}")
+        result = results.get(name)
+        actual = (result.verdict, result.failure.code if result.failure else None) if result else None
+        if actual and actual != (verdict, code):
+            wrong.append(f"{name}: {actual[0]} {actual[1] or ''}, expected {verdict} {code or ''}")
     return wrong

@@ -9,7 +9,7 @@ from egressprobe.model.errors import InputError
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
-        "explain", help="what a code means, how to confirm it, how to mend it"
+        "explain", help="what a code means, how to confirm it, how to fix it"
     )
     parser.add_argument("code", metavar="CODE", nargs="?", help="a failure or finding; without one: list them all")
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text")
@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
 
         near = difflib.get_close_matches(options.code.lower(), [e.code.lower() for e in registry.all_entries()], 1)
         hint = f"; did you mean {near[0]}?" if near else "; egressprobe explain lists them all"
-        raise InputError("", f"«{options.code}» is no code of egressprobe{hint}")
+        raise InputError("", f'"{options.code}" is not a code of egressprobe{hint}')
     if options.output == "json":
         print(explanation.to_json(entry))
     else:

@@ -1,4 +1,4 @@
-"""`egressprobe run`: probe targets from here and report what the API server's call would meet."""
+"""`egressprobe run`: probe targets from here and predict what the API server's call would do."""
 
 import argparse
 import asyncio
@@ -25,7 +25,7 @@ _PROGRESS_AFTER, _PROGRESS_EVERY = 1.0, 0.2
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
-        "run", help="probe targets from here and say what the API server would meet"
+        "run", help="probe targets from here and predict what the API server's call would do"
     )
     parser.add_argument(
         "urls", metavar="URL", nargs="*", help="https://webhook/path, tcp://host:port or tls://host:port"
@@ -45,7 +45,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--kube-version",
         metavar="V",
-        help=f"of the API server stood in for, {min(HELLOS)}..{max(HELLOS)} (default: {DEFAULT_KUBE_VERSION})",
+        help=f"Kubernetes version to emulate, {min(HELLOS)}..{max(HELLOS)} (default: {DEFAULT_KUBE_VERSION})",
     )
     parser.add_argument(
         "--concurrency", type=int, default=10, metavar="N", help="targets in flight, 1..100 (default: 10)"

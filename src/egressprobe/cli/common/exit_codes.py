@@ -5,6 +5,7 @@
 
 import sys
 
+from egressprobe.cli.output.terminal import printable
 from egressprobe.model.target import Verdict
 
 OK, OUR_ERROR, BAD_INPUT, FAILED, NOT_SURE = 0, 1, 2, 3, 4
@@ -12,4 +13,5 @@ EXIT_CODES = {Verdict.PASS: OK, Verdict.FAIL: FAILED, Verdict.DEGRADED: NOT_SURE
 
 
 def message(text: str) -> None:
-    print(text, file=sys.stderr)
+    """One line on stderr; other parties' text in it cannot control the terminal."""
+    print(printable(text), file=sys.stderr)

@@ -19,7 +19,7 @@ def to_json(entry: Entry) -> str:
 
 def to_text(entry: Entry) -> str:
     parts = [f"{entry.code}: {entry.summary}", ""]
-    for label, text in (("means", entry.means), ("confirm", entry.confirm), ("mend", entry.remedy)):
+    for label, text in (("means", entry.means), ("confirm", entry.confirm), ("fix", entry.remedy)):
         parts.append(
             textwrap.fill(text, 96, initial_indent=f"{label:<9}", subsequent_indent=" " * 9, break_on_hyphens=False)
         )

@@ -1,17 +1,28 @@
-"""Colours, verdict labels, folding and time formats that all tables share."""
+"""What all tables share: columns, labels, colours, folding, time formats, and the escape of unprintable text.
+
+Everything that reaches a terminal goes through `printable`: certificates, DNS names, HTTP bodies and the API server's
+messages are written by other parties. It is called here, in `line` and `indented`, and by `message` for stderr.
+"""
 
 import textwrap
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from egressprobe.model.target import Verdict
 
 COLOURS = {Verdict.PASS: "32", Verdict.DEGRADED: "33", Verdict.FAIL: "31", Verdict.UNKNOWN: "35"}
 SHOWN = {Verdict.PASS: "pass", Verdict.DEGRADED: "DEGRADED", Verdict.FAIL: "FAIL", Verdict.UNKNOWN: "UNKNOWN"}
-# What needs a person stands last, next to the prompt.
+# What needs a person comes last, next to the prompt.
 ORDER = (Verdict.PASS, Verdict.DEGRADED, Verdict.UNKNOWN, Verdict.FAIL)
 MAX_NAME = 60
+MAX_TEXT = 2000  # characters of one value: twice the longest sentence of kube-apiserver in the recorded cases
 _INDENT = 14
+# Cc, Cf (bidirectional overrides), Cs (lone surrogates, which no encoder takes), Co, Cn, Zl, Zp.
+_UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+type Paint = Callable[[int, str], str]
 
 
 class Style(NamedTuple):
@@ -22,18 +33,70 @@ class Style(NamedTuple):
     def paint(self, text: str, code: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self.colour else text
 
+    def first(self, code: str) -> Paint:
+        """Paints the first cell of a line."""
+        return lambda i, text: self.paint(text, code) if i == 0 else text
 
-def indented(style: Style, label: str, said: str, width: int | None) -> Iterator[str]:
-    """One explanation. What kube-apiserver logs and what mends is never folded: both are there to be pasted."""
-    folded = [said]
-    pasted = label == "apiserver" or said.startswith("aws ")
-    if width and not pasted and len(said) + _INDENT > width:
-        folded = textwrap.wrap(said, max(width - _INDENT, 40), break_long_words=False, break_on_hyphens=False)
+
+def printable(text: str, most: int = MAX_TEXT) -> str:
+    r"""`text` in one line of printable characters, others as \n, \x1b, \u202e; cut to `most` characters."""
+    if len(text) > most:
+        text = f"{text[:most]}... ({len(text) - most} more characters)"
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_escaped(c) if unicodedata.category(c) in _UNPRINTABLE else c for c in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def short(name: str) -> str:
+    """A name that fits its column."""
+    text = printable(name)
+    return text if len(text) <= MAX_NAME else text[: MAX_NAME - 3] + "..."
+
+
+def widths(rows: Iterable[Sequence[str]]) -> list[int]:
+    """The width of each column; all rows have the same number of cells."""
+    return [max(len(printable(cell)) for cell in column) for column in zip(*rows, strict=True)]
+
+
+def line(
+    cells: Sequence[str], columns: Sequence[int], *, right: range = range(0), paint: Paint = lambda _, text: text
+) -> str:
+    """One line of a table. right: the columns aligned to the right, times for example. paint: colours of a cell."""
+    parts = []
+    for i, (cell, width) in enumerate(zip(cells, columns, strict=True)):
+        text = printable(cell)
+        blank = " " * (width - len(text))
+        parts.append(blank + paint(i, text) if i in right else paint(i, text) + blank)
+    return "  ".join(parts).rstrip()
+
+
+def indented(style: Style, label: str, text: str, width: int | None) -> Iterator[str]:
+    """One explanation. What kube-apiserver logs and commands are never folded: both are there to be copied."""
+    text = printable(text)
+    folded = [text]
+    copied = label == "apiserver" or text.startswith("aws ")
+    if width and not copied and len(text) + _INDENT > width:
+        folded = _folded(text, max(width - _INDENT, 40))
     yield f"    {style.paint(f'{label:<9}', '2')} {folded[0]}"
-    yield from (" " * _INDENT + line for line in folded[1:])
+    yield from (" " * _INDENT + part for part in folded[1:])
+
+
+def paragraph(text: str, width: int | None) -> list[str]:
+    """A line of the footer, folded to the terminal."""
+    text = printable(text)
+    return _folded(text, width) if width else [text]
+
+
+def _folded(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def ms(value: float) -> str:
+    """Milliseconds with two digits, seconds from 1000 on."""
     if value >= 1000:
         return f"{value / 1000:.1f}s"
     return f"{value:.0f}ms" if value >= 10 else f"{value:.1f}ms" if value >= 0.1 else "<0.1ms"

@@ -1,0 +1,14 @@
+"""Random hostile input, one file for each class of input.
+
+A test takes the fixture `fuzz` and hands it a check: a function of a seeded `random.Random` that builds one input and
+asserts the invariants (a report in time, no internal_error, no pass that the oracle rules out, memory and answer
+bounded). The fixture repeats the check until its time is up:
+
+    def test_dns_answers(fuzz):
+        def check(random):
+            assert read(mutated(random)) ...
+        fuzz(check, most_seconds=0.1)
+
+`make fuzz` runs each class for SECONDS (30); `make check` shares a minute among all of them; `make test` takes a
+second each. A seed that fails is written to seeds/NAME, which is tried first from then on: commit it with the fix.
+"""

@@ -1,0 +1,34 @@
+"""The frame itself: it finds, keeps and repeats a failing input."""
+
+import pytest
+
+from tests.fuzz.conftest import Fuzzer
+
+
+def test_a_failing_seed_is_kept_and_tried_first(tmp_path):
+    """A check that fails for one input in eight fails, and fails again at once with the kept seed."""
+
+    def check(random):
+        assert random.randrange(8)
+
+    with pytest.raises(AssertionError):
+        Fuzzer("demo", 5.0, tmp_path)(check)
+    [seed] = (tmp_path / "demo").read_text().split()
+    again = Fuzzer("demo", 5.0, tmp_path)
+    with pytest.raises(AssertionError) as caught:
+        again(check)
+    assert again.inputs == 1
+    assert seed in caught.value.__notes__[0]
+
+
+def test_an_input_that_costs_too_much_fails(tmp_path):
+    """The limit is CPU time, so a busy machine does not fail it."""
+    with pytest.raises(AssertionError, match="of CPU"):
+        Fuzzer("slow", 1.0, tmp_path)(lambda _: sum(range(10_000_000)), most_seconds=0.001)
+
+
+def test_at_least_one_input_is_tried(tmp_path):
+    """Also with no time at all."""
+    fuzzer = Fuzzer("short", 0.0, tmp_path)
+    fuzzer(lambda random: random.random())
+    assert fuzzer.inputs == 1
