@@ -21,7 +21,7 @@ from egressprobe.lab.servers import HttpServer, Loop, server_context
 from egressprobe.model.report import TargetView
 from egressprobe.model.target import Verdict
 from egressprobe.planner.join import Heard, join
-from egressprobe.probe.edges import Edges, Place
+from egressprobe.probe.edges import Edges, Location
 from egressprobe.probe.run import run
 from egressprobe.targets.plan import read_plan
 from tests.support.vpc.broken import BASE, BROKEN, CUSTOM_DNS, ISSUER, NAMES, TARGETS, ZONE
@@ -79,7 +79,7 @@ def look(laboratory, snapshot, target):
     def probe(name, subnet):
         with built.actors[name].inside():
             reports[subnet] = asyncio.run(
-                run(plan, run_id=name, seconds=20, place=Place("prod", subnet), edges=Edges(config=config))
+                run(plan, run_id=name, seconds=20, location=Location("prod", subnet), edges=Edges(config=config))
             )
 
     threads = [threading.Thread(target=probe, args=pair) for pair in (("eni-a", A), ("eni-b", B))]

@@ -181,7 +181,7 @@ def test_what_the_ladder_found_is_the_cause_and_the_rest_is_folded():
 
 def test_open_and_dead():
     found = why(clean(), a=result(Code.CONNECT_TIMEOUT), b=result(Code.CONNECT_TIMEOUT))
-    assert found[0].code == "CONFIG_OPEN_PACKETS_DIE"
+    assert found[0].code == "CONFIG_ALLOWS_BUT_NO_REPLY"
     assert "nat-1" in found[0].summary
 
 

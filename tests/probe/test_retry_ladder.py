@@ -11,7 +11,7 @@ from egressprobe.lab.certs import issue, make_authority
 from egressprobe.lab.servers import EofServer, HttpServer, Loop, ResetServer, TcpServer, server_context
 from egressprobe.model.failure import Code, Failure, Phase
 from egressprobe.model.measurement import Attempt, Handshake, Rung, TcpState
-from egressprobe.probe.diagnosis.middlebox import verdicts
+from egressprobe.probe.diagnosis.middlebox import path_causes
 from egressprobe.probe.edges import Edges
 from egressprobe.probe.run import run
 from egressprobe.probe.transport.tls_context import Offer, client_hello, context, groups
@@ -242,4 +242,4 @@ ALL_SILENT = {"again": "silent", "again_536": "silent", "small": "silent", "smal
     ],
 )  # fmt: skip
 def test_what_the_rungs_mean(attempt, wanted):
-    assert [verdict.code for verdict in verdicts(attempt)] == wanted
+    assert [verdict.code for verdict in path_causes(attempt)] == wanted

@@ -26,7 +26,7 @@ from egressprobe.lab.servers import (
 from egressprobe.model.failure import Code, Phase
 from egressprobe.model.target import Endpoint, Kind, Plan, Target
 from egressprobe.net.guard import forbidden
-from egressprobe.net.urls import Place
+from egressprobe.net.urls import HostPort
 from egressprobe.probe.hop import Prober
 from egressprobe.probe.transport.time_limits import Budget
 from egressprobe.probe.transport.tls_context import Offer, client_hello, context, groups
@@ -51,7 +51,7 @@ def attempt(
     async def work():
         now = asyncio.get_running_loop().time()
         prober = Prober(plan, ResolverConfig(), lambda _: None, now + seconds)
-        place = Place(scheme, host, server.port, "/")
+        place = HostPort(scheme, host, server.port, "/")
         return await prober._attempt(
             target, Endpoint(server.address, server.port), place, Budget(now + seconds, now + call)
         )
@@ -242,7 +242,7 @@ def test_forbidden_addresses_are_not_dialled(lab_loop):
     async def work():
         now = asyncio.get_running_loop().time()
         prober = Prober(Plan((target,)), ResolverConfig(), forbidden, now + 5)
-        place = Place("tcp", "x", server.port, "/")
+        place = HostPort("tcp", "x", server.port, "/")
         return [
             await prober._attempt(target, Endpoint(address, server.port), place, Budget(now + 5, now + 5))
             for address in ("127.0.0.1", "::ffff:127.0.0.1")

@@ -30,7 +30,7 @@ from egressprobe.model.target import Endpoint, Target
 _ASSUMED_SOURCE = {4: "10.0.0.1", 6: "2600:1f00::1"}
 
 
-class Call(NamedTuple):
+class PredictedCall(NamedTuple):
     """One possible call: `seconds` until it returns; `error` and `failure` None when it passes."""
 
     seconds: float
@@ -67,7 +67,7 @@ def forecast(measured: Measurement, client: Client) -> Forecast | None:
         return None
     seconds = dns_seconds = 0.0
     share, unknown = 1.0, 0.0
-    failing: Call | None = None
+    failing: PredictedCall | None = None
     for hop in measured.hops:
         try:
             outlook = _hop(hop, client)
@@ -88,15 +88,15 @@ def forecast(measured: Measurement, client: Client) -> Forecast | None:
 class _Outlook(NamedTuple):
     """All equally likely calls of one hop: the one seen, shares, and one that does not pass, if any."""
 
-    seen: Call
+    seen: PredictedCall
     share: float
     unknown: float
-    failing: Call | None
+    failing: PredictedCall | None
 
 
 def _hop(hop: Hop, client: Client) -> _Outlook:
     view = _view(hop, client)
-    calls: list[Call | None] = []
+    calls: list[PredictedCall | None] = []
     for order in orders(hop):
         try:
             calls.append(_call(view, order, client))
@@ -114,7 +114,7 @@ def _hop(hop: Hop, client: Client) -> _Outlook:
     )
 
 
-def _said(call: Call) -> Failure | None:
+def _said(call: PredictedCall) -> Failure | None:
     """The failure with the error that the call as a whole ends with, which may be only `deadline exceeded`."""
     return replace(call.failure, api_server_error=call.error) if call.failure else None
 
@@ -139,7 +139,7 @@ def _view(hop: Hop, client: Client) -> _View:
     return _View(hop, _dns_seconds(hop), attempts, legs, _sources(hop, client))
 
 
-def _call(view: _View, order: tuple[str, ...], client: Client) -> Call:
+def _call(view: _View, order: tuple[str, ...], client: Client) -> PredictedCall:
     """One call: DNS, dial, TLS, exchange, each against the call's limit."""
     hop, dns, attempts, legs, sources = view
     if dns < client.limit and _unfinished(hop):
@@ -150,7 +150,7 @@ def _call(view: _View, order: tuple[str, ...], client: Client) -> Call:
     result = dial(ordered, legs, dns, DIALER_LIMIT, client.limit)
     if result.address is None:
         failed = next((f for a in ordered if (f := attempts[a].failure)), _too_slow(hop))
-        return _limited(Call(result.at, result.error, failed), client, failed)
+        return _limited(PredictedCall(result.at, result.error, failed), client, failed)
     attempt = attempts[result.address]
     cause = _slow_lookup(hop) if dns >= client.limit / 2 else _dead_before(ordered, attempts, result.address)
     return _limited(_after_connect(hop, attempt, result.at), client, cause)
@@ -183,7 +183,7 @@ def _leg(attempt: Attempt, client: Client) -> Leg | None:
     return Leg(seconds, failure.api_server_error or timed_out, timed_out)
 
 
-def _after_connect(hop: Hop, attempt: Attempt, at: float) -> Call:
+def _after_connect(hop: Hop, attempt: Attempt, at: float) -> PredictedCall:
     """TLS and the exchange with the address that won; nothing is tried a second time."""
     failure = attempt.failure
     took = (attempt.failure_ms or 0.0) / 1e3
@@ -192,39 +192,39 @@ def _after_connect(hop: Hop, attempt: Attempt, at: float) -> Call:
         if failure.code in NOT_MEASURED:
             raise NotMeasuredError(attempt.address)
         if failure.code is Code.TLS_TIMEOUT:
-            return Call(at + TLS_HANDSHAKE_LIMIT, "net/http: TLS handshake timeout", failure)
+            return PredictedCall(at + TLS_HANDSHAKE_LIMIT, "net/http: TLS handshake timeout", failure)
         if failure.code is Code.HTTP_TIMEOUT:
-            return Call(math.inf, None, failure)
+            return PredictedCall(math.inf, None, failure)
         seconds = at + took if failure.phase is Phase.TLS else at + tls + took
-        return Call(seconds, failure.api_server_error or failure.message, failure)
+        return PredictedCall(seconds, failure.api_server_error or failure.message, failure)
     seconds = at + tls + (attempt.exchange_ms or 0.0) / 1e3
     if hop.role == "call":
-        return Call(seconds)
+        return PredictedCall(seconds)
     return _after_request(hop, at + tls)
 
 
-def _after_request(hop: Hop, at: float) -> Call:
+def _after_request(hop: Hop, at: float) -> PredictedCall:
     """The GET of an OIDC hop, which stands in for the exchange."""
     failure = hop.failure
     if hop.http is None and failure is None:
         raise NotMeasuredError(hop.host)
     seconds = at + (hop.http.duration_ms / 1e3 if hop.http else 0.0)
     if failure is None:
-        return Call(seconds)
+        return PredictedCall(seconds)
     if failure.code in NOT_MEASURED:
         raise NotMeasuredError(hop.host)
     if failure.code is Code.HTTP_TIMEOUT:
-        return Call(math.inf, None, failure)
-    return Call(seconds, failure.api_server_error or failure.message, failure)
+        return PredictedCall(math.inf, None, failure)
+    return PredictedCall(seconds, failure.api_server_error or failure.message, failure)
 
 
-def _without_addresses(hop: Hop, client: Client) -> Call:
+def _without_addresses(hop: Hop, client: Client) -> PredictedCall:
     """The call ends in DNS: it failed, or it took all the time there is."""
     resolution = hop.resolution
     if resolution is None:
         if hop.failure is None:
             raise NotMeasuredError(hop.host)
-        return Call(0.0, hop.failure.api_server_error or hop.failure.message, hop.failure)
+        return PredictedCall(0.0, hop.failure.api_server_error or hop.failure.message, hop.failure)
     seconds = resolution.ms / 1e3
     failure = resolution.failure
     if failure is None or failure.code is Code.DNS_TIMEOUT:
@@ -234,7 +234,7 @@ def _without_addresses(hop: Hop, client: Client) -> Call:
     error = failure.api_server_error if failure else None
     if seconds >= DIALER_LIMIT:
         seconds, error = DIALER_LIMIT, f"dial tcp: lookup {resolution.host}: i/o timeout"
-    return _limited(Call(seconds, error, failure), client, failure)
+    return _limited(PredictedCall(seconds, error, failure), client, failure)
 
 
 def _unfinished(hop: Hop) -> bool:
@@ -250,7 +250,7 @@ def _slow_lookup(hop: Hop) -> Failure | None:
     return slow[0] if slow else None
 
 
-def _limited(call: Call, client: Client, cause: Failure | None) -> Call:
+def _limited(call: PredictedCall, client: Client, cause: Failure | None) -> PredictedCall:
     """The call's own limit over everything: `context deadline exceeded`, whatever it was waiting for."""
     if call.seconds < client.limit:
         return call
@@ -258,7 +258,7 @@ def _limited(call: Call, client: Client, cause: Failure | None) -> Call:
     if failure is None:
         said = f"the call takes {call.seconds:.1f} s, more than the {client.limit:.0f} s it may"
         failure = Failure(Phase.HTTP, Code.HTTP_TIMEOUT, said)
-    return Call(client.limit, client.rules.timed_out, failure)
+    return PredictedCall(client.limit, client.rules.timed_out, failure)
 
 
 def _sources(hop: Hop, client: Client) -> dict[str, str | None]:

@@ -6,7 +6,7 @@ pkg/admission/plugin/webhook/validating/dispatcher.go.
 
 from egressprobe.model.failure import Code, Failure, Phase
 from egressprobe.model.measurement import Hop
-from egressprobe.model.target import Refusal, Target
+from egressprobe.model.target import CallRefusal, Target
 
 # The finding that says why -> where and as what the call fails.
 REFUSALS: dict[str, tuple[Phase, Code]] = {
@@ -20,7 +20,7 @@ REFUSALS: dict[str, tuple[Phase, Code]] = {
 NO_CLIENT = "could not get REST client: "
 
 
-def refused(target: Target, refusal: Refusal) -> Hop:
+def refused(target: Target, refusal: CallRefusal) -> Hop:
     """What there is to see: a call that ends at once. Nothing was dialled."""
     phase, code = REFUSALS[refusal.finding]
     said = f"the API server does not get as far as dialling {target.host}: {refusal.error}"

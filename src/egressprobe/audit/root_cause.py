@@ -20,7 +20,7 @@ from egressprobe.audit.run import Ways
 from egressprobe.audit.vpc.path import Blame, Path
 from egressprobe.audit.vpc.snapshot import VpcSnapshot
 from egressprobe.audit.vpc.topology import Network
-from egressprobe.catalog.findings_vpc_config import CONFIG_OPEN_PACKETS_DIE
+from egressprobe.catalog.findings_vpc_config import CONFIG_ALLOWS_BUT_NO_REPLY
 from egressprobe.catalog.findings_vpc_path import PATH_UNKNOWN
 from egressprobe.catalog.registry import FINDINGS, lookup
 from egressprobe.model.failure import Code, Phase
@@ -164,7 +164,7 @@ def _way(subnet: str, silent: Iterable[Attempt], ways: Ways) -> _Why | None:
             one = PATH_UNKNOWN.found(said, {"why": list(path.knowledge_ends), "address": path.address})
             return _found(one, path)
         said = f"{to} does not answer, and the configuration is open both ways: {' -> '.join(path.elements)}"
-        one = CONFIG_OPEN_PACKETS_DIE.found(said, {"address": path.address, "elements": list(path.elements)})
+        one = CONFIG_ALLOWS_BUT_NO_REPLY.found(said, {"address": path.address, "elements": list(path.elements)})
         return _found(one, path)
     return None
 

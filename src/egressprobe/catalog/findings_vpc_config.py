@@ -22,8 +22,8 @@ AUDIT_PERMISSION_MISSING = FindingEntry(
     severity="warning",
     degrades=False,
 )
-CONFIG_OPEN_PACKETS_DIE = FindingEntry(
-    "CONFIG_OPEN_PACKETS_DIE",
+CONFIG_ALLOWS_BUT_NO_REPLY = FindingEntry(
+    "CONFIG_ALLOWS_BUT_NO_REPLY",
     "the configuration is open, and packets die all the same",
     "Security groups, ACLs, routes and their targets let the call pass both ways, and the live probe gets no "
     "answer. What is left is what the VPC does not show: the server or its host's firewall, a filter in the "

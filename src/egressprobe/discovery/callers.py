@@ -26,7 +26,7 @@ from egressprobe.model.discovered import LeftOut
 from egressprobe.model.target import AvailableCondition, FailurePolicy, Kind, ServiceRef
 from egressprobe.net.addresses import is_address
 from egressprobe.net.guard import forbidden
-from egressprobe.net.urls import Place, parse_url
+from egressprobe.net.urls import HostPort, parse_url
 from egressprobe.targets.spec import MAX_WORDS
 
 # apiextensions-apiserver: restConfig's timeout (apiserver/pkg/util/webhook/authentication.go)
@@ -58,7 +58,7 @@ class Call(NamedTuple):
     kind: Kind
     bundle: Bundle
     url: str = ""
-    place: Place | None = None
+    place: HostPort | None = None
     service: ServiceRef | None = None
     verify: bool = True
     policy: FailurePolicy | None = None

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from egressprobe.discovery.kubernetes.objects import Service, ServicePort, Slice
-from egressprobe.model.target import Endpoint, Refusal, ServiceRef
+from egressprobe.model.target import CallRefusal, Endpoint, ServiceRef
 from egressprobe.net.addresses import canonical
 from egressprobe.net.guard import forbidden
 
@@ -26,15 +26,15 @@ class Resolved(NamedTuple):
     odd: tuple[str, ...] = ()
 
 
-def resolve(ref: ServiceRef, service: Service | None, slices: Sequence[Slice]) -> Resolved | Refusal:
+def resolve(ref: ServiceRef, service: Service | None, slices: Sequence[Slice]) -> Resolved | CallRefusal:
     """What a call to `ref` comes to. service: None where there is none."""
     if service is None:
-        return Refusal("SERVICE_NOT_FOUND", f'service "{ref.name}" not found')
+        return CallRefusal("SERVICE_NOT_FOUND", f'service "{ref.name}" not found')
     if service.spec.type not in _DIALLED:
-        return Refusal("SERVICE_TYPE_UNSUPPORTED", f'unsupported service type "{service.spec.type}"')
+        return CallRefusal("SERVICE_TYPE_UNSUPPORTED", f'unsupported service type "{service.spec.type}"')
     port = _port(service, ref.port)
     if port is None:
-        return Refusal("SERVICE_PORT_NOT_FOUND", f'no service port {ref.port} found for service "{ref.name}"')
+        return CallRefusal("SERVICE_PORT_NOT_FOUND", f'no service port {ref.port} found for service "{ref.name}"')
     families = service.spec.ip_families or []
     first = [one for one in slices if not families or one.address_type == families[0]]
     other = [one for one in slices if families and one.address_type != families[0]]
@@ -42,10 +42,10 @@ def resolve(ref: ServiceRef, service: Service | None, slices: Sequence[Slice]) -
         found = [address for one in candidates for address in _ready(one, port.name or "")]
         if found:
             return _resolved(found)
-    return Refusal("SERVICE_WITHOUT_ENDPOINTS", f'no endpoints available for service "{ref.name}"')
+    return CallRefusal("SERVICE_WITHOUT_ENDPOINTS", f'no endpoints available for service "{ref.name}"')
 
 
-def unavailable(ref: ServiceRef, refusal: Refusal, service: Service | None) -> Refusal:
+def unavailable(ref: ServiceRef, refusal: CallRefusal, service: Service | None) -> CallRefusal:
     """The same for an APIService: the message of its condition Available."""
     port = _port(service, ref.port) if service else None
     said = {
@@ -54,7 +54,7 @@ def unavailable(ref: ServiceRef, refusal: Refusal, service: Service | None) -> R
         "SERVICE_WITHOUT_ENDPOINTS": f'endpoints for service/{ref.name} in "{ref.namespace}" have no addresses with '
         f'port name "{(port.name if port else None) or ""}"',
     }
-    return Refusal(refusal.finding, said.get(refusal.finding, refusal.error))
+    return CallRefusal(refusal.finding, said.get(refusal.finding, refusal.error))
 
 
 def _port(service: Service, number: int) -> ServicePort | None:

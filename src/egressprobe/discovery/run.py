@@ -49,7 +49,7 @@ from egressprobe.discovery.kubernetes.responses import ExpiredError, UnreadableE
 from egressprobe.discovery.targets import Made, make_targets
 from egressprobe.model.discovered import Discovered, LeftOut
 from egressprobe.model.report import Finding
-from egressprobe.model.target import Kind, Refusal, ServiceRef
+from egressprobe.model.target import CallRefusal, Kind, ServiceRef
 
 logger = logging.getLogger("egressprobe")
 _RESTARTS = 3
@@ -182,7 +182,7 @@ class _Resolver:
         self._odd_services = {one.object for one in services.odd}
         self._odd_slices = {one.object.rpartition("/")[0] for one in slices.odd}
 
-    def resolve(self, kind: Kind, ref: ServiceRef) -> Resolved | Refusal | str:
+    def resolve(self, kind: Kind, ref: ServiceRef) -> Resolved | CallRefusal | str:
         key = (ref.namespace, ref.name)
         service = self._services.services.get(key)
         if service is None and _may_be(f"Service/{ref.namespace}/{ref.name}", self._odd_services):
@@ -190,12 +190,12 @@ class _Resolver:
         if service is None and self._services.trouble:
             return "the Services could not be read"
         found = resolve(ref, service, self._slices.slices.get(key, ()))
-        if isinstance(found, Refusal) and found.finding == "SERVICE_WITHOUT_ENDPOINTS":
+        if isinstance(found, CallRefusal) and found.finding == "SERVICE_WITHOUT_ENDPOINTS":
             if self._slices.trouble:
                 return "the EndpointSlices could not be read"
             if _may_be(f"EndpointSlice/{ref.namespace}", self._odd_slices):
                 return "an EndpointSlice of its namespace is malformed"
-        if isinstance(found, Refusal) and kind is Kind.AGGREGATED_API:
+        if isinstance(found, CallRefusal) and kind is Kind.AGGREGATED_API:
             return unavailable(ref, found, service)
         return found
 

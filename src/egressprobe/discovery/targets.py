@@ -16,12 +16,12 @@ from egressprobe.discovery.endpoints import Resolved
 from egressprobe.discovery.target_names import bounded, free_name, target_name
 from egressprobe.golang.x509.ca_bundle import as_pem
 from egressprobe.model.errors import InputError
-from egressprobe.model.target import FailurePolicy, Kind, Refusal, ServiceRef
+from egressprobe.model.target import CallRefusal, FailurePolicy, Kind, ServiceRef
 from egressprobe.targets.spec import MAX_ADDRESSES, MAX_OBJECTS, MAX_WORDS, read_target
 
 _MOST_AFFECTS = 200  # characters
 # What a Service leads to; a string says why that cannot be told.
-type Resolver = Callable[[Kind, ServiceRef], Resolved | Refusal | str]
+type Resolver = Callable[[Kind, ServiceRef], Resolved | CallRefusal | str]
 
 
 class Made(NamedTuple):
@@ -95,7 +95,7 @@ def _target(group: list[Call], resolve: Resolver) -> dict[str, Any] | str:
         found = resolve(lead.kind, lead.service)
         if isinstance(found, str):
             return found
-        if isinstance(found, Refusal):
+        if isinstance(found, CallRefusal):
             raw["refusal"] = {"finding": found.finding, "error": found.error}
         elif not found.endpoints:
             return f"its endpoints cannot be dialled: {', '.join(found.odd[:3])}"

@@ -8,7 +8,7 @@ The token is made of the function's own credentials, for the cluster that the st
 
 import asyncio
 import os
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 from aws_lambda_powertools.logging import Logger
@@ -18,18 +18,13 @@ from egressprobe.discovery.kubernetes.client import ApiServer, KubernetesSource
 from egressprobe.discovery.kubernetes.eks_token import Credentials, tokens
 from egressprobe.discovery.run import collect
 from egressprobe.golang.x509.ca_bundle import cluster_anchors
+from egressprobe.handlers.context import Context
 from egressprobe.model.discovered import Discovered
 from egressprobe.net.guard import forbidden
 
 # Of the function's time, for what comes after the last page. Seconds.
 _RESERVE = 5.0
 logger = Logger(service="egressprobe-discover")
-
-
-class Context(Protocol):
-    """The part of the Lambda context that is used."""
-
-    def get_remaining_time_in_millis(self) -> int: ...
 
 
 class _Place(msgspec.Struct, rename="camel"):

@@ -12,10 +12,11 @@ Events:
 
 import uuid
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 from aws_lambda_powertools.logging import Logger
 
+from egressprobe.handlers.context import Context
 from egressprobe.model.errors import InputError
 from egressprobe.planner.inventory import bundled
 from egressprobe.planner.on_demand import probe_now
@@ -26,12 +27,6 @@ from egressprobe.planner.settings import clients, read_settings
 _ACTIONS = ("plan", "probe", "doctor")
 _FROM_LOGS = "awslogs"
 logger = Logger(service="egressprobe-planner")
-
-
-class Context(Protocol):
-    """The part of the Lambda context that is used."""
-
-    aws_request_id: str
 
 
 def handler(event: Any, context: Context) -> dict[str, Any]:

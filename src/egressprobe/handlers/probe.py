@@ -15,17 +15,18 @@ import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from aws_lambda_powertools.logging import Logger
 from msgspec.structs import replace
 
+from egressprobe.handlers.context import Context
 from egressprobe.model.errors import InputError
 from egressprobe.model.failure import Code
 from egressprobe.model.report import REPORT_SCHEMA, Report, Summary
 from egressprobe.model.target import Plan, Verdict
 from egressprobe.net.guard import VPC_RESOLVERS, forbidden
-from egressprobe.probe.edges import REAL_WORLD, Edges, Place
+from egressprobe.probe.edges import REAL_WORLD, Edges, Location
 from egressprobe.probe.run import DEFAULT_CONCURRENCY, run, vantage
 from egressprobe.publish.emf import publish, series_wanted
 from egressprobe.publish.response import response
@@ -46,14 +47,6 @@ _KEYS: dict[str, frozenset[str]] = {
 }
 type Event = Literal["demand", "schedule", "doctor"]
 logger = Logger(service="egressprobe")
-
-
-class Context(Protocol):
-    """The part of the Lambda context that is used."""
-
-    aws_request_id: str
-
-    def get_remaining_time_in_millis(self) -> int: ...
 
 
 def make_handler(edges: Edges = REAL_WORLD) -> Callable[[Any, Context], dict[str, Any]]:
@@ -90,7 +83,7 @@ def _handle(event: Any, context: Context, run_id: str, edges: Edges) -> dict[str
             run_id=run_id,
             seconds=_seconds(context, len(plan.targets)),
             concurrency=concurrency(),
-            place=_place(),
+            location=_location(),
             edges=edges,
         )
     )
@@ -137,9 +130,9 @@ def concurrency() -> int:
     return DEFAULT_CONCURRENCY if memory >= _WHOLE_CPU else _SMALL_CONCURRENCY
 
 
-def _place() -> Place:
+def _location() -> Location:
     read = os.environ.get
-    return Place(
+    return Location(
         cluster_name=read("EGRESSPROBE_CLUSTER_NAME"),
         subnet_id=read("EGRESSPROBE_SUBNET_ID"),
         availability_zone=read("EGRESSPROBE_AVAILABILITY_ZONE"),
@@ -153,7 +146,7 @@ def _error(run_id: str, code: Code, message: str) -> dict[str, Any]:
         run_id=run_id,
         started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         duration_ms=0.0,
-        vantage=vantage(_place()),
+        vantage=vantage(_location()),
         verdict=Verdict.UNKNOWN,
         summary=Summary(),
         results=(),

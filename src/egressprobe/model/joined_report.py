@@ -45,7 +45,7 @@ class View(Struct, frozen=True):
     error: str | None = None
 
 
-class Refused(msgspec.Struct, frozen=True):
+class RefusedTarget(msgspec.Struct, frozen=True):
     """What was asked for and is not in the inventory."""
 
     name: str
@@ -81,7 +81,7 @@ class Joined(Struct, frozen=True):
     views: tuple[View, ...]
     rows: tuple[Row, ...]
     reports: tuple[Report, ...]
-    refused: tuple[Refused, ...] = ()
+    refused: tuple[RefusedTarget, ...] = ()
     findings: tuple[Finding, ...] = ()
     limits: str = ""
     causes: tuple[Cause, ...] = ()

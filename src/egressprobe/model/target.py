@@ -77,7 +77,7 @@ class Endpoint(Struct, frozen=True):
         return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
 
 
-class Refusal(Struct, frozen=True, forbid_unknown_fields=True):
+class CallRefusal(Struct, frozen=True, forbid_unknown_fields=True):
     """Why the API server gives a call up before it dials.
 
     finding: the catalogue's code. error: client-go's or the service resolver's own text.
@@ -136,11 +136,11 @@ class Target(Struct, frozen=True):
     objects: tuple[str, ...] = ()
     affects: str = ""
     advisory: bool = False
-    refusal: Refusal | None = None
+    refusal: CallRefusal | None = None
     condition: AvailableCondition | None = None
 
 
-class Misplaced(Struct, frozen=True, forbid_unknown_fields=True):
+class Misplacement(Struct, frozen=True, forbid_unknown_fields=True):
     """Why nothing measured here says anything of the cluster: `finding` of the catalogue, and words."""
 
     finding: str
@@ -167,4 +167,4 @@ class Plan(Struct, frozen=True):
     sources: dict[str, str] = {}
     kube_version: str = DEFAULT_KUBE_VERSION
     one_series: bool = False
-    misplaced: Misplaced | None = None
+    misplaced: Misplacement | None = None

@@ -9,7 +9,7 @@ from egressprobe.net.addresses import canonical, is_address
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
-class Place(NamedTuple):
+class HostPort(NamedTuple):
     """Where a URL points. `host`: A-label name or canonical address, without brackets."""
 
     scheme: str
@@ -45,7 +45,7 @@ def _written_host(netloc: str) -> str:
     return netloc.partition(":")[0]
 
 
-def parse_url(url: str, schemes: tuple[str, ...], *, query: bool = False) -> Place:
+def parse_url(url: str, schemes: tuple[str, ...], *, query: bool = False) -> HostPort:
     """Take `url` apart. Raises ValueError with one line that says what is wrong."""
     wanted = " or ".join(f"{scheme}://" for scheme in schemes)
     if any(c.isspace() or ord(c) < 0x20 for c in url):
@@ -73,7 +73,7 @@ def parse_url(url: str, schemes: tuple[str, ...], *, query: bool = False) -> Pla
         port = _DEFAULT_PORTS.get(parts.scheme, 0)
     if not 1 <= port <= 65535:
         raise ValueError("needs a port in 1..65535" if not port else "has a port that is not in 1..65535")
-    return Place(parts.scheme, _host(host), port, parts.path or "/")
+    return HostPort(parts.scheme, _host(host), port, parts.path or "/")
 
 
 @lru_cache(maxsize=4096)  # the same URLs come minute after minute

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from egressprobe.golang.x509.ca_bundle import as_pem
 from egressprobe.model.errors import InputError, short
-from egressprobe.model.joined_report import Refused
+from egressprobe.model.joined_report import RefusedTarget
 from egressprobe.model.target import TARGETS_SCHEMA, Plan, Target
 from egressprobe.net.guard import forbidden
 from egressprobe.targets.plan import read_plan
@@ -96,14 +96,14 @@ def as_document(inventory: Inventory) -> dict[str, Any]:
     return {"schemaVersion": TARGETS_SCHEMA, **inventory.common, "bundles": inventory.bundles, "targets": targets}
 
 
-def chosen(inventory: Inventory, wanted: list[Any]) -> tuple[list[Entry], list[Refused]]:
+def chosen(inventory: Inventory, wanted: list[Any]) -> tuple[list[Entry], list[RefusedTarget]]:
     """Those of the inventory that were asked for, and what was refused with the reason.
 
     Asked for by name, or by a target as in a targets file: it is taken when the inventory has one that dials the
     same, and then the inventory's is probed. Invoking a probe equals network access, so nothing else is let in.
     """
     found: dict[str, Entry] = {}
-    refused: list[Refused] = []
+    refused: list[RefusedTarget] = []
     by_place = {_place(entry.raw): entry for entry in inventory.entries.values()}
     for i, one in enumerate(wanted):
         name = one if isinstance(one, str) else one.get("name", "") if isinstance(one, dict) else ""
@@ -111,7 +111,7 @@ def chosen(inventory: Inventory, wanted: list[Any]) -> tuple[list[Entry], list[R
         if entry:
             found[entry.target.name] = entry
         else:
-            refused.append(Refused(short(str(name)) or f"targets[{i}]", _hint(inventory, str(name))))
+            refused.append(RefusedTarget(short(str(name)) or f"targets[{i}]", _hint(inventory, str(name))))
     return list(found.values()), refused
 
 

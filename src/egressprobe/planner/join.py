@@ -7,7 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from egressprobe.catalog.findings_probe import REPORT_REDUCED
-from egressprobe.model.joined_report import JOINED_SCHEMA, Cell, Joined, Refused, Row, View
+from egressprobe.model.joined_report import JOINED_SCHEMA, Cell, Joined, RefusedTarget, Row, View
 from egressprobe.model.report import Finding, Report, Result, TargetView, count, worst
 from egressprobe.model.target import Impact, Verdict
 from egressprobe.publish.response import MAX_RESPONSE, REDUCTIONS
@@ -30,7 +30,7 @@ def join(
     started_at: str,
     duration_ms: float,
     cluster_name: str,
-    refused: Sequence[Refused] = (),
+    refused: Sequence[RefusedTarget] = (),
     findings: Sequence[Finding] = (),
 ) -> Joined:
     """`targets`: what was asked for; each becomes a row, whether anyone answered or not."""

@@ -3,5 +3,5 @@
 measure.py is one target by its kind, hop.py one host. transport/ has one file a phase and judges nothing; diagnosis/
 turns measurements into verdicts and touches no socket. The two do not know each other.
 
-Public: run.{run, vantage}, edges.{Edges, Place}, doctor.examine; for discovery: hop.Prober, transport.
+Public: run.{run, vantage}, edges.{Edges, Location}, doctor.examine; for discovery: hop.Prober, transport.
 """

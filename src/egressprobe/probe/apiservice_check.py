@@ -13,7 +13,7 @@ from egressprobe.apiserver.availability import CHECK_LIMIT
 from egressprobe.model.failure import Code, Failure, Phase
 from egressprobe.model.measurement import Attempt, Hop
 from egressprobe.model.target import Endpoint, Target
-from egressprobe.net.urls import Place
+from egressprobe.net.urls import HostPort
 from egressprobe.probe.hop import Prober, each
 from egressprobe.probe.transport.http import fetch
 from egressprobe.probe.transport.time_limits import Budget
@@ -44,8 +44,8 @@ async def _ask(prober: Prober, target: Target, endpoint: Endpoint, path: str) ->
     budget = Budget(prober.run_ends, loop.time() + CHECK_LIMIT)
     url = f"https://{endpoint}{path}"
     # The endpoint's own address as the host: that is the URL the controller makes, and no name goes out.
-    place = Place("https", endpoint.address, endpoint.port, path)
-    attempt, channel = await prober.open(target, endpoint, place, budget)
+    host_port = HostPort("https", endpoint.address, endpoint.port, path)
+    attempt, channel = await prober.open(target, endpoint, host_port, budget)
     if channel is not None:
         attempt = await _get(attempt, channel, url, budget)
         await channel.goodbye()

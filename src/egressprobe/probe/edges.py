@@ -6,7 +6,7 @@ from egressprobe.golang.resolver import ResolverConfig
 from egressprobe.net.guard import Guard, forbidden
 
 
-class Place(NamedTuple):
+class Location(NamedTuple):
     """Where the probe stands, as its environment says."""
 
     cluster_name: str | None = None
@@ -21,5 +21,5 @@ class Edges(NamedTuple):
     config: ResolverConfig | None = None  # None: the system's, read anew
 
 
-NOWHERE = Place()
+NO_LOCATION = Location()
 REAL_WORLD = Edges()

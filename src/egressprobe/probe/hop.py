@@ -19,7 +19,7 @@ from egressprobe.model.measurement import Attempt, Handshake, Hop, Resolution, R
 from egressprobe.model.target import Endpoint, Expect, Plan, Target
 from egressprobe.net.addresses import is_address
 from egressprobe.net.guard import Guard
-from egressprobe.net.urls import Place, shown
+from egressprobe.net.urls import HostPort, shown
 from egressprobe.probe.concurrency import LADDERS
 from egressprobe.probe.retry_ladder import CLIMBED, Climber, Shape
 from egressprobe.probe.transport.certificate_check import Trust, known
@@ -67,14 +67,14 @@ class Prober:
         offer = Offer(RULES[target.kind].alpn, self._hello, groups(self._hello)[0] if group is None else group)
         return context(target.bundle, self.plan.bundles.get(target.bundle, ()), offer, verify=verify)
 
-    async def hop(self, target: Target, role: Role, url: str, place: Place, budget: Budget) -> Hop:
+    async def hop(self, target: Target, role: Role, url: str, host_port: HostPort, budget: Budget) -> Hop:
         """Resolve one host and dial every address of it."""
         resolution: Resolution | None = None
         if target.endpoints:
             endpoints: Sequence[Endpoint] = target.endpoints
         else:
-            resolution = await self._resolve(place.host, budget)
-            endpoints = [Endpoint(address, place.port) for address in resolution.addresses]
+            resolution = await self._resolve(host_port.host, budget)
+            endpoints = [Endpoint(address, host_port.port) for address in resolution.addresses]
         after = budget.after_dns(asyncio.get_running_loop().time())
         # What must be blocked is not to be explained.
         climbed: set[str] | None = None if target.expect is Expect.BLOCKED else set()
@@ -84,13 +84,13 @@ class Prober:
                 said = f"{endpoint}: not dialled, silent addresses before it took all the time"
                 failure = Failure(Phase.CONNECT, Code.DEADLINE_EXCEEDED, said)
                 return replace(_untried(endpoint), failure=failure, failure_ms=0.0)
-            return await self._attempt(target, endpoint, place, after, climbed)
+            return await self._attempt(target, endpoint, host_port, after, climbed)
 
         return Hop(
             role=role,
             url=shown(url),
-            host=place.host,
-            port=place.port,
+            host=host_port.host,
+            port=host_port.port,
             resolution=resolution,
             attempts=await each(endpoints, one),
         )
@@ -102,17 +102,17 @@ class Prober:
         return await resolve(host, self.config, budget)
 
     async def _attempt(
-        self, target: Target, endpoint: Endpoint, place: Place, budget: Budget, climbed: set[str] | None = None
+        self, target: Target, endpoint: Endpoint, host_port: HostPort, budget: Budget, climbed: set[str] | None = None
     ) -> Attempt:
         """Connect, TLS and one exchange with one address, then a clean close."""
-        attempt, channel = await self.open(target, endpoint, place, budget, climbed)
+        attempt, channel = await self.open(target, endpoint, host_port, budget, climbed)
         if channel is None:
             return attempt
-        if place.scheme == "tcp":
+        if host_port.scheme == "tcp":
             channel.close()
             return attempt
-        http = RULES[target.kind].http or place.scheme in ("https", "http")
-        said = await exchange(channel, authority=place.authority, http=http, budget=budget)
+        http = RULES[target.kind].http or host_port.scheme in ("https", "http")
+        said = await exchange(channel, authority=host_port.authority, http=http, budget=budget)
         await channel.goodbye()
         return replace(
             attempt,
@@ -123,7 +123,7 @@ class Prober:
         )
 
     async def open(
-        self, target: Target, endpoint: Endpoint, place: Place, budget: Budget, climbed: set[str] | None = None
+        self, target: Target, endpoint: Endpoint, host_port: HostPort, budget: Budget, climbed: set[str] | None = None
     ) -> Opened:
         """TCP and, where the scheme has it, TLS; the connection is left open only if both went well.
 
@@ -133,40 +133,42 @@ class Prober:
         if forbidden:
             refused = Failure(Phase.CONNECT, Code.TARGET_FORBIDDEN, f"never dialled: {forbidden}")
             return Opened(replace(_untried(endpoint), failure=refused, failure_ms=0.0), None)
-        verify = target.verify and not known(target.bundle, place.host)
+        verify = target.verify and not known(target.bundle, host_port.host)
         terms = _Terms(verify, groups(self._hello)[0], climbed)
-        opened = await self._open(target, endpoint, place, budget, terms)
+        opened = await self._open(target, endpoint, host_port, budget, terms)
         # Go's groups are not quite those that were offered: too many with OpenSSL's list, too few with one.
         tls = opened.attempt.tls
         if (tls and foreign(tls.group)) or (not self._hello.post_quantum and _lacks_the_group(opened.attempt)):
             for group in groups(self._hello)[1:]:
-                other = await self._open(target, endpoint, place, budget, terms._replace(group=group, climbed=None))
+                other = await self._open(target, endpoint, host_port, budget, terms._replace(group=group, climbed=None))
                 if not _lacks_the_group(other.attempt):
                     opened, terms = other, terms._replace(group=group)
                     break
         if opened.channel is None and opened.attempt.failure is None:
             # OpenSSL refuses what Go takes: once more without OpenSSL's opinion, judged by the same rules.
-            opened = await self._open(target, endpoint, place, budget, terms._replace(verify=False))
+            opened = await self._open(target, endpoint, host_port, budget, terms._replace(verify=False))
         return opened
 
-    async def _open(self, target: Target, endpoint: Endpoint, place: Place, budget: Budget, terms: "_Terms") -> Opened:
+    async def _open(
+        self, target: Target, endpoint: Endpoint, host_port: HostPort, budget: Budget, terms: "_Terms"
+    ) -> Opened:
         """One connection on `terms`. Neither a channel nor a failure: OpenSSL refused what the rules take."""
         attempt = _untried(endpoint)
         stream, connected = await connect(endpoint, budget)
         if stream is None:
             return Opened(replace(attempt, failure=connected.failure, failure_ms=connected.ms), None)
         attempt = replace(attempt, connect_ms=connected.ms, connect_user_ms=connected.user_ms)
-        if place.scheme in ("tcp", "http"):
+        if host_port.scheme in ("tcp", "http"):
             return Opened(attempt, stream)
         # Go sends no SNI for an address and strips a trailing dot (crypto/tls hostnameInSNI)
-        name = None if is_address(place.host) else place.host.removesuffix(".")
+        name = None if is_address(host_port.host) else host_port.host.removesuffix(".")
         climber: Climber | None = None
         if terms.climbed is not None:
             shape = Shape(endpoint, name, RULES[target.kind].alpn, self._hello)
             climber = Climber(shape, self.run_ends, self._ladders, terms.climbed)
         keep = False
         try:
-            session, handshake, failure = await self._shake_hands(target, stream, place.host, name, budget, terms)
+            session, handshake, failure = await self._shake_hands(target, stream, host_port.host, name, budget, terms)
             attempt = replace(attempt, tls=handshake, failure=failure)
             if failure is None:
                 keep = session.established

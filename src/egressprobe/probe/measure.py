@@ -23,7 +23,7 @@ from egressprobe.model.failure import Code, Failure, Phase
 from egressprobe.model.measurement import Hop, Measurement, Resolution
 from egressprobe.model.target import Expect, Kind, Target
 from egressprobe.net.addresses import is_address
-from egressprobe.net.urls import Place, parse_url
+from egressprobe.net.urls import HostPort, parse_url
 from egressprobe.probe.hop import Prober
 from egressprobe.probe.transport.kernel_socket import keep_stamps
 from egressprobe.probe.transport.resolve import compare
@@ -97,8 +97,8 @@ async def _measure(prober: Prober, target: Target, budget: Budget) -> Measuremen
     if engine.beside:
         beside.append(asyncio.ensure_future(engine.function(engine.beside)(prober, target)))
     try:
-        place = Place(target.scheme, target.host, target.port, target.path)
-        hop = await prober.hop(target, "call", target.url, place, budget)
+        host_port = HostPort(target.scheme, target.host, target.port, target.path)
+        hop = await prober.hop(target, "call", target.url, host_port, budget)
         hops: tuple[Hop, ...] = (hop,)
         if engine.follow:
             hops = await engine.function(engine.follow)(prober, target, hop, budget)
@@ -122,5 +122,5 @@ def _other_servers(prober: Prober, target: Target) -> list[str]:
 
 async def _control(prober: Prober, target: Target, url: str, budget: Budget) -> Hop:
     """The positive control of a target that is expected to be blocked."""
-    place = parse_url(url, ("tcp", "tls", "https"))
-    return await prober.hop(target, "control", url, place._replace(scheme="tcp"), budget)
+    host_port = parse_url(url, ("tcp", "tls", "https"))
+    return await prober.hop(target, "control", url, host_port._replace(scheme="tcp"), budget)

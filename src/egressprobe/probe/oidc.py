@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from egressprobe.model.failure import Code, Failure, Phase
 from egressprobe.model.measurement import Hop, HttpExchange, Role
 from egressprobe.model.target import Endpoint, Target
-from egressprobe.net.urls import Place, parse_url, shown
+from egressprobe.net.urls import HostPort, parse_url, shown
 from egressprobe.probe.hop import Prober
 from egressprobe.probe.transport.http import (
     Response,
@@ -77,7 +77,7 @@ async def _walk(
 
 
 async def _fetch(
-    prober: Prober, target: Target, hop: Hop, url: str, place: Place, budget: Budget
+    prober: Prober, target: Target, hop: Hop, url: str, place: HostPort, budget: Budget
 ) -> tuple[Hop, Response | None]:
     """One GET to the first address of the hop whose attempt succeeded."""
     address = next((attempt.address for attempt in hop.attempts if attempt.failure is None), None)

@@ -26,7 +26,7 @@ from egressprobe.probe.concurrency import Slots
 from egressprobe.probe.diagnosis.interception import shared_issuers
 from egressprobe.probe.diagnosis.rule_input import Neighbours
 from egressprobe.probe.diagnosis.verdict import connected, result
-from egressprobe.probe.edges import NOWHERE, REAL_WORLD, Edges, Place
+from egressprobe.probe.edges import NO_LOCATION, REAL_WORLD, Edges, Location
 from egressprobe.probe.hop import Prober
 from egressprobe.probe.measure import measure, prepare
 from egressprobe.probe.transport.resolve import override_servers, system_config
@@ -49,7 +49,7 @@ async def run(
     run_id: str,
     seconds: float,
     concurrency: int = DEFAULT_CONCURRENCY,
-    place: Place = NOWHERE,
+    location: Location = NO_LOCATION,
     edges: Edges = REAL_WORLD,
     on_measured: Callable[[Target], None] = lambda _: None,
 ) -> Report:
@@ -63,14 +63,14 @@ async def run(
     found: tuple[Finding, ...] = ()
     if plan.misplaced is not None:
         results = tuple(replace(one, verdict=Verdict.UNKNOWN) for one in results)
-        found = (FINDINGS[plan.misplaced.finding].found(plan.misplaced.said, {"subnetId": place.subnet_id}),)
+        found = (FINDINGS[plan.misplaced.finding].found(plan.misplaced.said, {"subnetId": location.subnet_id}),)
     verdicts = [one.verdict for one in results]
     report = Report(
         schema_version=REPORT_SCHEMA,
         run_id=run_id,
         started_at=started_at.isoformat(timespec="milliseconds"),
         duration_ms=round((time.perf_counter() - started) * 1e3, 3),
-        vantage=vantage(place, config.servers, plan.kube_version),
+        vantage=vantage(location, config.servers, plan.kube_version),
         verdict=worst(verdicts),
         summary=count(verdicts),
         results=results,
@@ -81,12 +81,12 @@ async def run(
     return report
 
 
-def vantage(place: Place, resolvers: tuple[str, ...] = (), kube_version: str = DEFAULT_KUBE_VERSION) -> Vantage:
+def vantage(location: Location, resolvers: tuple[str, ...] = (), kube_version: str = DEFAULT_KUBE_VERSION) -> Vantage:
     """Where a report was made and on what."""
     return Vantage(
-        cluster_name=place.cluster_name,
-        subnet_id=place.subnet_id,
-        availability_zone=place.availability_zone,
+        cluster_name=location.cluster_name,
+        subnet_id=location.subnet_id,
+        availability_zone=location.availability_zone,
         resolvers=resolvers,
         openssl_version=ssl.OPENSSL_VERSION,
         version=__version__,

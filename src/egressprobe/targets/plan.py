@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from egressprobe.apiserver.kube_version import read_version
 from egressprobe.golang.resolver import MAX_SERVERS, split_server
 from egressprobe.model.errors import InputError, short
-from egressprobe.model.target import DEFAULT_KUBE_VERSION, TARGETS_SCHEMA, Kind, Misplaced, Plan, Target
+from egressprobe.model.target import DEFAULT_KUBE_VERSION, TARGETS_SCHEMA, Kind, Misplacement, Plan, Target
 from egressprobe.net.guard import VPC_RESOLVERS, Guard
 from egressprobe.targets.decode import convert, kind_of
 from egressprobe.targets.spec import MAX_NAME, checked_place, read_anchors, read_target
@@ -35,7 +35,7 @@ class _PlanSpec(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fiel
     sources: dict[str, str] = {}
     kube_version: str = DEFAULT_KUBE_VERSION
     one_series: bool = False
-    misplaced: Misplaced | None = None
+    misplaced: Misplacement | None = None
 
 
 PLAN_KEYS = frozenset(field.encode_name for field in msgspec.structs.fields(_PlanSpec))
@@ -142,7 +142,7 @@ def _kube_version(text: str) -> str:
         raise InputError("kubeVersion", f"«{short(text)}» {error}") from None
 
 
-def _misplaced(said: Misplaced | None) -> Misplaced | None:
+def _misplaced(said: Misplacement | None) -> Misplacement | None:
     if said and said.finding not in ("STACK_DRIFTED", "CLUSTER_DELETING"):
         raise InputError("misplaced.finding", f"«{short(said.finding)}» is not STACK_DRIFTED or CLUSTER_DELETING")
     return said

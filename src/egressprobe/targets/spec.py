@@ -17,17 +17,17 @@ from egressprobe.golang.x509.ca_bundle import BundleError, anchors, bundle_id
 from egressprobe.model.errors import InputError, short
 from egressprobe.model.target import (
     AvailableCondition,
+    CallRefusal,
     Endpoint,
     Expect,
     FailurePolicy,
     Impact,
     Kind,
-    Refusal,
     ServiceRef,
     Target,
 )
 from egressprobe.net.addresses import canonical
-from egressprobe.net.urls import Place, parse_url
+from egressprobe.net.urls import HostPort, parse_url
 from egressprobe.targets.decode import convert, kind_of, listed
 
 MAX_ADDRESSES = 1000  # of one target
@@ -56,7 +56,7 @@ class _Spec(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=T
     objects: tuple[str, ...] = ()
     affects: str = ""
     advisory: bool = False
-    refusal: Refusal | None = None
+    refusal: CallRefusal | None = None
     condition: AvailableCondition | None = None
     insecure_skip_tls_verify: bool = msgspec.field(name="insecureSkipTLSVerify", default=False)
 
@@ -125,13 +125,13 @@ def read_target(raw: object, place: str, shared: Mapping[str, tuple[bytes, ...]]
 _SCHEMES: dict[str, Literal["https", "tls", "tcp"]] = {"https": "https", "tls": "tls", "tcp": "tcp"}
 
 
-def _where(spec: _Spec, place: str) -> Place:
+def _where(spec: _Spec, place: str) -> HostPort:
     """What is dialled or verified, by kind."""
     if spec.kind is Kind.KUBELET:
         if not spec.addresses:
             raise InputError(f"{place}.addresses", "is missing; give the nodes as IP:PORT")
         first = _endpoint(spec.addresses[0], f"{place}.addresses[0]")
-        return Place("https", first.address, first.port, "/")
+        return HostPort("https", first.address, first.port, "/")
     if spec.service is not None:
         return _service(spec, spec.service, place)
     if spec.kind is Kind.AGGREGATED_API:
@@ -145,7 +145,7 @@ def _where(spec: _Spec, place: str) -> Place:
     return checked_place(spec.url, schemes, f"{place}.url")
 
 
-def _service(spec: _Spec, service: ServiceRef, place: str) -> Place:
+def _service(spec: _Spec, service: ServiceRef, place: str) -> HostPort:
     if spec.url is not None:
         raise InputError(f"{place}.url", "and service exclude each other; keep one")
     if not 1 <= service.port <= 65535:
@@ -156,14 +156,14 @@ def _service(spec: _Spec, service: ServiceRef, place: str) -> Place:
     if not spec.addresses and spec.refusal is None:
         said = "is missing; give the service's ready endpoints as IP:PORT (kubectl get endpointslices)"
         raise InputError(f"{place}.addresses", said)
-    return Place("https", service.server_name, service.port, service.path or "/")
+    return HostPort("https", service.server_name, service.port, service.path or "/")
 
 
-def _service_url(spec: _Spec, where: Place) -> str:
+def _service_url(spec: _Spec, where: HostPort) -> str:
     return f"https://{where.authority}{where.path}" if spec.service else ""
 
 
-def checked_place(url: str, schemes: tuple[str, ...], place: str) -> Place:
+def checked_place(url: str, schemes: tuple[str, ...], place: str) -> HostPort:
     try:
         return parse_url(url, schemes)
     except ValueError as error:
@@ -202,7 +202,7 @@ def _words(text: str, place: str) -> str:
     return text
 
 
-def _refusal(spec: _Spec, place: str) -> Refusal | None:
+def _refusal(spec: _Spec, place: str) -> CallRefusal | None:
     if spec.refusal and spec.refusal.finding not in REFUSALS:
         raise InputError(f"{place}.refusal.finding", f"must be one of {listed(set(REFUSALS))}")
     if spec.refusal:

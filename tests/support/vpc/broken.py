@@ -336,7 +336,7 @@ BROKEN = [
         replace(BASE, names={"web.example": ("93.184.216.99",)}),
         "web",
         "",
-        cause="CONFIG_OPEN_PACKETS_DIE",
+        cause="CONFIG_ALLOWS_BUT_NO_REPLY",
     ),
     Broken(
         "packets die behind the transit gateway",

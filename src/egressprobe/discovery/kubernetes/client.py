@@ -29,7 +29,7 @@ from egressprobe.model.failure import Failure
 from egressprobe.model.target import DEFAULT_KUBE_VERSION, Endpoint, Kind, Plan, Target
 from egressprobe.net.addresses import is_address
 from egressprobe.net.guard import Guard
-from egressprobe.net.urls import Place, parse_url, shown
+from egressprobe.net.urls import HostPort, parse_url, shown
 from egressprobe.probe.hop import Prober
 from egressprobe.probe.transport.exchange import USER_AGENT
 from egressprobe.probe.transport.http import TooLargeError, UnpackError, Wire, is_packed, read_body
@@ -166,7 +166,7 @@ class KubernetesSource:
             raise self._unreachable
         loop = asyncio.get_running_loop()
         budget = Budget(self._ends, loop.time() + _CONNECT_SECONDS)
-        place = Place("https", self._target.host, self._at.port, "/")
+        place = HostPort("https", self._target.host, self._at.port, "/")
         failure: Failure | None = None
         addresses: tuple[str, ...] = (self._at.host,)
         if not is_address(self._at.host):

@@ -1,13 +1,13 @@
 """What the rungs of the retry ladder mean: which box or link on the way broke a handshake. Pure.
 
-| as it was | with MSS 536 | small hello | other name | verdict |
+| as it was | with MSS 536 | small hello | other name | cause |
 |---|---|---|---|---|
 | fails | answers | | | a path MTU black hole, if nothing came back |
 | fails | fails | answers | | large ClientHellos are dropped or reset |
 | fails | fails | fails | answers | the server name is filtered |
 | fails | fails | fails | fails | the server is silent, or the flow dies after its SYN |
 
-No verdict without evidence: a rung that could not be tried, or the same handshake working the second time,
+No cause without evidence: a rung that could not be tried, or the same handshake working the second time,
 says nothing. A server that resets or closes whatever the hello is has its failure code, no finding.
 """
 
@@ -25,7 +25,7 @@ _HOW = {Code.TLS_TIMEOUT: "dropped", Code.TLS_RESET: "reset", Code.TLS_EOF: "clo
 _OUT, _BACK = "client to server", "server to client"
 
 
-class Verdict(NamedTuple):
+class PathCause(NamedTuple):
     """A finding's code, what is said, and what it adds to the evidence."""
 
     code: str
@@ -37,13 +37,13 @@ def path_broken(case: Case) -> Iterator[Finding]:
     """A finding for each address that climbed the ladder and whose rungs agree on a cause."""
     for hop in case.measured.hops:
         for attempt in hop.attempts:
-            for verdict in verdicts(attempt):
+            for cause in path_causes(attempt):
                 where = Endpoint(attempt.address, attempt.port)
-                said = f"{hop.host} at {where}: {verdict.said}"
-                yield FINDINGS[verdict.code].found(said, verdict.evidence | _evidence(hop, attempt))
+                said = f"{hop.host} at {where}: {cause.said}"
+                yield FINDINGS[cause.code].found(said, cause.evidence | _evidence(hop, attempt))
 
 
-def verdicts(attempt: Attempt) -> list[Verdict]:
+def path_causes(attempt: Attempt) -> list[PathCause]:
     """What the ladder of one address says: nothing, one cause, or a small MTU beside a hello filter."""
     failure = attempt.failure
     how = _HOW.get(failure.code) if failure else None
@@ -95,37 +95,37 @@ def _direction(attempt: Attempt) -> str:
     return _OUT if attempt.tcp.unacked else _BACK
 
 
-def _path_mtu(attempt: Attempt) -> Verdict:
+def _path_mtu(attempt: Attempt) -> PathCause:
     direction = _direction(attempt)
     way = "" if direction == "unknown" else f", {direction}"
     said = f"full-size packets vanish on the way{way}, small ones pass: a path MTU black hole"
-    return Verdict("PATH_MTU_BLACK_HOLE", said, {"direction": direction})
+    return PathCause("PATH_MTU_BLACK_HOLE", said, {"direction": direction})
 
 
-def _large_hello(attempt: Attempt, how: str) -> Verdict:
+def _large_hello(attempt: Attempt, how: str) -> PathCause:
     size = attempt.tls.hello_bytes if attempt.tls else 0
     small = next((rung.hello_bytes for rung in attempt.ladder if rung.name.startswith("small")), 0)
     said = f"a ClientHello of {size} bytes is {how}, one of {small} is answered"
-    return Verdict("LARGE_CLIENT_HELLO_DROPPED", said, {"how": how})
+    return PathCause("LARGE_CLIENT_HELLO_DROPPED", said, {"how": how})
 
 
-def _name_filter(attempt: Attempt, how: str) -> Verdict:
+def _name_filter(attempt: Attempt, how: str) -> PathCause:
     others = [r.server_name or "no name" for r in attempt.ladder if r.name == "other-name" and r.outcome == "answered"]
     own = attempt.tls.server_name if attempt.tls else None
     said = f"a ClientHello with the name {own} is {how}, one with {others[0]} is answered"
-    return Verdict("SNI_FILTERED", said, {"how": how, "serverName": own or "", "answered": ", ".join(others)})
+    return PathCause("SNI_FILTERED", said, {"how": how, "serverName": own or "", "answered": ", ".join(others)})
 
 
-def _nobody_answers(attempt: Attempt) -> list[Verdict]:
+def _nobody_answers(attempt: Attempt) -> list[PathCause]:
     tcp = attempt.tcp
     if tcp is None:
         return []  # only the kernel knows which of the two it is
     if tcp.unacked or tcp.out_of_order:
         direction = _direction(attempt)
         said = f"TCP connects, then nothing arrives any more ({direction}), however small"
-        return [Verdict("FLOW_BLACK_HOLED", said, {"direction": direction})]
+        return [PathCause("FLOW_BLACK_HOLED", said, {"direction": direction})]
     said = "TCP connects and acknowledges the ClientHello, and no hello is ever answered"
-    return [Verdict("SERVER_SILENT", said, {})]
+    return [PathCause("SERVER_SILENT", said, {})]
 
 
 def _evidence(hop: Hop, attempt: Attempt) -> dict[str, object]:
