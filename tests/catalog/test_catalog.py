@@ -1,10 +1,11 @@
 """The catalogue is whole: every code is documented once, explained, and produced by some test."""
 
 import re
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 from egressprobe.catalog.failures import FAILURES
-from egressprobe.catalog.registry import FINDINGS, all_entries, lookup
+from egressprobe.catalog.registry import FINDINGS, all_entries, lookup, visible
 from egressprobe.lab.scenario import EXPECTED
 from egressprobe.model.failure import Code
 
@@ -32,6 +33,22 @@ def test_every_entry_says_all_it_must():
         assert len(entry.remedy) > 10, entry.code
         assert not entry.summary.endswith("."), entry.code
         assert lookup(entry.code.swapcase()) is entry
+
+
+def test_what_a_finding_hides_exists_and_hides_nothing_back():
+    """Hidden codes are codes of the catalogue, and two findings never hide each other, or a person would see neither."""
+    hides = {code: entry.hidden_codes for code, entry in FINDINGS.items()}
+    for hidden in hides.values():
+        assert all(lookup(code) and lookup(code).code == code for code in hidden)
+    TopologicalSorter(hides).prepare()
+
+
+def test_a_cause_hides_what_follows_from_it():
+    """People see the cause alone, whether it is one of the findings or is known beside them."""
+    slow, dns, dead = (FINDINGS[code].found("x", {}) for code in ("CALL_SLOW", "DNS_SLOW", "ADDRESS_DEAD"))
+    assert visible([slow, dns, dead]) == (dns, dead)
+    assert visible([slow, dead], of=["DNS_SLOW", "SERVER_SILENT"]) == ()
+    assert visible([slow, slow]) == (slow, slow)
 
 
 def test_every_code_is_produced_by_some_test():

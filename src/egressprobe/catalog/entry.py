@@ -21,10 +21,20 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class FindingEntry(Entry, frozen=True, kw_only=True):
-    """A finding: `degrades` a verdict that would pass, or only informs."""
+    """A finding: `degrades` a verdict that would pass, or only informs.
+
+    hides: findings, and codes of failures or findings, that follow from this one. People are shown the cause alone;
+    JSON has everything (registry.visible).
+    """
 
     severity: Literal["error", "warning", "info"]
     degrades: bool
+    hides: tuple["str | FindingEntry", ...] = ()
+
+    @property
+    def hidden_codes(self) -> frozenset[str]:
+        """The codes of what this finding hides."""
+        return frozenset(hidden if isinstance(hidden, str) else hidden.code for hidden in self.hides)
 
     def found(self, summary: str, evidence: Mapping[str, Any], commands: Sequence[str] = ()) -> Finding:
         """One case of it: the exact commands that fix it, a line each, come before the catalogue's remedy."""

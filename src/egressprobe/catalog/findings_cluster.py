@@ -1,6 +1,7 @@
 """The catalogue's part on the cluster and the plan: what discovery, the Planner and the metrics find."""
 
 from egressprobe.catalog.entry import FindingEntry
+from egressprobe.model.failure import Code
 
 API_SERVER_UNREACHABLE = FindingEntry(
     "API_SERVER_UNREACHABLE",
@@ -29,6 +30,7 @@ CA_BUNDLE_UNUSABLE = FindingEntry(
     "cert-manager's CA injector do it.",
     severity="error",
     degrades=True,
+    hides=(Code.CA_BUNDLE_INVALID,),
 )
 CLUSTER_DELETING = FindingEntry(
     "CLUSTER_DELETING",
@@ -178,6 +180,7 @@ SERVICE_NOT_FOUND = FindingEntry(
     "configuration that was left behind; `called by` names it.",
     severity="error",
     degrades=True,
+    hides=(Code.SERVICE_UNRESOLVED,),
 )
 SERVICE_PORT_NOT_FOUND = FindingEntry(
     "SERVICE_PORT_NOT_FOUND",
@@ -187,6 +190,7 @@ SERVICE_PORT_NOT_FOUND = FindingEntry(
     "Correct clientConfig.service.port, or add the port to the Service.",
     severity="error",
     degrades=True,
+    hides=(Code.SERVICE_UNRESOLVED,),
 )
 SERVICE_TYPE_UNSUPPORTED = FindingEntry(
     "SERVICE_TYPE_UNSUPPORTED",
@@ -197,6 +201,7 @@ SERVICE_TYPE_UNSUPPORTED = FindingEntry(
     "Give the webhook the external name as clientConfig.url, https://HOST/PATH.",
     severity="error",
     degrades=True,
+    hides=(Code.SERVICE_UNRESOLVED,),
 )
 SERVICE_WITHOUT_ENDPOINTS = FindingEntry(
     "SERVICE_WITHOUT_ENDPOINTS",
@@ -211,6 +216,7 @@ SERVICE_WITHOUT_ENDPOINTS = FindingEntry(
     "When that takes long, failurePolicy Ignore lets requests through.",
     severity="error",
     degrades=True,
+    hides=(Code.SERVICE_UNRESOLVED,),
 )
 STACK_DRIFTED = FindingEntry(
     "STACK_DRIFTED",

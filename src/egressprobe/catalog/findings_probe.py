@@ -1,6 +1,7 @@
 """The catalogue's part on what a probe finds on the path, beside the verdict."""
 
 from egressprobe.catalog.entry import FindingEntry
+from egressprobe.model.failure import Code
 
 ADDRESS_DEAD = FindingEntry(
     "ADDRESS_DEAD",
@@ -56,6 +57,7 @@ DNS_SLOW = FindingEntry(
     "options set: aws ec2 describe-dhcp-options.",
     severity="warning",
     degrades=True,
+    hides=("CALL_SLOW",),
 )
 DNS_VIEWS_DIFFER = FindingEntry(
     "DNS_VIEWS_DIFFER",
@@ -82,6 +84,7 @@ FLOW_BLACK_HOLED = FindingEntry(
     "--options ApplianceModeSupport=enable), and look at its drop log.",
     severity="error",
     degrades=True,
+    hides=(Code.TLS_TIMEOUT, ADDRESS_DEAD),
 )
 LARGE_CLIENT_HELLO_DROPPED = FindingEntry(
     "LARGE_CLIENT_HELLO_DROPPED",
@@ -95,6 +98,7 @@ LARGE_CLIENT_HELLO_DROPPED = FindingEntry(
     "destination from TLS inspection. On the server's side: https://tldr.fail lists the fixes.",
     severity="error",
     degrades=True,
+    hides=(Code.TLS_TIMEOUT, Code.TLS_RESET, Code.TLS_EOF, ADDRESS_DEAD),
 )
 NO_POSITIVE_CONTROL = FindingEntry(
     "NO_POSITIVE_CONTROL",
@@ -118,6 +122,7 @@ PATH_MTU_BLACK_HOLE = FindingEntry(
     "-A FORWARD -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu).",
     severity="error",
     degrades=True,
+    hides=(Code.TLS_TIMEOUT, ADDRESS_DEAD),
 )
 REPORT_REDUCED = FindingEntry(
     "REPORT_REDUCED",
@@ -149,6 +154,7 @@ SERVER_SILENT = FindingEntry(
     "balancer: aws elbv2 describe-target-health --target-group-arn ARN",
     severity="error",
     degrades=True,
+    hides=(Code.TLS_TIMEOUT, ADDRESS_DEAD),
 )
 SNI_FILTERED = FindingEntry(
     "SNI_FILTERED",
@@ -162,6 +168,7 @@ SNI_FILTERED = FindingEntry(
     "listener.",
     severity="error",
     degrades=True,
+    hides=(Code.TLS_TIMEOUT, Code.TLS_RESET, Code.TLS_EOF, ADDRESS_DEAD),
 )
 TLS_INTERCEPTED = FindingEntry(
     "TLS_INTERCEPTED",
@@ -177,4 +184,5 @@ TLS_INTERCEPTED = FindingEntry(
     "its caBundle.",
     severity="error",
     degrades=True,
+    hides=(Code.TLS_UNKNOWN_AUTHORITY,),
 )

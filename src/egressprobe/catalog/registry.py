@@ -4,13 +4,13 @@ An entry says what a code means, how to confirm it by hand and how to fix it. Fa
 one call met; findings (upper case) say what is worth a person's time beside the verdict.
 """
 
+from collections.abc import Iterable
 from typing import Any
-
-import msgspec
 
 from egressprobe.catalog import findings_cluster, findings_probe, findings_vpc_config, findings_vpc_path
 from egressprobe.catalog.entry import Entry, FindingEntry
 from egressprobe.catalog.failures import FAILURES
+from egressprobe.model.report import Finding
 
 _MODULES = (findings_cluster, findings_probe, findings_vpc_config, findings_vpc_path)
 # By code, in alphabetical order. A finding is a constant of one of the modules; its name is its code.
@@ -26,10 +26,21 @@ def lookup(code: str) -> Entry | None:
     return FINDINGS.get(code.upper()) or FAILURES.get(code.lower())
 
 
+def visible(findings: Iterable[Finding], *, of: Iterable[str] = ()) -> tuple[Finding, ...]:
+    """The findings that no other of them explains. of: codes of further findings that are known beside them."""
+    findings = tuple(findings)
+    known = {*(finding.code for finding in findings), *of}
+    hidden = {code for entry in map(FINDINGS.get, known) if entry for code in entry.hidden_codes - {entry.code}}
+    return tuple(finding for finding in findings if finding.code not in hidden)
+
+
 def all_entries() -> tuple[Entry, ...]:
     return (*FAILURES.values(), *FINDINGS.values())
 
 
 def struct_dict(entry: Entry) -> dict[str, Any]:
-    """An entry as plain data, for JSON output."""
-    return {"schemaVersion": "egressprobe/explain/v1", **msgspec.to_builtins(entry)}
+    """An entry as plain data, for JSON output; what a finding hides by its code."""
+    fields = {name: getattr(entry, name) for name in entry.__struct_fields__}
+    if isinstance(entry, FindingEntry):
+        fields["hides"] = sorted(entry.hidden_codes)
+    return {"schemaVersion": "egressprobe/explain/v1", **fields}
