@@ -1,8 +1,8 @@
 """Destination address order as Go computes it: net/addrselect.go, RFC 6724 section 6.
 
-Go leaves out rules 3, 4 and 7 (deprecated, home and native addresses: it cannot know them) and applies
+Go omits rules 3, 4 and 7 (deprecated, home and native addresses, which it cannot determine) and applies
 rule 9 (longest matching prefix) to IPv6 only, over the first 64 bits (golang/go #13283, #18518).
-The sort is stable: what the rules do not tell apart keeps the order of the answer.
+The sort is stable: addresses that the rules rank equal keep the order of the answer.
 """
 
 from collections.abc import Mapping, Sequence

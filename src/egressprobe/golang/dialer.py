@@ -1,7 +1,11 @@
-"""Go's dialer replayed on measured times: net/dial.go dialParallel, dialSerial, partialDeadline.
+"""Go's dialer replayed on measured times: net/dial.go dialParallel, dialSerial, partialDeadline (Go 1.25 and 1.26).
 
-Pure. The caller says, for each address, whether it connects and after how long; `dial` says which address
-the call gets, when, or with which error it ends. Times are seconds from the start of the call.
+Pure. Input: for each address whether it connects and after how long. Output of `dial`: the address that the call
+gets, or the error, and when. All times are seconds from the start of the call.
+
+- Each address gets an equal share of the time that is left, and at least LEAST_DIAL.
+- The first error is the one reported.
+- The other address family starts FALLBACK_DELAY after the first, or when the first has failed.
 """
 
 import math
@@ -13,7 +17,7 @@ LEAST_DIAL = 2.0  # net/dial.go partialDeadline saneMinimum
 
 
 class Leg(NamedTuple):
-    """One address: `seconds` until it connects or fails (inf: silent), `error` as Go says it, else None."""
+    """One address: `seconds` until it connects or fails (inf: silent), `error`: Go's text, None if it connects."""
 
     seconds: float
     error: str | None
@@ -21,7 +25,7 @@ class Leg(NamedTuple):
 
 
 class Dialled(NamedTuple):
-    """The address that won, or None and the error; `at`: when that was known."""
+    """The address of the connection, or None and the error; `at`: seconds until that is known."""
 
     address: str | None
     at: float
@@ -29,7 +33,7 @@ class Dialled(NamedTuple):
 
 
 class NotMeasuredError(LookupError):
-    """The dial would try an address of which we know nothing."""
+    """The dial would try an address that was not measured."""
 
 
 def _serial(order: Sequence[str], legs: Mapping[str, Leg], start: float, deadline: float, horizon: float) -> Dialled:
@@ -65,18 +69,18 @@ def dial(
     """Dial `order` (sorted by RFC 6724) with Happy Eyeballs between the families.
 
     The family of the first address goes first; the other starts after 300 ms or when the first has failed.
-    deadline: the dialer's own end. horizon: when the caller has given up, so that what comes later does not
-    matter to it. Raises NotMeasuredError where the outcome hangs on an address that is not in `legs`.
+    deadline: the dialer's own limit. horizon: when the caller gives up; later results do not matter to it.
+    Raises NotMeasuredError where the outcome depends on an address that is not in `legs`.
     """
     first_is_v6 = ":" in order[0]
     primary = [a for a in order if (":" in a) == first_is_v6]
     fallback = [a for a in order if (":" in a) != first_is_v6]
-    one = _serial(primary, legs, start, deadline, horizon)
-    if not fallback or (one.address and one.at <= start + FALLBACK_DELAY):
-        return one
-    begin = min(start + FALLBACK_DELAY, one.at)
-    other = _serial(fallback, legs, begin, deadline, horizon)
-    won = [result for result in (one, other) if result.address]
-    if won:
-        return min(won, key=lambda result: result.at)
-    return Dialled(None, max(one.at, other.at), one.error)
+    first = _serial(primary, legs, start, deadline, horizon)
+    if not fallback or (first.address and first.at <= start + FALLBACK_DELAY):
+        return first
+    begin = min(start + FALLBACK_DELAY, first.at)
+    second = _serial(fallback, legs, begin, deadline, horizon)
+    connected = [result for result in (first, second) if result.address]
+    if connected:
+        return min(connected, key=lambda result: result.at)
+    return Dialled(None, max(first.at, second.at), first.error)

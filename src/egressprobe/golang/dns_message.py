@@ -1,8 +1,8 @@
-"""What Go makes of one DNS response, byte by byte.
+"""One DNS response as Go reads it, byte by byte.
 
-The reader is golang.org/x/net/dns/dnsmessage (Parser, Name.unpack): which damage it minds and which it passes
-over decides whether the API server has an address. The judgement and its order are net/dnsclient_unix.go's:
-checkResponse, exchange, checkHeader, skipToAnswer and the loop of goLookupIPCNAMEOrder.
+The parser follows golang.org/x/net/dns/dnsmessage (Parser, Name.unpack): the damage that it rejects and the damage
+that it ignores decide whether the API server has an address. The checks and their order are those of
+net/dnsclient_unix.go: checkResponse, exchange, checkHeader, skipToAnswer and the loop of goLookupIPCNAMEOrder.
 
 Pure: bytes in, `Reading` out.
 """
@@ -35,7 +35,7 @@ type RecordType = Literal["A", "AAAA"]
 
 
 class Request(NamedTuple):
-    """One question as it goes out."""
+    """One query."""
 
     identity: int
     name: bytes
@@ -49,10 +49,10 @@ class Request(NamedTuple):
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """One response, judged.
+    """The result of reading one response.
 
-    code: None when it answers. said: plain words. error: Go's text.
-    final: no other server is asked (the name or the record does not exist). truncated: ask again over TCP.
+    code: None when it answers. message: plain words. error: Go's text.
+    final: no other server is queried (the name or the record does not exist). truncated: query again over TCP.
     """
 
     rcode: str | None = None
@@ -60,18 +60,18 @@ class Reading(msgspec.Struct, frozen=True):
     cnames: tuple[str, ...] = ()
     ttl: int | None = None
     code: Code | None = None
-    said: str = ""
+    message: str = ""
     error: str = ""
     final: bool = False
     truncated: bool = False
 
 
 def make_request(name: str, kind: RecordType) -> Request:
-    """A question with a fresh id. `name`: absolute, one that `is_domain_name` takes."""
+    """A query with a random id. `name`: absolute, accepted by `is_domain_name`."""
     return Request(int.from_bytes(os.urandom(2)), _wire_name(name), kind)
 
 
-@lru_cache(maxsize=4096)  # the same names are asked for minute after minute
+@lru_cache(maxsize=4096)  # the same names are queried every minute
 def _wire_name(name: str) -> bytes:
     return dns.name.from_text(name).to_wire() or b"\0"
 
@@ -79,7 +79,7 @@ def _wire_name(name: str) -> bytes:
 def mismatch(wire: bytes, request: Request) -> str | None:
     """None when `wire` answers `request`; else Go's text, if it comes over TCP.
 
-    Over UDP what does not answer is passed over, as it may be forged (golang/go #13281).
+    Over UDP a message that does not answer the request is ignored, as it may be forged (golang/go #13281).
     """
     try:
         identity, flags, questions, *_ = _HEADER.unpack_from(wire)
@@ -89,46 +89,48 @@ def mismatch(wire: bytes, request: Request) -> str | None:
         kind, group = struct.unpack_from("!HH", wire, at)
     except (ValueError, struct.error):
         return _UNREADABLE
-    asked = _name(request.name, 0)[0]
-    same = name.lower() == asked.lower() and (kind, group) == (_TYPES[request.kind], _IN)
+    requested = _name(request.name, 0)[0]
+    same = name.lower() == requested.lower() and (kind, group) == (_TYPES[request.kind], _IN)
     return None if same and identity == request.identity and flags & _QR else _INVALID
 
 
 def read(wire: bytes, kind: RecordType, *, over_udp: bool) -> Reading:
-    """Judge a response that answers its request."""
+    """Read a response that answers its request."""
     _, flags, questions, answers, authorities, additionals = _HEADER.unpack_from(wire)
     low = _rcode_text(flags & 0xF)
     if questions != 1:
-        return Reading(low, code=Code.DNS_MALFORMED, said="the answer repeats more than our question", error=_INVALID)
+        return Reading(
+            low, code=Code.DNS_MALFORMED, message="the response does not repeat exactly our question", error=_INVALID
+        )
     if flags & _TC and over_udp:
         return Reading(low, truncated=True)
     start = _skip_name(wire, _HEADER.size) + 4
     code, has_additional = _extended(wire, start, (answers, authorities, additionals), flags & 0xF)
     rcode = _rcode_text(code)
     records = _Answers(wire, start, answers)
-    seen = Reading(rcode, cnames=tuple(records.cnames[:_MAX_CNAMES]), ttl=records.ttl)
+    partial = Reading(rcode, cnames=tuple(records.cnames[:_MAX_CNAMES]), ttl=records.ttl)
     if code == dns.rcode.NXDOMAIN:
-        said = "the name does not exist (NXDOMAIN)"
-        return replace(seen, code=Code.DNS_NXDOMAIN, said=said, error="no such host", final=True)
+        message = "the name does not exist (NXDOMAIN)"
+        return replace(partial, code=Code.DNS_NXDOMAIN, message=message, error="no such host", final=True)
     if answers and not records.begun:
         return _unreadable(rcode)
     if code == dns.rcode.NOERROR and not answers and not has_additional and not flags & (_AA | _RA):
-        said = "a lame referral: this server does not resolve"
-        return Reading(rcode, code=Code.DNS_SERVFAIL, said=said, error="lame referral")
+        message = "a lame referral: the server neither resolves nor is authoritative"
+        return Reading(rcode, code=Code.DNS_SERVFAIL, message=message, error="lame referral")
     if code != dns.rcode.NOERROR:
         fault = Code.DNS_REFUSED if code == dns.rcode.REFUSED else Code.DNS_SERVFAIL
-        return Reading(rcode, code=fault, said=f"the server answers {rcode}", error="server misbehaving")
+        return Reading(rcode, code=fault, message=f"the server answers {rcode}", error="server misbehaving")
     try:
-        found = _skip_to(wire, start, answers, _TYPES[kind])
+        position = _skip_to(wire, start, answers, _TYPES[kind])
     except (ValueError, struct.error):
         return _unreadable(rcode)
-    if found is None:
-        said = "the name has no such record"
-        return replace(seen, code=Code.DNS_NO_ADDRESSES, said=said, error="no such host", final=True)
-    addresses = records.addresses if found == (start, answers) else _Answers(wire, *found).addresses
+    if position is None:
+        message = "the name has no such record"
+        return replace(partial, code=Code.DNS_NO_ADDRESSES, message=message, error="no such host", final=True)
+    addresses = records.addresses if position == (start, answers) else _Answers(wire, *position).addresses
     if not addresses:
-        return replace(_unreadable(rcode), final=True)  # by now Go has settled on this server
-    return replace(seen, addresses=tuple(dict.fromkeys(addresses)), final=True)
+        return replace(_unreadable(rcode), final=True)  # Go has chosen this server by now
+    return replace(partial, addresses=tuple(dict.fromkeys(addresses)), final=True)
 
 
 @lru_cache(maxsize=64)
@@ -137,13 +139,13 @@ def _rcode_text(code: int) -> str:
 
 
 def _unreadable(rcode: str | None) -> Reading:
-    return Reading(rcode, code=Code.DNS_MALFORMED, said="the answer cannot be read", error=_UNREADABLE)
+    return Reading(rcode, code=Code.DNS_MALFORMED, message="the response cannot be read", error=_UNREADABLE)
 
 
 class _Answers:
-    """What Go takes from the answer section, up to its end or the first damage.
+    """What Go reads from the answer section, up to its end or the first damage.
 
-    addresses: of every A and AAAA, whatever name owns it and whichever type was asked; Go begins with the first
+    addresses: of every A and AAAA, whatever its owner name and whichever type was requested; Go begins at the first
     record of that type. begun: there is a first record whose header can be read.
     """
 
@@ -162,7 +164,7 @@ class _Answers:
         at += _RESOURCE.size
         self.begun = True
         self.ttl = ttl if self.ttl is None else min(self.ttl, ttl)
-        if kind in (_A, _AAAA):  # 4 or 16 bytes are taken, however many the record says it has
+        if kind in (_A, _AAAA):  # Go reads 4 or 16 bytes, whatever length the record has
             width = 4 if kind == _A else 16
             if at + width > len(wire):
                 raise ValueError("the address is cut off")
@@ -175,9 +177,9 @@ class _Answers:
 
 
 def _skip_to(wire: bytes, at: int, count: int, wanted: int) -> tuple[int, int] | None:
-    """Where the first record of the type asked for is and how many are left from there: skipToAnswer.
+    """Offset of the first record of type `wanted`, and how many records are left from there: skipToAnswer.
 
-    What comes before is passed over unread. Raises ValueError or struct.error.
+    Earlier records are skipped unread. Raises ValueError or struct.error.
     """
     for left in range(count, 0, -1):
         after_name = _name(wire, at)[1]
@@ -190,7 +192,7 @@ def _skip_to(wire: bytes, at: int, count: int, wanted: int) -> tuple[int, int] |
 def _extended(wire: bytes, at: int, counts: tuple[int, int, int], low: int) -> tuple[int, bool]:
     """The response code with the OPT record's upper bits, and whether there is any additional record.
 
-    net/dnsclient_unix.go extractExtendedRCode: damage on the way there is passed over.
+    net/dnsclient_unix.go extractExtendedRCode: damage before it is ignored.
     """
     answers, authorities, additionals = counts
     has_additional = False
@@ -219,7 +221,7 @@ def _skip_record(wire: bytes, at: int) -> int:
 
 
 def _skip_name(wire: bytes, at: int) -> int:
-    """Behind the name at `at`, without following it: dnsmessage skipName. Raises ValueError."""
+    """The offset behind the name at `at`, without following pointers: dnsmessage skipName. Raises ValueError."""
     while at < len(wire):
         size = wire[at]
         at += 1

@@ -1,8 +1,8 @@
-"""How Go's resolver decides, without a socket: net/conf.go, dnsconfig_unix.go, dnsclient_unix.go, hosts.go.
+"""The decisions of Go's resolver, without a socket: net/conf.go, dnsconfig_unix.go, dnsclient_unix.go, hosts.go.
 
 - `parse_resolv_conf`, `parse_hosts`: the two files as Go reads them.
-- `is_domain_name`, `name_list`: which names are asked at all, and in which order the search list is tried.
-- `conclude`: from the A and AAAA lookups of each name to addresses, or the one error Go returns.
+- `is_domain_name`, `name_list`: which names are queried at all, and the order of the search list.
+- `conclude`: from the A and AAAA lookups of each name to addresses, or the one error that Go returns.
 """
 
 from collections.abc import Sequence
@@ -59,7 +59,7 @@ def split_server(text: str) -> tuple[str, int]:
 
 
 def _option(options: list[str], name: str, default: int, low: int, high: int) -> int:
-    """The last `name:N`, clamped; Go reads the leading digits and takes none as 0 (net/parse.go dtoi)."""
+    """The last `name:N`, clamped; Go reads the leading digits and reads none as 0 (net/parse.go dtoi)."""
     value = default
     for option in options:
         if option.startswith(f"{name}:"):
@@ -72,8 +72,8 @@ def _option(options: list[str], name: str, default: int, low: int, high: int) ->
 def parse_resolv_conf(text: str) -> ResolverConfig:
     """resolv.conf by the rules of net/dnsconfig_unix.go dnsReadConfig.
 
-    Without a `search` line Go takes the domain of the host's own name; that is the probe's name here, not
-    the API server's, so it is left out.
+    Without a `search` line Go uses the domain of the host name. Here that would be the probe's host name, not the
+    API server's, so it is left out.
     """
     servers: list[str] = []
     search: tuple[str, ...] = ()
@@ -122,7 +122,7 @@ def parse_hosts(text: str) -> dict[str, tuple[str, ...]]:
 
 @lru_cache(maxsize=4096)
 def is_domain_name(name: str) -> bool:
-    """net/dnsclient.go isDomainName: what Go asks a server for at all; else `no such host` at once."""
+    """net/dnsclient.go isDomainName: the names that Go queries; any other is `no such host` at once."""
     if name == ".":
         return True
     if not name or len(name) > 254 or (len(name) == 254 and not name.endswith(".")):
@@ -144,7 +144,7 @@ def _avoid(name: str) -> bool:
 
 
 def name_list(name: str, config: ResolverConfig) -> tuple[str, ...]:
-    """The names asked for, in order: net/dnsclient_unix.go nameList."""
+    """The names to query, in order: net/dnsclient_unix.go nameList."""
     if name.endswith("."):
         return () if _avoid(name) else (name,)
     rooted = f"{name}."
@@ -166,17 +166,17 @@ def no_such_host(host: str, code: Code, message: str, server: str = "") -> Failu
 def conclude(host: str, lookups: Sequence[Lookup]) -> tuple[tuple[str, ...], float, Failure | None]:
     """Addresses, milliseconds until Go has them, and the failure if there are none.
 
-    Go asks A and AAAA of one name together, waits for both, and goes to the next name of the search list
-    only when neither gave an address. The error kept is the last to arrive for the name as given, else the
-    first of any (goLookupIPCNAMEOrder: "Prefer error from original name"). A lookup that we did not finish
-    comes before all of them: what Go would have got is not known.
+    Go queries A and AAAA of one name together, waits for both, and goes to the next name of the search list only
+    when neither has an address. The error returned is the last to arrive for the name as given, else the first of
+    any name (goLookupIPCNAMEOrder: "Prefer error from original name"). A lookup that we did not finish takes
+    precedence over all of them: its result for Go is unknown.
     """
     total = 0.0
     failure: Failure | None = None
-    original = f"{host}."  # as goLookupIPCNAMEOrder compares it: a name with a trailing dot is never its own
+    original = f"{host}."  # as goLookupIPCNAMEOrder compares: a name given with a trailing dot never matches
     names = dict.fromkeys(lookup.name for lookup in lookups)
     for name in names:
-        pair = sorted((lookup for lookup in lookups if lookup.name == name), key=lambda one: one.ms)
+        pair = sorted((lookup for lookup in lookups if lookup.name == name), key=lambda lookup: lookup.ms)
         total += max(lookup.ms for lookup in pair)
         addresses = tuple(dict.fromkeys(a for lookup in pair for a in lookup.addresses))
         if addresses:
@@ -186,5 +186,5 @@ def conclude(host: str, lookups: Sequence[Lookup]) -> tuple[tuple[str, ...], flo
                 return (), total, lookup.failure
             if lookup.failure and (failure is None or name == original):
                 failure = lookup.failure
-    said = f"{host} is not a name that Go's resolver looks up"
-    return (), total, failure or no_such_host(host, Code.DNS_NO_ADDRESSES, said)
+    message = f"{host} is not a valid domain name: Go's resolver sends no query for it"
+    return (), total, failure or no_such_host(host, Code.DNS_NO_ADDRESSES, message)

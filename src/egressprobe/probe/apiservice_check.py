@@ -48,7 +48,7 @@ async def _ask(prober: Prober, target: Target, endpoint: Endpoint, path: str) ->
     attempt, channel = await prober.open(target, endpoint, host_port, budget)
     if channel is not None:
         attempt = await _get(attempt, channel, url, budget)
-        await channel.goodbye()
+        await channel.close_notify()
     if attempt.failure is None:
         return attempt
     return replace(attempt, failure=replace(attempt.failure, api_server_error=_said(url, attempt)))

@@ -25,7 +25,7 @@ from egressprobe.model.target import Endpoint
 from egressprobe.net.guard import VPC_RESOLVERS
 from egressprobe.probe.edges import Edges
 from egressprobe.probe.transport.connect import connect
-from egressprobe.probe.transport.kernel_socket import keep_stamps, source_address
+from egressprobe.probe.transport.kernel_socket import enable_timestamps, source_address
 from egressprobe.probe.transport.resolve import compare, system_config
 from egressprobe.probe.transport.time_limits import Budget
 from egressprobe.probe.transport.tls_context import Offer, client_hello, context, groups, trust_store
@@ -120,7 +120,7 @@ def _addresses(interface: str) -> list[str]:
 async def _kernel_times() -> dict[str, bool]:
     """Whether TCP_INFO and receive time stamps work, tried on our own loopback listener."""
     seen = {"tcpInfo": False, "receiveStamps": False}
-    keep_stamps()
+    enable_timestamps()
     await asyncio.sleep(0.05)
 
     async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -29,9 +29,9 @@ from egressprobe.probe.transport.kernel_socket import source_address, tcp_state
 from egressprobe.probe.transport.resolve import resolve
 from egressprobe.probe.transport.stream import Stream
 from egressprobe.probe.transport.time_limits import Budget
-from egressprobe.probe.transport.tls import NO_COMMON_GROUP, Channel, Session, shake_hands
+from egressprobe.probe.transport.tls import NO_COMMON_GROUP, Channel, Session, tls_handshake
 from egressprobe.probe.transport.tls_context import Offer, context, groups, system_roots
-from egressprobe.probe.transport.tls_record import foreign
+from egressprobe.probe.transport.tls_record import not_in_go
 
 # Addresses of one target dialled at once; with concurrency.py this bounds the process's descriptors.
 _DIALS = 8
@@ -113,7 +113,7 @@ class Prober:
             return attempt
         http = RULES[target.kind].http or host_port.scheme in ("https", "http")
         said = await exchange(channel, authority=host_port.authority, http=http, budget=budget)
-        await channel.goodbye()
+        await channel.close_notify()
         return replace(
             attempt,
             exchange_ms=None if said.failure else said.ms,
@@ -138,7 +138,7 @@ class Prober:
         opened = await self._open(target, endpoint, host_port, budget, terms)
         # Go's groups are not quite those that were offered: too many with OpenSSL's list, too few with one.
         tls = opened.attempt.tls
-        if (tls and foreign(tls.group)) or (not self._hello.post_quantum and _lacks_the_group(opened.attempt)):
+        if (tls and not_in_go(tls.group)) or (not self._hello.post_quantum and _lacks_the_group(opened.attempt)):
             for group in groups(self._hello)[1:]:
                 other = await self._open(target, endpoint, host_port, budget, terms._replace(group=group, climbed=None))
                 if not _lacks_the_group(other.attempt):
@@ -168,7 +168,7 @@ class Prober:
             climber = Climber(shape, self.run_ends, self._ladders, terms.climbed)
         keep = False
         try:
-            session, handshake, failure = await self._shake_hands(target, stream, host_port.host, name, budget, terms)
+            session, handshake, failure = await self._tls_handshake(target, stream, host_port.host, name, budget, terms)
             attempt = replace(attempt, tls=handshake, failure=failure)
             if failure is None:
                 keep = session.established
@@ -186,13 +186,13 @@ class Prober:
             if not keep:
                 stream.close()
 
-    async def _shake_hands(
+    async def _tls_handshake(
         self, target: Target, stream: Stream, host: str, name: str | None, budget: Budget, terms: "_Terms"
     ) -> tuple[Session, Handshake, Failure | None]:
         tls = self.context(target, verify=terms.verify, group=terms.group)
         anchors = self.plan.bundles.get(target.bundle, ())
         trust = Trust(host, lambda: anchors or system_roots(tls), bundle=target.bundle) if target.verify else None
-        return await shake_hands(stream, tls, server_name=name, trust=trust, budget=budget)
+        return await tls_handshake(stream, tls, server_name=name, trust=trust, budget=budget)
 
 
 async def each(endpoints: Sequence[Endpoint], dial: Callable[[Endpoint], Awaitable[Attempt]]) -> tuple[Attempt, ...]:

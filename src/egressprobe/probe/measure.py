@@ -25,7 +25,7 @@ from egressprobe.model.target import Expect, Kind, Target
 from egressprobe.net.addresses import is_address
 from egressprobe.net.urls import HostPort, parse_url
 from egressprobe.probe.hop import Prober
-from egressprobe.probe.transport.kernel_socket import keep_stamps
+from egressprobe.probe.transport.kernel_socket import enable_timestamps
 from egressprobe.probe.transport.resolve import compare
 from egressprobe.probe.transport.time_limits import OIDC_LIMIT, SLACK, Budget
 
@@ -57,7 +57,7 @@ ENGINES: dict[Kind, _Engine] = {
 
 def prepare(prober: Prober) -> None:
     """Do what blocks first, not among the measurements: trust stores and imports, for the kinds that are there."""
-    keep_stamps()
+    enable_timestamps()
     for target in prober.plan.targets:
         if target.scheme != "tcp":
             with suppress(Exception):  # it fails again for its own target, where it is that target's unknown

@@ -89,7 +89,7 @@ async def _fetch(
     try:
         response, failure, ms = await fetch(opened.channel, url, budget, HTTP_LIMIT)
     finally:
-        await opened.channel.goodbye()
+        await opened.channel.close_notify()
     http = HttpExchange(
         url=shown(url),
         address=address,

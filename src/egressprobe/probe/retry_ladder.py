@@ -17,7 +17,7 @@ from egressprobe.model.measurement import Rung, RungName, RungOutcome
 from egressprobe.model.target import Endpoint
 from egressprobe.probe.transport.connect import connect
 from egressprobe.probe.transport.time_limits import CLIMB_AFTER, RUNG_LIMIT, Budget
-from egressprobe.probe.transport.tls import shake_hands
+from egressprobe.probe.transport.tls import tls_handshake
 from egressprobe.probe.transport.tls_context import Offer, context, groups
 
 logger = logging.getLogger("egressprobe")
@@ -69,7 +69,7 @@ async def _rung(what: RungName, shape: Shape, hello: Hello, name: str | None, bu
     try:
         if stream is not None and budget.call_ends - loop.time() >= _LEAST_SILENCE:
             tls = context("", (), Offer(shape.alpn, hello, groups(hello)[0]), verify=False)
-            session, handshake, failure = await shake_hands(stream, tls, server_name=name, trust=None, budget=budget)
+            session, handshake, failure = await tls_handshake(stream, tls, server_name=name, trust=None, budget=budget)
             size = handshake.hello_bytes
             # A refusal that comes back is an answer; where only the name is in question, so is any byte.
             heard = what == "other-name" and bool(session.raw)

@@ -271,5 +271,5 @@ class _Connection:
 
     async def close(self) -> None:
         if self._channel is not None:
-            await self._channel.goodbye()
+            await self._channel.close_notify()
         self._channel = self._http = self._wire = None

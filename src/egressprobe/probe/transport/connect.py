@@ -13,7 +13,7 @@ from egressprobe.probe.transport.time_limits import CONNECT_LIMIT, Budget
 
 
 class Connected(Struct, frozen=True):
-    """`ms` by TCP_INFO where the kernel tells, `user_ms` beside it; of a failure, how long it took."""
+    """`ms`: from TCP_INFO where available; `user_ms`: this process's clock. Of a failure: the time it took."""
 
     ms: float
     user_ms: float
@@ -41,12 +41,12 @@ async def connect(endpoint: Endpoint, budget: Budget, *, mss: int | None = None)
         return Stream(sock, endpoint), Connected(ms=round(ms, 3), user_ms=round(user_ms, 3))
     except TimeoutError:
         if budget.ran_out(loop.time()):
-            failure = Failure(Phase.CONNECT, Code.DEADLINE_EXCEEDED, "the run's time was up while connecting")
+            failure = Failure(Phase.CONNECT, Code.DEADLINE_EXCEEDED, "the run's deadline passed while connecting")
         else:
             failure = Failure(
                 Phase.CONNECT,
                 Code.CONNECT_TIMEOUT,
-                f"{endpoint} does not answer: no reply to the SYN in {time.perf_counter() - started:.1f} s",
+                f"{endpoint} does not answer: no reply to the SYN within {time.perf_counter() - started:.1f} s",
                 f"dial tcp {endpoint}: i/o timeout",
             )
     except OSError as error:

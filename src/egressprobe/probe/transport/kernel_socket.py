@@ -1,9 +1,9 @@
-"""Sockets with honest clocks.
+"""Sockets whose times come from the kernel.
 
 On a small Lambda the process may wait a second for its CPU share while the network answered in a
 millisecond. So times come from the kernel: the round trip of the three-way handshake from TCP_INFO, the
 arrival of data from SO_TIMESTAMPNS (socket(7); `loop.sock_recv` drops ancillary data, hence recvmsg under
-`add_reader`). Elsewhere than on Linux both are None and user-space times stand in.
+`add_reader`). On other systems both are None and user-space times are used.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ _TIMESPEC = struct.Struct("@ll")
 # include/uapi/linux/tcp.h, struct tcp_info: offsets; the round trip is in microseconds
 _TCP_INFO_RETRANSMITS, _TCP_INFO_UNACKED, _TCP_INFO_RTT, _TCP_INFO_TOTAL_RETRANS = 2, 24, 68, 100
 _TCP_INFO_BYTES_ACKED, _TCP_INFO_BYTES_RECEIVED, _TCP_INFO_OUT_OF_ORDER = 120, 128, 224
-_keeper: socket.socket | None = None
+_timestamp_socket: socket.socket | None = None
 
 
 def family_of(address: str) -> socket.AddressFamily:
@@ -33,7 +33,7 @@ def family_of(address: str) -> socket.AddressFamily:
 
 
 def source_address(destination: str) -> str | None:
-    """The source the kernel would use for `destination`; None without a route. Sends nothing."""
+    """The source address the kernel would use for `destination`; None without a route. Sends nothing."""
     with suppress(OSError), socket.socket(family_of(destination), socket.SOCK_DGRAM) as probe:
         probe.connect((destination, 9))
         return str(probe.getsockname()[0]).partition("%")[0]
@@ -50,17 +50,17 @@ def open_socket(address: str, kind: socket.SocketKind) -> socket.socket:
     return sock
 
 
-def keep_stamps() -> None:
+def enable_timestamps() -> None:
     """Have the kernel stamp packets from now on, for the life of the process.
 
-    It switches stamping on a moment after the first socket asks for it, and off with the last one
-    (net/core/dev.c net_enable_timestamp): without this the first answers of a run would carry none.
+    The kernel starts stamping a moment after the first socket requests it, and stops with the last one
+    (net/core/dev.c net_enable_timestamp): without this the first answers of a run would have no stamp.
     """
-    global _keeper
-    if _keeper is None and _LINUX:
+    global _timestamp_socket
+    if _timestamp_socket is None and _LINUX:
         with suppress(OSError):
-            _keeper = open_socket("127.0.0.1", socket.SOCK_DGRAM)
-            atexit.register(_keeper.close)
+            _timestamp_socket = open_socket("127.0.0.1", socket.SOCK_DGRAM)
+            atexit.register(_timestamp_socket.close)
 
 
 def receive(sock: socket.socket, size: int) -> tuple[bytes, float | None]:
@@ -101,11 +101,11 @@ async def _ready(
     sock: socket.socket,
     until: float,
 ) -> None:
-    """Until the selector says so or the time is up."""
+    """Wait until the selector reports the socket or the time is up."""
     ready: asyncio.Future[None] = loop.create_future()
-    timer = loop.call_at(until, fire, ready)
+    timer = loop.call_at(until, wake, ready)
     descriptor = sock.fileno()  # the selector is quicker with a number
-    add(descriptor, fire, ready)
+    add(descriptor, wake, ready)
     try:
         await ready
     finally:
@@ -121,14 +121,14 @@ def _connected(sock: socket.socket) -> bool:
     return True
 
 
-def fire(future: asyncio.Future[None]) -> None:
-    """Wake who waits, once."""
+def wake(future: asyncio.Future[None]) -> None:
+    """Complete a future, once."""
     if not future.done():
         future.set_result(None)
 
 
 def _has_data(sock: socket.socket) -> bool:
-    """A starved process can wake past its deadline with the answer long in the socket: look again."""
+    """Whether data waits: a starved process can wake past its deadline although the answer has arrived."""
     try:
         sock.recv(1, socket.MSG_PEEK)
     except BlockingIOError:
@@ -139,7 +139,7 @@ def _has_data(sock: socket.socket) -> bool:
 
 
 def kernel_round_trip(sock: socket.socket) -> float | None:
-    """Seconds of the three-way handshake by TCP_INFO; None off Linux or when the SYN was sent again.
+    """Seconds of the three-way handshake by TCP_INFO; None if not on Linux or if the SYN was retransmitted.
 
     A retransmitted SYN gives no sample (RFC 6298 section 3, Karn's algorithm).
     """
@@ -153,7 +153,7 @@ def kernel_round_trip(sock: socket.socket) -> float | None:
 
 
 def tcp_state(sock: socket.socket) -> TcpState | None:
-    """What the kernel knows of a connection, before it is closed; None off Linux and on kernels before 5.4."""
+    """TCP_INFO of a connection, before it is closed; None if not on Linux and on kernels before 5.4."""
     if not _LINUX:
         return None
     with suppress(OSError, struct.error):

@@ -1,12 +1,12 @@
-"""The resolve phase: a host name into addresses, the way Go's resolver in kube-apiserver does it.
+"""The resolve phase: a host name into addresses, as Go's resolver in kube-apiserver does it.
 
-A and AAAA are asked side by side, each through its own rounds over the name servers (net/dnsclient_unix.go
-tryOneName): 5 s a server, 2 rounds, at most 3 servers, EDNS with 1232 bytes, TCP when the answer is
-truncated, each transport with a fresh 5 s. NXDOMAIN and "no such record" end it; any other rcode, a
-timeout or an ICMP error goes to the next server. Every query is kept.
+A and AAAA are queried concurrently, each through its own rounds over the name servers (net/dnsclient_unix.go
+tryOneName): 5 s per server, 2 rounds, at most 3 servers, EDNS with 1232 bytes, TCP when the answer is
+truncated, each transport with a fresh 5 s. NXDOMAIN and "no such record" end it; after any other rcode, a
+timeout or an ICMP error the next server is queried. Every query is reported.
 
-The loop is ours because dnspython's resolver has other timeouts, no EDNS and hides what each server said;
-the reading of messages (dns_message.py) because it forgives other damage than Go does.
+dnspython's resolver is not used because it has other timeouts, no EDNS and hides the response of each server;
+its message reader is not used because it tolerates other damage than Go does (dns_message.py).
 """
 
 import asyncio
@@ -36,16 +36,16 @@ from egressprobe.model.measurement import Lookup, Query, Resolution
 from egressprobe.probe.transport.kernel_socket import open_socket, readable, receive, source_address
 from egressprobe.probe.transport.time_limits import COMPARE_LIMIT, Budget
 
-MAX_ADDRESSES = 64  # a name with more is cut here: one hostile answer must not open sockets without end
+MAX_ADDRESSES = 64  # per name: bounds the sockets that one answer can make us open
 type Transport = Literal["udp", "tcp"]
 _UDP_THEN_TCP: tuple[Transport, ...] = ("udp", "tcp")
 _MAX_ROUNDS = 10
-_turns = count()  # of `options rotate`: net/dnsconfig.go serverOffset
+_rotation = count()  # of `options rotate`: net/dnsconfig.go serverOffset
 _TCP_ONLY: tuple[Transport, ...] = ("tcp",)
 
 
 class Question(NamedTuple):
-    """What is asked of whom. `host` is the name as the target has it, `name` as the search list makes it."""
+    """One query and its server. `host`: the name in the target; `name`: with the suffix of the search list."""
 
     host: str
     name: str
@@ -53,11 +53,11 @@ class Question(NamedTuple):
     server: str
     transport: Transport = "udp"
 
-    def failure(self, code: Code, said: str, error: str) -> Failure:
-        """Plain words for people; for the API server Go's net.DNSError inside its net.OpError."""
-        where = f"{self.kind} of {self.host}, asked at {self.server} over {self.transport.upper()}"
+    def failure(self, code: Code, message: str, error: str) -> Failure:
+        """A failure in plain words, and as Go's net.DNSError inside its net.OpError."""
+        where = f"{self.kind} query for {self.host} to {self.server} over {self.transport.upper()}"
         text = f"dial tcp: lookup {self.host} on {self.server}: {error}" if error else None
-        return Failure(Phase.RESOLVE, code, f"{where}: {said}", text)
+        return Failure(Phase.RESOLVE, code, f"{where}: {message}", text)
 
 
 def system_config(resolv_conf: Path = Path("/etc/resolv.conf"), hosts: Path = Path("/etc/hosts")) -> ResolverConfig:
@@ -79,27 +79,27 @@ def _text(path: Path) -> str:
 
 
 async def resolve(host: str, config: ResolverConfig, budget: Budget, *, view: str = "system") -> Resolution:
-    """Resolve `host` (A-label form, a trailing dot turns the search list off) by Go's rules."""
-    known = config.hosts.get(host.lower().removesuffix("."))
-    if known:
-        return _resolution(host, "hosts", 0.0, known, (), None, view)
+    """Resolve `host` (A-label form; a trailing dot disables the search list) by Go's rules."""
+    hosts_addresses = config.hosts.get(host.lower().removesuffix("."))
+    if hosts_addresses:
+        return _resolution(host, "hosts", 0.0, hosts_addresses, (), None, view)
     lookups: list[Lookup] = []
     for name in name_list(host, config) if is_domain_name(host) else ():
         pair = await _pair(host, name, config, budget)
         lookups += pair
-        if any(one.addresses or _cut_short(one) for one in pair) or _over(budget):
+        if any(lookup.addresses or _cut_short(lookup) for lookup in pair) or _over(budget):
             break
     addresses, ms, failure = conclude(host, lookups)
     return _resolution(host, "dns", ms, addresses[:MAX_ADDRESSES], tuple(lookups), failure, view)
 
 
 async def _pair(host: str, name: str, config: ResolverConfig, budget: Budget) -> list[Lookup]:
-    """A and AAAA side by side, or one after the other where resolv.conf wants it so."""
+    """A and AAAA concurrently, or one after the other with `options single-request`."""
     a = _look_up(Question(host, name, "A", ""), config, budget)
     aaaa = _look_up(Question(host, name, "AAAA", ""), config, budget)
     if config.single_request:
         return [await a, await aaaa]
-    beside = asyncio.Task(aaaa, loop=asyncio.get_running_loop(), eager_start=True)  # its query is out at once
+    beside = asyncio.Task(aaaa, loop=asyncio.get_running_loop(), eager_start=True)  # sends its query at once
     try:
         return [await a, await beside]
     finally:
@@ -122,7 +122,7 @@ def _resolution(
         addresses=addresses,
         lookups=lookups,
         view=view,
-        # They decide the order of addresses; one has none.
+        # They decide the order of addresses, so one address needs none.
         sources={address: source_address(address) for address in addresses} if len(addresses) > 1 else {},
         failure=failure,
     )
@@ -138,7 +138,7 @@ def _cut_short(lookup: Lookup) -> bool:
 
 
 async def compare(host: str, server: str, budget: Budget) -> Resolution:
-    """What one more name server says, asked once; `view` is its address."""
+    """The answer of another name server, queried once; `view` is its address."""
     name = server_text(*split_server(server))
     loop = asyncio.get_running_loop()
     brief = budget._replace(call_ends=min(budget.call_ends, loop.time() + COMPARE_LIMIT))
@@ -150,10 +150,10 @@ async def _look_up(question: Question, config: ResolverConfig, budget: Budget) -
     """One name and type through all servers and rounds: tryOneName."""
     queries: list[Query] = []
     for server in _rounds(config):
-        final = await _ask_server(question._replace(server=server), config, budget, queries)
+        final = await _query_server(question._replace(server=server), config, budget, queries)
         if final or _over(budget):
             break
-        await asyncio.sleep(0)  # servers that refuse at once must not keep the loop to themselves
+        await asyncio.sleep(0)  # servers that refuse at once must not block the event loop
     last = queries[-1]
     return Lookup(
         name=question.name,
@@ -166,18 +166,18 @@ async def _look_up(question: Question, config: ResolverConfig, budget: Budget) -
 
 
 def _rounds(config: ResolverConfig) -> Iterator[str]:
-    """Every server, `attempts` times over; resolv.conf may ask for any number, glibc stops at five."""
-    first = next(_turns) % len(config.servers) if config.rotate else 0
+    """Every server, `attempts` times; resolv.conf may name any number, which _MAX_ROUNDS bounds (glibc: 5)."""
+    first = next(_rotation) % len(config.servers) if config.rotate else 0
     for _ in range(min(config.attempts, _MAX_ROUNDS)):
         yield from config.servers[first:]
         yield from config.servers[:first]
 
 
-async def _ask_server(question: Question, config: ResolverConfig, budget: Budget, queries: list[Query]) -> bool:
-    """One server: UDP, then TCP if the answer is cut. Appends to `queries`; True when no other server is asked."""
+async def _query_server(question: Question, config: ResolverConfig, budget: Budget, queries: list[Query]) -> bool:
+    """One server: UDP, then TCP if truncated. Appends to `queries`. True: no other server is queried."""
     final = False
     for transport in _TCP_ONLY if config.use_tcp else _UDP_THEN_TCP:
-        query, reading = await _ask(question._replace(transport=transport), config.timeout, budget)
+        query, reading = await _query(question._replace(transport=transport), config.timeout, budget)
         queries.append(query)
         final = reading.final
         if not reading.truncated:
@@ -185,8 +185,8 @@ async def _ask_server(question: Question, config: ResolverConfig, budget: Budget
     return final
 
 
-async def _ask(question: Question, timeout: float, budget: Budget) -> tuple[Query, Reading]:
-    """One question over one transport. Network trouble is data."""
+async def _query(question: Question, timeout: float, budget: Budget) -> tuple[Query, Reading]:
+    """One query over one transport. A network failure is data."""
     loop = asyncio.get_running_loop()
     until = budget.until(loop.time(), timeout)
     started = time.perf_counter()
@@ -201,13 +201,13 @@ async def _ask(question: Question, timeout: float, budget: Budget) -> tuple[Quer
         addresses=reading.addresses,
         cnames=reading.cnames,
         ttl=reading.ttl,
-        failure=question.failure(reading.code, reading.said, reading.error) if reading.code else None,
+        failure=question.failure(reading.code, reading.message, reading.error) if reading.code else None,
     )
     return query, reading
 
 
 async def _exchange(question: Question, until: float, budget: Budget) -> tuple[Reading, float | None]:
-    """The response, judged, and its seconds on the wire; None where none came."""
+    """The response as read, and its seconds on the wire; None without a response."""
     udp = question.transport == "udp"
     server = split_server(question.server)
     request = make_request(question.name, question.kind)
@@ -219,25 +219,25 @@ async def _exchange(question: Question, until: float, budget: Budget) -> tuple[R
         wire, seconds = await (_over_udp if udp else _over_tcp)(sock, server, request, until)
         wrong = None if udp else mismatch(wire, request)
         if wrong:
-            said = "what came is no answer to our question"
-            return Reading(code=Code.DNS_MALFORMED, said=said, error=wrong), seconds
+            message = "the message is not a response to our query"
+            return Reading(code=Code.DNS_MALFORMED, message=message, error=wrong), seconds
         return read(wire, question.kind, over_udp=udp), seconds
     except TimeoutError:
         if budget.ran_out(loop.time()):
-            return Reading(code=Code.DEADLINE_EXCEEDED, said="the run's time was up"), None
-        said = f"no answer in {loop.time() - started:.1f} s"
+            return Reading(code=Code.DEADLINE_EXCEEDED, message="the run's deadline passed"), None
+        message = f"no response within {loop.time() - started:.1f} s"
         error = f"{_where(sock, question)}: i/o timeout"
-        return Reading(code=Code.DNS_TIMEOUT, said=said, error=error), None
+        return Reading(code=Code.DNS_TIMEOUT, message=message, error=error), None
     except EOFError:
-        said = "the connection ended before the answer"
-        return Reading(code=Code.DNS_MALFORMED, said=said, error="EOF"), None
+        message = "the connection was closed before the response"
+        return Reading(code=Code.DNS_MALFORMED, message=message, error="EOF"), None
     except OSError as error:
         text = errno_text(error)
         code = classify_connect(error)
         code = code if code is Code.INTERNAL_ERROR else Code.DNS_UNREACHABLE
         where = _where(sock, question)
         verb = "read" if where.startswith("read") else "connect"
-        return Reading(code=code, said=text, error=f"{where}: {verb}: {text}"), None
+        return Reading(code=code, message=text, error=f"{where}: {verb}: {text}"), None
     finally:
         if sock is not None:
             sock.close()
@@ -256,7 +256,7 @@ def _where(sock: socket.socket | None, question: Question) -> str:
 async def _over_udp(
     sock: socket.socket, server: tuple[str, int], request: Request, until: float
 ) -> tuple[bytes, float]:
-    """Connected, so that an ICMP error is seen; datagrams that do not answer the question are passed over."""
+    """Over a connected socket, so that ICMP errors are seen; datagrams that do not answer the query are ignored."""
     sock.connect(server)
     sent = time.time()
     sock.send(request.wire)
@@ -269,7 +269,7 @@ async def _over_udp(
         if not mismatch(wire, request):
             return wire, max((stamp or time.time()) - sent, 0.0)
         if asyncio.get_running_loop().time() >= until:
-            raise TimeoutError  # whoever forges answers all the time gains nothing by it
+            raise TimeoutError  # forged responses without end must not extend the wait
 
 
 async def _over_tcp(

@@ -1,12 +1,12 @@
-"""The TLS phase: our own driver over `ssl.MemoryBIO`.
+"""The TLS phase: a driver over `ssl.MemoryBIO`.
 
-`asyncio.open_connection(ssl=...)` throws the SSL object away when a handshake fails, and with it the chain
-that names an intercepting firewall. Here each flight is written and read by hand, so times are staged, the
-chain survives a refusal, and the ServerHello is seen in the clear.
+`asyncio.open_connection(ssl=...)` discards the SSL object when a handshake fails, and with it the certificate chain
+that identifies an intercepting firewall. Here each flight is written and read explicitly, so that times are
+separate, the chain is available after a failure, and the plaintext of the handshake is read (tls_record.py).
 
-A failure carries Go's text. What the chain is worth is for certificate_check.py to say: when OpenSSL refuses it and Go
-would not, the handshake ends without a failure and without being `established`, and the caller shakes hands
-again with a context that does not verify.
+A failure has Go's text. certificate_check.py judges the chain: when OpenSSL refuses it and Go would not, the
+handshake ends without a failure and without being `established`, and the caller repeats it with a context that
+does not verify.
 """
 
 import asyncio
@@ -28,10 +28,10 @@ from egressprobe.probe.transport.tls_record import (
     ServerHello,
     alert_text,
     first_record_error,
-    foreign,
+    not_in_go,
 )
 
-_KEEP = 16 * 1024  # of the raw answer: enough for any ServerHello
+_KEEP = 16 * 1024  # bytes of the raw answer: enough for any ServerHello
 _CLOSE_LIMIT = 0.5
 _READ_SIZE = 64 * 1024
 _TLS_1_2 = 0x0303
@@ -48,11 +48,11 @@ class EndOfStreamError(EOFError):
 
 
 class NotTlsError(ValueError):
-    """The first bytes of the answer are no TLS record; the text is Go's."""
+    """The first bytes of the answer are not a TLS record; the text is Go's."""
 
 
 class Session:
-    """A TLS client over a Stream, with the Stream's verbs.
+    """A TLS client over a Stream, with the Stream's methods.
 
     Methods raise ssl.SSLError, OSError, TimeoutError, EndOfStreamError, NotTlsError.
     """
@@ -73,7 +73,7 @@ class Session:
 
     @property
     def protocol(self) -> str | None:
-        """What ALPN settled on."""
+        """The protocol that ALPN selected."""
         return self.ssl.selected_alpn_protocol()
 
     async def send(self, data: bytes, until: float) -> None:
@@ -87,8 +87,8 @@ class Session:
         except ssl.SSLZeroReturnError:
             return b""
 
-    async def goodbye(self) -> None:
-        """A clean end: an abrupt one makes servers log a TLS error each minute."""
+    async def close_notify(self) -> None:
+        """Send close_notify and close: without it servers log a TLS error each minute."""
         with suppress(ssl.SSLError, OSError, TimeoutError):
             with suppress(ssl.SSLError):
                 self.ssl.unwrap()
@@ -99,7 +99,7 @@ class Session:
         self.stream.close()
 
     async def flush_alert(self, until: float) -> None:
-        """Send the alert OpenSSL wrote when it refused: the server's log then says why."""
+        """Send the alert that OpenSSL wrote when it refused, so that the server's log has the reason."""
         with suppress(OSError, TimeoutError):
             await self._flush(until)
 
@@ -136,11 +136,11 @@ class Session:
             await self.stream.send(data, until)
 
 
-# A connection to talk over, with TLS or without: both send, receive, say goodbye and close alike.
+# A connection with TLS or without: both have send, receive, close_notify and close.
 type Channel = Session | Stream
 
 
-async def shake_hands(
+async def tls_handshake(
     stream: Stream,
     context: ssl.SSLContext,
     *,
@@ -163,7 +163,7 @@ async def shake_hands(
     except ssl.SSLCertVerificationError:
         await session.flush_alert(until)
     except (ssl.SSLError, OSError, EndOfStreamError, NotTlsError) as error:
-        trust = None  # there is nothing to judge
+        trust = None  # there is no chain to judge
         waited = time.perf_counter() - started
         failure = _version_failure(error, ServerHello.parse(session.raw), str(stream.endpoint)) or stream_failure(
             error, stream, Phase.TLS, waited, ran_out=budget.ran_out(loop.time())
@@ -173,10 +173,10 @@ async def shake_hands(
     user_seconds = time.perf_counter() - started
     chain = _chain(session)
     hello = ServerHello.parse(session.raw)
-    if failure is None and hello and foreign(hello.group):
+    if failure is None and hello and not_in_go(hello.group):
         trust = None
-        said = f"{stream.endpoint} chooses the group {hello.group}, which the API server does not offer"
-        failure = Failure(Phase.TLS, Code.TLS_ALERT, said, NO_COMMON_GROUP)
+        message = f"{stream.endpoint} selects the key exchange group {hello.group}, which the API server does not offer"
+        failure = Failure(Phase.TLS, Code.TLS_ALERT, message, NO_COMMON_GROUP)
     if trust is not None:
         verified = context.verify_mode is not ssl.CERT_NONE or sound(trust, chain)
         failure = chain_failure(chain, trust, datetime.now(UTC), verified=session.established and verified)
@@ -218,15 +218,15 @@ def _record(
 
 
 def stream_failure(error: Exception, stream: Stream, phase: Phase, waited: float, *, ran_out: bool) -> Failure:
-    """Classify what broke an established connection, in the TLS or the HTTP phase."""
+    """The failure for an error on an established connection, in the TLS or the HTTP phase."""
     tls = phase is Phase.TLS
     where = str(stream.endpoint)
     if isinstance(error, TimeoutError):
         if ran_out:
-            return Failure(phase, Code.DEADLINE_EXCEEDED, f"the run's time was up while waiting for {where}")
+            return Failure(phase, Code.DEADLINE_EXCEEDED, f"the run's deadline passed while waiting for {where}")
         what = "the ClientHello" if tls else "the request"
         code = Code.TLS_TIMEOUT if tls else Code.HTTP_TIMEOUT
-        return Failure(phase, code, f"{where} does not answer {what}: silence for {waited:.1f} s")
+        return Failure(phase, code, f"{where} does not answer {what}: no data for {waited:.1f} s")
     if isinstance(error, EndOfStreamError | ssl.SSLZeroReturnError):  # a close_notify is the end to Go as well
         code = Code.TLS_EOF if tls else Code.HTTP_RESET
         during = "in the handshake" if tls else "before it answered"
@@ -243,12 +243,12 @@ def stream_failure(error: Exception, stream: Stream, phase: Phase, waited: float
 
 
 def _version_failure(error: Exception, hello: ServerHello | None, where: str) -> Failure | None:
-    """A server that picks a version we did not offer (crypto/tls/handshake_client.go pickTLSVersion)."""
+    """A server that selects a version we did not offer (crypto/tls/handshake_client.go pickTLSVersion)."""
     if not isinstance(error, ssl.SSLError) or hello is None or hello.version >= _TLS_1_2:
         return None
     text = f"tls: server selected unsupported protocol version {hello.version:x}"
-    said = f"{where} speaks only TLS versions older than 1.2"
-    return Failure(Phase.TLS, Code.TLS_PROTOCOL_VERSION, said, text)
+    message = f"{where} supports only TLS versions older than 1.2"
+    return Failure(Phase.TLS, Code.TLS_PROTOCOL_VERSION, message, text)
 
 
 def _ssl_failure(error: ssl.SSLError, where: str) -> Failure:
@@ -257,6 +257,7 @@ def _ssl_failure(error: ssl.SSLError, where: str) -> Failure:
     if alert:
         version = alert == "protocol version not supported"
         code = Code.TLS_PROTOCOL_VERSION if version else Code.TLS_ALERT
-        return Failure(Phase.TLS, code, f"{where} refused with the alert «{alert}»", f"remote error: tls: {alert}")
-    said = f"{where}: the handshake broke ({reason.lower() or error})"
-    return Failure(Phase.TLS, Code.TLS_ALERT, said, "tls: unexpected message")
+        message = f'{where} refused with the alert "{alert}"'
+        return Failure(Phase.TLS, code, message, f"remote error: tls: {alert}")
+    message = f"{where}: the handshake failed ({reason.lower() or error})"
+    return Failure(Phase.TLS, Code.TLS_ALERT, message, "tls: unexpected message")

@@ -1,14 +1,14 @@
 """TLS contexts that behave like kube-apiserver's crypto/tls client.
 
-One `SSLContext` for each (bundle, ALPN list, verification), built once a process and kept: loading the
-system roots costs 19 ms, 220 ms at a small Lambda's CPU share. Contexts hold no state of a run.
+One `SSLContext` per (bundle, offer, verification), built once per process and kept: loading the system roots takes
+19 ms, 220 ms at a small Lambda's CPU share. Contexts hold no state of a run.
 
-- TLS 1.2 and 1.3, Go's cipher list; SECLEVEL 1 because Go takes RSA keys of 1024 bits.
+- TLS 1.2 and 1.3, Go's cipher list; SECLEVEL 1 because Go accepts RSA keys of 1024 bits.
 - Partial chains: every certificate in a caBundle is an anchor (crypto/x509.CertPool). No X509_STRICT.
-- OpenSSL's host name check is off: ours is Go's (hostname.py).
+- OpenSSL's host name check is off: golang/x509/hostname.py follows Go's.
 - A ClientHello of Go's size for the Kubernetes version (kube_version.py). With a post-quantum key share it is
-  about 1,500 bytes, two TCP segments, and middleboxes and path MTUs treat it so. OpenSSL >= 3.5 does the same
-  by itself; below, dummy ALPN names that no server selects fill the hello to the byte.
+  about 1,500 bytes, two TCP segments, which some middleboxes and paths drop. OpenSSL >= 3.5 sends the same by
+  itself; with older versions dummy ALPN names, which no server selects, pad the hello to the byte.
 - A hello without that share offers one group at a time, because the `ssl` module cannot name a list and
   OpenSSL's own list is twice as long as Go's: see `groups`.
 """
@@ -36,19 +36,19 @@ _NO_ENCRYPT_THEN_MAC = 1 << 19  # SSL_OP_NO_ENCRYPT_THEN_MAC: Go does not offer 
 _TLSEXT_PADDING = 1 << 4
 # SSL_OP_NO_TX_ and NO_RX_CERTIFICATE_COMPRESSION, since OpenSSL 3.2: Go has none
 _NO_COMPRESSION = 3 << 32
-# crypto/tls/defaults.go without the post-quantum ones, by OpenSSL's names; the first is the one shared
+# crypto/tls/defaults.go without the post-quantum ones, by OpenSSL's names; the first one has the key share
 _GROUPS = ("X25519", "prime256v1", "secp384r1", "secp521r1")
-_OPENSSL_S_OWN = ""
+_OPENSSL_DEFAULT = ""
 _SAMPLE_NAME = b"a.lab"
 _PAD_ENTRIES, _PAD_FIRST_GUESS, _PAD_MAX = 6, 900, 6 * 250
-_LEAST_PADDING = 6 * 24  # less does not hold the dummy names
+_LEAST_PADDING = 6 * 24  # fewer bytes do not hold the dummy names
 _contexts: dict[tuple[str, "Offer", bool], ssl.SSLContext] = {}
 _fillers: dict["Offer", list[str]] = {}
 _trust_store = ""
 
 
 class Offer(NamedTuple):
-    """What a ClientHello offers. `group`: the only one; empty for OpenSSL's own list."""
+    """What a ClientHello offers. `group`: the only one offered; empty for OpenSSL's default list."""
 
     alpn: tuple[str, ...]
     hello: Hello = CURRENT
@@ -58,15 +58,15 @@ class Offer(NamedTuple):
 def groups(hello: Hello) -> tuple[str, ...]:
     """The groups to offer, one handshake each: the next where the server has none in common with the last.
 
-    OpenSSL's own list is the first choice for a large hello. For a small one it is a few bytes too long, but in
+    OpenSSL's default list is the first choice for a large hello. For a small one it is a few bytes too long, but in
     TLS 1.2 the list also limits the curves of certificates, so it is the last resort; not since OpenSSL 3.5,
     where it always brings the post-quantum share.
     """
     if hello.post_quantum:
-        return (_OPENSSL_S_OWN, *_GROUPS)
+        return (_OPENSSL_DEFAULT, *_GROUPS)
     if ssl.OPENSSL_VERSION_INFO >= (3, 5):
         return _GROUPS
-    return (*_GROUPS, _OPENSSL_S_OWN)
+    return (*_GROUPS, _OPENSSL_DEFAULT)
 
 
 def trust_store() -> str:

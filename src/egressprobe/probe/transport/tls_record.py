@@ -1,9 +1,9 @@
-"""The few plaintext bytes of a TLS handshake that say what OpenSSL's API does not, and Go's words for alerts.
+"""The plaintext of a TLS handshake that OpenSSL's API does not expose, and Go's texts of alerts.
 
 - `ServerHello.parse`: the key exchange group and whether there was a HelloRetryRequest (RFC 8446 section 4.1.3).
-- `first_record_error`: what Go says to bytes that are no TLS record (crypto/tls/conn.go readRecordOrCCS).
+- `first_record_error`: Go's text for bytes that are not a TLS record (crypto/tls/conn.go readRecordOrCCS).
 - `Boundary`: whether a connection ended between two records or inside one (EOF or unexpected EOF).
-- `ALERTS`: OpenSSL's reason mnemonics to crypto/tls/alert.go.
+- `ALERTS`: OpenSSL's reason mnemonics -> texts of crypto/tls/alert.go.
 """
 
 import struct
@@ -25,7 +25,7 @@ _GROUPS = {
     24: "P-384",
     25: "P-521",
 }
-# What Go has on offer (crypto/tls/defaults.go); OpenSSL offers X448 and finite fields as well.
+# What Go offers (crypto/tls/defaults.go); OpenSSL offers X448 and finite fields as well.
 _GO_GROUPS = frozenset({"X25519MLKEM768", "X25519", "P-256", "P-384", "P-521"})
 # OpenSSL reason (without its SSLV3_/TLSV1_/TLSV13_ and ALERT_ prefixes) -> crypto/tls/alert.go alertText
 ALERTS = {
@@ -66,7 +66,7 @@ ALERTS = {
 
 
 def alert_text(reason: str) -> str | None:
-    """Go's text of the alert behind an OpenSSL reason; None when the reason is no alert from the peer."""
+    """Go's text of the alert behind an OpenSSL reason; None when the reason is not an alert of the peer."""
     for prefix in ("SSLV3_", "TLSV13_", "TLSV1_"):
         if reason.startswith(prefix):
             return ALERTS.get(reason.removeprefix(prefix).removeprefix("ALERT_"))
@@ -74,7 +74,7 @@ def alert_text(reason: str) -> str | None:
 
 
 def first_record_error(data: bytes) -> str | None:
-    """Go's text when `data`, the first bytes of an answer to a ClientHello, is no TLS record."""
+    """Go's text when `data`, the first bytes of an answer to a ClientHello, is not a TLS record."""
     if len(data) < HEADER_SIZE:
         return None
     if data.startswith(b"HTTP/"):  # net/http/transport.go, RecordHeaderError
@@ -100,7 +100,7 @@ def offered_groups(hello: bytes) -> list[str]:
 
 
 class Boundary:
-    """Follows records; `inside` says whether the bytes so far end inside one."""
+    """Follows record boundaries; `inside`: whether the bytes so far end inside a record."""
 
     def __init__(self) -> None:
         self._header = b""  # of a record whose header is not whole yet
@@ -119,7 +119,7 @@ class Boundary:
 
 
 def _messages(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """The handshake messages in the clear, as (type, content), out of the records that are there."""
+    """The plaintext handshake messages of whole records, as (type, content)."""
     stream, at = b"", 0
     while at + HEADER_SIZE <= len(data) and data[at] == HANDSHAKE:
         size = int.from_bytes(data[at + 3 : at + 5])
@@ -144,13 +144,13 @@ def _group_name(code: int) -> str:
     return _GROUPS.get(code, f"0x{code:04x}")
 
 
-def foreign(group: str | None) -> bool:
-    """Whether a server chose a group that the API server does not offer; it may take another as well."""
+def not_in_go(group: str | None) -> bool:
+    """Whether a server selected a group that the API server does not offer; it may support others."""
     return group is not None and group not in _GO_GROUPS
 
 
 class ServerHello(NamedTuple):
-    """What a server settled on. group: of the key exchange; in TLS 1.2 its ServerKeyExchange names it."""
+    """What a server selected. group: of the key exchange; in TLS 1.2 from its ServerKeyExchange."""
 
     version: int
     group: str | None
