@@ -1,7 +1,7 @@
 """caBundles as kube-apiserver reads them: encoding/pem.Decode and client-go's rootCertPool.
 
-Every usable certificate is an anchor; blocks that are not are passed over as long as one is good
-(crypto/x509.CertPool.AppendCertsFromPEM). Nothing usable at all is an error whose text client-go makes
+Every certificate that parses is an anchor; other blocks are skipped as long as one certificate parses
+(crypto/x509.CertPool.AppendCertsFromPEM). Without a usable certificate client-go makes the error text
 (k8s.io/client-go/transport/transport.go createErrorParsingCAData).
 """
 

@@ -1,7 +1,7 @@
-"""Whether a certificate is good for a host: crypto/x509 Certificate.VerifyHostname, with HostnameError's texts.
+"""Whether a certificate is valid for a host: crypto/x509 Certificate.VerifyHostname, with HostnameError's texts.
 
 Not OpenSSL's rules: a wildcard's parent may be a single label (`*.internal`), a trailing dot of the host does
-not count, the Common Name never counts, and names that are no host names still match when they are equal.
+not count, the Common Name never counts, and names that are not host names still match when they are equal.
 """
 
 from functools import lru_cache
@@ -38,7 +38,7 @@ def matches(pattern: str, host: str) -> bool:
 
 
 def hostname_error(certificate: Certificate, host: str) -> str | None:
-    """None when `certificate` is good for `host` (a name or an IP address), else Go's text."""
+    """None when `certificate` is valid for `host` (a name or an IP address), else Go's text."""
     by_address = is_address(host)
     if by_address:
         if canonical(host) in certificate.extensions.ip_addresses:

@@ -50,7 +50,7 @@ KEYS = {
 }
 
 
-class Refusal(NamedTuple):
+class CertificateRefusal(NamedTuple):
     """Why Go refuses: its text, what kind of thing it is, and the certificate at fault."""
 
     text: str
@@ -81,7 +81,7 @@ def algorithm_error(child: Certificate, parent: Certificate) -> str | None:
 
 def verify(
     chain: Sequence[Certificate], roots: Sequence[Certificate], host: str, now: datetime, signed: Signed
-) -> Refusal | None:
+) -> CertificateRefusal | None:
     """None when Go accepts the chain (leaf first) for `host`, else why not."""
     leaf = chain[0]
     refusal = check_leaf(leaf, host, now)
@@ -97,26 +97,26 @@ def verify(
     return _none_left(found, leaf)
 
 
-def _none_left(chains: Sequence[Sequence[Certificate]], leaf: Certificate) -> Refusal | None:
+def _none_left(chains: Sequence[Sequence[Certificate]], leaf: Certificate) -> CertificateRefusal | None:
     """The end of Verify: of the chains built one must be meant for servers and have valid policies."""
     serving = [one for one in chains if _serves(one)]
     if any(policies_valid(one) for one in serving):
         return None
     unfit = len(chains) - len(serving)
     if not serving:
-        return Refusal("x509: certificate specifies an incompatible key usage", "usage", leaf)
+        return CertificateRefusal("x509: certificate specifies an incompatible key usage", "usage", leaf)
     details = [f"{unfit} chains with incompatible key usage"] if unfit else []
     details.append(f"{len(serving)} chains with invalid policies")
-    return Refusal(f"x509: no valid chains built: {', '.join(details)}", "certificate", leaf)
+    return CertificateRefusal(f"x509: no valid chains built: {', '.join(details)}", "certificate", leaf)
 
 
-def check_leaf(leaf: Certificate, host: str, now: datetime) -> Refusal | None:
+def check_leaf(leaf: Certificate, host: str, now: datetime) -> CertificateRefusal | None:
     """What comes before any chain: the leaf by itself, then its names."""
     refusal = _valid(leaf, [], now, authority=False)
     if refusal:
         return refusal
     name = hostname_error(leaf, host)
-    return Refusal(name, "name", leaf) if name else None
+    return CertificateRefusal(name, "name", leaf) if name else None
 
 
 class _Builder:
@@ -128,25 +128,25 @@ class _Builder:
         self._intermediates, self._roots, self._now, self._signed = intermediates, roots, now, signed
         self._checks = 0
 
-    def chains(self, current: list[Certificate]) -> tuple[list[list[Certificate]], Refusal | None]:
+    def chains(self, current: list[Certificate]) -> tuple[list[list[Certificate]], CertificateRefusal | None]:
         """All chains on from `current`, or the refusal Go reports when there are none."""
         child = current[-1]
         found: list[list[Certificate]] = []
-        hint: Refusal | None = None
-        last: Refusal | None = None  # Go's err: of the last candidate that was looked at
+        hint: CertificateRefusal | None = None
+        last: CertificateRefusal | None = None  # Go's err: of the last candidate that was looked at
         candidates = [(root, True) for root in _parents(child, self._roots)]
         candidates += [(one, False) for one in _parents(child, self._intermediates)]
         for candidate, trusted in candidates:
             self._checks += 1
             if self._checks > _MAX_SIGNATURE_CHECKS:
                 said = "x509: signature check attempts limit reached while verifying certificate chain"
-                last = Refusal(said, "authority", child)
+                last = CertificateRefusal(said, "authority", child)
                 continue
             if candidate.key_algorithm not in KEYS or _already_in(candidate, current):
                 continue
             error = _may_sign(candidate) or self._signed(child, candidate)
             if error:
-                hint = hint or Refusal(error, "authority", candidate)
+                hint = hint or CertificateRefusal(error, "authority", candidate)
                 continue
             last = _valid(candidate, current, self._now, authority=True, trusted=trusted)
             if last:
@@ -161,15 +161,15 @@ class _Builder:
         return [], last or _unknown_authority(child, hint)
 
 
-def _unknown_authority(child: Certificate, hint: Refusal | None) -> Refusal:
+def _unknown_authority(child: Certificate, hint: CertificateRefusal | None) -> CertificateRefusal:
     text = "x509: certificate signed by unknown authority"
     if hint is None:
-        return Refusal(text, "authority", child)
+        return CertificateRefusal(text, "authority", child)
     said = hint.text.replace("\\", "\\\\").replace('"', '\\"')  # Go's %q
     candidate = hint.certificate.hint_name.replace("\\", "\\\\").replace('"', '\\"')
     because = f' (possibly because of "{said}" while trying to verify candidate authority certificate "{candidate}")'
     weak = "insecure" in hint.text or hint.text == _MAY_NOT_SIGN
-    return Refusal(text + because, "certificate" if weak else "authority", child)
+    return CertificateRefusal(text + because, "certificate" if weak else "authority", child)
 
 
 def _parents(child: Certificate, pool: Sequence[Certificate]) -> list[Certificate]:
@@ -208,23 +208,23 @@ def _valid(
     *,
     authority: bool,
     trusted: bool = False,
-) -> Refusal | None:
+) -> CertificateRefusal | None:
     """isValid: of a leaf, or of an authority above `below`."""
     known = certificate.extensions
     if known.unhandled:
-        return Refusal("x509: unhandled critical extension", "certificate", certificate)
+        return CertificateRefusal("x509: unhandled critical extension", "certificate", certificate)
     dates = validity_error(certificate, now)
     if dates:
-        return Refusal(dates, "dates", certificate)
+        return CertificateRefusal(dates, "dates", certificate)
     if authority:
         name = violation(certificate, below)
         if name:
-            return Refusal(name, "certificate", certificate)
+            return CertificateRefusal(name, "certificate", certificate)
         if not trusted and not (known.basic_constraints and known.is_ca):
             said = "x509: certificate is not authorized to sign other certificates"
-            return Refusal(said, "certificate", certificate)
+            return CertificateRefusal(said, "certificate", certificate)
     if known.basic_constraints and 0 <= known.path_length < len(below) - 1:
-        return Refusal("x509: too many intermediates for path length constraint", "certificate", certificate)
+        return CertificateRefusal("x509: too many intermediates for path length constraint", "certificate", certificate)
     return None
 
 
