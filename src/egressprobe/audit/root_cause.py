@@ -23,14 +23,12 @@ from egressprobe.audit.vpc.topology import Network
 from egressprobe.catalog.findings_vpc_config import CONFIG_ALLOWS_BUT_NO_REPLY
 from egressprobe.catalog.findings_vpc_path import PATH_UNKNOWN
 from egressprobe.catalog.registry import FINDINGS, lookup
-from egressprobe.model.failure import Code, Phase
+from egressprobe.model.failure import NO_REPLY, Phase
 from egressprobe.model.joined_report import Cause, Joined, Row
 from egressprobe.model.measurement import Attempt
 from egressprobe.model.report import Finding, Result
 from egressprobe.model.target import Verdict
 
-# Nobody answered: packets went, and nothing came.
-_SILENT = frozenset({Code.CONNECT_TIMEOUT, Code.HOST_UNREACHABLE, Code.NETWORK_UNREACHABLE})
 # Codes of rules beside the way that explain a name which does not resolve, in the order of likelihood.
 _NAMELESS = ("VPC_DNS_SUPPORT_OFF", "DNS_FIREWALL_BLOCKS", "EKS_ENDPOINT_HIDES_OIDC", "RESOLVER_RULE_SHADOWS_ZONE")
 
@@ -109,8 +107,8 @@ def _why(subnet: str, result: Result, ways: Ways, beside: Sequence[Finding]) -> 
         found = _nameless(subnet, result, ways, beside)
         if found is not None:
             return found
-    if failure.code in _SILENT:
-        silent = [one for one in result.attempts if one.failure and one.failure.code in _SILENT]
+    if failure.code in NO_REPLY:
+        silent = [one for one in result.attempts if one.failure and one.failure.code in NO_REPLY]
         return _way(subnet, silent, ways) or _itself(result)
     return _itself(result)
 

@@ -13,6 +13,7 @@ kube-apiserver logs and that people paste into a search box.
 
 import errno
 from enum import StrEnum
+from typing import NamedTuple
 
 from egressprobe.model.struct import Struct
 
@@ -72,10 +73,85 @@ class Code(StrEnum):
     BLOCKED_TARGET_REACHED = "blocked_target_reached"
 
 
+class Ending(StrEnum):
+    """What the probe saw last of the exchange that failed: the fact from which the sets of codes are derived."""
+
+    # The peer, or a server that speaks for it, said something.
+    ANSWERED = "answered"
+    # Nothing came back for as long as we waited: a caller that waits longer is taken to wait in vain as well.
+    SILENT = "silent"
+    RESET = "reset"
+    CLOSED = "closed"
+    # The network or our own kernel says that no packet gets there.
+    UNREACHABLE = "unreachable"
+    # Nothing was sent: the API server or the probe stops before.
+    NOT_SENT = "not sent"
+
+
+class CodeFacts(NamedTuple):
+    """What a code says. phase: where it is met, None for any. measured: False if it says nothing of the target."""
+
+    phase: Phase | None
+    ending: Ending
+    measured: bool = True
+
+
+# One row a code, in the order of `Code`. Every other set of codes is derived from this table.
+CODES: dict[Code, CodeFacts] = {
+    Code.DNS_NXDOMAIN: CodeFacts(Phase.RESOLVE, Ending.ANSWERED),
+    Code.DNS_NO_ADDRESSES: CodeFacts(Phase.RESOLVE, Ending.ANSWERED),
+    Code.DNS_SERVFAIL: CodeFacts(Phase.RESOLVE, Ending.ANSWERED),
+    Code.DNS_REFUSED: CodeFacts(Phase.RESOLVE, Ending.ANSWERED),
+    Code.DNS_TIMEOUT: CodeFacts(Phase.RESOLVE, Ending.SILENT),
+    Code.DNS_MALFORMED: CodeFacts(Phase.RESOLVE, Ending.ANSWERED),
+    Code.DNS_UNREACHABLE: CodeFacts(Phase.RESOLVE, Ending.UNREACHABLE),
+    Code.SERVICE_UNRESOLVED: CodeFacts(Phase.RESOLVE, Ending.NOT_SENT),
+    Code.CONNECT_REFUSED: CodeFacts(Phase.CONNECT, Ending.ANSWERED),
+    Code.CONNECT_TIMEOUT: CodeFacts(Phase.CONNECT, Ending.SILENT),
+    Code.CONNECT_RESET: CodeFacts(Phase.CONNECT, Ending.RESET),
+    Code.HOST_UNREACHABLE: CodeFacts(Phase.CONNECT, Ending.UNREACHABLE),
+    Code.NETWORK_UNREACHABLE: CodeFacts(Phase.CONNECT, Ending.UNREACHABLE),
+    Code.TLS_TIMEOUT: CodeFacts(Phase.TLS, Ending.SILENT),
+    Code.TLS_RESET: CodeFacts(Phase.TLS, Ending.RESET),
+    Code.TLS_EOF: CodeFacts(Phase.TLS, Ending.CLOSED),
+    Code.TLS_NOT_TLS: CodeFacts(Phase.TLS, Ending.ANSWERED),
+    Code.TLS_ALERT: CodeFacts(Phase.TLS, Ending.ANSWERED),
+    Code.TLS_PROTOCOL_VERSION: CodeFacts(Phase.TLS, Ending.ANSWERED),
+    Code.TLS_CERT_EXPIRED: CodeFacts(Phase.TLS, Ending.ANSWERED),
+    Code.TLS_CERT_NOT_YET_VALID: CodeFacts(Phase.TLS, Ending.ANSWERED),
+    Code.TLS_UNKNOWN_AUTHORITY: CodeFacts(Phase.TLS, Ending.ANSWERED),
+    Code.TLS_HOSTNAME_MISMATCH: CodeFacts(Phase.TLS, Ending.ANSWERED),
+    Code.TLS_CERT_INVALID: CodeFacts(Phase.TLS, Ending.ANSWERED),
+    Code.CA_BUNDLE_INVALID: CodeFacts(Phase.TLS, Ending.NOT_SENT),
+    Code.HTTP_TIMEOUT: CodeFacts(Phase.HTTP, Ending.SILENT),
+    Code.HTTP_RESET: CodeFacts(Phase.HTTP, Ending.RESET),
+    Code.HTTP_STATUS: CodeFacts(Phase.HTTP, Ending.ANSWERED),
+    Code.HTTP_REDIRECT: CodeFacts(Phase.HTTP, Ending.ANSWERED),
+    Code.HTTP_BODY_INVALID: CodeFacts(Phase.HTTP, Ending.ANSWERED),
+    Code.HTTP_BODY_TOO_LARGE: CodeFacts(Phase.HTTP, Ending.ANSWERED),
+    Code.OIDC_ISSUER_MISMATCH: CodeFacts(Phase.HTTP, Ending.ANSWERED),
+    # The failure of another host; its own phase and message stand in the failure.
+    Code.OIDC_JWKS_UNREACHABLE: CodeFacts(None, Ending.ANSWERED),
+    Code.OIDC_JWKS_INVALID: CodeFacts(Phase.HTTP, Ending.ANSWERED),
+    Code.TARGET_FORBIDDEN: CodeFacts(None, Ending.NOT_SENT, measured=False),
+    Code.TARGET_INVALID: CodeFacts(None, Ending.NOT_SENT, measured=False),
+    Code.DEADLINE_EXCEEDED: CodeFacts(None, Ending.NOT_SENT, measured=False),
+    Code.INTERNAL_ERROR: CodeFacts(None, Ending.NOT_SENT, measured=False),
+    Code.BLOCKED_TARGET_REACHED: CodeFacts(Phase.CONNECT, Ending.ANSWERED),
+}
+_CUT = {Ending.SILENT, Ending.RESET, Ending.CLOSED}
 # We could not measure: these never count as pass and never as fail.
-NOT_MEASURED = frozenset({Code.DEADLINE_EXCEEDED, Code.INTERNAL_ERROR, Code.TARGET_FORBIDDEN})
-# Nothing came back for as long as we waited: a caller that waits longer is taken to wait in vain as well.
-SILENT = frozenset({Code.DNS_TIMEOUT, Code.CONNECT_TIMEOUT, Code.TLS_TIMEOUT, Code.HTTP_TIMEOUT})
+NOT_MEASURED = frozenset(code for code, facts in CODES.items() if not facts.measured)
+SILENT = frozenset(code for code, facts in CODES.items() if facts.ending is Ending.SILENT)
+# Dialled, and no packet came back from the address.
+NO_REPLY = frozenset(
+    code
+    for code, facts in CODES.items()
+    if facts.phase is Phase.CONNECT and facts.ending in (Ending.SILENT, Ending.UNREACHABLE)
+)
+# TCP connected and the handshake ended without one word of TLS: the retry ladder looks for the cause, and a target
+# that must be blocked counts as blocked.
+HANDSHAKE_CUT = frozenset(code for code, facts in CODES.items() if facts.phase is Phase.TLS and facts.ending in _CUT)
 
 
 class Failure(Struct, frozen=True):

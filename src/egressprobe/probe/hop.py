@@ -14,14 +14,14 @@ from msgspec.structs import replace
 from egressprobe.apiserver.client_rules import RULES
 from egressprobe.apiserver.kube_version import HELLOS
 from egressprobe.golang.resolver import ResolverConfig
-from egressprobe.model.failure import Code, Failure, Phase
+from egressprobe.model.failure import HANDSHAKE_CUT, Code, Failure, Phase
 from egressprobe.model.measurement import Attempt, Handshake, Hop, Resolution, Role
 from egressprobe.model.target import Endpoint, Expect, Plan, Target
 from egressprobe.net.addresses import is_address
 from egressprobe.net.guard import Guard
 from egressprobe.net.urls import HostPort, shown
 from egressprobe.probe.concurrency import LADDERS
-from egressprobe.probe.retry_ladder import CLIMBED, Climber, Shape
+from egressprobe.probe.retry_ladder import Climber, Shape
 from egressprobe.probe.transport.certificate_check import Trust, known
 from egressprobe.probe.transport.connect import connect
 from egressprobe.probe.transport.exchange import exchange
@@ -175,7 +175,7 @@ class Prober:
                 return Opened(attempt, session if keep else None)
             waited = handshake.user_ms if failure.code is Code.TLS_TIMEOUT else handshake.duration_ms
             attempt = replace(attempt, failure_ms=waited)
-            if failure.code in CLIMBED and climber is not None:
+            if failure.code in HANDSHAKE_CUT and climber is not None:
                 attempt = replace(attempt, tcp=tcp_state(stream.sock))
                 stream.close()
                 attempt = replace(attempt, ladder=await climber.top())

@@ -12,7 +12,7 @@ import time
 from typing import NamedTuple
 
 from egressprobe.apiserver.kube_version import CLASSIC, Hello
-from egressprobe.model.failure import Code
+from egressprobe.model.failure import CODES, Code, Ending
 from egressprobe.model.measurement import Rung, RungName, RungOutcome
 from egressprobe.model.target import Endpoint
 from egressprobe.probe.transport.connect import connect
@@ -21,19 +21,11 @@ from egressprobe.probe.transport.tls import tls_handshake
 from egressprobe.probe.transport.tls_context import Offer, context, groups
 
 logger = logging.getLogger("egressprobe")
-# Handshakes that end like this say nothing about their cause.
-CLIMBED = frozenset({Code.TLS_TIMEOUT, Code.TLS_RESET, Code.TLS_EOF})
 _SMALL_MSS = 536  # RFC 9293 section 3.7.1: what every IPv4 path carries
 # Names that a filter is likely to let through where it does not know ours: none at all, AWS's own, and one that
 # is on nobody's list (RFC 6761 section 6.4), for a filter that forbids some and allows the rest.
 _OTHER_NAMES = ("egressprobe.invalid", "sts.amazonaws.com", None)
-_OUTCOMES: dict[Code, RungOutcome] = {
-    Code.TLS_TIMEOUT: "silent",
-    Code.TLS_RESET: "reset",
-    Code.TLS_EOF: "closed",
-    Code.DEADLINE_EXCEEDED: "unknown",
-    Code.INTERNAL_ERROR: "unknown",
-}
+_OUTCOMES: dict[Ending, RungOutcome] = {Ending.SILENT: "silent", Ending.RESET: "reset", Ending.CLOSED: "closed"}
 _NOT_TRIED: RungOutcome = "unknown"
 _LEAST_SILENCE = 1.0  # seconds: a server that was listened to for less is not called silent
 
@@ -71,14 +63,20 @@ async def _rung(what: RungName, shape: Shape, hello: Hello, name: str | None, bu
             tls = context("", (), Offer(shape.alpn, hello, groups(hello)[0]), verify=False)
             session, handshake, failure = await tls_handshake(stream, tls, server_name=name, trust=None, budget=budget)
             size = handshake.hello_bytes
-            # A refusal that comes back is an answer; where only the name is in question, so is any byte.
+            # Where only the name is in question any byte is an answer.
             heard = what == "other-name" and bool(session.raw)
-            outcome = "answered" if failure is None or heard else _OUTCOMES.get(failure.code, "answered")
+            outcome = "answered" if failure is None or heard else _outcome(failure.code)
     finally:
         if stream is not None:
             stream.close()
     ms = round((time.perf_counter() - started) * 1e3, 3)
     return Rung(name=what, hello_bytes=size, mss=mss, server_name=name, outcome=outcome, ms=ms)
+
+
+def _outcome(code: Code) -> RungOutcome:
+    """How a handshake ended that failed. A refusal that comes back is an answer."""
+    facts = CODES[code]
+    return _OUTCOMES.get(facts.ending, "answered") if facts.measured else _NOT_TRIED
 
 
 class Climber:

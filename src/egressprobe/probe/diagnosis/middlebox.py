@@ -15,13 +15,14 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from egressprobe.catalog.registry import FINDINGS
-from egressprobe.model.failure import Code
+from egressprobe.model.failure import CODES, HANDSHAKE_CUT, Ending
 from egressprobe.model.measurement import Attempt, Hop
 from egressprobe.model.report import Finding
 from egressprobe.model.target import Endpoint
 from egressprobe.probe.diagnosis.rule_input import Case
 
-_HOW = {Code.TLS_TIMEOUT: "dropped", Code.TLS_RESET: "reset", Code.TLS_EOF: "closed"}
+# How the handshake ended, as the summary says it.
+_HOW = {Ending.SILENT: "dropped", Ending.RESET: "reset", Ending.CLOSED: "closed"}
 _OUT, _BACK = "client to server", "server to client"
 
 
@@ -46,9 +47,9 @@ def path_broken(case: Case) -> Iterator[Finding]:
 def path_causes(attempt: Attempt) -> list[PathCause]:
     """What the ladder of one address says: nothing, one cause, or a small MTU beside a hello filter."""
     failure = attempt.failure
-    how = _HOW.get(failure.code) if failure else None
-    if how is None or not attempt.ladder:
+    if failure is None or failure.code not in HANDSHAKE_CUT or not attempt.ladder:
         return []
+    how = _HOW[CODES[failure.code].ending]
     rungs = _Rungs(attempt)
     if rungs.answered("again"):
         return []  # it comes and goes: nothing that a rung shows would be about this

@@ -19,7 +19,7 @@ from egressprobe.apiserver.log_messages import sentence
 from egressprobe.catalog.findings_cluster import CLUSTER_ISSUER_UNREACHABLE
 from egressprobe.catalog.findings_probe import NO_POSITIVE_CONTROL
 from egressprobe.catalog.registry import FINDINGS
-from egressprobe.model.failure import NOT_MEASURED, Code, Failure, Phase
+from egressprobe.model.failure import HANDSHAKE_CUT, NOT_MEASURED, Code, Failure, Phase
 from egressprobe.model.measurement import Attempt, Hop, Measurement
 from egressprobe.model.report import Availability, Finding, Forecast, Result, view
 from egressprobe.model.target import Expect, FailurePolicy, Impact, Target, Verdict
@@ -28,8 +28,6 @@ from egressprobe.probe.diagnosis.rules import FINDING_RULES
 
 LEAST_SHARE = 2 / 3  # a fail-closed webhook that fails every third call is an outage
 _DELAY_SECONDS = 1.0  # a fail-open call that fails slower than this delays every request
-# Phases in which a tls:// target counts as blocked: silence or a cut, not an answer.
-_CUT = frozenset({Code.TLS_TIMEOUT, Code.TLS_RESET, Code.TLS_EOF})
 
 
 def result(
@@ -169,4 +167,4 @@ def _blocked(
 def _reached(attempt: Attempt) -> bool:
     if attempt.connect_ms is None:
         return False
-    return attempt.failure is None or attempt.failure.code not in _CUT
+    return attempt.failure is None or attempt.failure.code not in HANDSHAKE_CUT
