@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from egressprobe.cli import main as cli
 from egressprobe.cli.output.subnet_table import subnet_table
 from egressprobe.model.failure import Code
-from egressprobe.model.joined_report import Joined, Refused
+from egressprobe.model.joined_report import Joined, RefusedTarget
 from egressprobe.model.report import Report
 from egressprobe.model.target import Verdict
 from egressprobe.planner.join import Heard, join, joined_response
@@ -152,7 +152,9 @@ def test_invoke_as_data(deployed, capsys, form, two):
 
 def test_a_name_that_is_refused_is_said_and_2_when_the_rest_passes(deployed, capsys):
     passing = joined(Heard("subnet-0a", "eu-west-1a", (seen("subnet-0a", one_of_two_dead="pass", expired="pass"),)))
-    deployed.answer = msgspec.json.encode(replace(passing, refused=(Refused("x", "is not in this stack's inventory"),)))
+    deployed.answer = msgspec.json.encode(
+        replace(passing, refused=(RefusedTarget("x", "is not in this stack's inventory"),))
+    )
     assert cli.main(["invoke", "--stack", "egressprobe-prod", "x", "expired"]) == 2
     assert "egressprobe: «x» is not in this stack's inventory" in capsys.readouterr().err
     deployed.answer = msgspec.json.encode(passing)
