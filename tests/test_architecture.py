@@ -78,7 +78,7 @@ PUBLIC = {
     ),
     "lab": ("scenario.*",),
     "planner": (
-        *("inventory.*", "on_demand.probe_now", "probe_functions.ask_doctor", "reconcile.*", "settings.*"),
+        *("inventory.*", "on_demand.probe_now", "functions.run_doctor", "reconcile.*", "settings.*"),
         "shards.cut",
     ),
     "handlers": ("probe.make_handler",),
@@ -119,15 +119,6 @@ def _package(module):
 
 
 IMPORTS = {module: sorted(set(_imports(path))) for module, path in MODULES.items()}
-
-
-def package_imports():
-    """The other packages that each package imports."""
-    found = {package: set() for package in PACKAGE_OF}
-    for module, imports in IMPORTS.items():
-        if "." in module:
-            found[_package(module)] |= {_package(imported) for imported, _ in imports if imported}
-    return {package: others - {package} for package, others in found.items()}
 
 
 def test_every_package_has_a_layer_and_a_public_surface():

@@ -48,7 +48,7 @@ ALLOWED = {
     "lab": 1,
     "model": 7,
     "net": 2,
-    "planner": 6,
+    "planner": 0,
     "probe": 32,
     "scripts": 1,
     "stack": 29,

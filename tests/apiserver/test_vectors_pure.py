@@ -92,9 +92,8 @@ def resolution(host: str, lookups: tuple[Lookup, ...]) -> Resolution:
 
 
 def check(case: dict, seen: Measurement) -> None:
-    prediction = forecast(seen, client_for(target(case["timeoutSeconds"]), {}))
-    assert prediction is not None
-    predicted = prediction.forecast
+    predicted = forecast(seen, client_for(target(case["timeoutSeconds"]), {}))
+    assert predicted is not None
     assert predicted.outcome == case["verdict"]
     assert vectors.normal(predicted.error) == vectors.normal(case.get("error"))
     assert vectors.close(predicted.seconds, case.get("seconds"))
@@ -147,9 +146,8 @@ def test_share_over_rotations(fates, timeout, share):
         addresses = tuple(f"10.99.{i}.1" for i in range(len(turned)))
         lookups = (lookup("t.lab", "A", "ok", addresses, 1.0, 30), lookup("t.lab", "AAAA", "nodata", (), 1.0, 30))
         attempts = tuple(attempt(a, fate) for a, fate in zip(addresses, turned, strict=True))
-        prediction = forecast(measured(resolution("t.lab", lookups), attempts), client_for(target(timeout), {}))
-        assert prediction is not None
-        predicted = prediction.forecast
+        predicted = forecast(measured(resolution("t.lab", lookups), attempts), client_for(target(timeout), {}))
+        assert predicted is not None
         assert math.isclose(predicted.share, share)
 
 
@@ -157,9 +155,8 @@ def test_share_over_the_endpoints_of_a_service():
     """Each call picks one ready endpoint: one of four dead means three of four calls pass."""
     attempts = tuple(attempt(f"10.99.1.{i}", "live" if i else "refused") for i in range(4))
     seen = Measurement((Hop("call", "https://s.n.svc:443/", "s.n.svc", 443, None, attempts),), 0.0)
-    prediction = forecast(seen, client_for(target(10), {}))
-    assert prediction is not None
-    predicted = prediction.forecast
+    predicted = forecast(seen, client_for(target(10), {}))
+    assert predicted is not None
     assert predicted.outcome == "fail"
     assert predicted.share == 0.75
     assert predicted.error == "dial tcp 10.99.1.0:8444: connect: connection refused"

@@ -346,12 +346,12 @@ def test_what_is_broken_for_good_can_be_left_out(stack, monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "wrong", "said"),
     [
-        ({"subnetIds": IDS[1:]}, ["s00-all"], f"{IDS[0]} is not among the cluster's subnets any more"),
-        ({"subnetIds": [*IDS, "subnet-new"]}, [], "nothing probes from subnet-new"),
+        ({"subnetIds": IDS[1:]}, ["s00-all"], f"{IDS[0]} is no longer one of the cluster's subnets"),
+        ({"subnetIds": [*IDS, "subnet-new"]}, [], "there is no probe in subnet-new"),
         (
             {"securityGroupIds": ["sg-0c"]},
             ["s00-all", "s01-all", "s02-all"],
-            "the control plane has the security groups sg-0a, sg-0c, and had sg-0a, sg-0b",
+            "the control plane has the security groups sg-0a, sg-0c, at deployment it had sg-0a, sg-0b",
         ),
         ({"securityGroupIds": ["sg-0b"], "clusterSecurityGroupId": "sg-0a"}, [], None),
     ],

@@ -121,7 +121,7 @@ def test_what_may_be_asked_for_is_the_inventory():
     assert taken[1] is found.entries["b"], "the inventory's own, not the caller's"
     [one] = refused
     assert one.name == "policy.exmple.com"
-    assert one.why == "is not in this stack's inventory of 3 targets; did you mean «policy.example.com»?"
+    assert one.why == 'is not in this stack\'s inventory of 3 targets; did you mean "policy.example.com"?'
 
 
 @pytest.mark.parametrize(

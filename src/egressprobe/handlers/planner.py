@@ -1,13 +1,13 @@
-"""The Planner's door. People invoke this one; probes are invoked by the schedules and by this.
+"""The Planner's handler. People invoke this function; probes are invoked by the schedules and by this.
 
 Events:
-- `{"action": "plan"}`: every 15 minutes: look after the schedules (reconcile.py). Fails aloud (an exception is an
-  error metric) when a schedule could not be written; probing goes on with what is there.
+- `{"action": "plan"}`: every 15 minutes: reconcile the schedules (reconcile.py). Raises when a schedule could not be
+  written, so that Lambda's Errors metric counts it; probing continues with the existing schedules.
 - `{"action": "probe", "targets": [...]}`, or only `targets`: probe now, from every subnet, and join. Names or
   targets of the inventory; none means all.
-- `{"awslogs": ...}`: a probe found a pod or node failing that discovery named; it may have moved: plan, unless that
-  was done just now.
-- `{"action": "doctor"}`: what the platform is like in each subnet.
+- `{"awslogs": ...}`: a discovered pod or node failed in a probe; it may have moved: plan, unless that was done just
+  now.
+- `{"action": "doctor"}`: the platform's properties in each subnet.
 """
 
 import uuid
@@ -18,9 +18,9 @@ from aws_lambda_powertools.logging import Logger
 
 from egressprobe.handlers.context import Context
 from egressprobe.model.errors import InputError
+from egressprobe.planner.functions import run_doctor
 from egressprobe.planner.inventory import bundled
 from egressprobe.planner.on_demand import probe_now
-from egressprobe.planner.probe_functions import ask_doctor
 from egressprobe.planner.reconcile import make_plan, refresh
 from egressprobe.planner.settings import clients, read_settings
 
@@ -30,7 +30,7 @@ logger = Logger(service="egressprobe-planner")
 
 
 def handler(event: Any, context: Context) -> dict[str, Any]:
-    """One event; see the head of this file. `plan` raises whatever goes wrong: an error that nobody counts is lost."""
+    """One event; see the top of this file. `plan` raises every error, so that Lambda's Errors metric counts it."""
     run_id = getattr(context, "aws_request_id", "") or str(uuid.uuid4())
     logger.append_keys(runId=run_id)
     try:
@@ -38,17 +38,17 @@ def handler(event: Any, context: Context) -> dict[str, Any]:
         if action == "probe":
             return probe_now(read_settings(), bundled(), clients(), event.get("targets") or [], run_id)
     except InputError as error:
-        logger.error("bad event: nothing was done", extra={"why": str(error)})  # noqa: TRY400 (a person's mistake)
+        logger.error("invalid event: nothing was done", extra={"why": str(error)})  # noqa: TRY400 (the caller's mistake)
         return {"error": {"code": "target_invalid", "message": str(error)}}
     if action == "doctor":
-        return ask_doctor(clients().functions, read_settings().probes)
+        return run_doctor(clients().functions, read_settings().probes)
     make = refresh if action == _FROM_LOGS else make_plan
     return make(read_settings(), bundled(), clients(), datetime.now(UTC))
 
 
 def _action(event: Any) -> str:
     if not isinstance(event, dict):
-        raise InputError("event", "must be an object with «action» or «targets»")
+        raise InputError("event", 'must be an object with "action" or "targets"')
     action = event.get("action", "probe" if "targets" in event else "")
     if set(event) == {_FROM_LOGS}:
         return _FROM_LOGS

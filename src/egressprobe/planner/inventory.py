@@ -1,7 +1,7 @@
 """Everything the stack may probe: a targets file of any size, checked, with each CA bundle once.
 
-The file is read at deploy time and carried in the Planner's artifact (`targets.json`); what the Planner schedules,
-and what it lets people ask for, is this and nothing else.
+The file is read at deploy time and packaged in the Planner's artifact (`targets.json`). The Planner schedules these
+targets and the discovered ones, and probes nothing else on demand.
 """
 
 import json
@@ -20,11 +20,11 @@ from egressprobe.targets.spec import read_anchors, read_target
 
 BUNDLED = Path(__file__).with_name("targets.json")
 _ANY = 1 << 31
-# What a plan says beside its targets and bundles, and every shard of it repeats.
+# The fields of a plan beside its targets and bundles; every shard repeats them.
 _COMMON = ("resolvers", "compareResolvers", "ipFamily", "sources", "kubeVersion")
 
 
-class Entry(NamedTuple):
+class InventoryEntry(NamedTuple):
     """One target: as written, its CA bundle by hash, and as checked."""
 
     raw: dict[str, Any]
@@ -32,9 +32,9 @@ class Entry(NamedTuple):
 
 
 class Inventory(NamedTuple):
-    """Targets by name, bundles by hash as PEM, and what all of them have in common."""
+    """Targets by name, bundles by hash as PEM, and the plan fields that all of them share."""
 
-    entries: dict[str, Entry]
+    entries: dict[str, InventoryEntry]
     bundles: dict[str, str]
     common: dict[str, Any]
 
@@ -43,11 +43,11 @@ EMPTY = Inventory({}, {}, {})
 
 
 def read_inventory(document: object) -> Inventory:
-    """Checked as a targets file is, without its bound. Raises InputError."""
+    """Checks it as a targets file, without the limit on their number. Raises InputError."""
     plan: Plan = read_plan(document, forbidden=forbidden, most=_ANY)
-    assert isinstance(document, dict)  # noqa: S101 (read_plan has seen to it)
+    assert isinstance(document, dict)  # noqa: S101 (read_plan has checked it)
     entries = {
-        target.name: Entry(_canonical(raw, target), target)
+        target.name: InventoryEntry(_canonical(raw, target), target)
         for raw, target in zip(document["targets"], plan.targets, strict=True)
     }
     return Inventory(
@@ -57,32 +57,33 @@ def read_inventory(document: object) -> Inventory:
     )
 
 
-def extended(
+def with_discovered(
     inventory: Inventory, targets: Iterable[dict[str, Any]], bundles: Mapping[str, str]
 ) -> tuple[Inventory, dict[str, str]]:
-    """The inventory with targets that were discovered, and those that a targets file would refuse, with the reason.
+    """The inventory with discovered targets added, and the invalid ones by name with the reason.
 
-    One that is not well formed must not take the plan down.
+    An invalid target must not stop the whole plan.
     """
     shared: dict[str, tuple[bytes, ...]] = {}
     for name, pem in bundles.items():
-        with suppress(InputError):  # said of each target that trusts it
+        with suppress(InputError):  # reported for each target that uses the bundle
             shared[name] = read_anchors(pem, name)
-    entries, kept, odd = dict(inventory.entries), dict(inventory.bundles), {}
+    entries, used_bundles, invalid = dict(inventory.entries), dict(inventory.bundles), {}
     for raw in targets:
         try:
             target, trusted = read_target(raw, "", shared)
         except InputError as error:
-            odd[short(str(raw.get("name")))] = str(error).lstrip(".")
+            invalid[short(str(raw.get("name")))] = str(error).lstrip(".")
             continue
-        entries[target.name] = Entry(_canonical(raw, target), target)
-        if trusted and target.bundle not in kept:
-            kept[target.bundle] = as_pem(trusted)
-    return inventory._replace(entries=dict(sorted(entries.items())), bundles=dict(sorted(kept.items()))), odd
+        entries[target.name] = InventoryEntry(_canonical(raw, target), target)
+        if trusted and target.bundle not in used_bundles:
+            used_bundles[target.bundle] = as_pem(trusted)
+    extended = inventory._replace(entries=dict(sorted(entries.items())), bundles=dict(sorted(used_bundles.items())))
+    return extended, invalid
 
 
 def bundled(path: Path = BUNDLED) -> Inventory:
-    """What was deployed; without a targets file the stack has what it discovers."""
+    """The inventory in this artifact; empty where the stack was deployed without a targets file."""
     try:
         text = path.read_text()
     except FileNotFoundError:
@@ -91,44 +92,48 @@ def bundled(path: Path = BUNDLED) -> Inventory:
 
 
 def as_document(inventory: Inventory) -> dict[str, Any]:
-    """A targets file that reads back as the same inventory, the same bytes for the same targets in any order."""
+    """A targets file that reads back as the same inventory; the same bytes for the same targets in any order."""
     targets = [entry.raw for entry in inventory.entries.values()]
     return {"schemaVersion": TARGETS_SCHEMA, **inventory.common, "bundles": inventory.bundles, "targets": targets}
 
 
-def chosen(inventory: Inventory, wanted: list[Any]) -> tuple[list[Entry], list[RefusedTarget]]:
-    """Those of the inventory that were asked for, and what was refused with the reason.
+def chosen(inventory: Inventory, requests: list[Any]) -> tuple[list[InventoryEntry], list[RefusedTarget]]:
+    """The requested entries of the inventory, and the refused requests with the reason.
 
-    Asked for by name, or by a target as in a targets file: it is taken when the inventory has one that dials the
-    same, and then the inventory's is probed. Invoking a probe equals network access, so nothing else is let in.
+    A request is a name, or a target as in a targets file. A target is accepted when the inventory has one that dials
+    the same; then the inventory's own entry is probed. Invoking a probe equals network access, so nothing else is
+    accepted.
     """
-    found: dict[str, Entry] = {}
+    accepted: dict[str, InventoryEntry] = {}
     refused: list[RefusedTarget] = []
-    by_place = {_place(entry.raw): entry for entry in inventory.entries.values()}
-    for i, one in enumerate(wanted):
-        name = one if isinstance(one, str) else one.get("name", "") if isinstance(one, dict) else ""
-        entry = by_place.get(_place(one)) if isinstance(one, dict) else inventory.entries.get(name)
-        if entry:
-            found[entry.target.name] = entry
+    by_destination = {_destination(entry.raw): entry for entry in inventory.entries.values()}
+    for i, request in enumerate(requests):
+        name = request if isinstance(request, str) else request.get("name", "") if isinstance(request, dict) else ""
+        if isinstance(request, dict):
+            entry = by_destination.get(_destination(request))
         else:
-            refused.append(RefusedTarget(short(str(name)) or f"targets[{i}]", _hint(inventory, str(name))))
-    return list(found.values()), refused
+            entry = inventory.entries.get(name)
+        if entry:
+            accepted[entry.target.name] = entry
+        else:
+            refused.append(RefusedTarget(short(str(name)) or f"targets[{i}]", _refusal(inventory, str(name))))
+    return list(accepted.values()), refused
 
 
-def _place(raw: dict[str, Any]) -> tuple[str, ...]:
-    """What decides which packets leave: nothing of a caller's beyond it is used."""
+def _destination(raw: dict[str, Any]) -> tuple[str, ...]:
+    """The fields that decide which packets leave; nothing else of a caller's target is used."""
     parts = (raw.get("kind"), raw.get("url"), raw.get("service"), raw.get("addresses"), raw.get("control"))
     return tuple(json.dumps(part, sort_keys=True, default=str) for part in parts)
 
 
-def _hint(inventory: Inventory, name: str) -> str:
+def _refusal(inventory: Inventory, name: str) -> str:
     import difflib
 
     near = difflib.get_close_matches(name, inventory.entries, 1)
-    way_out = f"did you mean «{near[0]}»?" if near else "add it to the targets file and deploy"
-    return f"is not in this stack's inventory of {len(inventory.entries)} targets; {way_out}"
+    hint = f'did you mean "{near[0]}"?' if near else "add it to the targets file and deploy"
+    return f"is not in this stack's inventory of {len(inventory.entries)} targets; {hint}"
 
 
 def _canonical(raw: dict[str, Any], target: Target) -> dict[str, Any]:
-    kept = {key: value for key, value in sorted(raw.items()) if key not in ("caBundle", "caBundleRef")}
-    return kept | ({"caBundleRef": target.bundle} if target.bundle else {})
+    fields = {key: value for key, value in sorted(raw.items()) if key not in ("caBundle", "caBundleRef")}
+    return fields | ({"caBundleRef": target.bundle} if target.bundle else {})

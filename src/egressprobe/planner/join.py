@@ -1,4 +1,4 @@
-"""A joined report as the Planner's answer: below what a synchronous invocation may return."""
+"""The joined report as the Planner's response, below the size limit of a synchronous invocation."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ from egressprobe.publish.response import MAX_RESPONSE, REDUCTIONS
 
 
 class Heard(msgspec.Struct, frozen=True):
-    """What came back from one subnet: reports of the parts that were asked for, and what went wrong."""
+    """One subnet's answer: the reports of the requested shards, and the errors."""
 
     subnet_id: str
     availability_zone: str
@@ -33,10 +33,10 @@ def join(
     refused: Sequence[RefusedTarget] = (),
     findings: Sequence[Finding] = (),
 ) -> Joined:
-    """`targets`: what was asked for; each becomes a row, whether anyone answered or not."""
-    seen = [{one.target.name: one for report in view.reports for one in report.results} for view in heard]
-    rows = tuple(_row(target, heard, seen) for target in targets)
-    views = tuple(_view(view, found, targets) for view, found in zip(heard, seen, strict=True))
+    """`targets`: the requested targets; each becomes a row, answered or not."""
+    by_name = [{result.target.name: result for report in view.reports for result in report.results} for view in heard]
+    rows = tuple(_row(target, heard, by_name) for target in targets)
+    views = tuple(_view(view, results, targets) for view, results in zip(heard, by_name, strict=True))
     verdicts = [row.verdict for row in rows]
     reports = tuple(report for view in heard for report in view.reports)
     return Joined(
@@ -56,60 +56,67 @@ def join(
     )
 
 
-def _row(target: TargetView, heard: Sequence[Heard], seen: Sequence[dict[str, Result]]) -> Row:
-    found = [results.get(target.name) for results in seen]
-    known = next((one for one in found if one), None)
-    cells = tuple(_cell(view.subnet_id, one) for view, one in zip(heard, found, strict=True))
+def _row(target: TargetView, heard: Sequence[Heard], by_name: Sequence[dict[str, Result]]) -> Row:
+    results = [subnet_results.get(target.name) for subnet_results in by_name]
+    first = next((result for result in results if result), None)
+    cells = tuple(_cell(view.subnet_id, result) for view, result in zip(heard, results, strict=True))
     return Row(
-        target=known.target if known else target,
+        target=first.target if first else target,
         verdict=worst(cell.verdict for cell in cells),
-        impact=known.impact if known else Impact.NONE,
-        switch_relevant=known.switch_relevant if known else False,
+        impact=first.impact if first else Impact.NONE,
+        switch_relevant=first.switch_relevant if first else False,
         cells=cells,
     )
 
 
-def _cell(subnet_id: str, one: Result | None) -> Cell:
-    if one is None:
+def _cell(subnet_id: str, result: Result | None) -> Cell:
+    if result is None:
         return Cell(subnet_id, Verdict.UNKNOWN)
     return Cell(
         subnet_id,
-        one.verdict,
-        one.failure.code if one.failure and one.verdict is not Verdict.PASS else None,
-        round(one.forecast.seconds, 3) if one.forecast else None,
+        result.verdict,
+        result.failure.code if result.failure and result.verdict is not Verdict.PASS else None,
+        round(result.forecast.seconds, 3) if result.forecast else None,
     )
 
 
-def _view(view: Heard, found: dict[str, Result], targets: Sequence[TargetView]) -> View:
-    verdicts = [found[t.name].verdict if t.name in found else Verdict.UNKNOWN for t in targets]
+def _view(view: Heard, results: dict[str, Result], targets: Sequence[TargetView]) -> View:
+    verdicts = [results[t.name].verdict if t.name in results else Verdict.UNKNOWN for t in targets]
     slowest = max((report.duration_ms for report in view.reports), default=0.0)
     return View(view.subnet_id, view.availability_zone, worst(verdicts), count(verdicts), slowest, view.error)
 
 
-# Of those left where nothing else can go.
-_MOST_CAUSES = 200
+# How many items of each list stay when all else is removed, and how long their texts are.
+_MAX_CAUSES = 200
+_MAX_REFUSED = 100
+_MAX_FINDINGS = 50
+_MAX_TEXT = 1000
+_ELLIPSIS = "…"
 
 
 def joined_response(joined: Joined, limit: int = MAX_RESPONSE) -> dict[str, Any]:
-    """A joined report below `limit` bytes: details of the reports go first, then whole reports, then cells that pass.
+    """A joined report below `limit` bytes, by removing in this order: details of the reports, whole reports, rows that
+    pass, long lists and texts, and then further rows.
 
-    What fails stays; of more failing rows than fit the first are kept, and the summary counts all.
+    Failing rows are kept longest; the summary counts every row. Ends after a bounded number of steps, whatever the
+    report holds; `limit` must leave room for an empty report (about 10 kB with texts at their bound).
     """
     encoded = msgspec.json.encode(joined)
     if len(encoded) >= limit:
         note = REPORT_REDUCED.found("details were left out to fit the response", {"limitBytes": limit})
-        joined = replace(joined, findings=(*joined.findings, note))
-        for smaller in _smaller(joined):
+        for smaller in _smaller(joined, note):
             encoded = msgspec.json.encode(smaller)
             if len(encoded) < limit:
                 break
-    answer: dict[str, Any] = msgspec.json.decode(encoded)
-    return answer
+    response: dict[str, Any] = msgspec.json.decode(encoded)
+    return response
 
 
-def _smaller(joined: Joined) -> Iterator[Joined]:
+def _smaller(joined: Joined, note: Finding) -> Iterator[Joined]:
+    """Each is smaller than the one before; the last has nothing of unbounded length."""
+    joined = replace(joined, findings=(*joined.findings, note))
     for step in REDUCTIONS:
-        reports = tuple(replace(one, results=tuple(map(step, one.results))) for one in joined.reports)
+        reports = tuple(replace(report, results=tuple(map(step, report.results))) for report in joined.reports)
         yield replace(joined, reports=reports)
     joined = replace(joined, reports=())
     yield joined
@@ -117,7 +124,46 @@ def _smaller(joined: Joined) -> Iterator[Joined]:
     joined = replace(joined, rows=rows)
     yield joined
     rows = tuple(row for row in rows if row.verdict is not Verdict.PASS)
-    joined = replace(joined, causes=tuple(replace(one, evidence={}) for one in joined.causes[:_MOST_CAUSES]))
-    while True:
+    joined = replace(joined, causes=tuple(replace(cause, evidence={}) for cause in joined.causes[:_MAX_CAUSES]))
+    joined = _bounded(joined, note)
+    yield replace(joined, rows=rows)
+    joined = replace(joined, causes=())
+    while rows:
         yield replace(joined, rows=rows)
         rows = rows[: len(rows) // 2]
+    yield replace(
+        joined, rows=(), refused=(), findings=(note,), views=tuple(_short_view(view) for view in joined.views)
+    )
+
+
+def _bounded(joined: Joined, note: Finding) -> Joined:
+    """With every list and text at its bound, and a count of what was left out."""
+    refused = joined.refused[:_MAX_REFUSED]
+    if len(joined.refused) > len(refused):
+        more = RefusedTarget(
+            f"{len(joined.refused) - len(refused)} more", "refused as well; left out to fit the response"
+        )
+        refused = (*refused, more)
+    findings = tuple(
+        replace(finding, summary=_short(finding.summary), remedy=_short(finding.remedy), evidence={})
+        for finding in joined.findings[:_MAX_FINDINGS]
+    )
+    return replace(
+        joined,
+        refused=tuple(RefusedTarget(_short(entry.name), _short(entry.why)) for entry in refused),
+        findings=findings if note.code in {finding.code for finding in findings} else (*findings, note),
+        views=tuple(_short_view(view) for view in joined.views),
+        causes=tuple(
+            replace(cause, summary=_short(cause.summary), remedy=_short(cause.remedy), differs=(), consequences=())
+            for cause in joined.causes
+        ),
+        limits=_short(joined.limits),
+    )
+
+
+def _short_view(view: View) -> View:
+    return replace(view, error=_short(view.error) if view.error else None)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _MAX_TEXT else text[: _MAX_TEXT - 1] + _ELLIPSIS

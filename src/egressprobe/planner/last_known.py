@@ -1,7 +1,8 @@
-"""What the schedules remember: the targets that discovery found last, and when it last told everything.
+"""What the schedules store: the targets of the last discovery, and when every list was last read.
 
-Discovery gates nothing. What it could not read anew stays as it was found last, and the plan is as old as that. The
-targets are in the schedules' Inputs, known by their `objects`; the time is in a schedule of its own that never fires.
+Discovery gates nothing. Objects that could not be read now stay as they were read last, and the plan's age is theirs.
+The targets are in the schedules' Inputs, recognised by their `objects`; the time is in a schedule of its own that
+never fires.
 """
 
 import json
@@ -15,15 +16,15 @@ from egressprobe.discovery.target_names import free_name
 from egressprobe.model.discovered import Discovered
 from egressprobe.planner.schedules import Wanted
 
-# No name of a shard's schedule: those begin with s and the slot.
+# Not a shard's name: those begin with s and the slot.
 NOTE = "discovered"
-_KINDS = {one.plural: one.kind for one in RESOURCES}
+_KINDS = {resource.plural: resource.kind for resource in RESOURCES}
 _ENDPOINTS = {SERVICES.plural, SLICES.plural}
 _FACTS = ("kubeVersion", "ipFamily")
 
 
-class Memory(NamedTuple):
-    """targets: what discovery found, as it stands in the schedules. facts: of the cluster. read_at: None: never."""
+class LastKnown(NamedTuple):
+    """targets: discovered ones as they are in the schedules. facts: of the cluster. read_at: None for never."""
 
     targets: tuple[dict[str, Any], ...]
     bundles: dict[str, str]
@@ -31,19 +32,19 @@ class Memory(NamedTuple):
     read_at: datetime | None
 
 
-def remembered(there: Mapping[str, dict[str, Any]]) -> Memory:
-    """Out of what `present` found; a schedule that cannot be read is forgotten."""
+def last_known(schedules: Mapping[str, dict[str, Any]]) -> LastKnown:
+    """From what `present` returned; a schedule that cannot be read is skipped."""
     targets: dict[str, dict[str, Any]] = {}
     bundles: dict[str, str] = {}
     facts: dict[str, Any] = {}
-    for name, one in sorted(there.items()):
+    for name, schedule in sorted(schedules.items()):
         with suppress(KeyError, TypeError, ValueError, AttributeError):
             if name != NOTE:
-                plan = json.loads(one["Target"]["Input"])["plan"]
+                plan = json.loads(schedule["Target"]["Input"])["plan"]
                 targets |= {raw["name"]: raw for raw in plan["targets"] if raw.get("objects")}
                 bundles |= plan.get("bundles", {})
                 facts = facts or {key: plan[key] for key in _FACTS if key in plan}
-    return Memory(tuple(targets.values()), bundles, facts, _read_at(there.get(NOTE)))
+    return LastKnown(tuple(targets.values()), bundles, facts, _read_at(schedules.get(NOTE)))
 
 
 def _read_at(note: dict[str, Any] | None) -> datetime | None:
@@ -53,7 +54,7 @@ def _read_at(note: dict[str, Any] | None) -> datetime | None:
 
 
 def read_note(client: Any, group: str) -> datetime | None:
-    """When discovery last told everything; None where it never did. Raises botocore's ClientError."""
+    """When discovery last read every list; None for never. Raises botocore's ClientError."""
     try:
         return _read_at(client.get_schedule(GroupName=group, Name=NOTE))
     except client.exceptions.ResourceNotFoundException:
@@ -61,48 +62,49 @@ def read_note(client: Any, group: str) -> datetime | None:
 
 
 def note(function: str, role: str, read_at: datetime) -> Wanted:
-    """The schedule that keeps the time; it is disabled, so `function` is never called by it."""
-    said = json.dumps({"readAt": read_at.isoformat(timespec="seconds")})
-    return Wanted(NOTE, function, role, said, fires=False)
+    """The schedule that stores the time; it is disabled, so it never calls `function`."""
+    text = json.dumps({"readAt": read_at.isoformat(timespec="seconds")})
+    return Wanted(NOTE, function, role, text, fires=False)
 
 
 class Merged(NamedTuple):
-    """kept: names of targets that discovery could not confirm."""
+    """unconfirmed: names of targets that this discovery could not confirm."""
 
     targets: tuple[dict[str, Any], ...]
     bundles: dict[str, str]
-    kept: tuple[str, ...]
+    unconfirmed: tuple[str, ...]
 
 
-def merged(found: Discovered, last: Memory, unread: Iterable[str], written: Collection[str]) -> Merged:
-    """What was found now, and of what was found last all that may still be true.
+def merged(discovered: Discovered, last: LastKnown, unread: Iterable[str], configured: Collection[str]) -> Merged:
+    """The targets discovered now, and of the last known ones all that may still exist.
 
-    unread: lists by their plural, and kinds of objects that are read elsewhere. written: names that people gave.
+    unread: lists by their plural, and kinds of objects that are read elsewhere. configured: names in the targets file.
     """
-    silent = set(unread)
-    kinds = {_KINDS.get(one, one) for one in silent}
-    taken = set(written)
+    unread_lists = set(unread)
+    unread_kinds = {_KINDS.get(plural, plural) for plural in unread_lists}
+    taken = set(configured)
     targets: dict[str, dict[str, Any]] = {}
-    for raw in found.targets:
+    for raw in discovered.targets:
         name = free_name(str(raw["name"]), min(raw["objects"]), taken)
         taken.add(name)
         targets[name] = raw | {"name": name}
-    kept = []
+    unconfirmed = []
     for old in last.targets:
-        known = {one.partition("/")[0] for one in old["objects"]} & kinds
-        if old["name"] in written or not (known or ("service" in old and silent & _ENDPOINTS)):
+        callers_unread = {key.partition("/")[0] for key in old["objects"]} & unread_kinds
+        endpoints_unread = "service" in old and unread_lists & _ENDPOINTS
+        if old["name"] in configured or not (callers_unread or endpoints_unread):
             continue
-        kept.append(str(old["name"]))
-        fresh = targets.get(old["name"])
-        # Who calls is known better from before; where to, from now.
-        targets[old["name"]] = _with_endpoints(old, fresh) if fresh and known else fresh or old
+        unconfirmed.append(str(old["name"]))
+        new = targets.get(old["name"])
+        # The callers are known from before, the endpoints from now.
+        targets[old["name"]] = _with_endpoints(old, new) if new and callers_unread else new or old
     used = {raw["caBundleRef"] for raw in targets.values() if "caBundleRef" in raw}
-    bundles = {name: pem for name, pem in (last.bundles | found.bundles).items() if name in used}
-    return Merged(tuple(targets.values()), bundles, tuple(kept))
+    bundles = {name: pem for name, pem in (last.bundles | discovered.bundles).items() if name in used}
+    return Merged(tuple(targets.values()), bundles, tuple(unconfirmed))
 
 
-def _with_endpoints(old: dict[str, Any], fresh: dict[str, Any]) -> dict[str, Any]:
-    where = ("addresses", "refusal")
-    return {key: value for key, value in old.items() if key not in where} | {
-        key: fresh[key] for key in where if key in fresh
+def _with_endpoints(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    fields = ("addresses", "refusal")
+    return {key: value for key, value in old.items() if key not in fields} | {
+        key: new[key] for key in fields if key in new
     }

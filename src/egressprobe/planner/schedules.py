@@ -1,19 +1,41 @@
-"""The plan's store: one schedule a subnet and shard, in a group that the stack owns.
+"""The plan's store: one schedule per subnet and shard, in a group that the stack owns.
 
-`sync` makes the group as wanted and touches only what differs. New and changed schedules are written before
-anything is deleted, and nothing is deleted while a write has failed: with shards cut as in shards.py every target
-stays in some schedule whenever this is interrupted, and the next run finishes the work.
+`sync` makes the group as wanted and touches only what differs. Its rules, which keep every target in some schedule
+whenever a run is interrupted, and however runs overlap:
+
+1. All new and changed schedules are written before anything is deleted, and nothing is deleted while a write has
+   failed. With shards cut as in shards.py every target of both plans stays covered.
+2. Only the holder of the group's lock deletes. It reads the group again first and writes what another run has removed
+   or changed, so its plan is complete from its first deletion until it releases the lock.
+3. It deletes only what existed before it started: what another run has just created stays for the next run.
+
+A run that finds the lock taken deletes only what the holder does not want either, and leaves the rest to the next run.
+So the plan that is complete stays complete; and where the holder was killed, the group is as wanted all the same.
 """
 
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-_AT_ONCE = 8
+from egressprobe.planner.scheduler_api import (
+    DELETE_SECONDS,
+    acquire,
+    aws_errors,
+    delete_schedule,
+    is_held,
+    list_schedules,
+    release,
+    write_schedule,
+)
+
+# Seconds before each further round over the schedules that could not be written or deleted.
+_ROUNDS = (1.0, 3.0)
+# Writing stops after this many seconds: the Planner has 300 in all, and what was not attempted is reported.
+_WRITE_SECONDS = 150.0
 
 
 class Wanted(NamedTuple):
-    """One schedule: its name in the group, the function and its event. fires: else it only keeps its event."""
+    """One schedule: its name in the group, the function and its event. fires: False for one that stores its event."""
 
     name: str
     function: str
@@ -23,104 +45,133 @@ class Wanted(NamedTuple):
 
 
 class Change(NamedTuple):
-    """Names of schedules, by what was done to them; `failed`: with AWS's words."""
+    """Names of schedules, by what was done to them; `failed`: with AWS's words.
+
+    surplus: not in the plan and not deleted, because another run was deleting and wants it.
+    """
 
     created: tuple[str, ...] = ()
     updated: tuple[str, ...] = ()
     deleted: tuple[str, ...] = ()
     unchanged: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
+    surplus: tuple[str, ...] = ()
 
 
 def present(client: Any, group: str, prefix: str = "") -> dict[str, dict[str, Any]]:
-    """Every schedule of the group whose name begins with `prefix`, as it is. Raises botocore's ClientError."""
-    pages = client.get_paginator("list_schedules").paginate(GroupName=group)
-    names = [one["Name"] for page in pages for one in page["Schedules"] if one["Name"].startswith(prefix)]
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        found = pool.map(lambda name: _get(client, group, name), names)
-        return {name: one for name, one in zip(names, found, strict=True) if one is not None}
+    """Every schedule of the group whose name begins with `prefix`, as it is. Raises botocore's exceptions."""
+    return list_schedules(client, group, prefix)
 
 
 def sync(client: Any, group: str, wanted: Iterable[Wanted], there: dict[str, dict[str, Any]]) -> Change:
-    """Make the group as wanted; `there`: what `present` found."""
-    properties = {one.name: _properties(one) for one in wanted}
-    created: list[str] = []
-    updated: list[str] = []
-    unchanged: list[str] = []
-    failed: list[str] = []
-    for name, said in properties.items():
-        if name in there and _same(there[name], said):
-            unchanged.append(name)
-            continue
+    """Make the group as wanted; `there`: what `present` returned. Raises nothing of botocore's: see `failed`."""
+    properties = {schedule.name: _properties(schedule) for schedule in wanted}
+    unchanged = tuple(name for name in properties if name in there and _same(there[name], properties[name]))
+    created: dict[str, None] = {}
+    updated: dict[str, None] = {}
+
+    def write(names: Iterable[str], existing: dict[str, dict[str, Any]]) -> list[str]:
+        def write_one(name: str) -> None:
+            done = (
+                created if write_schedule(client, group, name, properties[name], new=name not in existing) else updated
+            )
+            done[name] = None
+
+        return _each(names, write_one, _WRITE_SECONDS)
+
+    failed = write([name for name in properties if name not in unchanged], there)
+    surplus = sorted(there.keys() - properties.keys())
+    deleted: list[str] = []
+    if surplus and not failed:
         try:
-            done = created if _write(client, group, name, said, new=name not in there) else updated
-            done.append(name)
-        except client.exceptions.ClientError as error:
-            failed.append(f"{name}: {error}")
-    deleted = []
-    for name in () if failed else sorted(there.keys() - properties.keys()):
-        try:
-            _delete(client, group, name)
+            deleted, failed = _delete(client, group, properties, there, write)
+        except aws_errors() as error:
+            failed = [f"deletion of {', '.join(surplus)}: {error}"]
+    rest = () if failed else tuple(name for name in surplus if name not in deleted)
+    return Change(tuple(created), tuple(updated), tuple(deleted), unchanged, tuple(failed), rest)
+
+
+def _delete(
+    client: Any,
+    group: str,
+    properties: dict[str, dict[str, Any]],
+    there: dict[str, dict[str, Any]],
+    write: Callable[[Iterable[str], dict[str, dict[str, Any]]], list[str]],
+) -> tuple[list[str], list[str]]:
+    """Names that were deleted, and those that failed with the reason."""
+    target = next((p for p in (*properties.values(), *there.values()) if "Target" in p), None)
+    if target is None:  # nothing is wanted, and what is there cannot be read
+        return [], [f"{name}: GetSchedule returned no Target" for name in there]
+    lock = acquire(client, group, {key: target[key] for key in _LOCK_FIELDS if key in target}, properties)
+    deleted: list[str] = []
+
+    def delete_one(name: str) -> None:
+        if lock.own or is_held(client, group, lock):
+            delete_schedule(client, group, name)
             deleted.append(name)
-        except client.exceptions.ClientError as error:
-            failed.append(f"{name}: {error}")
-    return Change(*map(tuple, (created, updated, deleted, unchanged, failed)))
+
+    if not lock.own:
+        return deleted, _each(sorted(there.keys() - properties.keys() - lock.plan), delete_one, DELETE_SECONDS)
+    try:
+        now = list_schedules(client, group)
+        failed = write([name for name in properties if name not in now or not _same(now[name], properties[name])], now)
+        if not failed:
+            failed = _each(sorted((there.keys() & now.keys()) - properties.keys()), delete_one, DELETE_SECONDS)
+            deleted.extend(sorted(there.keys() - now.keys() - properties.keys()))
+    finally:
+        release(client, group, lock.name)
+    return deleted, failed
 
 
-def _properties(one: Wanted) -> dict[str, Any]:
-    """All that a schedule says: UpdateSchedule sets what is left out to its default.
+def _each(names: Iterable[str], action: Callable[[str], None], seconds: float) -> list[str]:
+    """Calls `action` for each name, in rounds, so that one failure stops no other. Returns failures with the reason."""
+    waiting, reasons = list(names), dict[str, str]()
+    deadline = time.monotonic() + seconds
+    for pause in (*_ROUNDS, None):
+        remaining = []
+        for name in waiting:
+            if time.monotonic() > deadline:
+                reasons.setdefault(name, "not attempted: the calls before it took too long")
+                remaining.append(name)
+                continue
+            try:
+                action(name)
+            except aws_errors() as error:
+                reasons[name] = str(error)
+                remaining.append(name)
+        waiting = remaining
+        if not waiting or pause is None:
+            break
+        time.sleep(pause)
+    return [f"{name}: {reasons[name]}" for name in waiting]
 
-    A run that fails is not tried again: the next minute's is a better answer.
+
+_LOCK_FIELDS = ("ScheduleExpression", "FlexibleTimeWindow", "Target")
+
+
+def _properties(schedule: Wanted) -> dict[str, Any]:
+    """All properties: UpdateSchedule sets what is left out to its default.
+
+    A run that fails is not retried: the next minute's measurement is newer.
     """
     return {
         "ScheduleExpression": "rate(1 minute)",
         "FlexibleTimeWindow": {"Mode": "OFF"},
-        "State": "ENABLED" if one.fires else "DISABLED",
+        "State": "ENABLED" if schedule.fires else "DISABLED",
         "Target": {
-            "Arn": one.function,
-            "RoleArn": one.role,
-            "Input": one.input,
+            "Arn": schedule.function,
+            "RoleArn": schedule.role,
+            "Input": schedule.input,
             "RetryPolicy": {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60},
         },
     }
 
 
-def _same(there: dict[str, Any], said: dict[str, Any]) -> bool:
-    return all(_covers(there.get(key), value) for key, value in said.items())
+def _same(existing: dict[str, Any], properties: dict[str, Any]) -> bool:
+    return all(_covers(existing.get(key), value) for key, value in properties.items())
 
 
-def _covers(there: Any, said: Any) -> bool:
-    if isinstance(said, dict):
-        return isinstance(there, dict) and all(_covers(there.get(key), value) for key, value in said.items())
-    return bool(there == said)
-
-
-def _get(client: Any, group: str, name: str) -> dict[str, Any] | None:
-    try:
-        found: dict[str, Any] = client.get_schedule(GroupName=group, Name=name)
-    except client.exceptions.ResourceNotFoundException:
-        return None  # gone since it was listed
-    return found
-
-
-def _write(client: Any, group: str, name: str, said: dict[str, Any], *, new: bool) -> bool:
-    """True: created. Another Planner may have been quicker either way."""
-    for create in (new, not new):
-        try:
-            if create:
-                client.create_schedule(GroupName=group, Name=name, **said)
-            else:
-                client.update_schedule(GroupName=group, Name=name, **said)
-        except (client.exceptions.ConflictException, client.exceptions.ResourceNotFoundException):
-            if create is not new:
-                raise
-        else:
-            return create
-    raise AssertionError("unreachable")
-
-
-def _delete(client: Any, group: str, name: str) -> None:
-    try:
-        client.delete_schedule(GroupName=group, Name=name)
-    except client.exceptions.ResourceNotFoundException:
-        return
+def _covers(existing: Any, value: Any) -> bool:
+    if isinstance(value, dict):
+        return isinstance(existing, dict) and all(_covers(existing.get(key), item) for key, item in value.items())
+    return bool(existing == value)

@@ -1,15 +1,15 @@
-"""What the stack tells the Planner, and its clients of AWS."""
+"""The Planner's settings, from the function's environment, and its AWS clients."""
 
 import os
 from functools import cache
 from typing import Any, NamedTuple
 
-# Functions being waited for at once: 16 subnets and two parts of a large plan each.
+# Functions invoked at the same time: 16 subnets, two parts of a large plan each.
 MAX_AT_ONCE = 32
 
 
 class Probe(NamedTuple):
-    """One probe function and where it stands."""
+    """One probe function and its subnet."""
 
     slot: int
     subnet_id: str
@@ -18,19 +18,19 @@ class Probe(NamedTuple):
 
     @property
     def prefix(self) -> str:
-        """How the names of its schedules begin."""
+        """The names of its schedules begin with this."""
         return f"s{self.slot:02d}-"
 
 
-# A probe answers within a minute, and so does Discover.
-_ANSWER_SECONDS = 65
+# A probe responds within a minute, and so does Discover.
+_RESPONSE_SECONDS = 65
 
 
 class Settings(NamedTuple):
-    """As the stack says. groups: the control plane's when it was deployed. discover: ARN, empty for no discovery.
+    """groups: the control plane's security groups at deployment. discover: ARN, empty for no discovery.
 
-    exclude: names of discovered targets that are not to be probed; * and ? as in a shell. audit_skip: codes of
-    findings that the audit does not tell of.
+    exclude: names of discovered targets that are not probed; * and ? as in a shell. audit_skip: codes of findings that
+    the audit does not report.
     """
 
     cluster_name: str
@@ -53,7 +53,7 @@ class Clients(NamedTuple):
 
 
 def read_settings() -> Settings:
-    """Out of the function's environment. Raises KeyError for what every stack says."""
+    """Read from the function's environment. Raises KeyError for a variable that every stack sets."""
     read = os.environ.__getitem__
     prefix = read("EGRESSPROBE_PROBES")
     probes = []
@@ -81,15 +81,15 @@ def _listed(name: str) -> tuple[str, ...]:
 
 @cache
 def clients() -> Clients:
-    """Made once in the life of a function: each costs tens of milliseconds."""
+    """Created once per execution environment: each takes tens of milliseconds."""
     import boto3
     from botocore.config import Config
 
     patient = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 4})
-    # An invocation that is tried again would probe twice.
+    # A retried invocation would probe twice.
     once = Config(
         connect_timeout=5,
-        read_timeout=_ANSWER_SECONDS,
+        read_timeout=_RESPONSE_SECONDS,
         retries={"total_max_attempts": 1},
         max_pool_connections=MAX_AT_ONCE,
     )

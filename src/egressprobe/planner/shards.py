@@ -4,9 +4,9 @@ A shard is a bucket of a binary trie over the SHA-256 of the targets' names: one
 too large is split by the next bit. So
 
 - the same targets in any order give the same shards, byte for byte;
-- a target that comes or goes changes its own bucket only, or splits or merges it;
-- a target never moves between two buckets that both stay. Whoever writes new buckets before deleting old ones
-  therefore has every target in some bucket at every moment, whenever he is interrupted.
+- adding or removing a target changes its own bucket only, or splits or merges it;
+- a target never moves between two buckets that both stay. A writer that writes new buckets before it deletes old ones
+  therefore has every target in some bucket at every moment, whenever it is interrupted.
 """
 
 import hashlib
@@ -14,9 +14,9 @@ import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from egressprobe.planner.inventory import Entry, Inventory
+from egressprobe.planner.inventory import Inventory, InventoryEntry
 
-# EventBridge Scheduler takes 256 KB; which of the two KB is not said.
+# EventBridge Scheduler takes 256 KB; AWS does not document whether that is 256,000 or 262,144 bytes.
 # https://docs.aws.amazon.com/scheduler/latest/UserGuide/scheduler-quotas.html
 MAX_INPUT = 256_000
 # About 4 ms of CPU each; at 256 MB a function has a seventh of one: 100 are done in 3 s when nothing hangs.
@@ -25,7 +25,7 @@ _BITS = 256
 
 
 class Shard(NamedTuple):
-    """`bits`: the bucket, `all` for the only one. `plan`: what the Probe reads."""
+    """`bits`: the bucket, `all` for the only one. `plan`: the plan that the Probe reads."""
 
     bits: str
     names: tuple[str, ...]
@@ -40,7 +40,7 @@ class Cut(NamedTuple):
 
     @property
     def targets(self) -> int:
-        """How many are in some shard."""
+        """The number of targets in all shards."""
         return sum(len(shard.names) for shard in self.shards)
 
 
@@ -68,7 +68,7 @@ def as_input(plan: dict[str, Any]) -> str:
     return json.dumps({"source": "schedule", "plan": plan}, separators=(",", ":"), sort_keys=True)
 
 
-def _plan(bucket: list[Entry], bundles: dict[str, str], common: dict[str, Any]) -> dict[str, Any]:
+def _plan(bucket: list[InventoryEntry], bundles: dict[str, str], common: dict[str, Any]) -> dict[str, Any]:
     used = sorted({entry.target.bundle for entry in bucket if entry.target.bundle})
     plan: dict[str, Any] = dict(common)
     if used:
@@ -77,7 +77,9 @@ def _plan(bucket: list[Entry], bundles: dict[str, str], common: dict[str, Any]) 
     return plan
 
 
-def _halves(bucket: list[Entry], paths: dict[str, str], depth: int) -> Iterator[tuple[str, list[Entry]]]:
+def _halves(
+    bucket: list[InventoryEntry], paths: dict[str, str], depth: int
+) -> Iterator[tuple[str, list[InventoryEntry]]]:
     for bit in "01":
         half = [entry for entry in bucket if paths[entry.target.name][depth] == bit]
         if half:

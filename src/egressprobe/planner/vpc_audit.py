@@ -1,6 +1,6 @@
-"""The Planner's side of the audit: every 15 minutes a look at the configuration, on demand a cause for what fails.
+"""The Planner's part of the audit: findings every 15 minutes, and on demand the cause of a failure.
 
-Trouble in here is told and costs the audit, never the plan nor an answer.
+A failure in here is reported. It costs the audit, never the plan or a response.
 """
 
 from functools import cache
@@ -30,32 +30,32 @@ logger = Logger(service="egressprobe-planner")
 
 @cache
 def _readers() -> Readers:
-    """Made once in the life of a function."""
+    """Created once per execution environment."""
     return readers()
 
 
-def look(settings: Settings, cluster: Cluster | None, inventory: Inventory) -> dict[str, Any]:
-    """What the configuration says of every target of the plan: verdict and findings, which are also a metric."""
+def audit_configuration(settings: Settings, cluster: Cluster | None, inventory: Inventory) -> dict[str, Any]:
+    """Verdict and findings of the VPC's configuration for every target of the plan; also published as a metric."""
     try:
         snapshot = _snapshot(settings, cluster)
         if snapshot is None:
             return {}
         targets = [entry.target for entry in inventory.entries.values()]
-        snapshot = with_names(snapshot, [one.host for one in targets if not one.endpoints])
-        found = audit(snapshot, targets, settings.audit_skip)
+        snapshot = with_names(snapshot, [target.host for target in targets if not target.endpoints])
+        result = audit(snapshot, targets, settings.audit_skip)
     except AwsError as error:
         logger.warning("the configuration was not audited", extra={"why": str(error)})
         return {"error": str(error)}
     except Exception as error:
         logger.exception("the audit failed")
         return {"error": f"{type(error).__name__}: {error}"}
-    _publish(settings, found)
-    told = [one for one in found.findings if one.severity != "info"]
-    return {"verdict": str(found.verdict), "findings": msgspec.to_builtins(told)}
+    _publish(settings, result)
+    reported = [finding for finding in result.findings if finding.severity != "info"]
+    return {"verdict": str(result.verdict), "findings": msgspec.to_builtins(reported)}
 
 
-def diagnosed(settings: Settings, cluster: Cluster | None, joined: Joined) -> Joined:
-    """With the causes of what fails, where the configuration can be read."""
+def with_causes(settings: Settings, cluster: Cluster | None, joined: Joined) -> Joined:
+    """The report with the causes of failures, where the configuration can be read."""
     if joined.verdict not in (Verdict.FAIL, Verdict.DEGRADED):
         return joined
     try:
@@ -69,22 +69,23 @@ def diagnosed(settings: Settings, cluster: Cluster | None, joined: Joined) -> Jo
 
 
 def _snapshot(settings: Settings, cluster: Cluster | None) -> VpcSnapshot | None:
-    """None where EKS does not tell of a VPC (settings.region is Lambda's own)."""
+    """None where EKS reports no VPC (settings.region is Lambda's own)."""
     if cluster is None or not cluster.vpc:
         return None
     return read_snapshot(_readers(), cluster, region=settings.region)
 
 
-def _publish(settings: Settings, found: Audit) -> None:
-    """Written only when there is something to tell: silence costs nothing, and a series that ends is good news."""
-    told = [one for one in found.findings if one.severity != "info"]
-    for one in told:
-        logger.warning(one.summary, extra={"finding": one.code, "evidence": one.evidence, "remedy": one.remedy})
-    if not told:
+def _publish(settings: Settings, result: Audit) -> None:
+    """Nothing is written when there are no findings: an idle series is free."""
+    reported = [finding for finding in result.findings if finding.severity != "info"]
+    for finding in reported:
+        fields = {"finding": finding.code, "evidence": finding.evidence, "remedy": finding.remedy}
+        logger.warning(finding.summary, extra=fields)
+    if not reported:
         return
     metrics = EphemeralMetrics(namespace=NAMESPACE)
     metrics.add_dimension("ClusterName", settings.cluster_name)
-    metrics.add_metric("AuditFindings", MetricUnit.Count, len(told))
-    metrics.add_metadata("verdict", str(found.verdict))
-    metrics.add_metadata("findings", [one.code for one in told])
+    metrics.add_metric("AuditFindings", MetricUnit.Count, len(reported))
+    metrics.add_metadata("verdict", str(result.verdict))
+    metrics.add_metadata("findings", [finding.code for finding in reported])
     metrics.flush_metrics()
