@@ -40,7 +40,7 @@ lint: $(SETUP)
 types: $(SETUP)
 	@.venv/bin/mypy
 
-docs: $(SETUP) ## Generate docs/findings.md and the README's table from the catalogue
+docs: $(SETUP) ## Generate docs/findings.md, the transcripts and the picture of the packages
 	@$(PYTHON) scripts/docs.py
 
 docs-check: $(SETUP)
@@ -62,7 +62,7 @@ build: $(SETUP) ## Build both artifacts to deploy (ARCH=arm64, TARGETS=FILE for 
 build/probe/.ready: $(SETUP) $(wildcard src/*.txt) $(shell find src/egressprobe -name '*.py') scripts/build.py
 	@$(PYTHON) scripts/build.py
 
-needs = $(foreach name,$(1),$(if $($(name)),,$(error $(name)=... is missing; see README.md, "Deploy")))
+needs = $(foreach name,$(1),$(if $($(name)),,$(error $(name)=... is missing; see docs/deploy.md)))
 
 deploy: told build ## Deploy CLUSTER's stack, with TARGETS=FILE beside what it discovers (PARAMETERS="A=b ...", TAGS="a=b", STACK, REGION, PREFIX, YES=1)
 	@$(STACK_TOOL) deploy $(CLUSTER) $(if $(TARGETS),--targets $(TARGETS)) $(STACK_OPTIONS) $(if $(PREFIX),--prefix $(PREFIX)) \

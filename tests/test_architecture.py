@@ -121,6 +121,15 @@ def _package(module):
 IMPORTS = {module: sorted(set(_imports(path))) for module, path in MODULES.items()}
 
 
+def package_imports():
+    """The other packages that each package imports."""
+    found = {package: set() for package in PACKAGE_OF}
+    for module, imports in IMPORTS.items():
+        if "." in module:
+            found[_package(module)] |= {_package(imported) for imported, _ in imports if imported}
+    return {package: others - {package} for package, others in found.items()}
+
+
 def test_every_package_has_a_layer_and_a_public_surface():
     """No package stands outside the two tables."""
     packages = {path.name for path in SRC.iterdir() if (path / "__init__.py").exists()}

@@ -1,4 +1,4 @@
-"""The README says what is true: links, commands, examples and codes."""
+"""README and docs are correct: links, commands, examples and codes."""
 
 import re
 import shlex
@@ -9,11 +9,15 @@ import yaml
 from egressprobe.catalog.registry import lookup
 from egressprobe.cli.common.parser import parser
 from egressprobe.cli.main import COMMANDS
+from egressprobe.model.target import Kind
 from egressprobe.targets.plan import read_plan
 from tests.conftest import ROOT
 
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = sorted(path for path in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")))
 README = (ROOT / "README.md").read_text()
+MAX_README = 150
+# Commands of others that a page may show.
+_FOREIGN = {"kubectl", "pipx", "python3.13", "for", "git"}
 
 
 def _anchors(path):
@@ -22,6 +26,14 @@ def _anchors(path):
         for line in path.read_text().splitlines()
         if line.startswith("#")
     }
+
+
+def _blocks(page, language):
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.DOTALL)
+
+
+def _commands(page):
+    return [line[2:] for block in _blocks(page, "console") for line in block.splitlines() if line.startswith("$ ")]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -36,37 +48,78 @@ def test_links_lead_somewhere(page):
         assert not anchor or anchor in _anchors(path), target
 
 
-def test_commands_of_the_readme_are_commands():
-    """Each `egressprobe ...` parses, each `make ...` is a target."""
-    makefile = (ROOT / "Makefile").read_text()
-    lines = [
-        line[2:]
-        for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL)
-        for line in block.splitlines()
-        if line.startswith("$ ")
-    ]
-    assert len(lines) >= 8
-    for line in lines:
-        words = shlex.split(line.partition(" > ")[0], comments=True)
-        if words[0] == "make":
+def test_every_page_is_linked():
+    """From the README, or from a page that it links."""
+    linked = set()
+    todo = [ROOT / "README.md"]
+    while todo:
+        page = todo.pop()
+        linked.add(page)
+        names = re.findall(r"\]\(([^)#]+\.md)", page.read_text())
+        todo += [path for name in names if (path := (page.parent / name).resolve()) not in linked and path.exists()]
+    assert {page for page in PAGES if page.parent.name == "docs"} <= linked
+
+
+def test_the_readme_is_short():
+    """What a newcomer reads in a minute; the rest is in docs/."""
+    assert README.count("\n") <= MAX_README
+    [sample] = re.findall(r"<!-- sample.*?```console\n(.*?)```", README, re.DOTALL)
+    assert max(map(len, sample.splitlines())) <= 100
+    assert len(sample.splitlines()) <= 15
+
+
+def _checked(line, makefile):
+    """A make target that exists; options that the command's parser accepts; a file that is there."""
+    for part in line.split(" && "):
+        words = shlex.split(part.partition(" > ")[0], comments=True)
+        command = words[0].rpartition("/")[2]
+        if command == "make":
             assert re.search(rf"^{words[1]}:", makefile, re.MULTILINE), line
-        elif words[0] == "kubectl":
+        elif command == "egressprobe" and "--version" not in words:
+            parser(COMMANDS).parse_args(words[1:])
+        elif command == "kubectl":
             assert (ROOT / words[-1]).exists(), line
         else:
-            parser(COMMANDS).parse_args(words[1:])
-    for name in re.findall(r"`make ([a-z-]+)`", README):
+            assert command in _FOREIGN | {"egressprobe"}, line
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_are_commands(page):
+    """Each `egressprobe ...` parses, each `make ...` is a target, also within a sentence."""
+    makefile = (ROOT / "Makefile").read_text()
+    for line in _commands(page):
+        _checked(line, makefile)
+    for name in re.findall(r"`make ([a-z][a-z0-9-]*)", page.read_text()):
         assert re.search(rf"^{name}:", makefile, re.MULTILINE), name
 
 
-def test_the_targets_file_of_the_readme_is_accepted():
-    [example] = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+def test_the_readme_has_the_two_tasks_with_three_commands_each():
+    """Before the switch, and at night: three commands that exist."""
+    for heading in ("Before you switch to CUSTOMER_ROUTED", "A webhook fails right now"):
+        section = README.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+        commands = [line for line in section.splitlines() if line.startswith("$ egressprobe ")]
+        assert len(commands) == 3, heading
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if _blocks(page, "yaml")], ids=lambda page: page.name)
+def test_targets_files_in_documents_are_accepted(page):
+    """Every example of a targets file is read by the reader of targets files."""
+    for example in _blocks(page, "yaml"):
+        if "schemaVersion: egressprobe/targets" in example:
+            assert read_plan(yaml.safe_load(example)).targets
+
+
+def test_an_example_of_each_kind():
+    [example] = _blocks(ROOT / "docs" / "run.md", "yaml")
     plan = read_plan(yaml.safe_load(example))
-    assert {str(target.kind) for target in plan.targets} == {"oidc", "webhook", "aggregated-api", "kubelet", "endpoint"}
+    assert {target.kind for target in plan.targets} == set(Kind)
 
 
-def test_codes_in_the_readme_exist():
-    for code in re.findall(r"docs/findings\.md#(\w+)", README):
-        assert lookup(code), code
+def test_codes_in_documents_exist():
+    """A link to an explanation names a code of the catalogue."""
+    for page in PAGES:
+        for code in re.findall(r"findings\.md#(\w+)", page.read_text()):
+            assert lookup(code), f"{page.name}: {code}"
 
 
 def test_nothing_names_a_registry_or_a_machine():

@@ -11,7 +11,7 @@ from egressprobe.golang.dialer import Leg, NotMeasuredError, dial
 from egressprobe.model.failure import Code, Failure, Phase
 from egressprobe.model.measurement import Attempt, Handshake, Hop, Lookup, Measurement, Query, Resolution
 from egressprobe.model.target import FailurePolicy, Impact, Kind, Target, Verdict
-from egressprobe.probe.diagnosis.rule_input import Neighbours
+from egressprobe.probe.diagnosis.rule_input import Case, Neighbours
 from egressprobe.probe.diagnosis.verdict import result
 
 TIMED_OUT = "i/o timeout"
@@ -105,8 +105,10 @@ def hook(timeout=10, policy=None):
     return Target(Kind.WEBHOOK, "w", "https://h/", "h", 1, timeout_seconds=timeout, failure_policy=policy)
 
 
-def predict(seen, timeout=10):
-    return forecast(seen, client_for(hook(timeout), {}))
+def predict(seen, timeout=10, **known):
+    """The forecast; None where there is none."""
+    prediction = forecast(seen, client_for(hook(timeout), known.pop("sources", {}), **known))
+    return prediction and prediction.forecast
 
 
 @given(measurements(), st.integers(1, 30))
@@ -154,16 +156,18 @@ def test_monotone_in_what_follows_the_connect(seen):
 def test_verdicts_are_total_and_never_pass_what_fails(seen):
     """Any measurement has a verdict; a pass means every call passes; not measured is unknown."""
     client = client_for(hook(), {})
-    predicted = forecast(seen, client)
-    one = result(hook(), seen, predicted, client, Neighbours(control=True))
-    if one.verdict is Verdict.PASS:
-        assert predicted.share == 1
-        assert one.failure is None
-    if predicted is None:
-        assert one.verdict is Verdict.UNKNOWN
-        assert one.failure is not None
-    if one.verdict is Verdict.FAIL:
-        assert one.failure.api_server_error
+    prediction = forecast(seen, client)
+    judged = result(Case(hook(), seen, prediction, client, Neighbours(control=True)))
+    if judged.verdict is Verdict.PASS:
+        assert prediction.forecast.share == 1
+        assert prediction.failure is judged.failure is None
+    if prediction is None:
+        assert judged.verdict is Verdict.UNKNOWN
+        assert judged.failure is not None
+    if judged.verdict is Verdict.FAIL:
+        assert judged.failure.api_server_error
+    misplaced = result(Case(hook(), seen, prediction, client, Neighbours(misplaced=True)))
+    assert misplaced.verdict is Verdict.UNKNOWN
 
 
 def test_killing_an_address_can_help():
@@ -205,8 +209,8 @@ def test_no_ipv6_here_is_unknown_where_the_cluster_has_it():
     v6 = Attempt("2600::1", 1, "ipv6", failure=unreachable, failure_ms=0.1)
     resolution = Resolution("h", "dns", 1.0, ("2600::1",), sources={"2600::1": None})
     seen = Measurement((Hop("call", "https://h/", "h", 1, resolution, (v6,)),), 1.0)
-    assert forecast(seen, client_for(hook(), {})).outcome == "fail"
-    assert forecast(seen, client_for(hook(), {}, ipv6_expected=True)) is None
+    assert predict(seen).outcome == "fail"
+    assert predict(seen, ipv6_expected=True) is None
 
 
 def test_a_lambdas_link_local_source_does_not_decide_the_order():
@@ -218,7 +222,7 @@ def test_a_lambdas_link_local_source_does_not_decide_the_order():
     seen = Measurement((Hop("call", "https://h/", "h", 1, resolution, (v4, v6)),), 1.0)
     # IPv4 first (a ULA has precedence 3), refused, then IPv6: passes either way, but after IPv4's error.
     assert predict(seen).seconds >= 0.002
-    assert forecast(seen, client_for(hook(), {"ipv4": "10.0.0.9", "ipv6": "fd00::9"})).outcome == "pass"
+    assert predict(seen, sources={"ipv4": "10.0.0.9", "ipv6": "fd00::9"}).outcome == "pass"
 
 
 @pytest.mark.parametrize(
@@ -237,4 +241,4 @@ def test_impact(policy, code, ms, impact):
     seen = Measurement((Hop("call", "https://h/", "h", 1, resolution, (one,)),), 1.0)
     target = hook(policy=policy)
     client = client_for(target, {})
-    assert result(target, seen, forecast(seen, client), client, Neighbours(control=True)).impact is impact
+    assert result(Case(target, seen, forecast(seen, client), client, Neighbours(control=True))).impact is impact

@@ -92,8 +92,9 @@ def resolution(host: str, lookups: tuple[Lookup, ...]) -> Resolution:
 
 
 def check(case: dict, seen: Measurement) -> None:
-    predicted = forecast(seen, client_for(target(case["timeoutSeconds"]), {}))
-    assert predicted is not None
+    prediction = forecast(seen, client_for(target(case["timeoutSeconds"]), {}))
+    assert prediction is not None
+    predicted = prediction.forecast
     assert predicted.outcome == case["verdict"]
     assert vectors.normal(predicted.error) == vectors.normal(case.get("error"))
     assert vectors.close(predicted.seconds, case.get("seconds"))
@@ -146,8 +147,9 @@ def test_share_over_rotations(fates, timeout, share):
         addresses = tuple(f"10.99.{i}.1" for i in range(len(turned)))
         lookups = (lookup("t.lab", "A", "ok", addresses, 1.0, 30), lookup("t.lab", "AAAA", "nodata", (), 1.0, 30))
         attempts = tuple(attempt(a, fate) for a, fate in zip(addresses, turned, strict=True))
-        predicted = forecast(measured(resolution("t.lab", lookups), attempts), client_for(target(timeout), {}))
-        assert predicted is not None
+        prediction = forecast(measured(resolution("t.lab", lookups), attempts), client_for(target(timeout), {}))
+        assert prediction is not None
+        predicted = prediction.forecast
         assert math.isclose(predicted.share, share)
 
 
@@ -155,8 +157,9 @@ def test_share_over_the_endpoints_of_a_service():
     """Each call picks one ready endpoint: one of four dead means three of four calls pass."""
     attempts = tuple(attempt(f"10.99.1.{i}", "live" if i else "refused") for i in range(4))
     seen = Measurement((Hop("call", "https://s.n.svc:443/", "s.n.svc", 443, None, attempts),), 0.0)
-    predicted = forecast(seen, client_for(target(10), {}))
-    assert predicted is not None
+    prediction = forecast(seen, client_for(target(10), {}))
+    assert prediction is not None
+    predicted = prediction.forecast
     assert predicted.outcome == "fail"
     assert predicted.share == 0.75
     assert predicted.error == "dial tcp 10.99.1.0:8444: connect: connection refused"

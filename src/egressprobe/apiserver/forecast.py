@@ -57,7 +57,14 @@ def client_for(target: Target, sources: Mapping[str, str], *, ipv6_expected: boo
     return Client(rules, limit, sources, ipv6_expected)
 
 
-def forecast(measured: Measurement, client: Client) -> Forecast | None:
+class Prediction(NamedTuple):
+    """A forecast, and the failure behind a call that fails: of the order seen, else of another order."""
+
+    forecast: Forecast
+    failure: Failure | None
+
+
+def forecast(measured: Measurement, client: Client) -> Prediction | None:
     """Outcome of the order seen, and the share of all equally likely orders that pass.
 
     Several hops (OIDC: discovery, redirects, key set) are calls one after the other: the first that fails
@@ -68,21 +75,31 @@ def forecast(measured: Measurement, client: Client) -> Forecast | None:
     seconds = dns_seconds = 0.0
     share, unknown = 1.0, 0.0
     failing: PredictedCall | None = None
+    error: str | None = None
+    passes = True
     for hop in measured.hops:
         try:
             outlook = _hop(hop, client)
         except NotMeasuredError:
             return None
-        seen = outlook.seen
-        seconds += seen.seconds
+        call = outlook.seen
+        seconds += call.seconds
         dns_seconds = max(dns_seconds, _dns_seconds(hop))
         unknown = 1 - (1 - unknown) * (1 - outlook.unknown)
         share *= outlook.share
         failing = failing or outlook.failing
-        if seen.error is not None or seen.failure is not None:
-            return Forecast("fail", round(seconds, 4), seen.error, share, unknown, round(dns_seconds, 4), _said(seen))
-    failure = _said(failing) if failing else None
-    return Forecast("pass", round(seconds, 4), None, share, unknown, round(dns_seconds, 4), failure)
+        if call.error is not None or call.failure is not None:
+            passes, failing, error = False, call, call.error
+            break
+    predicted = Forecast(
+        outcome="pass" if passes else "fail",
+        seconds=round(seconds, 4),
+        error=error,
+        share=share,
+        share_unknown=unknown,
+        dns_seconds=round(dns_seconds, 4),
+    )
+    return Prediction(predicted, _with_error(failing) if failing else None)
 
 
 class _Outlook(NamedTuple):
@@ -114,7 +131,7 @@ def _hop(hop: Hop, client: Client) -> _Outlook:
     )
 
 
-def _said(call: PredictedCall) -> Failure | None:
+def _with_error(call: PredictedCall) -> Failure | None:
     """The failure with the error that the call as a whole ends with, which may be only `deadline exceeded`."""
     return replace(call.failure, api_server_error=call.error) if call.failure else None
 

@@ -33,8 +33,6 @@ class Forecast(Struct, frozen=True):
     share: float = 1.0
     share_unknown: float = 0.0
     dns_seconds: float = 0.0
-    # The failure behind a call that fails, until the result shows it in its own place; never written out.
-    failure: Failure | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class Finding(Struct, frozen=True):

@@ -11,21 +11,16 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from msgspec.structs import replace
-
 from egressprobe import __version__
-from egressprobe.apiserver.forecast import client_for, forecast
 from egressprobe.catalog.registry import FINDINGS
 from egressprobe.golang.resolver import ResolverConfig
 from egressprobe.model.failure import Code, Failure, Phase
 from egressprobe.model.measurement import Measurement
-from egressprobe.model.report import REPORT_SCHEMA, Finding, Report, Result, Vantage, count, worst
-from egressprobe.model.target import DEFAULT_KUBE_VERSION, Expect, Plan, Target, Verdict
+from egressprobe.model.report import REPORT_SCHEMA, Finding, Report, Vantage, count, worst
+from egressprobe.model.target import DEFAULT_KUBE_VERSION, Plan, Target
 from egressprobe.net.guard import Guard
 from egressprobe.probe.concurrency import Slots
-from egressprobe.probe.diagnosis.interception import shared_issuers
-from egressprobe.probe.diagnosis.rule_input import Neighbours
-from egressprobe.probe.diagnosis.verdict import connected, result
+from egressprobe.probe.diagnosis.verdict import judge
 from egressprobe.probe.edges import NO_LOCATION, REAL_WORLD, Edges, Location
 from egressprobe.probe.hop import Prober
 from egressprobe.probe.measure import measure, prepare
@@ -60,11 +55,11 @@ async def run(
         config = override_servers(config, plan.resolvers)
     measured = await _measure_all(plan, config, edges.guard, seconds, concurrency, on_measured)
     results = judge(plan, measured)
-    found: tuple[Finding, ...] = ()
+    findings: tuple[Finding, ...] = ()
     if plan.misplaced is not None:
-        results = tuple(replace(one, verdict=Verdict.UNKNOWN) for one in results)
-        found = (FINDINGS[plan.misplaced.finding].found(plan.misplaced.said, {"subnetId": location.subnet_id}),)
-    verdicts = [one.verdict for one in results]
+        evidence = {"subnetId": location.subnet_id}
+        findings = (FINDINGS[plan.misplaced.finding].found(plan.misplaced.said, evidence),)
+    verdicts = [result.verdict for result in results]
     report = Report(
         schema_version=REPORT_SCHEMA,
         run_id=run_id,
@@ -74,7 +69,7 @@ async def run(
         verdict=worst(verdicts),
         summary=count(verdicts),
         results=results,
-        findings=found,
+        findings=findings,
         limits=LIMITS,
     )
     logger.info(one_line(report))
@@ -93,20 +88,6 @@ def vantage(location: Location, resolvers: tuple[str, ...] = (), kube_version: s
         trust_store=trust_store(),
         kube_version=kube_version,
     )
-
-
-def judge(plan: Plan, measured: dict[str, Measurement]) -> tuple[Result, ...]:
-    """Forecast and diagnose every target, in the plan's order."""
-    reaching = {t.name for t in plan.targets if t.expect is Expect.REACHABLE and connected(measured[t.name].hops)}
-    issuers = shared_issuers((target, measured[target.name]) for target in plan.targets)
-    results = []
-    for target in plan.targets:
-        seen = measured[target.name]
-        client = client_for(target, plan.sources, ipv6_expected=plan.ip_family == "ipv6")
-        predicted = forecast(seen, client)
-        others = Neighbours(control=bool(reaching - {target.name}), issuers=issuers)
-        results.append(result(target, seen, predicted, client, others))
-    return tuple(results)
 
 
 async def _measure_all(

@@ -2,26 +2,34 @@
 
 from typing import NamedTuple
 
-from egressprobe.apiserver.forecast import Client
+from egressprobe.apiserver.forecast import Client, Prediction
 from egressprobe.model.measurement import Measurement
 from egressprobe.model.report import Availability, Forecast
 from egressprobe.model.target import Target
 
 
 class Neighbours(NamedTuple):
-    """What one target's diagnosis needs to know of the run's others.
+    """What one target's diagnosis needs to know of the run.
 
-    control: something else connected from here. issuers: unknown ones, each signing for unrelated targets.
+    control: another target connected from here. issuers: unknown ones, each signing for unrelated targets.
+    misplaced: the probe is not where the control plane is, so that nothing measured says anything of the cluster.
     """
 
     control: bool = False
     issuers: frozenset[str] = frozenset()
+    misplaced: bool = False
 
 
 class Case(NamedTuple):
+    """prediction: None where it depends on something that was not measured. available: of an APIService only."""
+
     target: Target
     measured: Measurement
-    predicted: Forecast | None
+    prediction: Prediction | None
     client: Client
     others: Neighbours
     available: Availability | None = None
+
+    @property
+    def forecast(self) -> Forecast | None:
+        return self.prediction.forecast if self.prediction else None

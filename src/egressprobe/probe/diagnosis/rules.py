@@ -52,7 +52,7 @@ def _no_route(hop: Hop, attempt: Attempt) -> bool:
 def _dns_slow(case: Case) -> Iterator[Finding]:
     for hop in case.measured.hops:
         seconds = hop.resolution.ms / 1e3 if hop.resolution else 0.0
-        if case.predicted is not None and hop.resolution and seconds >= case.client.limit * _SLOW_SHARE:
+        if case.forecast is not None and hop.resolution and seconds >= case.client.limit * _SLOW_SHARE:
             slow = max(hop.resolution.lookups, key=lambda one: one.ms)
             failed = slow.failure.message if slow.failure else "the answer is late"
             said = f"the lookup of {hop.host} takes {seconds:.1f} s of {case.client.limit:.0f} s: {failed}"
@@ -60,13 +60,13 @@ def _dns_slow(case: Case) -> Iterator[Finding]:
 
 
 def _call_slow(case: Case) -> Iterator[Finding]:
-    if case.predicted is None or case.predicted.outcome != "pass":
+    if case.forecast is None or case.forecast.outcome != "pass":
         return
-    slow_dns = case.predicted.dns_seconds >= case.client.limit * _SLOW_SHARE
-    if case.predicted.seconds >= case.client.limit * _SLOW_SHARE and not slow_dns:
+    slow_dns = case.forecast.dns_seconds >= case.client.limit * _SLOW_SHARE
+    if case.forecast.seconds >= case.client.limit * _SLOW_SHARE and not slow_dns:
         host = case.measured.hops[0].host
-        said = f"a call to {host} takes {case.predicted.seconds:.1f} s of {case.client.limit:.0f} s"
-        yield CALL_SLOW.found(said, {"seconds": case.predicted.seconds, "limit": case.client.limit})
+        said = f"a call to {host} takes {case.forecast.seconds:.1f} s of {case.client.limit:.0f} s"
+        yield CALL_SLOW.found(said, {"seconds": case.forecast.seconds, "limit": case.client.limit})
 
 
 def _certificate(case: Case) -> Iterator[Finding]:
@@ -123,8 +123,8 @@ def _told(resolution: Resolution) -> str:
 
 def _available_but_rejected(case: Case) -> Iterator[Finding]:
     """The unverified check is content and the verifying proxy is not."""
-    available, predicted = case.available, case.predicted
-    if available and available.outcome == "pass" and predicted and predicted.failure and predicted.outcome == "fail":
+    available, predicted = case.available, case.forecast
+    if available and available.outcome == "pass" and predicted and predicted.outcome == "fail":
         said = f"kubectl get apiservice {case.target.name} shows Available, and requests to it fail"
         yield AVAILABLE_BUT_REJECTED.found(said, {"error": predicted.error, "checked": available.url})
 
