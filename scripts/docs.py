@@ -24,6 +24,7 @@ from egressprobe.catalog.failures import FAILURES  # noqa: E402
 from egressprobe.catalog.registry import FINDINGS, all_entries  # noqa: E402
 from egressprobe.cli.main import main as main_of_cli  # noqa: E402
 from egressprobe.cli.output.table import to_table  # noqa: E402
+from egressprobe.model.report import count  # noqa: E402
 from egressprobe.publish.response import from_json  # noqa: E402
 from egressprobe.stack.__main__ import main as main_of_stack  # noqa: E402
 
@@ -62,11 +63,12 @@ def sample() -> str:
     """Two targets of the lab's golden report, without the footer; everything is folded, to fit the page."""
     report = from_json((ROOT / "tests" / "data" / "report.json").read_text())
     results = tuple(result for result in report.results if result.target.name in _SAMPLE)
-    table, _, _ = to_table(msgspec.structs.replace(report, results=results), width=_SAMPLE_WIDTH).partition("\n\n")
+    shown = msgspec.structs.replace(report, results=results, summary=count(result.verdict for result in results))
+    table = "\n\n".join(to_table(shown, width=_SAMPLE_WIDTH).split("\n\n")[:2])
     folded = (
         part
         for text in table.splitlines()
-        for part in textwrap.wrap(text, _SAMPLE_WIDTH, subsequent_indent=" " * 14, break_on_hyphens=False)
+        for part in textwrap.wrap(text, _SAMPLE_WIDTH, subsequent_indent=" " * 14, break_on_hyphens=False) or [""]
     )
     return _console("egressprobe run -f targets.yaml", "\n".join(folded))
 

@@ -4,16 +4,21 @@ Regenerate it with UPDATE_GOLDEN=1 make test ARGS=tests/cli/test_table.py
 """
 
 import os
+import re
 from pathlib import Path
 
+import pytest
+from msgspec.structs import replace
+
 from egressprobe.cli.output.table import to_table
+from egressprobe.cli.output.terminal import is_command
 from egressprobe.publish.response import from_json
 
 DATA = Path(__file__).parents[1] / "data"
 
 
 def test_golden():
-    """One line a target, causes under what does not pass, what needs a person last."""
+    """The summary, one line for each target, causes under what does not pass, what needs a person first."""
     report = from_json((DATA / "report.json").read_text())
     table = to_table(report) + "\n"
     golden = DATA / "report.table.txt"
@@ -23,8 +28,6 @@ def test_golden():
 
 
 def test_colour_changes_no_letter():
-    import re
-
     report = from_json((DATA / "report.json").read_text())
     assert re.sub(r"\x1b\[\d+m", "", to_table(report, colour=True)) == to_table(report)
 
@@ -39,3 +42,32 @@ def test_a_terminals_width_folds_words_but_never_the_log_line():
         "failed calling webhook"
     )
     assert any(len(line) > 100 for line in lines if line.strip().startswith("apiserver"))
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 130])
+def test_a_narrow_terminal_is_not_exceeded(width):
+    """But for what is there to be copied: the API server's message, commands, and words longer than the line."""
+    report = from_json((DATA / "report.json").read_text())
+    for text in to_table(report, width=width).splitlines():
+        copied = text.strip().startswith("apiserver") or is_command(text[14:])
+        assert len(text) <= width or copied or len(max(text.split(), key=len)) + 14 > width, text
+
+
+def test_a_long_name_is_cut_to_the_terminal():
+    """A name as long as may be leaves the verdict and the kind in the line."""
+    report = from_json((DATA / "report.json").read_text())
+    result = report.results[0]
+    named = replace(report, results=(replace(result, target=replace(result.target, name="n" * 250)),))
+    for width in (60, 80, 200):
+        first = next(text for text in to_table(named, width=width).splitlines() if "nnn" in text)
+        assert len(first) <= width
+        assert "..." in first
+
+
+def test_the_summary_and_failures_come_first():
+    """The first line decides; then the verdicts from worst to best."""
+    report = from_json((DATA / "report.json").read_text())
+    first, _, *rest = to_table(report).splitlines()
+    assert first == "FAIL: 15 fail, 1 unknown, 2 degraded, 6 pass in 5.3 s"
+    shown = [text.split()[0] for text in rest if re.match(r"(FAIL|UNKNOWN|DEGRADED|pass) ", text)]
+    assert shown == ["FAIL"] * 15 + ["UNKNOWN"] + ["DEGRADED"] * 2 + ["pass"] * 6

@@ -1,15 +1,27 @@
-"""The table: one line a target, and under each that does not pass its cause and what kube-apiserver would log.
+"""The table: the summary, then one line for each target, and under each that does not pass its cause and its fix.
 
-Read at 3 a.m.: verdict first, the slow or broken phase in its column, then words. No colour decides
-anything; it only repeats the verdict, on a terminal.
+What fails comes first; in each line the verdict, the slow or broken phase in its column, then the predicted call. A
+terminal that is too narrow for the columns gets the times on a line of their own. Colour only repeats the verdict.
 """
 
 import re
 from collections.abc import Iterator
 
 from egressprobe.catalog.registry import lookup
-from egressprobe.cli.output.terminal import COLOURS, ORDER, SHOWN, Style, indented, line, ms, paragraph, short, widths
-from egressprobe.model.failure import Phase
+from egressprobe.cli.output.terminal import (
+    COLOURS,
+    ORDER,
+    SHOWN,
+    Style,
+    cut,
+    indented,
+    line,
+    ms,
+    paragraph,
+    short,
+    widths,
+)
+from egressprobe.model.failure import Code, Phase
 from egressprobe.model.measurement import Attempt
 from egressprobe.model.report import Report, Result
 from egressprobe.model.target import Impact, Kind, Verdict
@@ -32,18 +44,47 @@ _MOST_OBJECTS = 5
 
 
 def to_table(report: Report, *, colour: bool = False, width: int | None = None) -> str:
-    """The table; `width`: columns of a terminal to fold long explanations to, None leaves them whole."""
+    """The table; `width`: columns of a terminal to fold explanations to, None leaves them whole."""
     style = Style(colour)
     results = sorted(report.results, key=lambda result: ORDER.index(result.verdict))
+    lines = [*_summary(report, style), ""]
     rows = [_row(result) for result in results]
     columns = widths((_HEADS, *rows))
-    lines = [style.paint(line(_HEADS, columns, right=_TIMES), "2")]
-    for row, result in zip(rows, results, strict=True):
-        lines.append(line(row, columns, right=_TIMES, paint=style.first(COLOURS[result.verdict])))
-        for label, text in details(result):
-            lines += indented(style, label, text, width)
+    if width and sum(columns) + 2 * (len(columns) - 1) > width:
+        lines += _stacked(results, rows, style, width)
+    else:
+        lines.append(style.paint(line(_HEADS, columns, right=_TIMES), "2"))
+        for row, result in zip(rows, results, strict=True):
+            lines.append(line(row, columns, right=_TIMES, paint=style.first(COLOURS[result.verdict])))
+            lines += _explained(result, style, width)
     footer = (part for text in _footer(report) for part in paragraph(text, width))
     return "\n".join((*lines, "", *footer))
+
+
+def _summary(report: Report, style: Style) -> Iterator[str]:
+    s = report.summary
+    counts = f"{s.fail} fail, {s.unknown} unknown, {s.degraded} degraded, {s.passed} pass"
+    verdict = style.paint(SHOWN[report.verdict], COLOURS[report.verdict])
+    yield f"{verdict}: {counts} in {report.duration_ms / 1e3:.1f} s"
+
+
+def _stacked(results: list[Result], rows: list[tuple[str, ...]], style: Style, width: int) -> Iterator[str]:
+    """Without the columns of times: verdict, kind and target in one line, the rest below it."""
+    columns = widths((_HEADS[:3], *(row[:3] for row in rows)))
+    room = width - sum(columns[:2]) - 4
+    columns[2] = min(columns[2], room)
+    yield style.paint(line(_HEADS[:3], columns), "2")
+    for row, result in zip(rows, results, strict=True):
+        name = cut(row[2], room)
+        yield line((*row[:2], name), columns, paint=style.first(COLOURS[result.verdict]))
+        times = (f"{head.lower()} {row[i]}" for i, head in enumerate(_HEADS) if i in _TIMES and row[i] != _NONE)
+        yield from indented(style, "call", "; ".join((row[-1], ", ".join(times))).rstrip("; "), width)
+        yield from _explained(result, style, width)
+
+
+def _explained(result: Result, style: Style, width: int | None) -> Iterator[str]:
+    for label, text in details(result):
+        yield from indented(style, label, text, width)
 
 
 def _row(result: Result) -> tuple[str, ...]:
@@ -56,6 +97,8 @@ def _times(result: Result) -> tuple[str, ...]:
     lookups = [r for r in result.resolutions if r.view == "system" and r.origin != "literal"]
     # Content (a wrong issuer, a bad key set) is judged after every phase has worked.
     broken = result.failure.phase if result.failure and result.verdict is not Verdict.PASS else None
+    if result.failure and result.failure.code is Code.BLOCKED_TARGET_REACHED:
+        broken = None  # the connection that should have failed worked
     http = result.http[-1].duration_ms if result.http else best.exchange_ms if best else None
     values = (
         max((r.ms for r in lookups), default=None),
@@ -132,12 +175,13 @@ def _fix(result: Result) -> str:
 
 
 def _footer(report: Report) -> Iterator[str]:
-    s, at = report.summary, report.vantage
+    at = report.vantage
     for finding in report.findings:
         yield f"{finding.summary} ({finding.code})"
-    yield (
-        f"{s.passed} pass, {s.degraded} degraded, {s.fail} fail, {s.unknown} unknown "
-        f"in {report.duration_ms / 1e3:.1f} s. Resolver {', '.join(at.resolvers)}; as Kubernetes {at.kube_version}; "
-        f"roots {at.trust_store} (EKS's own may differ); {at.openssl_version}."
-    )
+    roots = f"roots {at.trust_store} (EKS's own may differ)"
+    bundles = {result.target.ca_bundle for result in report.results} - {"system", "not verified"}
+    if bundles:
+        own = sum(result.target.ca_bundle in bundles for result in report.results)
+        roots = f"own caBundle for {own} of {len(report.results)} targets, otherwise {roots}"
+    yield f"Resolver {', '.join(at.resolvers)}; as Kubernetes {at.kube_version}; {roots}; {at.openssl_version}."
     yield report.limits

@@ -13,10 +13,18 @@ from egressprobe.model.target import Verdict
 
 COLOURS = {Verdict.PASS: "32", Verdict.DEGRADED: "33", Verdict.FAIL: "31", Verdict.UNKNOWN: "35"}
 SHOWN = {Verdict.PASS: "pass", Verdict.DEGRADED: "DEGRADED", Verdict.FAIL: "FAIL", Verdict.UNKNOWN: "UNKNOWN"}
-# What needs a person comes last, next to the prompt.
-ORDER = (Verdict.PASS, Verdict.DEGRADED, Verdict.UNKNOWN, Verdict.FAIL)
+# What needs a person comes first.
+ORDER = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.DEGRADED, Verdict.PASS)
 MAX_NAME = 60
 MAX_TEXT = 2000  # characters of one value: twice the longest sentence of kube-apiserver in the recorded cases
+# A line of a remedy that begins with one of these is a command.
+PROGRAMS = frozenset(
+    {
+        *("aws", "cat", "cmctl", "curl", "date", "dig", "egressprobe", "kubectl", "make", "nc", "openssl", "ping"),
+        *("python", "ss", "sudo", "tracepath", "wc"),
+    }
+)
+_COMMAND_LABELS = ("fix", "check", "undo", "mend", "")  # beside these a line may be a command
 _INDENT = 14
 # Cc, Cf (bidirectional overrides), Cs (lone surrogates, which no encoder takes), Co, Cn, Zl, Zp.
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -53,8 +61,12 @@ def _escaped(character: str) -> str:
 
 def short(name: str) -> str:
     """A name that fits its column."""
-    text = printable(name)
-    return text if len(text) <= MAX_NAME else text[: MAX_NAME - 3] + "..."
+    return cut(printable(name), MAX_NAME)
+
+
+def cut(text: str, most: int) -> str:
+    """`text`, or its first characters and dots; the end of a name tells less than its beginning."""
+    return text if len(text) <= most else text[: max(most - 3, 1)] + "..."
 
 
 def widths(rows: Iterable[Sequence[str]]) -> list[int]:
@@ -78,11 +90,16 @@ def indented(style: Style, label: str, text: str, width: int | None) -> Iterator
     """One explanation. What kube-apiserver logs and commands are never folded: both are there to be copied."""
     text = printable(text)
     folded = [text]
-    copied = label == "apiserver" or text.startswith("aws ")
+    copied = label == "apiserver" or (label in _COMMAND_LABELS and is_command(text))
     if width and not copied and len(text) + _INDENT > width:
         folded = _folded(text, max(width - _INDENT, 40))
     yield f"    {style.paint(f'{label:<9}', '2')} {folded[0]}"
     yield from (" " * _INDENT + part for part in folded[1:])
+
+
+def is_command(text: str) -> bool:
+    """Whether a line of a remedy is a command to copy, not a sentence."""
+    return text.partition(" ")[0] in PROGRAMS
 
 
 def paragraph(text: str, width: int | None) -> list[str]:
