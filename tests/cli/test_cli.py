@@ -187,7 +187,7 @@ def test_explain():
     """A failure, a finding in any case, all of them, and as JSON."""
     run = egressprobe("explain", "address_dead")
     assert run.returncode == 0
-    assert run.stdout.startswith("ADDRESS_DEAD: one of the addresses")
+    assert run.stdout.startswith("ADDRESS_DEAD: one of several addresses")
     assert all(f"\n{word} " in run.stdout for word in ("means", "confirm", "fix"))
     assert len(egressprobe("explain").stdout.splitlines()) > 40
     assert json.loads(egressprobe("explain", "dns_nxdomain", "-o", "json").stdout)["code"] == "dns_nxdomain"

@@ -1,7 +1,7 @@
-"""What an APIService's availability check comes to: k8s.io/kube-aggregator remote_available_controller.go. Pure.
+"""The condition Available of an APIService: k8s.io/kube-aggregator remote_available_controller.go. Pure.
 
-The controller and the proxy ask the same pods in different ways: the check does not verify TLS and sends no
-server name, the proxy verifies the caBundle and the name. So Available=True says nothing of requests.
+The controller and the proxy call the same pods in different ways: the check does not verify TLS and sends no
+server name, the proxy verifies the caBundle and the name. So Available=True says nothing about requests.
 """
 
 from egressprobe.model.failure import NOT_MEASURED, Code
@@ -11,8 +11,7 @@ from egressprobe.model.report import Availability
 CHECK_LIMIT = 5.0  # seconds, http.Client.Timeout of the controller's discovery client
 _PICKS = 5  # checks at once, each of one endpoint picked at random; one success is enough
 _LEAST_SHARE = 2 / 3
-# Our request is anonymous; the API server's carries its front-proxy certificate. What a refusal of ours is worth
-# cannot be known from here.
+# Our request is anonymous; the API server's carries its front-proxy certificate. What it would get is unknown.
 _REFUSED = frozenset({401, 403})
 
 
@@ -20,7 +19,7 @@ def availability(hop: Hop | None) -> Availability | None:
     """The condition that the controller would set; None for other kinds of target."""
     if hop is None:
         return None
-    known = [attempt for attempt in hop.attempts if not _untold(attempt)]
+    known = [attempt for attempt in hop.attempts if not _unknown(attempt)]
     failed = [attempt for attempt in known if attempt.failure]
     good = (len(known) - len(failed)) / len(known) if known else 0.0
     share = round(1 - (1 - good) ** _PICKS, 4)
@@ -33,7 +32,7 @@ def availability(hop: Hop | None) -> Availability | None:
     return Availability("fail", "FailedDiscoveryCheck", share, error, hop.url, hop.attempts)
 
 
-def _untold(attempt: Attempt) -> bool:
+def _unknown(attempt: Attempt) -> bool:
     failure = attempt.failure
     if failure is None:
         return False

@@ -1,4 +1,4 @@
-"""In which orders a call may meet the addresses of a hop: net/dnsclient_unix.go keeps the answer's. Pure."""
+"""The orders in which a call may try the addresses of a hop: net/dnsclient_unix.go keeps the response's. Pure."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,14 +9,14 @@ _MAX_ORDERS = 256
 
 
 def key_of(hop: Hop, attempt: Attempt) -> str:
-    """What an order calls an attempt: its address; endpoints of a service may share one on several ports."""
+    """The key of an attempt in an order: its address; endpoints of a service may share one on several ports."""
     return attempt.address if hop.resolution else f"{attempt.address} {attempt.port}"
 
 
 def orders(hop: Hop) -> Iterator[tuple[str, ...]]:
     """Every equally likely list of addresses, the one seen first.
 
-    A service's call picks one endpoint at random; a name's answer comes in any rotation, each family by
+    A service's call picks one endpoint at random; a name's response comes in any rotation, each family by
     itself. /etc/hosts does not rotate.
     """
     resolution = hop.resolution

@@ -19,8 +19,8 @@ DEFAULT_WEBHOOK_TIMEOUT = 10
 class ClientRules(NamedTuple):
     """One kind of client.
 
-    alpn: offered protocols. call_limit: of the whole call; None: the target's timeoutSeconds.
-    timed_out: Go's text when that limit ends the call. http: what answers speaks HTTP.
+    alpn: offered protocols. call_limit: seconds for the whole call; None: the target's timeoutSeconds.
+    timed_out: Go's text when that limit ends the call. http: the server speaks HTTP.
     switch_relevant: the egress device carries this traffic. impact: what breaks when it fails.
     """
 

@@ -1,13 +1,13 @@
-"""What would one fresh kube-apiserver call do? A pure function of what was measured.
+"""Predicts one API call on a new connection: a pure function of what was measured.
 
-No socket, no clock. Go's rules are replayed on measured times: wait for both DNS answers, sort by RFC 6724,
+No socket, no clock. Go's rules are replayed on measured times: wait for both DNS responses, sort by RFC 6724,
 give each silent address its share of the dialer's 30 s, start the other family after 300 ms, 10 s for the
 handshake, and the call's own limit over all of it.
 
-Two assumptions, both stated in the README: an address or server that was silent for as long as we watched
-stays silent; and a fresh call has no idle connection to reuse.
+Two assumptions, both documented: an address or server that was silent for as long as we waited stays silent; and the
+call has no idle connection to reuse.
 
-Where the outcome hangs on something that was not measured there is no forecast (None), never a guess.
+Where the outcome depends on something that was not measured there is no forecast (None), never a guess.
 """
 
 import math
@@ -141,7 +141,7 @@ def _dns_seconds(hop: Hop) -> float:
 
 
 class _View(NamedTuple):
-    """What of a hop does not depend on the order of its addresses."""
+    """The part of a hop that does not depend on the order of its addresses."""
 
     hop: Hop
     dns: float
@@ -175,18 +175,18 @@ def _call(view: _View, order: tuple[str, ...], client: Client) -> PredictedCall:
 
 def _too_slow(hop: Hop) -> Failure:
     """Every address connects, but not in the share of the dialer's time that it gets."""
-    said = f"{hop.host}: its addresses connect too slowly"
-    return Failure(Phase.CONNECT, Code.CONNECT_TIMEOUT, said)
+    message = f"{hop.host}: its addresses connect too slowly"
+    return Failure(Phase.CONNECT, Code.CONNECT_TIMEOUT, message)
 
 
 def _dead_before(ordered: Sequence[str], attempts: Mapping[str, Attempt], winner: str) -> Failure | None:
-    """What cost the call its time when an address that works comes too late."""
+    """The failure of an address that took the time, when one that works comes too late."""
     before = ordered[: ordered.index(winner)]
     return next((f for a in before if (f := attempts[a].failure)), None)
 
 
 def _leg(attempt: Attempt, client: Client) -> Leg | None:
-    """One address for the dialer; None where nothing is known of it."""
+    """One address for the dialer; None where it was not measured."""
     failure = attempt.failure
     timed_out = f"dial tcp {Endpoint(attempt.address, attempt.port)}: i/o timeout"
     if failure is None or failure.phase is not Phase.CONNECT:
@@ -201,7 +201,7 @@ def _leg(attempt: Attempt, client: Client) -> Leg | None:
 
 
 def _after_connect(hop: Hop, attempt: Attempt, at: float) -> PredictedCall:
-    """TLS and the exchange with the address that won; nothing is tried a second time."""
+    """TLS and the exchange with the address that connected first; Go tries no other one after that."""
     failure = attempt.failure
     took = (attempt.failure_ms or 0.0) / 1e3
     tls = attempt.tls.duration_ms / 1e3 if attempt.tls else 0.0
@@ -221,7 +221,7 @@ def _after_connect(hop: Hop, attempt: Attempt, at: float) -> PredictedCall:
 
 
 def _after_request(hop: Hop, at: float) -> PredictedCall:
-    """The GET of an OIDC hop, which stands in for the exchange."""
+    """The GET of an OIDC hop, which takes the place of the exchange."""
     failure = hop.failure
     if hop.http is None and failure is None:
         raise NotMeasuredError(hop.host)
@@ -236,7 +236,7 @@ def _after_request(hop: Hop, at: float) -> PredictedCall:
 
 
 def _without_addresses(hop: Hop, client: Client) -> PredictedCall:
-    """The call ends in DNS: it failed, or it took all the time there is."""
+    """The call ends in DNS: the lookup failed, or it took the whole time limit."""
     resolution = hop.resolution
     if resolution is None:
         if hop.failure is None:
@@ -255,16 +255,16 @@ def _without_addresses(hop: Hop, client: Client) -> PredictedCall:
 
 
 def _unfinished(hop: Hop) -> bool:
-    """A lookup that the run's end cut: Go waits for both, and how long is not known."""
+    """A lookup ended by the run's deadline: Go waits for both responses, and how long is unknown."""
     lookups = hop.resolution.lookups if hop.resolution else ()
-    return any(one.failure is not None and one.failure.code in NOT_MEASURED for one in lookups)
+    return any(lookup.failure is not None and lookup.failure.code in NOT_MEASURED for lookup in lookups)
 
 
 def _slow_lookup(hop: Hop) -> Failure | None:
-    """The query that never came back while its sister did."""
+    """The failure of a query without a response, where there is one."""
     lookups = hop.resolution.lookups if hop.resolution else ()
-    slow = [one.failure for one in lookups if one.failure and one.failure.code is Code.DNS_TIMEOUT]
-    return slow[0] if slow else None
+    failures = [lookup.failure for lookup in lookups if lookup.failure]
+    return next((failure for failure in failures if failure.code is Code.DNS_TIMEOUT), None)
 
 
 def _limited(call: PredictedCall, client: Client, cause: Failure | None) -> PredictedCall:
@@ -273,17 +273,17 @@ def _limited(call: PredictedCall, client: Client, cause: Failure | None) -> Pred
         return call
     failure = call.failure or cause
     if failure is None:
-        said = f"the call takes {call.seconds:.1f} s, more than the {client.limit:.0f} s it may"
-        failure = Failure(Phase.HTTP, Code.HTTP_TIMEOUT, said)
+        message = f"the call takes {call.seconds:.1f} s, more than its timeout of {client.limit:.0f} s"
+        failure = Failure(Phase.HTTP, Code.HTTP_TIMEOUT, message)
     return PredictedCall(client.limit, client.rules.timed_out, failure)
 
 
 def _sources(hop: Hop, client: Client) -> dict[str, str | None]:
     """The source for each address: the plan's assumption, else ours, with a stand-in for link-local ones."""
-    found: dict[str, str | None] = {}
+    sources: dict[str, str | None] = {}
     for destination, source in (hop.resolution.sources if hop.resolution else {}).items():
         version = 6 if ":" in destination else 4
         assumed = client.sources.get(f"ipv{version}")
         local = source is not None and source.startswith(("169.254.", "fe80:"))
-        found[destination] = assumed or (_ASSUMED_SOURCE[version] if local else source)
-    return found
+        sources[destination] = assumed or (_ASSUMED_SOURCE[version] if local else source)
+    return sources

@@ -1,7 +1,7 @@
 """Which ClientHello the API server of a Kubernetes version sends: how large, with which groups.
 
 It follows the Go release that Kubernetes was built with (the `go.mod` and CHANGELOG of kubernetes/kubernetes):
-a post-quantum key share takes the hello from one TCP segment to two, and paths treat the two differently.
+a post-quantum key share makes the ClientHello two TCP segments long instead of one, and some middleboxes drop it.
 """
 
 import re
@@ -38,18 +38,18 @@ def read_version(text: str) -> str:
     if match is None:
         raise ValueError(f"is not a Kubernetes version such as {DEFAULT_KUBE_VERSION}")
     if match[1] not in HELLOS:
-        raise ValueError(f"is not in {known}; take the nearest, which differs least")
+        raise ValueError(f"is not in {known}; use the nearest supported version")
     return match[1]
 
 
 def nearest(text: str) -> str:
-    """As read_version, but a version out of the known range becomes the end it is nearest to."""
+    """As read_version, but a version outside the known range becomes the nearest known one."""
     match = re.fullmatch(r"v?(\d+)\.(\d+)(?:[.+-].*)?", text)
     if match is None:
         return read_version(text)
-    wanted = (int(match[1]), int(match[2]))
+    numbers = (int(match[1]), int(match[2]))
     ordered = sorted(HELLOS, key=_numbers)
-    return next((known for known in reversed(ordered) if _numbers(known) <= wanted), ordered[0])
+    return next((known for known in reversed(ordered) if _numbers(known) <= numbers), ordered[0])
 
 
 def _numbers(version: str) -> tuple[int, ...]:

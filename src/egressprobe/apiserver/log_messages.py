@@ -1,4 +1,4 @@
-"""What people will find in the log: kube-apiserver's sentence around a network error, by kind.
+"""The log message around a network error, by kind, as kube-apiserver writes it. Pure.
 
 Sources: k8s.io/apiserver/pkg/util/webhook/error.go and admission/plugin/webhook/errors (webhooks),
 plugin/pkg/authenticator/token/oidc and github.com/coreos/go-oidc (OIDC),
@@ -12,14 +12,14 @@ from egressprobe.model.failure import Code
 from egressprobe.model.measurement import Hop
 from egressprobe.model.target import FailurePolicy, Kind, Target
 
-# These are about the content of an answer: the sentence has no `Get "URL":` in it.
+# Failures of a response's content: the message has no `Get "URL":` in it.
 _CONTENT = frozenset({Code.HTTP_STATUS, Code.OIDC_ISSUER_MISMATCH, Code.OIDC_JWKS_INVALID})
 _INITIALIZING = "oidc authenticator: initializing plugin: "
 _FETCHING = "oidc: verify token: failed to verify signature: fetching keys oidc: get keys failed "
 
 
 def sentence(target: Target, hop: Hop, code: Code, error: str) -> str | None:
-    """The whole log line for a failed call; None for kinds the API server knows nothing of."""
+    """The whole log line for a failed call; None for kinds that the API server does not know."""
     if target.kind is Kind.WEBHOOK:
         return _webhook(target, error)
     if target.kind is Kind.OIDC:
@@ -34,7 +34,7 @@ def sentence(target: Target, hop: Hop, code: Code, error: str) -> str | None:
 
 
 def _webhook(target: Target, error: str) -> str:
-    """By the webhook that matters most of those that share the target."""
+    """The message for the most important webhook of those that share the target."""
     kind, name, part = (*target.objects[0].split("/", 2), "", "")[:3] if target.objects else ("", "", "")
     url = f"{_webhook_url(target)}?timeout={target.timeout_seconds}s"
     post = error if error.startswith(NO_CLIENT) else f'Post "{url}": {error}'

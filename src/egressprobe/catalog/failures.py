@@ -1,4 +1,4 @@
-"""The failures' part of the catalogue: one row a code of `failure.Code`, in its order."""
+"""The failures of the catalogue: one row a code of `failure.Code`, in its order."""
 
 from egressprobe.catalog.entry import Entry
 from egressprobe.catalog.failures_connect import TO_REACH
@@ -8,19 +8,19 @@ _ROWS = (
     # -- tls
     Entry(
         "tls_timeout",
-        "the server accepts the connection and then says nothing",
-        "TCP works, the ClientHello gets no answer. kube-apiserver's hello is about 1,500 bytes, two segments: a path "
-        "MTU black hole or a middlebox that drops large hellos looks like this, and so does a server that is stuck or "
-        "does not speak TLS.",
+        "the server accepts the connection and does not answer the ClientHello",
+        "TCP works, the ClientHello gets no answer. kube-apiserver's ClientHello is about 1,500 bytes, two segments: "
+        "a path MTU black hole or a middlebox that drops large ClientHellos looks like this, and so does a server "
+        "that hangs or does not speak TLS.",
         "openssl s_client -connect ADDRESS:PORT -servername NAME </dev/null",
-        "Lower the MTU or allow ICMP fragmentation-needed on the way; update the firewall for post-quantum hellos; "
-        "or restart the server.",
+        "Lower the MTU or allow ICMP fragmentation-needed on the path; update the firewall for post-quantum "
+        "ClientHellos; or restart the server.",
     ),
     Entry(
         "tls_reset",
         "the connection is reset in the TLS handshake",
-        "Something sends a reset after the ClientHello: often a firewall that filters by server name or refuses what "
-        "it cannot parse.",
+        "A reset arrives after the ClientHello: often from a firewall that filters by server name or rejects what it "
+        "cannot parse.",
         "openssl s_client -connect ADDRESS:PORT -servername NAME </dev/null",
         "Allow the server name in the firewall's rules, or look at the server's own log.",
     ),
@@ -34,17 +34,17 @@ _ROWS = (
     ),
     Entry(
         "tls_not_tls",
-        "what answers is not TLS",
-        "The first bytes are no TLS record: plain HTTP, or another protocol, on this port.",
+        "the server does not speak TLS",
+        "The first bytes received are not a TLS record: plain HTTP, or another protocol, on this port.",
         "curl -sv http://HOST:PORT/",
-        "Correct the port or turn TLS on: webhooks and issuers must be https.",
+        "Correct the port or enable TLS: webhooks and issuers must use https.",
     ),
     Entry(
         "tls_alert",
         "the server refuses the handshake with an alert",
         "The alert says why: `handshake failure` for no common cipher or group, `certificate required` for a server "
-        "that wants a client certificate (kube-apiserver has none to give), `unrecognized name` for a name it does not "
-        "serve.",
+        "that wants a client certificate (kube-apiserver has none to give), `unrecognized name` for a name it does "
+        "not serve.",
         "openssl s_client -connect ADDRESS:PORT -servername NAME </dev/null",
         "Allow ECDHE with AES-GCM or ChaCha20 and one of X25519, P-256, P-384; do not demand a client certificate.",
     ),
@@ -53,7 +53,7 @@ _ROWS = (
         "the server has no TLS version in common",
         "kube-apiserver speaks TLS 1.2 and 1.3 only.",
         "openssl s_client -connect ADDRESS:PORT -tls1_2 </dev/null",
-        "Turn TLS 1.2 or 1.3 on.",
+        "Enable TLS 1.2 or 1.3.",
     ),
     Entry(
         "tls_cert_expired",
@@ -65,15 +65,15 @@ _ROWS = (
     Entry(
         "tls_cert_not_yet_valid",
         "a certificate is not valid yet",
-        "Its begin lies in the future: a clock is wrong, or it was issued ahead of time.",
+        "Its notBefore is in the future: a clock is wrong, or it was issued ahead of time.",
         "openssl s_client -connect HOST:PORT -servername HOST </dev/null | openssl x509 -noout -dates; date -u",
         "Correct the clock of the issuer or wait.",
     ),
     Entry(
         "tls_unknown_authority",
-        "nothing trusted signed the certificate",
-        "The caBundle (or, without one, the system roots) does not lead to the presented chain: a rotated CA, a "
-        "missing intermediate, a caBundle that was never injected, or a firewall that re-signs TLS.",
+        "certificate signed by an unknown CA",
+        "The presented chain does not lead to a certificate in the caBundle (or, without one, to a system root): a "
+        "rotated CA, a missing intermediate, a caBundle that was never injected, or a firewall that re-signs TLS.",
         "openssl s_client -connect HOST:PORT -servername HOST -showcerts </dev/null",
         "Put the issuing CA into the webhook's caBundle (cert-manager: annotation cert-manager.io/inject-ca-from), "
         "send the intermediate, or exempt the name from TLS inspection.",
@@ -88,29 +88,29 @@ _ROWS = (
     ),
     Entry(
         "tls_cert_invalid",
-        "Go refuses the certificate",
-        "It parses or chains in a way that Go's crypto/x509 does not take: weak signature or key, negative serial, "
-        "wrong key usage. The API server's text says which.",
+        "Go rejects the certificate",
+        "Go's crypto/x509 does not accept how it is encoded or how it chains: weak signature or key, negative serial "
+        "number, wrong key usage. The API server's text says which.",
         "openssl s_client -connect HOST:PORT -servername HOST </dev/null | openssl x509 -noout -text",
-        "Issue it anew with a 2048-bit RSA or P-256 key, SHA-256 and extended key usage serverAuth.",
+        "Reissue it with a 2048-bit RSA or P-256 key, SHA-256 and extended key usage serverAuth.",
     ),
     Entry(
         "ca_bundle_invalid",
-        "the caBundle holds no certificate that can be used",
-        "The API server accepts such a configuration and then fails every call, before it dials: `could not get REST "
-        "client: unable to load root certificates`.",
-        "kubectl get validatingwebhookconfiguration NAME -o jsonpath='{.webhooks[*].clientConfig.caBundle}' | "
-        "base64 -d | openssl x509 -noout -subject",
+        "the caBundle contains no usable certificate",
+        "The API server accepts such a configuration and then fails every call, before it connects: `could not get "
+        "REST client: unable to load root certificates`.",
+        "kubectl get validatingwebhookconfiguration NAME -o jsonpath='{.webhooks[*].clientConfig.caBundle}' | base64 "
+        "-d | openssl x509 -noout -subject",
         "Put the CA that signs the server's certificate into clientConfig.caBundle, as PEM in base64, or let "
         "cert-manager's CA injector do it.",
     ),
     # -- http
     Entry(
         "http_timeout",
-        "the server takes the request and does not answer",
-        "TLS works, the request gets no response in time: the program behind the socket is stuck or overloaded.",
+        "the server accepts the request and does not answer",
+        "TLS works, the request gets no response in time: the server process hangs or is overloaded.",
         "curl -skv --max-time 10 https://HOST:PORT/",
-        "Look at the server: threads, CPU throttling, what it waits for itself.",
+        "Look at the server: threads, CPU throttling, its own dependencies.",
     ),
     Entry(
         "http_reset",
@@ -121,35 +121,35 @@ _ROWS = (
     ),
     Entry(
         "http_status",
-        "the answer has the wrong status",
+        "the response has the wrong status",
         "Discovery documents and key sets must answer with exactly 200.",
         "curl -sv ISSUER/.well-known/openid-configuration",
         "Correct the path or the provider's configuration; a login page in front of it must let this path through.",
     ),
     Entry(
         "http_redirect",
-        "the redirects lead nowhere",
-        "More than ten of them, or one to something that is no http(s) URL.",
+        "the redirects do not end at a document",
+        "More than ten of them, or one to something that is not an http(s) URL.",
         "curl -svL ISSUER/.well-known/openid-configuration",
         "Serve the document where the issuer URL says it is.",
     ),
     Entry(
         "http_body_invalid",
-        "the answer cannot be read",
+        "the response cannot be read",
         "Not HTTP, not JSON, or a document without what the API server needs (jwks_uri).",
         "curl -s ISSUER/.well-known/openid-configuration | jq .",
         "Correct the provider's configuration.",
     ),
     Entry(
         "http_body_too_large",
-        "the answer is too large",
+        "the response is too large",
         "More than 1 MiB after decompression: no discovery document or key set is.",
         "curl -s URL | wc -c",
         "Serve the document itself at this URL.",
     ),
     Entry(
         "oidc_issuer_mismatch",
-        "the provider calls itself by another name",
+        "the provider's document names another issuer",
         "The `issuer` of the document must equal the configured issuer URL byte for byte: scheme, case, port and "
         "trailing slash count.",
         "curl -s ISSUER/.well-known/openid-configuration | jq -r .issuer",
@@ -158,14 +158,14 @@ _ROWS = (
     ),
     Entry(
         "oidc_jwks_unreachable",
-        "discovery works, the key set cannot be had",
-        "jwks_uri is often on another host. The API server starts without a word and every token gets 401.",
+        "discovery works, but the JWKS cannot be fetched",
+        "jwks_uri is often on another host. The API server starts without an error, and every token gets 401.",
         "curl -s $(curl -s ISSUER/.well-known/openid-configuration | jq -r .jwks_uri)",
-        "Open the path to the key set's host as well; its failure is shown above.",
+        "Open the path to the host of the JWKS as well; its failure is shown above.",
     ),
     Entry(
         "oidc_jwks_invalid",
-        "the key set holds no usable key",
+        "the JWKS contains no usable key",
         "Not a JSON Web Key Set, empty, or only keys of unknown types.",
         "curl -s JWKS_URI | jq '.keys[].kty'",
         "Publish the signing keys at jwks_uri.",
@@ -173,15 +173,16 @@ _ROWS = (
     # -- any
     Entry(
         "target_forbidden",
-        "egressprobe does not dial this address",
-        "Loopback, link-local, multicast and metadata addresses are never dialled, also when a name or a redirect "
-        "leads there. Every current cluster has EKS-managed webhooks on https://127.0.0.1: they are not on your path.",
+        "egressprobe does not connect to this address",
+        "Loopback, link-local, multicast and metadata addresses are never connected to, also when a name or a "
+        "redirect leads there. EKS clusters have EKS-managed webhooks on https://127.0.0.1: they are not on your "
+        "network path.",
         "dig NAME",
         "Correct the name; leave EKS-managed loopback webhooks out of the targets.",
     ),
     Entry(
         "target_invalid",
-        "the target is not well formed",
+        "the target is invalid",
         "The message names the place in the targets and what is wrong there.",
         "egressprobe run -f FILE",
         "Correct the named place.",
@@ -189,14 +190,14 @@ _ROWS = (
     Entry(
         "deadline_exceeded",
         "the run ended before this was measured",
-        "The function's or the command's time was up. Nothing is known: neither pass nor fail.",
+        "The function's or the command's time limit was reached. The outcome is unknown: neither pass nor fail.",
         "Look at the report's durationMs and at the targets that are slow.",
         "Raise the function's timeout or --timeout, or split the targets.",
     ),
     Entry(
         "internal_error",
         "egressprobe itself failed",
-        "A bug or a shortage of ours (file descriptors, memory). Nothing is known of the target.",
+        "A bug in egressprobe, or too few file descriptors or too little memory. The target's state is unknown.",
         "The log holds the traceback under the report's runId.",
         "Please report it; other targets are not affected.",
     ),

@@ -1,4 +1,4 @@
-"""The catalogue's part on not reaching a server: the failures of `resolve` and `connect`."""
+"""The failures of the phases resolve and connect: one row a code."""
 
 from egressprobe.catalog.entry import Entry
 
@@ -17,46 +17,51 @@ TO_REACH = (
     Entry(
         "dns_no_addresses",
         "the name exists but has no address",
-        "NOERROR with neither A nor AAAA records, a CNAME that leads nowhere inside the answer, or a name that Go's "
-        "resolver never asks for (a label that begins or ends with '-'). Go follows CNAMEs only inside one answer.",
+        "NOERROR with neither A nor AAAA records, a CNAME without an address in the same response, or a name that "
+        "Go's resolver never asks for (a label that begins or ends with '-'). Go follows CNAMEs only inside one "
+        "response.",
         "dig @RESOLVER NAME A; dig @RESOLVER NAME AAAA",
-        "Add an A or AAAA record; mend the end of the CNAME chain; correct the name.",
+        "Add an A or AAAA record; give the last name of the CNAME chain an address; correct the name.",
     ),
     Entry(
         "dns_servfail",
-        "the name server fails",
-        "SERVFAIL or another error from every server in every round. Behind the VPC resolver this is often an outbound "
-        "endpoint or an on-premises server that does not answer, or DNSSEC validation that fails.",
-        "dig @RESOLVER NAME; aws route53resolver list-resolver-rules",
-        "Mend the forwarding target or its security group (UDP and TCP 53), or the zone's DNSSEC.",
+        "the name server returns an error",
+        "SERVFAIL or another error from every server in every round. With the VPC resolver this is often an outbound "
+        "endpoint or an on-premises server that does not respond, or DNSSEC validation that fails. FORMERR means that "
+        "the server, or a middlebox before it, rejects EDNS (RFC 6891), which Go sends with every query and never "
+        "leaves out.",
+        "dig @RESOLVER NAME +edns=0; dig @RESOLVER NAME +noedns; aws route53resolver list-resolver-rules",
+        "Correct the forwarding target or its security group (UDP and TCP 53), or the zone's DNSSEC. For FORMERR: "
+        "update the name server, or the middlebox before it, to one that accepts EDNS.",
     ),
     Entry(
         "dns_refused",
-        "the name server refuses to answer us",
+        "the name server refuses the query",
         "REFUSED: the server does not serve this zone to this source address.",
         "dig @RESOLVER NAME",
         "Allow recursion for the VPC's addresses on that server, or use AmazonProvidedDNS in the DHCP options set.",
     ),
     Entry(
         "dns_timeout",
-        "a DNS query gets no answer",
-        "Nothing came back within 5 s a try. Go waits for the A and the AAAA answer, so one dropped type is enough. "
-        "With the VPC resolver, look at Route 53 Resolver DNS Firewall; with other resolvers at security groups, NACLs "
-        "and routes for UDP and TCP 53.",
+        "a DNS query gets no response",
+        "No response within 5 s a try. Go waits for both the A and the AAAA response, so one dropped type is enough. "
+        "With the VPC resolver, look at Route 53 Resolver DNS Firewall; with other resolvers at security groups, "
+        "NACLs and routes for UDP and TCP 53.",
         "dig @RESOLVER NAME A +tries=1; dig @RESOLVER NAME AAAA +tries=1; dig @RESOLVER NAME +tcp",
-        "Open UDP and TCP 53 to the resolver, or let the server answer AAAA (an empty answer is enough).",
+        "Open UDP and TCP 53 to the resolver, or make the server respond to AAAA queries (an empty response is "
+        "enough).",
     ),
     Entry(
         "dns_malformed",
-        "the DNS answer cannot be read",
-        "The answer is damaged, answers another question, or the TCP connection ended before it was whole.",
+        "the DNS response is malformed",
+        "The response is damaged or belongs to another question, or the TCP connection ended before it was complete.",
         "dig @RESOLVER NAME +tcp",
-        "Look at the name server and at anything that rewrites DNS on the way.",
+        "Look at the name server and at anything on the path that rewrites DNS.",
     ),
     Entry(
         "dns_unreachable",
         "the name server cannot be reached",
-        "The network said so: ICMP port unreachable, or no route to the resolver.",
+        "The network reports it: ICMP port unreachable, or no route to the resolver.",
         "cat /etc/resolv.conf; aws ec2 describe-dhcp-options",
         "Correct the DHCP options set, or the route and the security group towards the resolver.",
     ),
@@ -64,25 +69,25 @@ TO_REACH = (
         "service_unresolved",
         "the API server finds no endpoint behind the Service",
         "It reads the Service and its EndpointSlices before it dials: the Service is gone, has no such port, is of "
-        "type ExternalName, or has no ready endpoint. The call fails at once, in every subnet; the network has no part "
-        "in it. The finding beside it says which.",
+        "type ExternalName, or has no ready endpoint. The call fails at once, in every subnet; the network is not "
+        "involved. The finding beside it says which.",
         "kubectl get service,endpointslices -n NAMESPACE -l kubernetes.io/service-name=SERVICE",
-        "Bring the Service or its pods back, or remove the webhook configuration that calls it.",
+        "Restore the Service or its pods, or delete the webhook configuration that calls it.",
     ),
     # -- connect
     Entry(
         "connect_refused",
         "the address refuses the connection",
-        "A reset came back for the SYN: the path works, nothing listens on that port, or a security appliance answers "
-        "with a reset.",
+        "The SYN was answered with a reset: the path works and no process listens on that port, or a security "
+        "appliance sends the reset.",
         "nc -vz ADDRESS PORT; kubectl get endpointslices -n NAMESPACE",
         "Start the server or correct the port; for a service, look at the pod and its targetPort.",
     ),
     Entry(
         "connect_timeout",
-        "the address does not answer at all",
-        "No reply to the SYN. Somewhere packets die without a word: a security group, a NACL (the way back needs ports "
-        "1024-65535), a missing route, a NAT gateway without an internet gateway, a firewall that drops.",
+        "the address does not respond to the SYN",
+        "Packets are silently dropped: by a security group, a network ACL (return traffic needs ports 1024-65535), a "
+        "missing route, a NAT gateway without an internet gateway, or a firewall.",
         "aws ec2 describe-route-tables --filters Name=association.subnet-id,Values=SUBNET; aws ec2 "
         "describe-network-acls --filters Name=association.subnet-id,Values=SUBNET",
         "Open the egress rule: aws ec2 authorize-security-group-egress --group-id SG --ip-permissions "
@@ -91,15 +96,16 @@ TO_REACH = (
     ),
     Entry(
         "connect_reset",
-        "the connection is reset while it is made",
-        "The handshake was cut by a reset: an overloaded listener or a firewall that answers for the server.",
+        "the connection is reset during the TCP handshake",
+        "The TCP handshake ended with a reset: an overloaded listener, or a firewall that responds for the server.",
         "nc -vz ADDRESS PORT",
         "Look at the server's accept queue and at firewalls that reset instead of dropping.",
     ),
     Entry(
         "host_unreachable",
         "no route to the host",
-        "A router says the host cannot be reached, or nobody answers ARP for it: the address is gone.",
+        "A router reports the host as unreachable, or no interface answers ARP for it: the address is no longer in "
+        "use.",
         "aws ec2 describe-network-interfaces --filters Name=addresses.private-ip-address,Values=ADDRESS",
         "Correct the DNS record or the endpoint: no interface has this address.",
     ),

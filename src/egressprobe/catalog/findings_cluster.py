@@ -1,4 +1,4 @@
-"""The catalogue's part on the cluster and the plan: what discovery, the Planner and the metrics find."""
+"""Findings about the cluster and the plan: from discovery, the Planner and the metrics."""
 
 from egressprobe.catalog.entry import FindingEntry
 from egressprobe.model.failure import Code
@@ -6,26 +6,26 @@ from egressprobe.model.failure import Code
 API_SERVER_UNREACHABLE = FindingEntry(
     "API_SERVER_UNREACHABLE",
     "discovery cannot reach the API server",
-    "The Discover function, or this computer, could not connect to the cluster's endpoint, or does not "
-    "trust its certificate. The evidence has the phase and the failure's code; `explain CODE` tells more. "
-    "What was discovered last stays in the plan, and its age grows.",
-    "aws eks describe-cluster --name CLUSTER --query cluster.endpoint; then curl -k ENDPOINT/version from "
-    "the same place.",
-    "Inside the VPC: endpointPrivateAccess, enableDnsSupport and enableDnsHostnames of the VPC, and port "
-    "443 of the cluster security group from itself. From outside: endpointPublicAccess and "
-    "publicAccessCidrs, which must hold your address (or the NAT's). A certificate by another CA: compare "
-    "certificateAuthority.data of describe-cluster.",
+    "The Discover function, or this computer, could not connect to the cluster's endpoint, or does not trust its "
+    "certificate. The evidence has the phase and the failure's code, for `explain CODE`. What was discovered last "
+    "stays in the plan, and its age grows.",
+    "aws eks describe-cluster --name CLUSTER --query cluster.endpoint; curl -k ENDPOINT/version",
+    "Inside the VPC: endpointPrivateAccess, enableDnsSupport and enableDnsHostnames of the VPC, and port 443 of the "
+    "cluster security group from itself. From outside: endpointPublicAccess and publicAccessCidrs, which must contain "
+    "your address (or the NAT gateway's). A certificate by another CA: compare certificateAuthority.data of "
+    "describe-cluster.",
     severity="warning",
     degrades=False,
 )
 CA_BUNDLE_UNUSABLE = FindingEntry(
     "CA_BUNDLE_UNUSABLE",
-    "a caBundle holds no certificate that the API server can use",
-    "The API server stores it without a word and then fails every call, before it dials, with `could not "
-    "get REST client: unable to load root certificates`. With failurePolicy Fail every request that "
-    "matches is refused.",
-    "kubectl get validatingwebhookconfiguration NAME -o jsonpath='{.webhooks[*].clientConfig.caBundle}' | "
-    "base64 -d | openssl x509 -noout -subject",
+    "a caBundle contains no certificate that the API server can use",
+    "The API server stores it without an error and then fails every call, before it connects, with `could not get "
+    "REST client: unable to load root certificates`. With failurePolicy Fail every matching request is refused. A "
+    "CustomResourceDefinition with it is not Established (reason InvalidCABundle), and requests for its objects fail "
+    "in every version, the stored one too.",
+    "kubectl get validatingwebhookconfiguration NAME -o jsonpath='{.webhooks[*].clientConfig.caBundle}' | base64 -d | "
+    "openssl x509 -noout -subject",
     "Put the CA that signs the server's certificate into clientConfig.caBundle (PEM, in base64), or let "
     "cert-manager's CA injector do it.",
     severity="error",
@@ -35,8 +35,8 @@ CA_BUNDLE_UNUSABLE = FindingEntry(
 CLUSTER_DELETING = FindingEntry(
     "CLUSTER_DELETING",
     "the cluster is being deleted, or is gone",
-    "Its webhooks and nodes go away one after the other, so failures say nothing any more: every verdict "
-    "is unknown. Discovery does not ask the API server.",
+    "Its webhooks and nodes are removed one after the other, so failures no longer say anything about the network: "
+    "every verdict is unknown. Discovery does not call the API server.",
     "aws eks describe-cluster --name CLUSTER --query cluster.status",
     "Remove the stack: make destroy CLUSTER=NAME.",
     severity="warning",
@@ -45,74 +45,71 @@ CLUSTER_DELETING = FindingEntry(
 CLUSTER_ISSUER_UNREACHABLE = FindingEntry(
     "CLUSTER_ISSUER_UNREACHABLE",
     "the cluster's own OIDC issuer cannot be reached",
-    "AWS names the issuer's endpoint a prerequisite of CUSTOMER_ROUTED. IAM roles for service accounts "
-    "are validated by STS, not by the API server, so nothing in the cluster stops when it fails: a "
-    "warning, never a page.",
-    "dig oidc.eks.REGION.amazonaws.com from the subnet; with an EKS interface endpoint and private DNS it "
-    "does not exist there.",
-    "Let the name resolve and port 443 out; with an EKS interface endpoint, a private hosted zone or a "
-    "Resolver rule for oidc.eks.REGION.amazonaws.com.",
+    "AWS lists the issuer's endpoint as a prerequisite of CUSTOMER_ROUTED. IAM roles for service accounts are "
+    "validated by STS, not by the API server, so nothing in the cluster stops when it fails: a warning, never a page.",
+    "dig oidc.eks.REGION.amazonaws.com",
+    "Make the name resolve and allow egress to port 443. An EKS interface endpoint with private DNS hides the name: "
+    "add a private hosted zone or a Resolver rule for oidc.eks.REGION.amazonaws.com.",
     severity="warning",
     degrades=True,
 )
 CLUSTER_UNREADABLE = FindingEntry(
     "CLUSTER_UNREADABLE",
     "the Planner cannot read the cluster",
-    "EKS did not answer, or refused. Probing goes on: the API server's version and IP family stay as they were "
-    "last read, and the plan's age is not reported, so after an hour an alarm says so.",
-    "aws eks describe-cluster --name CLUSTER; then the Planner's log for AWS's own words.",
-    "Let the Planner's role call eks:DescribeCluster on the cluster: a permissions boundary or a service "
-    "control policy may stand in the way; or remove the stack when the cluster is gone.",
+    "EKS did not answer, or refused. Probing continues: the API server's version and IP family stay as they were last "
+    "read, and the plan's age is not reported, so that an alarm follows after an hour.",
+    "aws eks describe-cluster --name CLUSTER",
+    "Allow the Planner's role eks:DescribeCluster on the cluster: a permissions boundary or a service control policy "
+    "may deny it. The Planner's log has AWS's own message. Remove the stack when the cluster is gone.",
     severity="warning",
     degrades=False,
 )
 DISCOVERY_FAILED = FindingEntry(
     "DISCOVERY_FAILED",
     "the Discover function did not answer",
-    "It failed, timed out, or may not be invoked. Probing goes on with what was discovered last, and its age grows.",
-    "The Discover function's log; the evidence has Lambda's own words.",
-    "Look at the function's log and at the account's concurrency. A function that was not invoked for "
-    "weeks takes a minute to come back.",
+    "It failed, timed out, or may not be invoked. Probing continues with what was discovered last, and its age grows.",
+    "aws logs tail /aws/lambda/DISCOVER_FUNCTION --since 1h",
+    "Check the function's log and the account's concurrency; the evidence has Lambda's own message. A function that "
+    "was not invoked for weeks needs a minute before it runs again.",
     severity="warning",
     degrades=False,
 )
 DISCOVERY_FORBIDDEN = FindingEntry(
     "DISCOVERY_FORBIDDEN",
-    "a list of the API server is refused to discovery",
-    "The API server knows who asks and says 403: the ClusterRole lacks a rule, so what is in that list is "
-    "not discovered. The rest is. What was discovered of it before stays in the plan.",
+    "the API server forbids discovery a list",
+    "The API server authenticates the caller and answers 403: the ClusterRole lacks a rule, so the objects of that "
+    "list are not discovered; the others are. What was discovered of it before stays in the plan.",
     "kubectl auth can-i list RESOURCE --as=x --as-group=egressprobe",
-    "kubectl apply -f deploy/rbac.yaml, which binds the group egressprobe to exactly these rules; the "
-    "access entry must name that group: aws eks describe-access-entry --cluster-name CLUSTER "
-    "--principal-arn ROLE",
+    "kubectl apply -f deploy/rbac.yaml, which binds the group egressprobe to exactly these rules; the access entry "
+    "must name that group: aws eks describe-access-entry --cluster-name CLUSTER --principal-arn ROLE",
     severity="warning",
     degrades=False,
 )
 EGRESS_MODE_HIDDEN = FindingEntry(
     "EGRESS_MODE_HIDDEN",
-    "this botocore cannot tell the egress mode",
-    "controlPlaneEgressMode came with botocore 1.43.33. An older one drops the field from EKS's answer "
-    "without a word, so the mode is reported as unknown, whatever it is.",
+    "this botocore does not know the egress mode",
+    "controlPlaneEgressMode came with botocore 1.43.33. An older one silently drops the field from EKS's response, so "
+    "the mode is reported as unknown, whatever it is.",
     "python -c 'import botocore; print(botocore.__version__)'",
-    "pip install -U 'boto3>=1.43.33'. The stack's functions carry their own.",
+    "pip install -U 'boto3>=1.43.33'. The stack's functions include their own.",
     severity="warning",
     degrades=False,
 )
 EKS_MANAGED = FindingEntry(
     "EKS_MANAGED",
     "run by EKS on the control plane itself, so not probed",
-    "Webhooks on a loopback address and the APIService of the EKS metrics extension are served beside the "
-    "API server. Their traffic never enters your network, whatever the egress mode.",
+    "Webhooks on a loopback address and the APIService of the EKS metrics extension are served next to the API "
+    "server. Their traffic never enters your network, whatever the egress mode.",
     "kubectl get mutatingwebhookconfigurations -o jsonpath='{.items[*].webhooks[*].clientConfig.url}'",
-    "Nothing is to be done.",
+    "No action is needed.",
     severity="info",
     degrades=False,
 )
 IDENTITY_PROVIDERS_UNREADABLE = FindingEntry(
     "IDENTITY_PROVIDERS_UNREADABLE",
     "the associated identity providers cannot be read",
-    "EKS refused to list or describe them, so their issuers are not discovered. Those that were "
-    "discovered before stay in the plan.",
+    "EKS refused to list or describe them, so their issuers are not discovered. Those that were discovered before "
+    "stay in the plan.",
     "aws eks list-identity-provider-configs --cluster-name CLUSTER",
     "Allow eks:ListIdentityProviderConfigs on the cluster and eks:DescribeIdentityProviderConfig on its "
     "configurations.",
@@ -121,29 +118,30 @@ IDENTITY_PROVIDERS_UNREADABLE = FindingEntry(
 )
 LIST_UNREADABLE = FindingEntry(
     "LIST_UNREADABLE",
-    "a list of the API server could not be read to its end",
-    "It timed out, broke off, was redirected, was larger than discovery takes, or was no list. What was "
-    "discovered of it before stays in the plan; the rest of discovery went on.",
+    "a list of the API server could not be read completely",
+    "It timed out, was interrupted or redirected, was larger than discovery accepts, or was not a list. What was "
+    "discovered of it before stays in the plan; the rest of discovery continued.",
     "kubectl get RESOURCE -A --chunk-size=100 | wc -l",
-    "The summary says what happened. A proxy in front of the API server must not redirect; an overloaded "
-    "API server shows in apiserver_request_duration_seconds and in its audit log.",
+    "The summary has the reason. A proxy in front of the API server must not redirect; an overloaded API server shows "
+    "in apiserver_request_duration_seconds and in its audit log.",
     severity="warning",
     degrades=False,
 )
 METRIC_SERIES_CAPPED = FindingEntry(
     "METRIC_SERIES_CAPPED",
     "the plan has more targets than series of ProbeSuccess may be written",
-    "Each series costs money each hour and an alarm sees 500 of them, so above the cap (the stack's MaxSeries) "
-    "there is one series for all targets: the alarm still pages, but does not name the target. The logs do.",
-    "The saved query «failing by target and subnet» of the stack names them.",
-    "Raise MaxSeries (500 at most), set MetricDetail to target, or probe fewer targets.",
+    "Each series costs money each hour and an alarm sees 500 of them, so above the cap (the stack's MaxSeries) there "
+    "is one series for all targets: the alarm still notifies, but does not name the target. The logs do.",
+    "aws logs describe-query-definitions --query-definition-name-prefix egressprobe",
+    "Raise MaxSeries (at most 500), set MetricDetail to target, or probe fewer targets. The stack's saved query "
+    '"failing by target and subnet" names the failing targets.',
     severity="warning",
     degrades=False,
 )
 NETWORKS_UNREADABLE = FindingEntry(
     "NETWORKS_UNREADABLE",
     "the VPC's subnets cannot be read",
-    "Nodes are probed by subnet; without the subnets' address blocks they are grouped by zone instead.",
+    "Nodes are probed by subnet; without the subnets' CIDR blocks they are grouped by zone instead.",
     "aws ec2 describe-subnets --filters Name=vpc-id,Values=VPC",
     "Allow ec2:DescribeSubnets.",
     severity="warning",
@@ -152,9 +150,8 @@ NETWORKS_UNREADABLE = FindingEntry(
 OBJECT_MALFORMED = FindingEntry(
     "OBJECT_MALFORMED",
     "an object of the cluster cannot be read",
-    "A field has another type than the API says, or a required one is missing. A real API server would "
-    "not have stored it: something on the way rewrites, or a recorded file was edited. The object is not "
-    "probed; everything else is.",
+    "A field has another type than the API defines, or a required one is missing. A real API server would not have "
+    "stored it: a proxy changed it, or a recorded file was edited. The object is not probed; the others are.",
     "kubectl get KIND NAME -o yaml",
     "Correct the named field.",
     severity="warning",
@@ -163,21 +160,22 @@ OBJECT_MALFORMED = FindingEntry(
 OBJECT_NOT_PROBED = FindingEntry(
     "OBJECT_NOT_PROBED",
     "an object of the cluster cannot be made a target",
-    "Its URL is not one that may be dialled, or its Service could not be read. The evidence names the objects and why.",
+    "Its URL is not one that may be connected to, or its Service could not be read. The evidence names the objects "
+    "with their reasons.",
     "kubectl get KIND NAME -o yaml",
-    "Correct the URL in clientConfig (https://host[:port]/path, no user information, no query, not "
-    "link-local), or let discovery read Services and EndpointSlices: kubectl apply -f deploy/rbac.yaml",
+    "Correct the URL in clientConfig (https://host[:port]/path, no user information, no query, not link-local), or "
+    "let discovery read Services and EndpointSlices: kubectl apply -f deploy/rbac.yaml",
     severity="warning",
     degrades=False,
 )
 SERVICE_NOT_FOUND = FindingEntry(
     "SERVICE_NOT_FOUND",
     "a webhook or APIService names a Service that does not exist",
-    'The call fails before anything is dialled: `service "SERVICE" not found`. Typical after a chart was '
-    "removed and left its webhook configuration behind.",
+    'The call fails before a connection is made: `service "SERVICE" not found`. Typical after a chart was removed and '
+    "its webhook configuration was not.",
     "kubectl get service SERVICE -n NAMESPACE",
-    "Bring the Service SERVICE back to the namespace NAMESPACE (install its chart again), or delete the "
-    "configuration that was left behind; `called by` names it.",
+    "Restore the Service SERVICE in the namespace NAMESPACE (install its chart again), or delete the configuration "
+    "that calls it; `called by` names it.",
     severity="error",
     degrades=True,
     hides=(Code.SERVICE_UNRESOLVED,),
@@ -195,8 +193,8 @@ SERVICE_PORT_NOT_FOUND = FindingEntry(
 SERVICE_TYPE_UNSUPPORTED = FindingEntry(
     "SERVICE_TYPE_UNSUPPORTED",
     "a webhook's Service is of type ExternalName",
-    "EKS lets the API server choose an endpoint itself, and ExternalName has none: `unsupported service "
-    'type "ExternalName"`. It works on clusters that dial the ClusterIP.',
+    "On EKS the API server selects an endpoint itself, and ExternalName has none: `unsupported service type "
+    '"ExternalName"`. It works on clusters whose API server connects to the ClusterIP.',
     "kubectl get service SERVICE -n NAMESPACE -o jsonpath='{.spec.type}'",
     "Give the webhook the external name as clientConfig.url, https://HOST/PATH.",
     severity="error",
@@ -206,23 +204,23 @@ SERVICE_TYPE_UNSUPPORTED = FindingEntry(
 SERVICE_WITHOUT_ENDPOINTS = FindingEntry(
     "SERVICE_WITHOUT_ENDPOINTS",
     "no endpoint of the Service is ready",
-    "Its EndpointSlices hold no ready address with the port: the pods crash, do not become ready, or "
-    "there are none. The call fails at once with `no endpoints available for service`, in every subnet; "
-    "the network has no part in it.",
-    "kubectl get endpointslices -n NAMESPACE -l kubernetes.io/service-name=SERVICE; kubectl get pods -n "
-    "NAMESPACE -o wide",
-    "Bring the pods back: kubectl describe endpointslices -n NAMESPACE -l "
-    "kubernetes.io/service-name=SERVICE names those that are not ready, kubectl describe pod says why. "
-    "When that takes long, failurePolicy Ignore lets requests through.",
+    "Its EndpointSlices contain no ready address with the port: the pods crash, do not become ready, or there are "
+    "none. The call fails at once with `no endpoints available for service`, in every subnet; the network is not "
+    "involved.",
+    "kubectl get endpointslices -n NAMESPACE -l kubernetes.io/service-name=SERVICE; kubectl get pods -n NAMESPACE -o "
+    "wide",
+    "Restore the pods: kubectl describe endpointslices -n NAMESPACE -l kubernetes.io/service-name=SERVICE names those "
+    "that are not ready, kubectl describe pod says why. When that takes long, failurePolicy Ignore lets requests "
+    "through.",
     severity="error",
     degrades=True,
     hides=(Code.SERVICE_UNRESOLVED,),
 )
 STACK_DRIFTED = FindingEntry(
     "STACK_DRIFTED",
-    "the stack does not stand where the control plane stands any more",
-    "The cluster's subnets, security groups or IP family were changed after the stack was deployed. A "
-    "verdict from the wrong place is worth nothing: it is unknown there until the stack follows.",
+    "the probes no longer match the control plane's subnets or security groups",
+    "The cluster's subnets, security groups or IP family were changed after the stack was deployed. A verdict from "
+    "another place says nothing about the control plane: it is unknown there until the stack is updated.",
     "aws eks describe-cluster --name CLUSTER --query cluster.resourcesVpcConfig",
     "make deploy CLUSTER=NAME: it reads the cluster again and keeps each subnet's slot.",
     severity="warning",
@@ -230,22 +228,22 @@ STACK_DRIFTED = FindingEntry(
 )
 TARGET_TOO_LARGE = FindingEntry(
     "TARGET_TOO_LARGE",
-    "a target does not fit one schedule",
-    "A schedule carries at most 256 KB; this target with its addresses and CA bundle needs more, so it is not "
-    "probed every minute. On demand it is.",
-    "wc -c of its caBundle, and the number of its addresses.",
+    "a target is too large for a schedule",
+    "A schedule's input has at most 256 KB; this target with its addresses and CA bundle needs more, so it is probed "
+    "on demand only.",
+    "egressprobe discover --cluster CLUSTER -o json | jq '.targets[] | {name, addresses: (.addresses | length)}'",
     "Put only the issuing CA into caBundle, or list fewer addresses of the service.",
     severity="warning",
     degrades=False,
 )
 TOKEN_REFUSED = FindingEntry(
     "TOKEN_REFUSED",
-    "the API server does not know who asks",
-    "It says 401: there is no access entry for the role, the cluster takes no access entries "
-    "(authentication mode CONFIG_MAP), or the clock is off by more than 15 minutes.",
+    "the API server does not accept discovery's token",
+    "It answers 401: there is no access entry for the role, the cluster does not use access entries (authentication "
+    "mode CONFIG_MAP), or the clock differs by more than 15 minutes.",
     "aws eks list-access-entries --cluster-name CLUSTER",
-    "aws eks create-access-entry --cluster-name CLUSTER --principal-arn ROLE --kubernetes-groups "
-    "egressprobe; then kubectl apply -f deploy/rbac.yaml",
+    "aws eks create-access-entry --cluster-name CLUSTER --principal-arn ROLE --kubernetes-groups egressprobe; then "
+    "kubectl apply -f deploy/rbac.yaml",
     severity="warning",
     degrades=False,
 )

@@ -1,47 +1,46 @@
-"""The catalogue's part on what a probe finds on the path, beside the verdict."""
+"""Findings of a probe: what is worth a person's time beside the verdict."""
 
 from egressprobe.catalog.entry import FindingEntry
 from egressprobe.model.failure import Code
 
 ADDRESS_DEAD = FindingEntry(
     "ADDRESS_DEAD",
-    "one of the addresses does not take a call",
-    "A name with several addresses, or a service with several endpoints, has at least one that fails while "
-    "another works. kube-apiserver dials addresses of one family strictly one after the other and gives a "
-    "silent one 30 s / n of its time whatever timeoutSeconds says, so some calls fail or crawl.",
+    "one of several addresses fails",
+    "A name with several addresses, or a service with several endpoints, has at least one that fails while another "
+    "works. kube-apiserver dials addresses of one family strictly one after the other and gives a silent one 30 s / n "
+    "of its time whatever timeoutSeconds says, so some calls fail or are slow.",
     "egressprobe run URL -o json | jq '.results[].attempts[] | {address, failure}'",
-    "Take the dead address out of DNS or out of the service, or open the path to it; check the security "
-    "group and NACL of the subnet it is in.",
+    "Remove the failing address from DNS or from the service, or open the path to it; check the security group and "
+    "network ACL of its subnet.",
     severity="warning",
     degrades=True,
 )
 AVAILABLE_BUT_REJECTED = FindingEntry(
     "AVAILABLE_BUT_REJECTED",
-    "the APIService is Available, and every request to it fails",
-    "The availability check does not verify TLS; the proxying of requests does, with the caBundle and "
-    "the name SERVICE.NAMESPACE.svc. With a wrong or rotated CA `kubectl get apiservice` shows True "
-    "while every request is answered 503 `error trying to reach service: tls: failed to verify "
-    "certificate`.",
+    "the APIService is Available, but every request to it fails",
+    "The availability check does not verify TLS; the proxying of requests does, with the caBundle and the name "
+    "SERVICE.NAMESPACE.svc. With a wrong or rotated CA `kubectl get apiservice` shows True while every request is "
+    "answered 503 `error trying to reach service: tls: failed to verify certificate`.",
     "kubectl get apiservice NAME -o jsonpath='{.spec.caBundle}' | base64 -d | openssl x509 -noout -subject -enddate",
-    "Put the CA that signs the service's certificate into the APIService's spec.caBundle, or let "
-    "cert-manager's CA injector do it.",
+    "Put the CA that signs the service's certificate into the APIService's spec.caBundle, or let cert-manager's CA "
+    "injector do so.",
     severity="error",
     degrades=True,
 )
 CALL_SLOW = FindingEntry(
     "CALL_SLOW",
-    "the call needs more than half of the time it may take",
-    "It passes, but a slightly worse day makes it `context deadline exceeded`.",
+    "the call takes more than half of its timeout",
+    "It passes, but with a little more load it fails with `context deadline exceeded`.",
     "Compare the phase times in the table: the slow phase names the suspect.",
-    "Raise timeoutSeconds of the webhook (30 at most), or mend the slow phase.",
+    "Raise timeoutSeconds of the webhook (at most 30), or make the slow phase faster.",
     severity="warning",
     degrades=True,
 )
 CERT_EXPIRES_SOON = FindingEntry(
     "CERT_EXPIRES_SOON",
-    "a certificate of the presented chain ends soon",
-    "Less than seven days or a fifth of its life is left. When it ends every call fails with "
-    "`x509: certificate has expired or is not yet valid`.",
+    "a certificate of the verified path expires soon",
+    "Less than seven days or a fifth of its lifetime is left. After that every call fails with `x509: certificate has "
+    "expired or is not yet valid`.",
     "openssl s_client -connect HOST:443 -servername HOST </dev/null | openssl x509 -noout -enddate",
     "Renew the certificate; for cert-manager: kubectl get certificate -A, then cmctl renew.",
     severity="warning",
@@ -49,39 +48,38 @@ CERT_EXPIRES_SOON = FindingEntry(
 )
 DNS_SLOW = FindingEntry(
     "DNS_SLOW",
-    "the lookup costs half of the call's time or more",
-    "Go waits for both the A and the AAAA answer. A name server that drops AAAA queries costs about 10 s while "
-    "A looks healthy; a dead first name server costs 5 s on every lookup.",
+    "the DNS lookup takes half of the call's timeout or more",
+    "Go waits for both the A and the AAAA response. A name server that drops AAAA queries costs about 10 s while A "
+    "looks healthy; a first name server that does not respond costs 5 s on every lookup.",
     "dig @RESOLVER HOST AAAA +tries=1 +time=5",
-    "Let the name server answer AAAA (an empty answer is enough), or take the dead server out of the DHCP "
-    "options set: aws ec2 describe-dhcp-options.",
+    "Make the name server respond to AAAA queries (an empty response is enough), or remove the silent server from the "
+    "DHCP options set: aws ec2 describe-dhcp-options.",
     severity="warning",
     degrades=True,
     hides=("CALL_SLOW",),
 )
 DNS_VIEWS_DIFFER = FindingEntry(
     "DNS_VIEWS_DIFFER",
-    "two name servers of the VPC disagree about a name",
-    "The resolvers in resolv.conf and the VPC resolver give answers of different kinds: one knows the name and "
-    "the other does not, or one gives private and the other public addresses. Which one the API server asks "
-    "decides where its call goes.",
+    "two name servers of the VPC give different answers for a name",
+    "The resolvers in resolv.conf and the VPC resolver give answers of different kinds: one knows the name and the "
+    "other does not, or one gives private and the other public addresses. Which one the API server queries decides "
+    "where its call goes.",
     "dig @169.254.169.253 HOST; dig @OTHER HOST",
-    "Make one view right: a private hosted zone associated with the VPC, or a Route 53 Resolver rule; with an "
-    "EKS interface endpoint, oidc.eks.REGION.amazonaws.com needs its own answer.",
+    "Make the answers agree: a private hosted zone associated with the VPC, or a Route 53 Resolver rule; with an EKS "
+    "interface endpoint, oidc.eks.REGION.amazonaws.com needs its own answer.",
     severity="warning",
     degrades=False,
 )
 FLOW_BLACK_HOLED = FindingEntry(
     "FLOW_BLACK_HOLED",
-    "TCP connects, then packets vanish whatever their size",
-    "The three-way handshake passes and nothing after it is acknowledged, neither a small hello nor "
-    "one with another name. Typical: a stateful firewall that sees one direction only (asymmetric "
-    "routes), an inspection device that drops once it has looked, a proxy that accepts for a dead "
-    "backend.",
-    "sudo tcpdump -ni any host ADDRESS and port PORT on both ends: see where the first data segment is last",
-    "Make both directions pass the same stateful device (appliance mode of the transit gateway "
-    "attachment: aws ec2 modify-transit-gateway-vpc-attachment --transit-gateway-attachment-id ID "
-    "--options ApplianceModeSupport=enable), and look at its drop log.",
+    "TCP connects, then packets of any size are dropped",
+    "The three-way handshake completes and nothing after it is acknowledged, neither a small ClientHello nor one with "
+    "another name. Typical: a stateful firewall that sees one direction only (asymmetric routing), an inspection "
+    "device that drops after inspection, a proxy that accepts connections for a backend that is down.",
+    "sudo tcpdump -ni any host ADDRESS and port PORT on both ends: note where the first data segment is last seen",
+    "Route both directions through the same stateful device (appliance mode of the transit gateway attachment: aws "
+    "ec2 modify-transit-gateway-vpc-attachment --transit-gateway-attachment-id ID --options "
+    "ApplianceModeSupport=enable), and check its drop log.",
     severity="error",
     degrades=True,
     hides=(Code.TLS_TIMEOUT, ADDRESS_DEAD),
@@ -89,37 +87,38 @@ FLOW_BLACK_HOLED = FindingEntry(
 LARGE_CLIENT_HELLO_DROPPED = FindingEntry(
     "LARGE_CLIENT_HELLO_DROPPED",
     "a middlebox drops or resets large ClientHellos",
-    "Since Kubernetes 1.32 the API server's ClientHello carries a post-quantum key share and takes "
-    "two TCP segments. Some firewalls and proxies look for the server name in the first segment only, "
-    "or refuse hellos they cannot parse. Tools with a small hello (curl, older clients) pass the same "
-    "path.",
-    "egressprobe run URL --kube-version 1.31 passes where --kube-version 1.35 fails",
-    "Update the inspecting device (it must reassemble the ClientHello across segments), or exempt the "
-    "destination from TLS inspection. On the server's side: https://tldr.fail lists the fixes.",
+    "Since Kubernetes 1.32 the API server's ClientHello carries a post-quantum key share and takes two TCP segments. "
+    "Some firewalls and proxies look for the server name in the first segment only, or reject ClientHellos that they "
+    "cannot parse. Tools with a small ClientHello (curl, older clients) pass on the same path.",
+    "egressprobe run URL --kube-version 1.31; egressprobe run URL --kube-version 1.35",
+    "Update the inspecting device (it must reassemble the ClientHello across segments), or exempt the destination "
+    "from TLS inspection. On the server's side: https://tldr.fail lists the fixes.",
     severity="error",
     degrades=True,
     hides=(Code.TLS_TIMEOUT, Code.TLS_RESET, Code.TLS_EOF, ADDRESS_DEAD),
 )
 NO_POSITIVE_CONTROL = FindingEntry(
     "NO_POSITIVE_CONTROL",
-    "nothing proves that this vantage can reach anything",
-    "A target that must be blocked counts as blocked only while something else works from the same place. "
-    "Otherwise a dead network would look like a perfect firewall.",
-    "Look at the other targets of the run: does any connect?",
-    "Give the target a `control` (tcp://host:port that must work), or add a target that passes.",
+    "no positive control connects from here",
+    "A target that must be blocked counts as blocked only while something else can be reached from the same place. "
+    "Otherwise a broken network would look like a perfect firewall. Until then the target is unknown.",
+    "egressprobe run CONTROL",
+    "Restore the path to the control that the summary names. The target itself stays closed: nothing is to be opened "
+    "for it. Without a control: give the target a `control` (tcp://host:port that must connect), or add a target that "
+    "passes.",
     severity="info",
     degrades=False,
 )
 PATH_MTU_BLACK_HOLE = FindingEntry(
     "PATH_MTU_BLACK_HOLE",
-    "full-size packets vanish on the way, small ones pass",
-    "A link on the path carries less than 1500 bytes and the ICMP message that says so is lost (type "
-    "3 code 4; ICMPv6 type 2), so the sender never learns. TCP connects, the ClientHello or the "
-    "certificates never arrive. The direction says which side's large packets die.",
+    "full-size packets are dropped on the path, small ones pass",
+    "A link on the path carries less than 1500 bytes and the ICMP message that says so is lost (type 3 code 4; ICMPv6 "
+    "type 2), so the sender does not reduce its packets. TCP connects, the ClientHello or the certificates never "
+    "arrive. The direction says which side's large packets are dropped.",
     "ping -M do -s 1472 ADDRESS, then smaller, from a host of that subnet; tracepath ADDRESS",
-    "Let ICMP `fragmentation needed` through in the NACLs, the security groups and every firewall of "
-    "the path, or clamp the MSS on the tunnel or firewall that has the small MTU (iptables -t mangle "
-    "-A FORWARD -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu).",
+    "Let ICMP `fragmentation needed` through in the NACLs, the security groups and every firewall of the path, or "
+    "clamp the MSS on the tunnel or firewall that has the small MTU (iptables -t mangle -A FORWARD -p tcp --tcp-flags "
+    "SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu).",
     severity="error",
     degrades=True,
     hides=(Code.TLS_TIMEOUT, ADDRESS_DEAD),
@@ -127,17 +126,18 @@ PATH_MTU_BLACK_HOLE = FindingEntry(
 REPORT_REDUCED = FindingEntry(
     "REPORT_REDUCED",
     "the report was cut to fit a synchronous response",
-    "Certificate chains, then single queries and attempts are left out above 4 MB. Verdicts are whole.",
-    "Ask for fewer targets at once.",
-    "Probe the target of interest by itself.",
+    "Above 4 MB details are left out, first of the results that need the most bytes: certificate chains, then single "
+    "queries and attempts. Verdicts are complete.",
+    "The finding's evidence names the results that were cut.",
+    "Probe fewer targets at once, or the target of interest by itself.",
     severity="info",
     degrades=False,
 )
 SERVER_ERROR_STATUS = FindingEntry(
     "SERVER_ERROR_STATUS",
     "the server in front answers 502, 503 or 504",
-    "The path works up to a load balancer or proxy, which has nothing healthy behind it. The probe asked for "
-    "`/`, not for the webhook's own path, so the real call may differ.",
+    "The path works up to a load balancer or proxy, which has nothing healthy behind it. The probe asked for `/`, not "
+    "for the webhook's own path, so the real call may differ.",
     "curl -skI https://HOST/",
     "Look at the load balancer's target health: aws elbv2 describe-target-health --target-group-arn ARN",
     severity="warning",
@@ -145,43 +145,40 @@ SERVER_ERROR_STATUS = FindingEntry(
 )
 SERVER_SILENT = FindingEntry(
     "SERVER_SILENT",
-    "the server takes the ClientHello and says nothing",
-    "The path works: TCP connects and every byte of the hello is acknowledged. What accepts the "
-    "connection does not answer TLS: a process that hangs, a load balancer without healthy targets, a "
-    "port that speaks another protocol and waits for its client.",
+    "the server acknowledges the ClientHello and never answers",
+    "The path works: TCP connects and every byte of the ClientHello is acknowledged. What accepts the connection does "
+    "not answer TLS: a process that hangs, a load balancer without healthy targets, a port whose protocol waits for "
+    "the client.",
     "openssl s_client -connect ADDRESS:PORT -servername HOST </dev/null; on the server: ss -ltnp 'sport = :PORT'",
-    "Look at the server: its threads, its backlog, its log; at the target health of the load "
-    "balancer: aws elbv2 describe-target-health --target-group-arn ARN",
+    "Check the server: its threads, its backlog, its log; and the target health of the load balancer: aws elbv2 "
+    "describe-target-health --target-group-arn ARN",
     severity="error",
     degrades=True,
     hides=(Code.TLS_TIMEOUT, ADDRESS_DEAD),
 )
 SNI_FILTERED = FindingEntry(
     "SNI_FILTERED",
-    "something on the path refuses this server name",
-    "A ClientHello with this name is dropped, reset or closed, the same one with another name is "
-    "answered: a firewall that filters by server name (AWS Network Firewall, a proxy's allow list), "
-    "or a gateway that has no listener for this name.",
+    "a device on the path blocks this server name",
+    "A ClientHello with this name is dropped, reset or closed, the same one with another name is answered: a firewall "
+    "that filters by server name (AWS Network Firewall, a proxy's allow list), or a gateway that has no listener for "
+    "this name.",
     "openssl s_client -connect ADDRESS:PORT -servername HOST </dev/null; then with -servername sts.amazonaws.com",
-    "Allow the name in the firewall's rule group: aws network-firewall describe-rule-group "
-    "--rule-group-name NAME --type STATEFUL. Where the server itself refuses it: add the name to its "
-    "listener.",
+    "Allow the name in the firewall's rule group: aws network-firewall describe-rule-group --rule-group-name NAME "
+    "--type STATEFUL. Where the server itself rejects it: add the name to its listener.",
     severity="error",
     degrades=True,
     hides=(Code.TLS_TIMEOUT, Code.TLS_RESET, Code.TLS_EOF, ADDRESS_DEAD),
 )
 TLS_INTERCEPTED = FindingEntry(
     "TLS_INTERCEPTED",
-    "a firewall seems to open TLS and to sign with a CA of its own",
-    "The certificate is made out for the right name but signed by a CA that the API server does not "
-    "trust: a private CA on a public name, or the same unknown CA on unrelated targets. Devices that "
-    "inspect TLS forge certificates like this. The API server has no way to trust them for OIDC "
-    "issuers and system roots.",
-    "openssl s_client -connect HOST:443 -servername HOST -showcerts </dev/null | openssl x509 -noout "
-    "-issuer -subject, from a host of that subnet and from outside",
-    "Exempt the destinations from TLS inspection on the firewall (for AWS Network Firewall: the TLS "
-    "inspection configuration's scope). A webhook of your own may instead get the inspecting CA into "
-    "its caBundle.",
+    "a firewall seems to decrypt TLS and to sign with its own CA",
+    "The certificate is valid for the name but signed by a CA that the API server does not trust: a private CA on a "
+    "public name, or the same unknown CA on unrelated targets. Devices that inspect TLS issue certificates like this. "
+    "The API server cannot be made to trust them for OIDC issuers and system roots.",
+    "openssl s_client -connect HOST:443 -servername HOST -showcerts </dev/null | openssl x509 -noout -issuer "
+    "-subject, from a host of that subnet and from outside",
+    "Exempt the destinations from TLS inspection on the firewall (for AWS Network Firewall: the TLS inspection "
+    "configuration's scope). Your own webhook may instead have the inspecting CA in its caBundle.",
     severity="error",
     degrades=True,
     hides=(Code.TLS_UNKNOWN_AUTHORITY,),

@@ -1,12 +1,12 @@
-"""The Lambda door. A pure function of its event: plan in, report out; no AWS call, no boto3, no state.
+"""The Probe's handler. A pure function of its event: plan in, report out; no AWS call, no boto3, no state.
 
 Events (events/ has one of each):
-- `{"targets": [...]}`: on demand; the report is the answer, no metric moves.
+- `{"targets": [...]}`: on demand; the response is the report, no metric is written.
 - `{"source": "schedule", "plan": {...}}`: the same, and metrics as EMF on stdout.
-- `{"action": "doctor"}`: what the platform under us is like.
+- `{"action": "doctor"}`: facts about the platform (doctor.py).
 
-The deadline comes from the Lambda context, less a reserve: a report always leaves before the function is
-killed. A killed run is the heartbeat's to find.
+The deadline comes from the Lambda context, less a reserve: a report is always returned before Lambda ends the
+invocation. A run that Lambda ended is found by the heartbeat alarm.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ logger = Logger(service="egressprobe")
 
 
 def make_handler(edges: Edges = REAL_WORLD) -> Callable[[Any, Context], dict[str, Any]]:
-    """A handler over other edges of the world (the built-in lab's); no event can choose them."""
+    """A handler with other edges (the built-in lab's); no event can choose them."""
 
     def handle(event: Any, context: Context) -> dict[str, Any]:
         run_id = getattr(context, "aws_request_id", "") or str(uuid.uuid4())
@@ -95,11 +95,11 @@ def _handle(event: Any, context: Context, run_id: str, edges: Edges) -> dict[str
 def _event(event: Any) -> Event:
     """Which of the three it is. Raises InputError on anything else, unknown keys included."""
     if not isinstance(event, dict):
-        raise InputError("event", "must be an object with «targets», or «source» and «plan», or «action»")
+        raise InputError("event", "must be an object with `targets`, or `source` and `plan`, or `action`")
     kind: Event = "doctor" if "action" in event else "schedule" if "source" in event else "demand"
     for key in event:
         if key not in _KEYS[kind]:
-            raise InputError(f"event.{key}", f"is not known here; known are {', '.join(sorted(_KEYS[kind]))}")
+            raise InputError(f"event.{key}", f"is unknown; known are {', '.join(sorted(_KEYS[kind]))}")
     if kind == "doctor" and event["action"] != "doctor":
         raise InputError("event.action", "must be doctor")
     if kind == "doctor" and not isinstance(event.get("name", ""), str):
@@ -112,7 +112,7 @@ def _event(event: Any) -> Event:
 
 
 def _with_vpc_view(plan: Plan) -> Plan:
-    """In a VPC the VPC resolver is asked as well, to compare with what DHCP named."""
+    """In a VPC the VPC resolver is queried as well, to compare with those of the DHCP options set."""
     inside = os.environ.get("EGRESSPROBE_SUBNET_ID")
     if plan.compare_resolvers or not inside:
         return plan

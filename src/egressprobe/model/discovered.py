@@ -1,4 +1,4 @@
-"""What discovery brings home: a targets file and a few words. Frozen, JSON both ways."""
+"""The result of discovery: targets, CA bundles, findings. Frozen, JSON both ways."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ class LeftOut(msgspec.Struct, frozen=True, order=True):
 class Discovered(Struct, frozen=True):
     """targets, bundles: as in a targets file, the same bytes for the same objects in any order.
 
-    unread: plural names of the lists that were not read to their end: what they would have told is not known.
+    unread: plural names of the lists that were not read completely: what else they contain is unknown.
     """
 
     targets: tuple[dict[str, Any], ...] = ()

@@ -184,8 +184,8 @@ _ERRNO: dict[int, tuple[Code, Code, str]] = {
     errno.EPERM: (Code.NETWORK_UNREACHABLE, Code.TLS_RESET, "operation not permitted"),
     errno.EINVAL: (Code.NETWORK_UNREACHABLE, Code.TLS_RESET, "invalid argument"),
 }
-# Running out of descriptors, ports or memory is our own trouble: it says nothing of the path.
-_OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+# Running out of descriptors, buffers or memory is a local problem: it says nothing about the path.
+_LOCAL_ERRNOS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
 def errno_text(error: OSError) -> str:
@@ -196,7 +196,7 @@ def errno_text(error: OSError) -> str:
 
 def classify_connect(error: OSError) -> Code:
     """The code of an `OSError` that connect(2) gave."""
-    if error.errno in _OURS:
+    if error.errno in _LOCAL_ERRNOS:
         return Code.INTERNAL_ERROR
     known = _ERRNO.get(error.errno or 0)
     return known[0] if known else Code.INTERNAL_ERROR
@@ -204,7 +204,7 @@ def classify_connect(error: OSError) -> Code:
 
 def classify_stream(error: OSError, phase: Phase) -> Code:
     """The code of an `OSError` on an established connection, in the TLS or the HTTP phase."""
-    if error.errno in _OURS:
+    if error.errno in _LOCAL_ERRNOS:
         return Code.INTERNAL_ERROR
     known = _ERRNO.get(error.errno or 0)
     code = known[1] if known else Code.INTERNAL_ERROR

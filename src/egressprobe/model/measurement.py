@@ -1,6 +1,6 @@
-"""The nouns of what was seen. Frozen, comparable with ==, no I/O.
+"""The types of what was measured. Frozen, comparable with ==, no I/O.
 
-A `Measurement` says what was seen of one target, phase by phase, and judges nothing: it is made of `Hop`s (a
+A `Measurement` is what was seen of one target, phase by phase, without a verdict: it is made of `Hop`s (a
 webhook is one hop; an OIDC provider is discovery, its redirects and the key set), each a `Resolution` and one
 `Attempt` an address.
 
@@ -124,7 +124,7 @@ class Rung(Struct, frozen=True):
 class Attempt(Struct, frozen=True):
     """One address, dialled by itself. `failure_ms`: how long the failing phase took to fail.
 
-    tcp, ladder: of a handshake that met silence, a reset or an end; one address of a family climbs.
+    tcp, ladder: of a handshake that met silence, a reset or an end; the ladder is for one address of a family.
     """
 
     address: str
@@ -157,7 +157,7 @@ type Role = Literal["call", "discovery", "jwks", "control", "availability"]
 
 
 class Hop(Struct, frozen=True):
-    """One host on a target's way: resolved, every address dialled, at most one request."""
+    """One host on a target's path: resolved, every address dialled, at most one request."""
 
     role: Role
     url: str
@@ -170,7 +170,7 @@ class Hop(Struct, frozen=True):
 
 
 class Measurement(Struct, frozen=True):
-    """Everything seen of one target. `failure`: why there is less than a whole measurement.
+    """Everything seen of one target. `failure`: why the measurement is incomplete.
 
     availability: the check that the API server makes of an APIService beside proxying requests to it.
     """

@@ -1,8 +1,8 @@
-"""The nouns of the answer: what was measured, judged. Frozen, no I/O; their JSON is the report's contract.
+"""The types of a report: measurements with their verdicts. Frozen, no I/O; their JSON is the report's contract.
 
 - `Forecast` says what one fresh kube-apiserver call would do.
 - `Finding` is one thing worth a person's time beside the verdict.
-- `Result` is one target's answer, `Report` the run's.
+- `Result` is about one target, `Report` about the run.
 """
 
 from collections import Counter
@@ -24,7 +24,7 @@ class Forecast(Struct, frozen=True):
 
     seconds: until it returns, either way. error: kube-apiserver's network error, None when it passes.
     share: fraction of equally likely calls that pass (rotations of the answer, choice of endpoint);
-    share_unknown: fraction of which we cannot say.
+    share_unknown: fraction whose outcome is unknown.
     """
 
     outcome: Literal["pass", "fail"]
@@ -49,8 +49,8 @@ class Finding(Struct, frozen=True):
 class Availability(Struct, frozen=True):
     """An APIService's condition Available, as the API server's unverified check would set it.
 
-    reason: the condition's, None where it cannot be told. share: of its checks, which pass if one of five random
-    picks does. error: the condition's message. url: the path asked for. attempts: one an endpoint.
+    reason: the condition's, None where it is unknown. share: fraction of its checks that pass; a check passes if one of
+    five random endpoints does. error: the condition's message. url: the path asked for. attempts: one an endpoint.
     """
 
     outcome: Literal["pass", "fail", "unknown"]
@@ -78,6 +78,12 @@ class TargetView(Struct, frozen=True):
 
 
 class Result(Struct, frozen=True):
+    """One target: its verdict, the failure of the call that fails, and everything measured.
+
+    switch_relevant: the egress device carries this traffic. resolutions: also those of other name servers, compared.
+    attempts, http: of all hops, in their order. duration_ms: of the measurement.
+    """
+
     target: TargetView
     verdict: Verdict
     impact: Impact
@@ -112,17 +118,18 @@ _WORST_FIRST = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.DEGRADED, Verdict.PASS)
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
     """The verdict on several; on none it is unknown."""
-    found = set(verdicts)
-    return next((verdict for verdict in _WORST_FIRST if verdict in found), Verdict.UNKNOWN)
+    given = set(verdicts)
+    return next((verdict for verdict in _WORST_FIRST if verdict in given), Verdict.UNKNOWN)
 
 
 def count(verdicts: Iterable[Verdict]) -> Summary:
+    """How many of each."""
     n = Counter(verdicts)
     return Summary(n[Verdict.PASS], n[Verdict.DEGRADED], n[Verdict.FAIL], n[Verdict.UNKNOWN])
 
 
 class Vantage(Struct, frozen=True):
-    """Where the probe stood and what it stood on."""
+    """Where the probe ran, and the versions it ran with."""
 
     cluster_name: str | None
     subnet_id: str | None
@@ -135,6 +142,8 @@ class Vantage(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True):
+    """One run. started_at: RFC 3339, UTC. findings: of the run; a target's are in its result."""
+
     schema_version: str
     run_id: str
     started_at: str
@@ -148,6 +157,7 @@ class Report(Struct, frozen=True):
 
 
 def view(target: Target) -> TargetView:
+    """A target as reports show it."""
     return TargetView(
         kind=target.kind,
         name=target.name,

@@ -1,9 +1,8 @@
-"""The nouns. Frozen, comparable with ==, no I/O.
+"""What to measure. Frozen, comparable with ==, no I/O.
 
 Data flows one way: event -> plan -> measurement -> forecast -> diagnosis -> report -> publish.
 
-`Target` and `Plan` say what to measure. What was seen is in measurement.py, what it means in report.py. The JSON
-names (camelCase) are the contract.
+What was seen is in measurement.py, what it means in report.py. The JSON names (camelCase) are the contract.
 """
 
 from enum import StrEnum
@@ -78,7 +77,7 @@ class Endpoint(Struct, frozen=True):
 
 
 class CallRefusal(Struct, frozen=True, forbid_unknown_fields=True):
-    """Why the API server gives a call up before it dials.
+    """Why the API server fails a call before it connects.
 
     finding: the catalogue's code. error: client-go's or the service resolver's own text.
     """
@@ -101,7 +100,7 @@ class AvailableCondition(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Target(Struct, frozen=True):
-    """One thing the API server must reach, checked and ready to dial.
+    """One thing the API server must reach, checked and ready to connect to.
 
     host: the name or address dialled and, for TLS, verified (A-label form). For targets given by
         addresses it is the name verified.
@@ -111,9 +110,9 @@ class Target(Struct, frozen=True):
     verify: False where kube-apiserver does not verify (kubelet, insecureSkipTLSVerify).
     objects: what in the cluster calls it, `KIND/NAME` or `KIND/NAME/WEBHOOK`, the one that matters most first;
         set for what discovery found.
-    affects: what those stand before, in words: `all Pod CREATE`.
-    advisory: a documented prerequisite that nothing in the cluster waits for: it warns and never fails.
-    refusal: the call ends before anything is dialled.
+    affects: the requests that depend on them, in words: `all Pod CREATE`.
+    advisory: a documented prerequisite on which nothing in the cluster depends: it warns and never fails.
+    refusal: why the call fails before a connection is made.
     condition: what the API server itself says of an APIService; None where discovery did not read it.
     """
 
@@ -141,7 +140,7 @@ class Target(Struct, frozen=True):
 
 
 class Misplacement(Struct, frozen=True, forbid_unknown_fields=True):
-    """Why nothing measured here says anything of the cluster: `finding` of the catalogue, and words."""
+    """Why nothing measured here says anything about the cluster. finding: of the catalogue. said: its summary."""
 
     finding: str
     said: str
@@ -151,12 +150,12 @@ class Plan(Struct, frozen=True):
     """What one run measures. Two plans are the same plan when they are equal.
 
     resolvers: `ADDR` or `ADDR:PORT`, instead of the system's name servers.
-    compare_resolvers: asked as well, only to compare (`DNS_VIEWS_DIFFER`).
+    compare_resolvers: queried as well, only to compare (`DNS_VIEWS_DIFFER`).
     ip_family: the cluster's; with `ipv6` an IPv6 address we have no route to is unknown, not dead.
     sources: the assumed source address by family, for RFC 6724; by default our own.
-    kube_version: of the API server stood in for; its ClientHello follows (kube_version.py).
+    kube_version: the Kubernetes version to emulate; it decides the ClientHello (kube_version.py).
     one_series: ProbeSuccess of all targets is one series (the whole plan, of which this is a shard, has too many).
-    misplaced: the probe stands where the control plane does not: every verdict is unknown.
+    misplaced: the probe is not where the control plane is: every verdict is unknown.
     """
 
     targets: tuple[Target, ...]

@@ -1,4 +1,4 @@
-"""IP addresses as text, in the one form that everything here compares and dials."""
+"""IP addresses as text, in the one form that everything here compares and connects to."""
 
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
@@ -16,13 +16,13 @@ def is_address(text: str) -> bool:
 
 def canonical(address: str | bytes) -> str:
     """The shortest text; an IPv4-mapped IPv6 address is its IPv4 address, as to Go (net.IP.To4). Raises ValueError."""
-    found = ip_address(address)
-    return str(getattr(found, "ipv4_mapped", None) or found)
+    parsed = ip_address(address)
+    return str(getattr(parsed, "ipv4_mapped", None) or parsed)
 
 
 def from_packed(data: bytes) -> str:
     """The same of 4 or 16 bytes in network order."""
     if len(data) == 4:
         return f"{data[0]}.{data[1]}.{data[2]}.{data[3]}"
-    found = IPv6Address(data)
-    return str(found.ipv4_mapped or found)
+    address = IPv6Address(data)
+    return str(address.ipv4_mapped or address)

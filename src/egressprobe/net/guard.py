@@ -1,7 +1,7 @@
-"""Addresses that are never dialled, whether named by number or through DNS.
+"""Addresses that are never connected to, whether given as numbers or through DNS.
 
-Invoking a probe equals network access with the cluster's security groups, so the guard stands at the last
-step: on the address handed to connect(2), after resolution, after every redirect. The runtime API of
+Invoking a probe equals network access with the cluster's security groups, so the guard is applied at the last
+step: to the address passed to connect(2), after resolution, after every redirect. The runtime API of
 Lambda is on 127.0.0.1; instance and task metadata and the X-Ray daemon are on 169.254.0.0/16.
 """
 

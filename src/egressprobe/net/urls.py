@@ -35,7 +35,7 @@ def _host(text: str) -> str:
     try:
         return idna.encode(text, uts46=True).decode("ascii")
     except idna.IDNAError as error:
-        raise ValueError(f"the host name «{text}» cannot be written in ASCII: {error}") from error
+        raise ValueError(f'the host name "{text}" cannot be written in ASCII: {error}') from error
 
 
 def _written_host(netloc: str) -> str:
@@ -47,15 +47,15 @@ def _written_host(netloc: str) -> str:
 
 def parse_url(url: str, schemes: tuple[str, ...], *, query: bool = False) -> HostPort:
     """Take `url` apart. Raises ValueError with one line that says what is wrong."""
-    wanted = " or ".join(f"{scheme}://" for scheme in schemes)
+    prefixes = " or ".join(f"{scheme}://" for scheme in schemes)
     if any(c.isspace() or ord(c) < 0x20 for c in url):
-        raise ValueError("has white space in it")
+        raise ValueError("contains white space")
     try:
         parts = urlsplit(url)
     except ValueError as error:
-        raise ValueError(f"is no URL: {error}") from error
+        raise ValueError(f"is not a URL: {error}") from error
     if parts.scheme not in schemes:
-        raise ValueError(f"must begin with {wanted}")
+        raise ValueError(f"must begin with {prefixes}")
     if "@" in parts.netloc:
         raise ValueError("must not carry user information (user:password@)")
     if not query and (parts.query or "?" in url):

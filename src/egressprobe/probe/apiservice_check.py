@@ -24,7 +24,7 @@ _TIMED_OUT = "context deadline exceeded (Client.Timeout exceeded while awaiting 
 
 
 def check_path(target: Target) -> str:
-    """What is asked for: by the service's path, else by the APIService's name `VERSION.GROUP`, else `/apis`."""
+    """The path of the request: the service's path, else from the APIService's name `VERSION.GROUP`, else `/apis`."""
     if target.service and target.service.path:
         return target.service.path
     name = _NAME.fullmatch(target.name)
@@ -32,18 +32,18 @@ def check_path(target: Target) -> str:
 
 
 async def check(prober: Prober, target: Target) -> Hop:
-    """Every endpoint by itself; nothing is judged here."""
+    """Every endpoint by itself; no verdicts here."""
     path = check_path(target)
     unverified = replace(target, verify=False)
-    attempts = await each(target.endpoints, lambda endpoint: _ask(prober, unverified, endpoint, path))
+    attempts = await each(target.endpoints, lambda endpoint: _check_endpoint(prober, unverified, endpoint, path))
     return Hop(role="availability", url=path, host=target.host, port=target.port, attempts=attempts)
 
 
-async def _ask(prober: Prober, target: Target, endpoint: Endpoint, path: str) -> Attempt:
+async def _check_endpoint(prober: Prober, target: Target, endpoint: Endpoint, path: str) -> Attempt:
     loop = asyncio.get_running_loop()
     budget = Budget(prober.run_ends, loop.time() + CHECK_LIMIT)
     url = f"https://{endpoint}{path}"
-    # The endpoint's own address as the host: that is the URL the controller makes, and no name goes out.
+    # The endpoint's own address as the host: that is the URL the controller makes, and no server name is sent.
     host_port = HostPort("https", endpoint.address, endpoint.port, path)
     attempt, channel = await prober.open(target, endpoint, host_port, budget)
     if channel is not None:
@@ -51,7 +51,7 @@ async def _ask(prober: Prober, target: Target, endpoint: Endpoint, path: str) ->
         await channel.close_notify()
     if attempt.failure is None:
         return attempt
-    return replace(attempt, failure=replace(attempt.failure, api_server_error=_said(url, attempt)))
+    return replace(attempt, failure=replace(attempt.failure, api_server_error=_message(url, attempt)))
 
 
 async def _get(attempt: Attempt, channel: Channel, url: str, budget: Budget) -> Attempt:
@@ -67,7 +67,7 @@ async def _get(attempt: Attempt, channel: Channel, url: str, budget: Budget) -> 
     )
 
 
-def _said(url: str, attempt: Attempt) -> str:
+def _message(url: str, attempt: Attempt) -> str:
     """The condition's message."""
     failure = attempt.failure
     text = failure.api_server_error if failure and failure.api_server_error else _TIMED_OUT

@@ -1,8 +1,8 @@
-"""Bounded beginnings: how many targets may be busy at once, and how many unfinished.
+"""Limits: how many targets may be busy at once, and how many unfinished.
 
-A small Lambda that starts two hundred handshakes at once serves all of them late. So at most `size` targets
-are busy; a target that has waited `PARK_AFTER` seconds for a silent peer costs no CPU any more and gives its
-slot to the next, so that three dead addresses do not hold up seventeen live ones.
+A small Lambda that starts two hundred handshakes at once finishes all of them late. So at most `size` targets are
+busy; a target that has waited `PARK_AFTER` seconds for a silent peer uses no CPU any more and releases its slot, so
+that three silent addresses do not delay seventeen others.
 
 Parked targets still hold sockets, and a process has 1,024 descriptors in Lambda: `room` bounds the unfinished.
 """

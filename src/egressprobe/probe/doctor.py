@@ -1,8 +1,8 @@
-"""What the platform under the probe is like: the facts that no documentation settles.
+"""The platform under the probe: facts that the documentation leaves open.
 
-A first deployment runs `{"action": "doctor"}` once and reads: what resolv.conf holds in a VPC function,
-which name servers answer and how, which interfaces and MTU there are, what OpenSSL offers in a ClientHello
-and how large it is, and whether the kernel gives the times we rely on.
+A first deployment runs `{"action": "doctor"}` once and reads: what resolv.conf contains in a VPC function,
+which name servers respond and how, which interfaces and MTU there are, what OpenSSL offers in a ClientHello
+and how large it is, and whether the kernel provides the times that the probe uses.
 """
 
 import asyncio
@@ -45,11 +45,11 @@ _SYSCTLS = (
 
 
 async def examine(name: str | None, edges: Edges) -> dict[str, Any]:
-    """Look around. `name`: the host to look up at every name server."""
+    """Collect the facts. `name`: the host to look up at every name server."""
     config = edges.config or system_config()
     servers = tuple(dict.fromkeys((*config.servers, *VPC_RESOLVERS)))
     budget = Budget(*(asyncio.get_running_loop().time() + _LOOKUP_SECONDS,) * 2)
-    answers = await asyncio.gather(*(compare(name or _region_name(), server, budget) for server in servers))
+    resolutions = await asyncio.gather(*(compare(name or _region_name(), server, budget) for server in servers))
     facts = {
         "schemaVersion": DOCTOR_SCHEMA,
         "version": __version__,
@@ -64,7 +64,7 @@ async def examine(name: str | None, edges: Edges) -> dict[str, Any]:
         },
         "resolvConf": _read("/etc/resolv.conf"),
         "resolver": msgspec.structs.replace(config, hosts={}),
-        "nameServers": answers,
+        "nameServers": resolutions,
         "interfaces": _interfaces(),
         "sources": {"ipv4": source_address("192.0.2.1"), "ipv6": source_address("2001:db8::1")},
         "kernelTimes": await _kernel_times(),
@@ -88,38 +88,38 @@ def _read(path: str) -> str | None:
 
 
 def _hello(offer: Offer) -> dict[str, Any]:
-    """What our ClientHello offers and weighs."""
+    """The size and the groups of our ClientHello."""
     hello = client_hello(context("", (), offer, verify=True), b"host.example")
     return {"bytes": len(hello), "groups": offered_groups(hello)}
 
 
 def _interfaces() -> list[dict[str, Any]]:
-    found = []
+    interfaces = []
     with suppress(OSError):
         for _, name in socket.if_nameindex():
             mtu = _read(f"/sys/class/net/{name}/mtu")
-            found.append({"name": name, "mtu": int(mtu) if mtu else None, "addresses": _addresses(name)})
-    return found
+            interfaces.append({"name": name, "mtu": int(mtu) if mtu else None, "addresses": _addresses(name)})
+    return interfaces
 
 
 def _addresses(interface: str) -> list[str]:
-    found = []
+    addresses = []
     if sys.platform == "linux":
         import fcntl
 
         with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             request = struct.pack("256s", interface.encode()[:15])
-            found.append(socket.inet_ntoa(fcntl.ioctl(probe.fileno(), _SIOCGIFADDR, request)[20:24]))
+            addresses.append(socket.inet_ntoa(fcntl.ioctl(probe.fileno(), _SIOCGIFADDR, request)[20:24]))
     for line in (_read("/proc/net/if_inet6") or "").splitlines():
         packed, *_, name = line.split()
         if name == interface:
-            found.append(socket.inet_ntop(socket.AF_INET6, bytes.fromhex(packed)))
-    return found
+            addresses.append(socket.inet_ntop(socket.AF_INET6, bytes.fromhex(packed)))
+    return addresses
 
 
 async def _kernel_times() -> dict[str, bool]:
     """Whether TCP_INFO and receive time stamps work, tried on our own loopback listener."""
-    seen = {"tcpInfo": False, "receiveStamps": False}
+    works = {"tcpInfo": False, "receiveStamps": False}
     enable_timestamps()
     await asyncio.sleep(0.05)
 
@@ -135,8 +135,8 @@ async def _kernel_times() -> dict[str, bool]:
             endpoint = Endpoint(*server.sockets[0].getsockname()[:2])
             stream, connected = await connect(endpoint, Budget(until, until))
             if stream:
-                seen["tcpInfo"] = connected.ms != connected.user_ms
+                works["tcpInfo"] = connected.ms != connected.user_ms
                 await stream.receive(until)
-                seen["receiveStamps"] = stream.stamped
+                works["receiveStamps"] = stream.stamped
                 stream.close()
-    return seen
+    return works

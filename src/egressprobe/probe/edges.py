@@ -1,4 +1,4 @@
-"""What a run needs of the world around it: clock, resolvers, guard, vantage; replaced in tests."""
+"""The edges of a run: resolvers, guard, location; replaced in tests."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from egressprobe.net.guard import Guard, forbidden
 
 
 class Location(NamedTuple):
-    """Where the probe stands, as its environment says."""
+    """Where the probe runs, from its environment."""
 
     cluster_name: str | None = None
     subnet_id: str | None = None
@@ -15,7 +15,7 @@ class Location(NamedTuple):
 
 
 class Edges(NamedTuple):
-    """What a run touches of the world; the lab and the tests pass their own."""
+    """What a run takes from its surroundings; the lab and the tests pass their own."""
 
     guard: Guard = forbidden
     config: ResolverConfig | None = None  # None: the system's, read anew

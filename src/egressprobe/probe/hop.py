@@ -1,6 +1,6 @@
 """One host of a target: its name resolved, every address of both families connected to, TLS, one exchange.
 
-Every phase is timed by itself and nothing is judged. Network trouble is data in the attempt, never an exception.
+Every phase is timed by itself; no verdicts here. A network failure is data in the attempt, never an exception.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ from egressprobe.probe.transport.tls_record import not_in_go
 
 # Addresses of one target dialled at once; with concurrency.py this bounds the process's descriptors.
 _DIALS = 8
-# A dial with less time than this left would call a slow address silent. Seconds.
+# With less time than this left a slow address would be taken for a silent one. Seconds.
 _LEAST_DIAL = 1.0
 logger = logging.getLogger("egressprobe")
 
@@ -76,13 +76,13 @@ class Prober:
             resolution = await self._resolve(host_port.host, budget)
             endpoints = [Endpoint(address, host_port.port) for address in resolution.addresses]
         after = budget.after_dns(asyncio.get_running_loop().time())
-        # What must be blocked is not to be explained.
+        # For a target that must be blocked the cause is of no interest.
         climbed: set[str] | None = None if target.expect is Expect.BLOCKED else set()
 
-        async def one(endpoint: Endpoint) -> Attempt:
+        async def bounded(endpoint: Endpoint) -> Attempt:
             if after.call_ends - asyncio.get_running_loop().time() < _LEAST_DIAL:
-                said = f"{endpoint}: not dialled, silent addresses before it took all the time"
-                failure = Failure(Phase.CONNECT, Code.DEADLINE_EXCEEDED, said)
+                message = f"{endpoint}: not tried, silent addresses before it used up the time"
+                failure = Failure(Phase.CONNECT, Code.DEADLINE_EXCEEDED, message)
                 return replace(_untried(endpoint), failure=failure, failure_ms=0.0)
             return await self._attempt(target, endpoint, host_port, after, climbed)
 
@@ -92,7 +92,7 @@ class Prober:
             host=host_port.host,
             port=host_port.port,
             resolution=resolution,
-            attempts=await each(endpoints, one),
+            attempts=await each(endpoints, bounded),
         )
 
     async def _resolve(self, host: str, budget: Budget) -> Resolution:
@@ -112,14 +112,14 @@ class Prober:
             channel.close()
             return attempt
         http = RULES[target.kind].http or host_port.scheme in ("https", "http")
-        said = await exchange(channel, authority=host_port.authority, http=http, budget=budget)
+        exchanged = await exchange(channel, authority=host_port.authority, http=http, budget=budget)
         await channel.close_notify()
         return replace(
             attempt,
-            exchange_ms=None if said.failure else said.ms,
-            exchange_status=said.status,
-            failure=said.failure,
-            failure_ms=said.ms if said.failure else None,
+            exchange_ms=None if exchanged.failure else exchanged.ms,
+            exchange_status=exchanged.status,
+            failure=exchanged.failure,
+            failure_ms=exchanged.ms if exchanged.failure else None,
         )
 
     async def open(
@@ -127,11 +127,11 @@ class Prober:
     ) -> Opened:
         """TCP and, where the scheme has it, TLS; the connection is left open only if both went well.
 
-        climbed: the families of which an address has climbed the retry ladder; None: nobody climbs.
+        climbed: the families of which an address has used the retry ladder; None: no ladder.
         """
         forbidden = self._guard(endpoint.address)
         if forbidden:
-            refused = Failure(Phase.CONNECT, Code.TARGET_FORBIDDEN, f"never dialled: {forbidden}")
+            refused = Failure(Phase.CONNECT, Code.TARGET_FORBIDDEN, f"never connected to: {forbidden}")
             return Opened(replace(_untried(endpoint), failure=refused, failure_ms=0.0), None)
         verify = target.verify and not known(target.bundle, host_port.host)
         terms = _Terms(verify, groups(self._hello)[0], climbed)
@@ -145,14 +145,14 @@ class Prober:
                     opened, terms = other, terms._replace(group=group)
                     break
         if opened.channel is None and opened.attempt.failure is None:
-            # OpenSSL refuses what Go takes: once more without OpenSSL's opinion, judged by the same rules.
+            # OpenSSL rejects what Go accepts: once more without OpenSSL's verification, judged by the same rules.
             opened = await self._open(target, endpoint, host_port, budget, terms._replace(verify=False))
         return opened
 
     async def _open(
         self, target: Target, endpoint: Endpoint, host_port: HostPort, budget: Budget, terms: "_Terms"
     ) -> Opened:
-        """One connection on `terms`. Neither a channel nor a failure: OpenSSL refused what the rules take."""
+        """One connection on `terms`. Neither a channel nor a failure: OpenSSL rejected what Go's rules accept."""
         attempt = _untried(endpoint)
         stream, connected = await connect(endpoint, budget)
         if stream is None:
@@ -209,7 +209,7 @@ async def each(endpoints: Sequence[Endpoint], dial: Callable[[Endpoint], Awaitab
 
 
 def _lacks_the_group(attempt: Attempt) -> bool:
-    """The alert of a server that shares no group with us; some just close."""
+    """The alert of a server without a common group; some servers just close."""
     failure = attempt.failure
     if failure is None:
         return False

@@ -1,7 +1,7 @@
 """One target, by its kind: the hops that a call to it takes, and what is measured beside them.
 
-`measure` is total: network trouble is data in the measurement, and trouble of our own becomes `internal_error` on
-this target alone. Nothing is judged here.
+`measure` is total: a network failure is data in the measurement, and an unexpected exception becomes `internal_error`
+on this target alone. No verdicts here.
 
 To add a kind: one row in `ENGINES`, with a module that returns the hops of a target.
 """
@@ -56,31 +56,31 @@ ENGINES: dict[Kind, _Engine] = {
 
 
 def prepare(prober: Prober) -> None:
-    """Do what blocks first, not among the measurements: trust stores and imports, for the kinds that are there."""
+    """Do what blocks before the measurements: load trust stores and modules, for the kinds of the plan."""
     enable_timestamps()
     for target in prober.plan.targets:
         if target.scheme != "tcp":
-            with suppress(Exception):  # it fails again for its own target, where it is that target's unknown
+            with suppress(Exception):  # it fails again for its own target, which is then unknown
                 prober.context(target, verify=target.verify)
     for kind in {target.kind for target in prober.plan.targets} & ENGINES.keys():
         importlib.import_module(ENGINES[kind].module)
 
 
 async def measure(prober: Prober, target: Target) -> Measurement:
-    """Everything there is to see of one target. Never raises but for cancellation."""
+    """Measure one target. Raises nothing but CancelledError."""
     started = time.perf_counter()
     try:
         measured = await _measure(prober, target, _budget(prober, target))
     except Exception as error:
         logger.exception("measuring failed", extra={"target": target.name})
-        said = f"egressprobe itself failed: {type(error).__name__}: {error}"
-        measured = Measurement((), 0.0, failure=Failure(Phase.RESOLVE, Code.INTERNAL_ERROR, said))
+        message = f"egressprobe itself failed: {type(error).__name__}: {error}"
+        measured = Measurement((), 0.0, failure=Failure(Phase.RESOLVE, Code.INTERNAL_ERROR, message))
     ms = round((time.perf_counter() - started) * 1e3, 3)
     return replace(measured, duration_ms=ms)
 
 
 def _budget(prober: Prober, target: Target) -> Budget:
-    """Starts when the slot is taken; ends a little after the API server's own call would."""
+    """Starts when the slot is acquired; ends a little after the API server's own call would."""
     limit = OIDC_LIMIT if target.kind is Kind.OIDC else float(target.timeout_seconds)
     return Budget(prober.run_ends, asyncio.get_running_loop().time() + limit + SLACK)
 
@@ -112,7 +112,7 @@ async def _measure(prober: Prober, target: Target, budget: Budget) -> Measuremen
 
 
 def _other_servers(prober: Prober, target: Target) -> list[str]:
-    """Name servers to compare with: the rest of DHCP's, and the VPC's own."""
+    """Name servers to compare with: the others of resolv.conf, and the plan's."""
     if target.endpoints or is_address(target.host):
         return []
     first, *rest = prober.config.servers

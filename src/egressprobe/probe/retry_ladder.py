@@ -2,8 +2,8 @@
 
 Each rung is one more handshake with one thing changed: smaller segments (a path MTU), a smaller ClientHello
 (a middlebox that drops large or post-quantum ones), another server name (a filter by name). All rungs are tried
-at once, beside the handshake that is still waiting, and inside the run's deadline. What they mean is for
-middlebox.py to say.
+at once, beside the handshake that is still waiting, and within the run's deadline. diagnosis/middlebox.py says what
+they mean.
 """
 
 import asyncio
@@ -22,12 +22,12 @@ from egressprobe.probe.transport.tls_context import Offer, context, groups
 
 logger = logging.getLogger("egressprobe")
 _SMALL_MSS = 536  # RFC 9293 section 3.7.1: what every IPv4 path carries
-# Names that a filter is likely to let through where it does not know ours: none at all, AWS's own, and one that
-# is on nobody's list (RFC 6761 section 6.4), for a filter that forbids some and allows the rest.
+# Names that a filter which blocks ours is likely to allow: none at all, AWS's own, and one that is on no list
+# (RFC 6761 section 6.4), for a filter that blocks some names and allows the rest.
 _OTHER_NAMES = ("egressprobe.invalid", "sts.amazonaws.com", None)
 _OUTCOMES: dict[Ending, RungOutcome] = {Ending.SILENT: "silent", Ending.RESET: "reset", Ending.CLOSED: "closed"}
 _NOT_TRIED: RungOutcome = "unknown"
-_LEAST_SILENCE = 1.0  # seconds: a server that was listened to for less is not called silent
+_LEAST_SILENCE = 1.0  # seconds: a shorter wait does not show that a server is silent
 
 
 class Shape(NamedTuple):
@@ -102,12 +102,12 @@ class Climber:
             self._begun = True
             try:
                 return await climb(self._shape, self._run_ends)
-            except Exception:  # the handshake's own failure stands without an explanation
+            except Exception:  # the handshake's own failure stays, without its cause
                 logger.exception("the retry ladder failed", extra={"endpoint": str(self._shape.endpoint)})
                 return ()
 
     async def top(self) -> tuple[Rung, ...]:
-        """All rungs; none where another address has climbed or no slot was free in time."""
+        """All rungs; none where another address has used the ladder or no slot was free in time."""
         self._timer.cancel()
         self._start()
         await asyncio.sleep(0)  # lets a ladder begin that begins only now
@@ -116,7 +116,7 @@ class Climber:
         return await self._task
 
     def leave(self) -> None:
-        """Nothing to explain, or no time left to."""
+        """Cancel the ladder: the handshake succeeded, or no time is left."""
         self._timer.cancel()
         if self._task is not None:
             self._task.cancel()

@@ -1,7 +1,7 @@
-"""The whole story on one page: plan -> measure -> forecast -> diagnose -> report.
+"""One run: plan -> measure -> forecast -> diagnose -> report.
 
-One deadline a run. Whenever it expires a complete report comes out: targets that were not finished are
-`unknown`, with what was seen of them so far.
+One deadline a run. Whenever it expires a complete report is returned: targets that were not finished are
+`unknown`, with what was measured of them so far.
 """
 
 import asyncio
@@ -29,12 +29,12 @@ from egressprobe.probe.transport.tls_context import trust_store
 
 logger = logging.getLogger("egressprobe")
 DEFAULT_CONCURRENCY = 10
-# A phase ends itself at the deadline; what has not come back this much later is cut off.
+# A phase ends itself at the deadline; what has not returned this much later is cancelled. Seconds.
 _GRACE = 0.15
 LIMITS = (
-    "Predicts one fresh call from this vantage: not the API server's own interfaces, idle connections, DNS cache or "
-    "system roots. In AWS_MANAGED mode today's calls take another path: a pass then means «would work after the "
-    "switch»."
+    "Predicts one API call on a new connection from this vantage; does not see the API server's own interfaces, idle "
+    "connections, DNS cache or system roots. In AWS_MANAGED mode today's calls take another path: there a pass means "
+    '"would work after the switch".'
 )
 
 
@@ -77,7 +77,7 @@ async def run(
 
 
 def vantage(location: Location, resolvers: tuple[str, ...] = (), kube_version: str = DEFAULT_KUBE_VERSION) -> Vantage:
-    """Where a report was made and on what."""
+    """Where a report was made, and with which versions."""
     return Vantage(
         cluster_name=location.cluster_name,
         subnet_id=location.subnet_id,
@@ -103,13 +103,13 @@ async def _measure_all(
     prepare(prober)
     slots = Slots(concurrency)
 
-    async def one(target: Target) -> Measurement:
+    async def bounded(target: Target) -> Measurement:
         async with slots.take():
             measurement = await measure(prober, target)
         on_measured(target)
         return measurement
 
-    tasks = {target.name: asyncio.create_task(one(target)) for target in plan.targets}
+    tasks = {target.name: asyncio.create_task(bounded(target)) for target in plan.targets}
     _, late = await asyncio.wait(tasks.values(), timeout=prober.run_ends - loop.time() + _GRACE)
     for task in late:
         task.cancel()
@@ -119,10 +119,10 @@ async def _measure_all(
 
 
 def _outcome(task: asyncio.Task[Measurement], seconds: float) -> Measurement:
-    """What a task brought; an unfinished or broken one is a measurement of nothing."""
+    """A task's result; for an unfinished or failed one a measurement without hops."""
     if not task.done() or task.cancelled():
-        said = f"the run's {seconds:.1f} s were up before this target was measured"
-        failure = Failure(Phase.RESOLVE, Code.DEADLINE_EXCEEDED, said)
+        message = f"the run's {seconds:.1f} s ended before this target was measured"
+        failure = Failure(Phase.RESOLVE, Code.DEADLINE_EXCEEDED, message)
         return Measurement((), round(seconds * 1e3, 3), failure=failure)
     error = task.exception()
     if error is not None:
@@ -132,7 +132,7 @@ def _outcome(task: asyncio.Task[Measurement], seconds: float) -> Measurement:
 
 
 def one_line(report: Report) -> str:
-    """The line a person can grep."""
+    """The log line of a run, for grep."""
     s = report.summary
     return (
         f"egressprobe run={report.run_id} verdict={report.verdict} pass={s.passed} degraded={s.degraded} "

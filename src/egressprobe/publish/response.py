@@ -15,48 +15,48 @@ MAX_RESPONSE = 4 * 1000 * 1000
 
 
 def response(report: Report, limit: int = MAX_RESPONSE) -> dict[str, Any]:
-    """The report as a handler's answer, below `limit` bytes: chains go first, verdicts never."""
-    said = report.findings
+    """The report as a handler's response, below `limit` bytes: chains are cut first, verdicts never."""
+    findings = report.findings
     for step in (None, *REDUCTIONS):
         if step is not None:
-            results = tuple(step(one) for one in report.results)
+            results = tuple(step(result) for result in report.results)
             note = REPORT_REDUCED.found("details were left out to fit the response", {"limitBytes": limit})
-            report = replace(report, results=results, findings=(*said, note))
+            report = replace(report, results=results, findings=(*findings, note))
         encoded = msgspec.json.encode(report)
         if len(encoded) < limit:
             break
-    answer: dict[str, Any] = msgspec.json.decode(encoded)
-    return answer
+    document: dict[str, Any] = msgspec.json.decode(encoded)
+    return document
 
 
-def _without_chains(one: Result) -> Result:
-    check = one.availability
+def _without_chains(result: Result) -> Result:
+    check = result.availability
     if check is not None:
         check = replace(check, attempts=tuple(map(_unchained, check.attempts)))
-    return replace(one, attempts=tuple(map(_unchained, one.attempts)), availability=check)
+    return replace(result, attempts=tuple(map(_unchained, result.attempts)), availability=check)
 
 
 def _unchained(attempt: Attempt) -> Attempt:
     return replace(attempt, tls=replace(attempt.tls, chain=())) if attempt.tls else attempt
 
 
-def _without_queries(one: Result) -> Result:
-    return replace(one, resolutions=tuple(map(_unqueried, one.resolutions)))
+def _without_queries(result: Result) -> Result:
+    return replace(result, resolutions=tuple(map(_unqueried, result.resolutions)))
 
 
 def _unqueried(resolution: Resolution) -> Resolution:
     return replace(resolution, lookups=(), sources={})
 
 
-def _bare(one: Result) -> Result:
-    check = replace(one.availability, attempts=()) if one.availability else None
-    target = replace(one.target, addresses=(), objects=(), affects="")
-    return replace(one, attempts=(), resolutions=(), http=(), target=target, availability=check)
+def _bare(result: Result) -> Result:
+    check = replace(result.availability, attempts=()) if result.availability else None
+    target = replace(result.target, addresses=(), objects=(), affects="")
+    return replace(result, attempts=(), resolutions=(), http=(), target=target, availability=check)
 
 
-def _verdict_only(one: Result) -> Result:
-    """Nothing of unbounded length is left: no evidence, no texts."""
-    return replace(_bare(one), findings=(), failure=None, forecast=None, availability=None)
+def _verdict_only(result: Result) -> Result:
+    """Without everything of unbounded length: no evidence, no texts."""
+    return replace(_bare(result), findings=(), failure=None, forecast=None, availability=None)
 
 
 # From a whole result to a verdict; the first that fits is taken.

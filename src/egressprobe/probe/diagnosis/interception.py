@@ -1,7 +1,7 @@
-"""Signs of a firewall that opens TLS: who signed what we were shown, instead of whom the name belongs to. Pure.
+"""Signs of a firewall that decrypts TLS: the issuer of the presented certificate. Pure.
 
-A box that inspects TLS forges a certificate for each name under a CA of its own. The API server does not trust
-that CA, so every call fails with `certificate signed by unknown authority`, which reads like a broken server.
+A device that inspects TLS issues a certificate for each name under its own CA. The API server does not trust that
+CA, so every call fails with `certificate signed by unknown authority`, which looks like a misconfigured server.
 """
 
 from collections import defaultdict
@@ -16,20 +16,20 @@ from egressprobe.model.report import Finding
 from egressprobe.model.target import Target
 from egressprobe.probe.diagnosis.rule_input import Case
 
-# Top-level names that no public CA signs for: RFC 6761, RFC 6762, RFC 8375, ICANN's private-use `internal`, and
-# what is used inside networks all the same. Everything under them may well have a private CA.
+# Top-level names for which no public CA issues: RFC 6761, RFC 6762, RFC 8375, ICANN's private-use `internal`, and
+# others in use inside networks. Names under them may well have a private CA.
 _PRIVATE_ZONES = frozenset({"arpa", "corp", "home", "internal", "intranet", "invalid", "lan", "local", "localhost"})
 
 
 _PRIVATE_ZONES |= {"private", "svc", "test", "example"}
 
 
-def shared_issuers(seen: Iterable[tuple[Target, Measurement]]) -> frozenset[str]:
+def shared_issuers(measurements: Iterable[tuple[Target, Measurement]]) -> frozenset[str]:
     """Unknown issuers that sign for targets of different owners."""
     owners: dict[str, set[str]] = defaultdict(set)
-    for target, measured in seen:
+    for target, measured in measurements:
         if target.endpoints:
-            continue  # in-cluster services may well share a CA, and no firewall stands before them
+            continue  # in-cluster services may well share a CA, and no firewall is in front of them
         for hop in measured.hops:
             for attempt in hop.attempts:
                 issuer = _unknown_issuer(attempt)
@@ -52,9 +52,9 @@ def intercepted(case: Case) -> Iterator[Finding]:
             else:
                 continue
             chain = _chain(attempt)
-            said = f"{hop.host}: {why}: «{issuer}»"
+            summary = f'{hop.host}: {why}: "{issuer}"'
             evidence = {"host": hop.host, "address": attempt.address, "issuer": issuer, "sha256": chain[0].sha256}
-            yield TLS_INTERCEPTED.found(said, evidence)
+            yield TLS_INTERCEPTED.found(summary, evidence)
             break
 
 
@@ -63,7 +63,7 @@ def _chain(attempt: Attempt) -> tuple[CertificateView, ...]:
 
 
 def _unknown_issuer(attempt: Attempt) -> str | None:
-    """Who stands at the top of a chain that nothing trusted signed. A self-signed leaf is a server's own doing."""
+    """The issuer of the last certificate of a chain by an unknown CA. A self-signed leaf is the server's own."""
     chain = _chain(attempt)
     unknown = attempt.failure is not None and attempt.failure.code is Code.TLS_UNKNOWN_AUTHORITY
     if not unknown or not chain or chain[0].issuer == chain[0].subject:
@@ -72,12 +72,12 @@ def _unknown_issuer(attempt: Attempt) -> str | None:
 
 
 def _owner(host: str) -> str:
-    """The last two labels: close enough to the registered domain to tell unrelated hosts apart."""
+    """The last two labels: close enough to the registered domain to separate unrelated hosts."""
     return ".".join(host.lower().rstrip(".").split(".")[-2:])
 
 
 def _private_on_public(target: Target, hop: Hop, attempt: Attempt) -> bool:
-    """A name and an address of the public internet, a certificate made out for that name, a CA nobody knows."""
+    """A public name and address, and a certificate for that name by an unknown CA."""
     if target.bundle or target.endpoints:
         return False  # here a private CA is expected
     labels = hop.host.lower().rstrip(".").split(".")

@@ -1,14 +1,14 @@
-"""What the rungs of the retry ladder mean: which box or link on the way broke a handshake. Pure.
+"""What the rungs of the retry ladder mean: which device or link on the path broke a handshake. Pure.
 
 | as it was | with MSS 536 | small hello | other name | cause |
 |---|---|---|---|---|
 | fails | answers | | | a path MTU black hole, if nothing came back |
 | fails | fails | answers | | large ClientHellos are dropped or reset |
 | fails | fails | fails | answers | the server name is filtered |
-| fails | fails | fails | fails | the server is silent, or the flow dies after its SYN |
+| fails | fails | fails | fails | the server is silent, or packets after the SYN are dropped |
 
 No cause without evidence: a rung that could not be tried, or the same handshake working the second time,
-says nothing. A server that resets or closes whatever the hello is has its failure code, no finding.
+proves nothing. A server that resets or closes whatever the ClientHello is has its failure code, no finding.
 """
 
 from collections.abc import Iterator
@@ -27,10 +27,10 @@ _OUT, _BACK = "client to server", "server to client"
 
 
 class PathCause(NamedTuple):
-    """A finding's code, what is said, and what it adds to the evidence."""
+    """A finding's code, its summary, and what it adds to the evidence."""
 
     code: str
-    said: str
+    summary: str
     evidence: dict[str, str]
 
 
@@ -40,8 +40,8 @@ def path_broken(case: Case) -> Iterator[Finding]:
         for attempt in hop.attempts:
             for cause in path_causes(attempt):
                 where = Endpoint(attempt.address, attempt.port)
-                said = f"{hop.host} at {where}: {cause.said}"
-                yield FINDINGS[cause.code].found(said, cause.evidence | _evidence(hop, attempt))
+                summary = f"{hop.host} at {where}: {cause.summary}"
+                yield FINDINGS[cause.code].found(summary, cause.evidence | _evidence(hop, attempt))
 
 
 def path_causes(attempt: Attempt) -> list[PathCause]:
@@ -52,7 +52,7 @@ def path_causes(attempt: Attempt) -> list[PathCause]:
     how = _HOW[CODES[failure.code].ending]
     rungs = _Rungs(attempt)
     if rungs.answered("again"):
-        return []  # it comes and goes: nothing that a rung shows would be about this
+        return []  # it is intermittent: no rung shows its cause
     silent = how == "dropped"
     if not rungs.failed("again-mss-536"):
         return [_path_mtu(attempt)] if silent and rungs.answered("again-mss-536") else []
@@ -63,7 +63,7 @@ def path_causes(attempt: Attempt) -> list[PathCause]:
     if rungs.answered("other-name"):
         return [_name_filter(attempt, how)]
     if rungs.all_failed() and silent:
-        return _nobody_answers(attempt)
+        return _no_rung_answered(attempt)
     return []
 
 
@@ -82,15 +82,15 @@ class _Rungs:
         return "answered" in self._outcomes.get(name, ())
 
     def failed(self, name: str) -> bool:
-        seen = self._outcomes.get(name, set())
-        return bool(seen) and not seen & {"answered", "unknown"}
+        outcomes = self._outcomes.get(name, set())
+        return bool(outcomes) and not outcomes & {"answered", "unknown"}
 
     def all_failed(self) -> bool:
         return all(self.failed(name) for name in self._outcomes)
 
 
 def _direction(attempt: Attempt) -> str:
-    """Our bytes unacknowledged: they die on the way out. Else the answer dies on the way back."""
+    """Our bytes unacknowledged: they are dropped on the path to the server. Else return traffic is dropped."""
     if attempt.tcp is None:
         return "unknown"
     return _OUT if attempt.tcp.unacked else _BACK
@@ -98,35 +98,35 @@ def _direction(attempt: Attempt) -> str:
 
 def _path_mtu(attempt: Attempt) -> PathCause:
     direction = _direction(attempt)
-    way = "" if direction == "unknown" else f", {direction}"
-    said = f"full-size packets vanish on the way{way}, small ones pass: a path MTU black hole"
-    return PathCause("PATH_MTU_BLACK_HOLE", said, {"direction": direction})
+    where = "" if direction == "unknown" else f", {direction}"
+    summary = f"full-size packets are dropped on the path{where}, small ones pass: a path MTU black hole"
+    return PathCause("PATH_MTU_BLACK_HOLE", summary, {"direction": direction})
 
 
 def _large_hello(attempt: Attempt, how: str) -> PathCause:
     size = attempt.tls.hello_bytes if attempt.tls else 0
     small = next((rung.hello_bytes for rung in attempt.ladder if rung.name.startswith("small")), 0)
-    said = f"a ClientHello of {size} bytes is {how}, one of {small} is answered"
-    return PathCause("LARGE_CLIENT_HELLO_DROPPED", said, {"how": how})
+    summary = f"a ClientHello of {size} bytes is {how}, one of {small} is answered"
+    return PathCause("LARGE_CLIENT_HELLO_DROPPED", summary, {"how": how})
 
 
 def _name_filter(attempt: Attempt, how: str) -> PathCause:
     others = [r.server_name or "no name" for r in attempt.ladder if r.name == "other-name" and r.outcome == "answered"]
     own = attempt.tls.server_name if attempt.tls else None
-    said = f"a ClientHello with the name {own} is {how}, one with {others[0]} is answered"
-    return PathCause("SNI_FILTERED", said, {"how": how, "serverName": own or "", "answered": ", ".join(others)})
+    summary = f"a ClientHello with the name {own} is {how}, one with {others[0]} is answered"
+    return PathCause("SNI_FILTERED", summary, {"how": how, "serverName": own or "", "answered": ", ".join(others)})
 
 
-def _nobody_answers(attempt: Attempt) -> list[PathCause]:
+def _no_rung_answered(attempt: Attempt) -> list[PathCause]:
     tcp = attempt.tcp
     if tcp is None:
         return []  # only the kernel knows which of the two it is
     if tcp.unacked or tcp.out_of_order:
         direction = _direction(attempt)
-        said = f"TCP connects, then nothing arrives any more ({direction}), however small"
-        return [PathCause("FLOW_BLACK_HOLED", said, {"direction": direction})]
-    said = "TCP connects and acknowledges the ClientHello, and no hello is ever answered"
-    return [PathCause("SERVER_SILENT", said, {})]
+        summary = f"TCP connects, then packets of any size are dropped ({direction})"
+        return [PathCause("FLOW_BLACK_HOLED", summary, {"direction": direction})]
+    summary = "TCP connects and the ClientHello is acknowledged, but no ClientHello is ever answered"
+    return [PathCause("SERVER_SILENT", summary, {})]
 
 
 def _evidence(hop: Hop, attempt: Attempt) -> dict[str, object]:

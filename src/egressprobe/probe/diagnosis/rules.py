@@ -1,6 +1,6 @@
-"""The rules that find what is worth a person's time beside the verdict: each looks at one thing. Pure.
+"""Rules that return findings beside the verdict: each checks one thing. Pure.
 
-What the retry ladder says is in middlebox.py, who else signs in interception.py.
+The retry ladder's rules are in middlebox.py, those on the issuer in interception.py.
 """
 
 from collections.abc import Callable, Iterator
@@ -31,8 +31,8 @@ def _address_dead(case: Case) -> Iterator[Finding]:
         dead = [a for a in hop.attempts if a.failure and not _no_route(hop, a)]
         alive = [a for a in hop.attempts if a.failure is None]
         if dead and alive:
-            many = f"{len(dead)} of {len(dead) + len(alive)} addresses of {hop.host}"
-            said = f"{many} {'does' if len(dead) == 1 else 'do'} not take the call"
+            fail = "fails" if len(dead) == 1 else "fail"
+            summary = f"{len(dead)} of {len(dead) + len(alive)} addresses of {hop.host} {fail}"
             evidence = {
                 "host": hop.host,
                 "dead": [
@@ -40,11 +40,11 @@ def _address_dead(case: Case) -> Iterator[Finding]:
                 ],
                 "alive": [a.address for a in alive],
             }
-            yield ADDRESS_DEAD.found(said, evidence)
+            yield ADDRESS_DEAD.found(summary, evidence)
 
 
 def _no_route(hop: Hop, attempt: Attempt) -> bool:
-    """An IPv6 address on an IPv4-only path is not dead: Go sorts it last and never waits for it."""
+    """An IPv6 address without a route is not dead: Go sorts it last and never waits for it."""
     sources = hop.resolution.sources if hop.resolution else {}
     return attempt.address in sources and sources[attempt.address] is None
 
@@ -53,10 +53,10 @@ def _dns_slow(case: Case) -> Iterator[Finding]:
     for hop in case.measured.hops:
         seconds = hop.resolution.ms / 1e3 if hop.resolution else 0.0
         if case.forecast is not None and hop.resolution and seconds >= case.client.limit * _SLOW_SHARE:
-            slow = max(hop.resolution.lookups, key=lambda one: one.ms)
-            failed = slow.failure.message if slow.failure else "the answer is late"
-            said = f"the lookup of {hop.host} takes {seconds:.1f} s of {case.client.limit:.0f} s: {failed}"
-            yield DNS_SLOW.found(said, {"host": hop.host, "type": slow.type, "seconds": round(seconds, 3)})
+            slow = max(hop.resolution.lookups, key=lambda lookup: lookup.ms)
+            failed = slow.failure.message if slow.failure else "the response is late"
+            summary = f"the lookup of {hop.host} takes {seconds:.1f} s of {case.client.limit:.0f} s: {failed}"
+            yield DNS_SLOW.found(summary, {"host": hop.host, "type": slow.type, "seconds": round(seconds, 3)})
 
 
 def _call_slow(case: Case) -> Iterator[Finding]:
@@ -65,8 +65,8 @@ def _call_slow(case: Case) -> Iterator[Finding]:
     slow_dns = case.forecast.dns_seconds >= case.client.limit * _SLOW_SHARE
     if case.forecast.seconds >= case.client.limit * _SLOW_SHARE and not slow_dns:
         host = case.measured.hops[0].host
-        said = f"a call to {host} takes {case.forecast.seconds:.1f} s of {case.client.limit:.0f} s"
-        yield CALL_SLOW.found(said, {"seconds": case.forecast.seconds, "limit": case.client.limit})
+        summary = f"a call to {host} takes {case.forecast.seconds:.1f} s of {case.client.limit:.0f} s"
+        yield CALL_SLOW.found(summary, {"seconds": case.forecast.seconds, "limit": case.client.limit})
 
 
 def _certificate(case: Case) -> Iterator[Finding]:
@@ -79,7 +79,7 @@ def _certificate(case: Case) -> Iterator[Finding]:
     for host, days in soonest.items():
         left = f"{days:.1f} days" if days >= 1 else f"{days * 24:.1f} hours"
         yield CERT_EXPIRES_SOON.found(
-            f"a certificate of {host} ends in {left}",
+            f"a certificate of {host} expires in {left}",
             {"host": host, "daysRemaining": days},
         )
 
@@ -88,8 +88,8 @@ def _server_error(case: Case) -> Iterator[Finding]:
     for hop in case.measured.hops:
         bad = [a for a in hop.attempts if a.exchange_status in _SERVER_ERRORS]
         if bad and hop.role == "call":
-            said = f"{hop.host} answers {bad[0].exchange_status}: nothing healthy behind the load balancer"
-            yield SERVER_ERROR_STATUS.found(said, {"status": bad[0].exchange_status})
+            summary = f"{hop.host} answers {bad[0].exchange_status}: nothing healthy behind the load balancer"
+            yield SERVER_ERROR_STATUS.found(summary, {"status": bad[0].exchange_status})
 
 
 def _views_differ(case: Case) -> Iterator[Finding]:
@@ -100,12 +100,12 @@ def _views_differ(case: Case) -> Iterator[Finding]:
     for other in case.measured.views:
         theirs = _nature(other)
         if mine and theirs and mine != theirs:
-            said = f"{own.host}: {own.view} says {_told(own)}, {other.view} says {_told(other)}"
-            yield DNS_VIEWS_DIFFER.found(said, {own.view: mine, other.view: theirs, "host": own.host})
+            summary = f"{own.host}: {own.view} answers {_answer(own)}, {other.view} answers {_answer(other)}"
+            yield DNS_VIEWS_DIFFER.found(summary, {own.view: mine, other.view: theirs, "host": own.host})
 
 
 def _nature(resolution: Resolution) -> str | None:
-    """What kind of answer it is. Addresses themselves may differ: round robin and CDNs do that all day."""
+    """The kind of a response. Addresses themselves may differ: round robin and CDNs change them all the time."""
     from ipaddress import ip_address
 
     if resolution.addresses:
@@ -115,22 +115,22 @@ def _nature(resolution: Resolution) -> str | None:
     return str(code) if code in (Code.DNS_NXDOMAIN, Code.DNS_NO_ADDRESSES, Code.DNS_REFUSED) else None
 
 
-def _told(resolution: Resolution) -> str:
+def _answer(resolution: Resolution) -> str:
     if resolution.addresses:
         return ", ".join(resolution.addresses[:3])
     return str(resolution.failure.code) if resolution.failure else "nothing"
 
 
 def _available_but_rejected(case: Case) -> Iterator[Finding]:
-    """The unverified check is content and the verifying proxy is not."""
+    """The check, which does not verify TLS, passes; the proxy, which does, fails."""
     available, predicted = case.available, case.forecast
     if available and available.outcome == "pass" and predicted and predicted.outcome == "fail":
-        said = f"kubectl get apiservice {case.target.name} shows Available, and requests to it fail"
-        yield AVAILABLE_BUT_REJECTED.found(said, {"error": predicted.error, "checked": available.url})
+        summary = f"kubectl get apiservice {case.target.name} shows Available, but requests to it fail"
+        yield AVAILABLE_BUT_REJECTED.found(summary, {"error": predicted.error, "checked": available.url})
 
 
 def _refused(case: Case) -> Iterator[Finding]:
-    """What the API server would stumble over before it dials."""
+    """Why the API server fails the call before it connects."""
     refusal = case.target.refusal
     if refusal is not None:
         evidence = {"error": refusal.error, "objects": list(case.target.objects)}

@@ -78,7 +78,7 @@ def result(case: Case) -> Result:
 
 
 def _warning(target: Target, failure: Failure | None) -> Finding:
-    """A prerequisite that nothing in the cluster waits for: it pages nobody and gates no switch."""
+    """A prerequisite on which nothing in the cluster depends: no alarm, and no NO-GO."""
     why = failure.message if failure else "it cannot be called"
     evidence = {"url": target.url, "code": str(failure.code) if failure else None}
     return CLUSTER_ISSUER_UNREACHABLE.found(f"{target.host} fails, which stops nothing by itself: {why}", evidence)
