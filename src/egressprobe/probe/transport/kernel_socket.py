@@ -13,6 +13,7 @@ import os
 import socket
 import struct
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -25,6 +26,8 @@ _TIMESPEC = struct.Struct("@ll")
 # include/uapi/linux/tcp.h, struct tcp_info: offsets; the round trip is in microseconds
 _TCP_INFO_RETRANSMITS, _TCP_INFO_UNACKED, _TCP_INFO_RTT, _TCP_INFO_TOTAL_RETRANS = 2, 24, 68, 100
 _TCP_INFO_BYTES_ACKED, _TCP_INFO_BYTES_RECEIVED, _TCP_INFO_OUT_OF_ORDER = 120, 128, 224
+# Seconds by which two readings of both clocks may differ without the wall clock having been set.
+_CLOCK_TOLERANCE = 0.002
 _timestamp_socket: socket.socket | None = None
 
 
@@ -61,6 +64,28 @@ def enable_timestamps() -> None:
         with suppress(OSError):
             _timestamp_socket = open_socket("127.0.0.1", socket.SOCK_DGRAM)
             atexit.register(_timestamp_socket.close)
+
+
+def wall_offset() -> float:
+    """Wall clock less monotonic clock, in seconds: it changes only when somebody sets the clock."""
+    for _ in range(3):  # a process without CPU may be interrupted between the two readings
+        before = time.monotonic()
+        wall = time.time()
+        if time.monotonic() - before < _CLOCK_TOLERANCE / 4:
+            break
+    return wall - before
+
+
+def arrival(stamp: float | None, sent: float, offset: float) -> tuple[float, bool]:
+    """When data arrived, by the monotonic clock, and whether that is the kernel's stamp.
+
+    sent: monotonic time of the request; data that was there before it arrived with it. offset: `wall_offset()` then.
+    The kernel stamps with the wall clock; if that was set in between, the time of reading is used.
+    """
+    now = time.monotonic()
+    if stamp is None or abs(wall_offset() - offset) > _CLOCK_TOLERANCE:
+        return now, False
+    return min(max(stamp - offset, sent), now), True
 
 
 def receive(sock: socket.socket, size: int) -> tuple[bytes, float | None]:

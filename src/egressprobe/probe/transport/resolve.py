@@ -33,7 +33,14 @@ from egressprobe.golang.resolver import (
 )
 from egressprobe.model.failure import Code, Failure, Phase, classify_connect, errno_text
 from egressprobe.model.measurement import Lookup, Query, Resolution
-from egressprobe.probe.transport.kernel_socket import open_socket, readable, receive, source_address
+from egressprobe.probe.transport.kernel_socket import (
+    arrival,
+    open_socket,
+    readable,
+    receive,
+    source_address,
+    wall_offset,
+)
 from egressprobe.probe.transport.time_limits import COMPARE_LIMIT, Budget
 
 MAX_ADDRESSES = 64  # per name: bounds the sockets that one answer can make us open
@@ -258,7 +265,7 @@ async def _over_udp(
 ) -> tuple[bytes, float]:
     """Over a connected socket, so that ICMP errors are seen; datagrams that do not answer the query are ignored."""
     sock.connect(server)
-    sent = time.time()
+    sent, offset = time.monotonic(), wall_offset()
     sock.send(request.wire)
     while True:
         await readable(sock, until)
@@ -267,7 +274,7 @@ async def _over_udp(
         except BlockingIOError:
             continue
         if not mismatch(wire, request):
-            return wire, max((stamp or time.time()) - sent, 0.0)
+            return wire, arrival(stamp, sent, offset)[0] - sent
         if asyncio.get_running_loop().time() >= until:
             raise TimeoutError  # forged responses without end must not extend the wait
 
