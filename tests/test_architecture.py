@@ -39,7 +39,15 @@ PUBLIC = {
     ),
     "net": ("addresses.*", "guard.*", "urls.*"),
     "golang": (
-        *("address_order.sort_addresses", "dialer.*", "dns_message.*", "resolver.*"),
+        *(
+            "address_order.sort_addresses",
+            "dialer.*",
+            "dns_message.*",
+            "resolver.*",
+            "tls_client.*",
+            "tls_hello.*",
+            "tls_record.*",
+        ),
         *("x509.ca_bundle.*", "x509.certificate.*", "x509.der.CertificateError", "x509.hostname.matches"),
         *("x509.signatures.signature_error", "x509.verify.*"),
     ),
@@ -67,7 +75,7 @@ PUBLIC = {
     "probe": (
         *("doctor.examine", "edges.*", "hop.Prober", "run.*"),
         *("transport.exchange.USER_AGENT", "transport.http.*", "transport.resolve.*", "transport.time_limits.*"),
-        *("transport.tls.Channel", "transport.tls_context.*"),
+        *("transport.peer_limits.*", "transport.tls.Channel", "transport.tls_context.*"),
     ),
     "aws": ("cluster.*", "eks.*", "session.by_name", "vpc_snapshot.*"),
     "targets": ("file.*", "plan.*", "spec.*"),

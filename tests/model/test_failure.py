@@ -37,6 +37,7 @@ def test_derived_sets():
         Code.TARGET_FORBIDDEN,
         Code.TARGET_INVALID,
         Code.DEADLINE_EXCEEDED,
+        Code.PROBE_LIMITATION,
         Code.INTERNAL_ERROR,
     } == NOT_MEASURED
     assert {Code.DNS_TIMEOUT, Code.CONNECT_TIMEOUT, Code.TLS_TIMEOUT, Code.HTTP_TIMEOUT} == SILENT

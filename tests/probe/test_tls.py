@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from egressprobe.apiserver.client_rules import DEFAULT_ALPN, WEBHOOK_ALPN
 from egressprobe.apiserver.kube_version import HELLOS
 from egressprobe.golang.resolver import ResolverConfig
+from egressprobe.golang.tls_hello import offered_groups
+from egressprobe.golang.tls_record import TLS_1_3, RecordReader
 from egressprobe.golang.x509.ca_bundle import anchors, bundle_id
 from egressprobe.lab.certs import issue, make_authority
 from egressprobe.lab.servers import (
@@ -30,7 +32,6 @@ from egressprobe.net.urls import HostPort
 from egressprobe.probe.hop import Prober
 from egressprobe.probe.transport.time_limits import Budget
 from egressprobe.probe.transport.tls_context import Offer, client_hello, context, groups
-from egressprobe.probe.transport.tls_record import Boundary, offered_groups
 
 CA = make_authority("test-ca")
 OTHER_CA = make_authority("other-ca")
@@ -338,14 +339,15 @@ def test_a_chain_that_was_good_says_nothing_of_another(lab_loop):
 def test_the_end_of_a_record_is_known_however_the_bytes_come(sizes, cuts):
     """Fed in any pieces: inside a record until its last byte."""
     stream = b"".join(b"\x17\x03\x03" + size.to_bytes(2) + bytes(size) for size in sizes)
+    reader, at = RecordReader(), 0
+    reader.version, reader.encrypted = TLS_1_3, True
     ends = {0}
     for size in sizes:
         ends.add(max(ends) + 5 + size)
-    boundary, at = Boundary(), 0
     for cut in (*cuts, len(stream) or 1):
-        boundary.feed(stream[at : at + cut])
+        assert not list(reader.feed(stream[at : at + cut]))
         at = min(at + cut, len(stream))
-        assert boundary.inside == (at not in ends)
+        assert reader.inside == (at not in ends)
 
 
 def test_endpoints_with_chains_of_their_own(lab_loop):

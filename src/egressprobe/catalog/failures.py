@@ -195,6 +195,14 @@ _ROWS = (
         "Raise the function's timeout or --timeout, or split the targets.",
     ),
     Entry(
+        "probe_limitation",
+        "the probe cannot measure what the server does",
+        "The API server's TLS and the probe's differ here: the server needs an algorithm or accepts a form that this "
+        "OpenSSL does not, or it sends more than the probe reads from one peer. Neither pass nor fail is known.",
+        "The message names the algorithm, the OpenSSL error or the limit.",
+        "Run the probe with a newer OpenSSL, or test the target with a call of the API server itself.",
+    ),
+    Entry(
         "internal_error",
         "egressprobe itself failed",
         "A bug in egressprobe, or too few file descriptors or too little memory. The target's state is unknown.",

@@ -69,6 +69,7 @@ class Code(StrEnum):
     TARGET_FORBIDDEN = "target_forbidden"
     TARGET_INVALID = "target_invalid"
     DEADLINE_EXCEEDED = "deadline_exceeded"
+    PROBE_LIMITATION = "probe_limitation"
     INTERNAL_ERROR = "internal_error"
     BLOCKED_TARGET_REACHED = "blocked_target_reached"
 
@@ -136,6 +137,7 @@ CODES: dict[Code, CodeFacts] = {
     Code.TARGET_FORBIDDEN: CodeFacts(None, Ending.NOT_SENT, measured=False),
     Code.TARGET_INVALID: CodeFacts(None, Ending.NOT_SENT, measured=False),
     Code.DEADLINE_EXCEEDED: CodeFacts(None, Ending.NOT_SENT, measured=False),
+    Code.PROBE_LIMITATION: CodeFacts(None, Ending.NOT_SENT, measured=False),
     Code.INTERNAL_ERROR: CodeFacts(None, Ending.NOT_SENT, measured=False),
     Code.BLOCKED_TARGET_REACHED: CodeFacts(Phase.CONNECT, Ending.ANSWERED),
 }

@@ -29,9 +29,9 @@ from egressprobe.probe.transport.kernel_socket import source_address, tcp_state
 from egressprobe.probe.transport.resolve import resolve
 from egressprobe.probe.transport.stream import Stream
 from egressprobe.probe.transport.time_limits import Budget
-from egressprobe.probe.transport.tls import NO_COMMON_GROUP, Channel, Session, tls_handshake
+from egressprobe.probe.transport.tls import Channel, Session, tls_handshake
 from egressprobe.probe.transport.tls_context import Offer, context, groups, system_roots
-from egressprobe.probe.transport.tls_record import not_in_go
+from egressprobe.probe.transport.tls_failure import NO_COMMON_GROUP
 
 # Addresses of one target dialled at once; with concurrency.py this bounds the process's descriptors.
 _DIALS = 8
@@ -138,7 +138,9 @@ class Prober:
         opened = await self._open(target, endpoint, host_port, budget, terms)
         # Go's groups are not quite those that were offered: too many with OpenSSL's list, too few with one.
         tls = opened.attempt.tls
-        if (tls and not_in_go(tls.group)) or (not self._hello.post_quantum and _lacks_the_group(opened.attempt)):
+        if (tls and tls.group and tls.group not in self._hello.groups) or (
+            not self._hello.post_quantum and _lacks_the_group(opened.attempt)
+        ):
             for group in groups(self._hello)[1:]:
                 other = await self._open(target, endpoint, host_port, budget, terms._replace(group=group, climbed=None))
                 if not _lacks_the_group(other.attempt):
@@ -192,7 +194,7 @@ class Prober:
         tls = self.context(target, verify=terms.verify, group=terms.group)
         anchors = self.plan.bundles.get(target.bundle, ())
         trust = Trust(host, lambda: anchors or system_roots(tls), bundle=target.bundle) if target.verify else None
-        return await tls_handshake(stream, tls, server_name=name, trust=trust, budget=budget)
+        return await tls_handshake(stream, tls, server_name=name, trust=trust, budget=budget, hello=self._hello)
 
 
 async def each(endpoints: Sequence[Endpoint], dial: Callable[[Endpoint], Awaitable[Attempt]]) -> tuple[Attempt, ...]:

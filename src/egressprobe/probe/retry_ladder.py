@@ -61,10 +61,10 @@ async def _rung(what: RungName, shape: Shape, hello: Hello, name: str | None, bu
     try:
         if stream is not None and budget.call_ends - loop.time() >= _LEAST_SILENCE:
             tls = context("", (), Offer(shape.alpn, hello, groups(hello)[0]), verify=False)
-            session, handshake, failure = await tls_handshake(stream, tls, server_name=name, trust=None, budget=budget)
+            _, handshake, failure = await tls_handshake(stream, tls, server_name=name, trust=None, budget=budget)
             size = handshake.hello_bytes
             # Where only the name is in question any byte is an answer.
-            heard = what == "other-name" and bool(session.raw)
+            heard = what == "other-name" and stream.budget.data > 0
             outcome = "answered" if failure is None or heard else _outcome(failure.code)
     finally:
         if stream is not None:

@@ -33,6 +33,7 @@ from egressprobe.net.urls import HostPort, parse_url, shown
 from egressprobe.probe.hop import Prober
 from egressprobe.probe.transport.exchange import USER_AGENT
 from egressprobe.probe.transport.http import TooLargeError, UnpackError, Wire, is_packed, read_body
+from egressprobe.probe.transport.peer_limits import API_SERVER_LIMITS, PeerBudget
 from egressprobe.probe.transport.resolve import resolve, system_config
 from egressprobe.probe.transport.time_limits import Budget
 from egressprobe.probe.transport.tls import Channel
@@ -265,6 +266,7 @@ class _Connection:
 
     async def _open(self) -> None:
         self._channel = await self._source.open()
+        self._channel.stream.budget = PeerBudget(API_SERVER_LIMITS)
         self._wire = Wire(self._channel, 0.0)
         origin = httpcore.URL(self._source.url).origin
         self._http = httpcore.AsyncHTTP11Connection(origin=origin, stream=self._wire)

@@ -19,7 +19,8 @@ from typing import NamedTuple
 from egressprobe import __version__
 from egressprobe.model.failure import Code, Failure, Phase
 from egressprobe.probe.transport.time_limits import HTTP_LIMIT, Budget
-from egressprobe.probe.transport.tls import Channel, EndOfStreamError, stream_failure
+from egressprobe.probe.transport.tls import Channel
+from egressprobe.probe.transport.tls_failure import EndOfStreamError, stream_failure
 
 USER_AGENT = f"egressprobe/{__version__}"
 # An alert follows our Finished after one round trip; a server that sends nothing for this long has none. Seconds.

@@ -20,7 +20,8 @@ from egressprobe.model.failure import Code, Failure, Phase
 from egressprobe.net.urls import shown
 from egressprobe.probe.transport.exchange import USER_AGENT
 from egressprobe.probe.transport.time_limits import Budget
-from egressprobe.probe.transport.tls import Channel, EndOfStreamError, stream_failure
+from egressprobe.probe.transport.tls import Channel
+from egressprobe.probe.transport.tls_failure import EndOfStreamError, stream_failure
 
 
 class TooLargeError(ValueError):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 class Limits(NamedTuple):
-    """Per connection. `data`: bytes read. `messages`: reads, TLS records and decrypted pieces. `cpu`: seconds of TLS."""
+    """Per connection. `data`: bytes read. `messages`: reads, TLS records, decrypted pieces. `cpu`: seconds of TLS."""
 
     data: int
     messages: int

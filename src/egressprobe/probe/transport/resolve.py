@@ -288,11 +288,11 @@ async def _over_tcp(
         await loop.sock_connect(sock, server)
         wire = request.wire
         await loop.sock_sendall(sock, len(wire).to_bytes(2) + wire)
-        buffer = b""
+        buffer = bytearray()
         while len(buffer) < 2 or len(buffer) < 2 + int.from_bytes(buffer[:2]):
             chunk = await loop.sock_recv(sock, 65537)
             if not chunk:
                 raise EOFError
             buffer += chunk
-    response = buffer[2 : 2 + int.from_bytes(buffer[:2])]
+    response = bytes(buffer[2 : 2 + int.from_bytes(buffer[:2])])
     return response, time.perf_counter() - started

@@ -185,6 +185,11 @@ class Stream:
         return seconds
 
     @property
+    def answered(self) -> bool:
+        """Whether anything came since the last send."""
+        return self._received_at is not None
+
+    @property
     def stream(self) -> "Stream":
         """Itself, as a TLS session has its stream under the same name."""
         return self

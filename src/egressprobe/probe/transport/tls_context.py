@@ -15,12 +15,14 @@ One `SSLContext` per (bundle, offer, verification), built once per process and k
 
 import ssl
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from egressprobe.apiserver.client_rules import WEBHOOK_ALPN
 from egressprobe.apiserver.kube_version import CURRENT, Hello
+from egressprobe.golang.tls_record import ALERT, HANDSHAKE
 
 # crypto/tls/cipher_suites.go without RSA key exchange, CBC-SHA256 and 3DES, which Go has off by default
 _CIPHERS = (
@@ -40,11 +42,29 @@ _NO_COMPRESSION = 3 << 32
 _GROUPS = ("X25519", "prime256v1", "secp384r1", "secp521r1")
 _OPENSSL_DEFAULT = ""
 _SAMPLE_NAME = b"a.lab"
+PADDING_PREFIX = b"x-egressprobe-pad-"
+# CPython's hook for SSL_CTX_set_msg_callback; the property of ssl.SSLContext makes enums, 150 us a handshake.
+_MESSAGE_CALLBACK: Any = vars(ssl.SSLContext.__mro__[1]).get("_msg_callback")
+_REPORTED = (ALERT, HANDSHAKE)
 _PAD_ENTRIES, _PAD_FIRST_GUESS, _PAD_MAX = 6, 900, 6 * 250
 _LEAST_PADDING = 6 * 24  # fewer bytes do not hold the dummy names
 _contexts: dict[tuple[str, "Offer", bool], ssl.SSLContext] = {}
 _fillers: dict["Offer", list[str]] = {}
 _trust_store = ""
+
+
+class ObservedConnection(ssl.SSLObject):
+    """An SSL object that reports the alerts and handshake messages it reads, decrypted: `on_message(type, content)`."""
+
+    on_message: Callable[[int, bytes], None] | None = None
+
+
+def _report(
+    connection: ObservedConnection, direction: str, version: int, content_type: int, message_type: int, data: bytes
+) -> None:
+    del version, message_type
+    if direction == "read" and content_type in _REPORTED and connection.on_message is not None:
+        connection.on_message(content_type, data)
 
 
 class Offer(NamedTuple):
@@ -87,8 +107,11 @@ def _build(anchors: tuple[bytes, ...] | None, offer: Offer, *, verify: bool) -> 
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
     made.check_hostname = False
+    made.sslobject_class = ObservedConnection
+    if _MESSAGE_CALLBACK is not None:
+        _MESSAGE_CALLBACK.__set__(made, _report)
     made.set_ciphers(_CIPHERS)
-    made.options |= ssl.OP_NO_TICKET | ssl.OP_LEGACY_SERVER_CONNECT | _NO_ENCRYPT_THEN_MAC
+    made.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION | ssl.OP_LEGACY_SERVER_CONNECT | _NO_ENCRYPT_THEN_MAC
     made.options &= ~_TLSEXT_PADDING
     if ssl.OPENSSL_VERSION_INFO >= (3, 2):
         made.options |= _NO_COMPRESSION
@@ -150,7 +173,7 @@ def _padding(size: int) -> list[str]:
     """Dummy ALPN names that take `size` bytes on the wire, a length byte each included."""
     share, more = divmod(size, _PAD_ENTRIES)
     lengths = [share + (i < more) - 1 for i in range(_PAD_ENTRIES)]
-    return [f"x-egressprobe-pad-{i}-".ljust(length, "p") for i, length in enumerate(lengths)]
+    return [f"{PADDING_PREFIX.decode()}{i}-".ljust(length, "p") for i, length in enumerate(lengths)]
 
 
 def client_hello(made: ssl.SSLContext, server_name: bytes | None) -> bytes:

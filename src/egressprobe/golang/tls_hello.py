@@ -1,0 +1,201 @@
+"""ClientHello and ServerHello as bytes: what was offered, what was selected (RFC 8446 section 4.1).
+
+A ServerHello is read by the rules of crypto/tls/handshake_messages.go serverHelloMsg.unmarshal. Pure.
+"""
+
+from typing import Any, NamedTuple
+
+from egressprobe.golang.tls_record import DECODE_ERROR, HEADER_SIZE, local_error
+
+# RFC 8446 section 4.1.3: the SHA-256 of "HelloRetryRequest"
+_RETRY_RANDOM = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
+(_STATUS, _GROUPS, _POINTS, _ALPN, _SCT, _EMS, _TICKET) = (5, 10, 11, 16, 18, 23, 35)
+(_PSK, _VERSIONS, _COOKIE, _KEY_SHARE, _RENEGOTIATION) = (41, 43, 44, 51, 0xFF01)
+_SERVER_NAME = 0
+GROUP_NAMES = {
+    0x11EC: "X25519MLKEM768",
+    0x11EB: "SecP256r1MLKEM768",
+    0x11ED: "SecP384r1MLKEM1024",
+    0x6399: "X25519Kyber768Draft00",
+    29: "X25519",
+    23: "P-256",
+    24: "P-384",
+    25: "P-521",
+}
+
+
+class Fields:
+    """A cursor over a message, as Go's cryptobyte.String. Methods raise Go's decode error where bytes are missing."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data, self._at = data, 0
+
+    @property
+    def left(self) -> int:
+        return len(self._data) - self._at
+
+    def take(self, size: int) -> bytes:
+        if size > self.left:
+            raise local_error(DECODE_ERROR)
+        self._at += size
+        return self._data[self._at - size : self._at]
+
+    def number(self, size: int) -> int:
+        return int.from_bytes(self.take(size))
+
+    def vector(self, length_size: int) -> bytes:
+        """A value behind its length of `length_size` bytes."""
+        return self.take(self.number(length_size))
+
+    def end(self) -> None:
+        """Raise if anything is left."""
+        if self.left:
+            raise local_error(DECODE_ERROR)
+
+    def extensions(self) -> dict[int, bytes]:
+        """A list of extensions by type; one type twice is an error."""
+        fields, found = Fields(self.vector(2)), {}
+        while fields.left:
+            kind = fields.number(2)
+            if kind in found:
+                raise local_error(DECODE_ERROR)
+            found[kind] = fields.vector(2)
+        return found
+
+
+class ClientOffer(NamedTuple):
+    """What a ClientHello offers. alpn: without the names that only pad it."""
+
+    session_id: bytes
+    suites: frozenset[int]
+    groups: tuple[int, ...]
+    shares: tuple[int, ...]
+    alpn: tuple[bytes, ...]
+
+
+def read_client_hello(record: bytes, padding_prefix: bytes) -> ClientOffer:
+    """The offer in our own ClientHello, its record header included. padding_prefix: of ALPN names that only pad."""
+    fields = Fields(record[HEADER_SIZE + 4 :])
+    fields.take(34)
+    session_id = fields.vector(1)
+    suites = Fields(fields.vector(2))
+    offered = frozenset(suites.number(2) for _ in range(suites.left // 2))
+    fields.vector(1)
+    extensions = fields.extensions()
+    names = []
+    if _ALPN in extensions:
+        protocols = Fields(Fields(extensions[_ALPN]).vector(2))
+        while protocols.left:
+            names.append(protocols.vector(1))
+    shares = []
+    if _KEY_SHARE in extensions:
+        entries = Fields(Fields(extensions[_KEY_SHARE]).vector(2))
+        while entries.left:
+            shares.append(entries.number(2))
+            entries.vector(2)
+    return ClientOffer(
+        session_id,
+        offered,
+        _numbers(extensions.get(_GROUPS, b"\0\0")),
+        tuple(shares),
+        tuple(name for name in names if not name.startswith(padding_prefix)),
+    )
+
+
+def offered_groups(record: bytes) -> list[str]:
+    """The names of supported_groups (RFC 8446 section 4.2.7) in a ClientHello record."""
+    return [GROUP_NAMES.get(code, f"0x{code:04x}") for code in read_client_hello(record, b"x-").groups]
+
+
+def _numbers(vector: bytes) -> tuple[int, ...]:
+    fields = Fields(Fields(vector).vector(2))
+    return tuple(fields.number(2) for _ in range(fields.left // 2))
+
+
+class ServerHello(NamedTuple):
+    """A ServerHello or HelloRetryRequest. Numbers are 0 and bytes empty where the extension is absent."""
+
+    legacy_version: int
+    random: bytes
+    session_id: bytes
+    suite: int
+    compression: int
+    supported_version: int = 0
+    selected_group: int = 0
+    share_group: int = 0
+    cookie: bytes | None = None
+    selected_identity: int | None = None
+    alpn: bytes = b""
+    points: bytes = b""
+    renegotiation: bytes = b""
+    has_ticket: bool = False
+    has_status: bool = False
+    has_old_extensions: bool = False
+
+    @property
+    def is_retry(self) -> bool:
+        return self.random == _RETRY_RANDOM
+
+
+def read_alpn(extension: bytes) -> bytes:
+    """The one protocol that a server selected (RFC 7301 section 3.1). Raises GoTlsError."""
+    fields = Fields(extension)
+    protocols = Fields(fields.vector(2))
+    fields.end()
+    name = protocols.vector(1)
+    protocols.end()
+    if not name:
+        raise local_error(DECODE_ERROR)
+    return name
+
+
+def read_server_hello(message: bytes) -> ServerHello:
+    """serverHelloMsg.unmarshal. Unknown extensions are ignored. Raises GoTlsError."""
+    fields = Fields(message[4:])
+    hello = ServerHello(fields.number(2), fields.take(32), fields.vector(1), fields.number(2), fields.number(1))
+    if not fields.left:
+        return hello
+    extensions = fields.extensions()
+    fields.end()
+    values = {kind: Fields(value) for kind, value in extensions.items()}
+    more: dict[str, Any] = {}
+    if _VERSIONS in values:
+        more["supported_version"] = values[_VERSIONS].number(2)
+    if _COOKIE in values:
+        more["cookie"] = _filled(values[_COOKIE].vector(2))
+    if _KEY_SHARE in values:
+        if values[_KEY_SHARE].left == 2:
+            more["selected_group"] = values[_KEY_SHARE].number(2)
+        else:
+            more["share_group"] = values[_KEY_SHARE].number(2)
+            values[_KEY_SHARE].vector(2)
+    if _PSK in values:
+        more["selected_identity"] = values[_PSK].number(2)
+    if _ALPN in values:
+        more["alpn"] = read_alpn(extensions[_ALPN])
+        values[_ALPN].take(values[_ALPN].left)
+    if _POINTS in values:
+        more["points"] = _filled(values[_POINTS].vector(1))
+    if _RENEGOTIATION in values:
+        more["renegotiation"] = values[_RENEGOTIATION].vector(1)
+    if _SCT in values:
+        _check_timestamps(values[_SCT])
+    for kind in (_STATUS, _TICKET, _EMS, _VERSIONS, _COOKIE, _KEY_SHARE, _PSK, _POINTS, _RENEGOTIATION, _SERVER_NAME):
+        if kind in values:
+            values[kind].end()
+    old = {_STATUS, _TICKET, _EMS, _RENEGOTIATION, _ALPN, _SCT} & extensions.keys()
+    more |= {"has_ticket": _TICKET in values, "has_status": _STATUS in values, "has_old_extensions": bool(old)}
+    return hello._replace(**more)
+
+
+def _check_timestamps(fields: Fields) -> None:
+    timestamps = Fields(_filled(fields.vector(2)))
+    fields.end()
+    while timestamps.left:
+        _filled(timestamps.vector(2))
+
+
+def _filled(value: bytes) -> bytes:
+    if not value:
+        raise local_error(DECODE_ERROR)
+    return value
