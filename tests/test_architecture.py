@@ -52,7 +52,7 @@ PUBLIC = {
         *("x509.signatures.signature_error", "x509.verify.*"),
     ),
     "catalog": (
-        "entry.Entry",
+        "entry.*",
         "findings_cluster.*",
         "findings_probe.*",
         "findings_vpc_config.*",

@@ -141,7 +141,7 @@ def private_folders():
 
 def test_a_client_certificate(capsys, tmp_path, monkeypatch):
     """As kind and minikube write it; its key lies in a private folder only while it is needed."""
-    monkeypatch.setattr("egressprobe.discovery.kubernetes.client._TRIES", ())
+    monkeypatch.setattr("egressprobe.discovery.kubernetes.client._RETRIES", ())
     people = make_authority("people")
     mine = issue(people, ("me",), usage=ExtendedKeyUsageOID.CLIENT_AUTH)
     certificate, _, key = mine.chain_and_key_pem.partition("-----BEGIN PRIVATE KEY")
@@ -169,7 +169,7 @@ def test_another_name_by_tls_server_name(capsys, tmp_path, api):
         ({"token": "t"}, {"proxy-url": "http://p"}, "proxy-url is not supported; connect without a proxy"),
         ({"username": "u"}, {}, "users.username is not supported; use a token"),
         ({"auth-provider": {"name": "gcp"}}, {}, "users.auth-provider is not supported"),
-        ({"token": "t"}, {"server": "http://x"}, "server «http://x» must begin with https://"),
+        ({"token": "t"}, {"server": "http://x"}, 'server "http://x" must begin with https://'),
         ({"token": "t"}, {"certificate-authority-data": "%%"}, "certificate-authority-data is not base64"),
         ({"token": "t"}, {"certificate-authority-data": b64("x")}, "certificate-authority: unable to load root"),
         (
@@ -177,9 +177,9 @@ def test_another_name_by_tls_server_name(capsys, tmp_path, api):
             {"certificate-authority-data": None, "certificate-authority": "none.crt"},
             "none.crt cannot be read: no such file",
         ),
-        ({"exec": {"command": "no-such-plugin"}}, {}, "the exec plugin «no-such-plugin» is not on PATH"),
-        ({"exec": {"command": "false"}}, {}, "the exec plugin «false» failed: exit 1"),
-        ({"exec": {"command": "true"}}, {}, "the exec plugin «true» printed no ExecCredential"),
+        ({"exec": {"command": "no-such-plugin"}}, {}, 'the exec plugin "no-such-plugin" is not on PATH'),
+        ({"exec": {"command": "false"}}, {}, 'the exec plugin "false" failed: exit 1'),
+        ({"exec": {"command": "true"}}, {}, 'the exec plugin "true" printed no ExecCredential'),
     ],
 )
 def test_what_a_kubeconfig_cannot_say_is_one_line(capsys, tmp_path, user, cluster, said):
@@ -193,11 +193,11 @@ def test_what_a_kubeconfig_cannot_say_is_one_line(capsys, tmp_path, user, cluste
 def test_a_context_that_is_not_there(capsys, tmp_path):
     path = kubeconfig(tmp_path, None, {"token": "t"})
     code, _, err = discover(capsys, "--kubeconfig", path, "--context", "there")
-    assert (code, err) == (2, "egressprobe: --kubeconfig: there is no context «there»; there are: here\n")
+    assert (code, err) == (2, 'egressprobe: --kubeconfig: there is no context "there"; there are: here\n')
     path.write_text("clusters: []\n")
     assert "has no current-context; name one with --context" in discover(capsys, "--kubeconfig", path)[2]
     path.write_text("[]\n")
-    assert "is no kubeconfig" in discover(capsys, "--kubeconfig", path)[2]
+    assert "is not a kubeconfig" in discover(capsys, "--kubeconfig", path)[2]
 
 
 # -- a cluster by its name -----------------------------------------------------------------------------------
@@ -259,7 +259,7 @@ def test_a_cluster_that_is_not_there_or_not_ours(capsys, account):
     [
         ([], "give one of --cluster NAME, --kubeconfig FILE and --from DIR"),
         (["--cluster", "a", "--from", "b"], "give one of"),
-        (["--from", "/nowhere"], "--from: /nowhere is no folder"),
+        (["--from", "/nowhere"], "--from: /nowhere is not a directory"),
         (["--from", ".", "--timeout", "0"], "--timeout: 0 is not in 0.1..900 seconds"),
     ],
 )

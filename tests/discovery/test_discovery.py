@@ -201,7 +201,21 @@ def test_a_service_becomes_the_addresses_that_are_dialled(services, slices, expe
             [slice_of(("10.0.0.1", False))],
             "SERVICE_WITHOUT_ENDPOINTS",
             'no endpoints available for service "svc"',
-            'endpoints for service/svc in "ns" have no addresses with port name "https"',
+            'endpointslices for service/svc in "ns" have no addresses with port name "https"',
+        ),
+        (
+            [service()],
+            [],
+            "SERVICE_WITHOUT_ENDPOINTS",
+            'no endpoints available for service "svc"',
+            'cannot find endpointslices for service/svc in "ns"',
+        ),
+        (
+            [service(type="NodePort")],
+            [],
+            "SERVICE_WITHOUT_ENDPOINTS",
+            'no endpoints available for service "svc"',
+            'no endpoints available for service "svc"',
         ),
     ],
 )
@@ -218,9 +232,9 @@ def test_a_service_that_leads_nowhere_is_a_target_that_fails(services, slices, c
 HOOK_SERVICE = {"namespace": "ns", "name": "svc"}
 
 
-@pytest.mark.parametrize("address", ["pod.example", "169.254.169.254", "127.0.0.1", ""])
-def test_endpoints_that_may_not_be_dialled_are_told(address):
-    """A slice of names, or one that somebody wrote by hand."""
+@pytest.mark.parametrize("address", ["169.254.169.254", "127.0.0.1", "", "-.example", "10.0.0.300", "a" * 254])
+def test_endpoints_that_may_not_be_dialled_are_reported(address):
+    """Of a slice that was written by hand."""
     raw, found = called(services=[service(families=())], slices=[slice_of((address, True), family="FQDN")])
     assert raw is None
     assert found.findings[0].evidence["objects"] == {
@@ -228,6 +242,58 @@ def test_endpoints_that_may_not_be_dialled_are_told(address):
     }
     raw, _ = called(services=[service()], slices=[slice_of((address, True), ("10.0.0.1", True))])
     assert raw["addresses"] == ["10.0.0.1:9443"]
+
+
+def test_a_slice_of_host_names_is_dialled_by_name():
+    """AddressType FQDN: no family of the Service, so it comes after those; the first address is used, whatever it is."""
+    names = slice_of(("pod.example", True), family="FQDN")
+    for services in ([service()], [service(families=())]):
+        raw, found = called(services=services, slices=[names])
+        assert (raw["addresses"], codes(found)) == (["pod.example:9443"], [])
+        [target] = read_plan({"targets": [raw | {"caBundleRef": None, "caBundle": CA}]}).targets
+        assert [str(endpoint) for endpoint in target.endpoints] == ["pod.example:9443"]
+    raw, _ = called(services=[service()], slices=[names, slice_of(("10.0.0.1", True), number=1)])
+    assert raw["addresses"] == ["10.0.0.1:9443"]
+
+
+@pytest.mark.parametrize("slices", [[], [slice_of(("10.0.0.1", True), name="kubernetes", namespace="default")]])
+def test_the_api_servers_own_service_is_not_dialled(slices):
+    """kube-aggregator's loopbackResolver: default/kubernetes port 443 is the API server itself, whatever the slices."""
+    ref = {"namespace": "default", "name": "kubernetes"}
+    for services in ([], [service(name="kubernetes", namespace="default")]):
+        raw, found = called(services=services, slices=slices, hook=webhook("a.b", service=ref))
+        expected = {
+            "finding": "SERVICE_IS_THE_API_SERVER",
+            "error": "the server could not find the requested resource",
+        }
+        assert (raw["refusal"], codes(found)) == (expected, ["SERVICE_IS_THE_API_SERVER"])
+        assert "addresses" not in raw
+    raw, _ = called(slices=slices, hook=webhook("a.b", service=ref | {"port": 8443}))
+    assert raw["refusal"]["finding"] == "SERVICE_NOT_FOUND", "another port is looked up as any Service"
+
+
+@pytest.mark.parametrize(
+    ("url", "name", "error"),
+    [
+        ("https://h.example:99999/v", "h.example:99999", "dial tcp: address 99999: invalid port"),
+        ("https://h.example:65536/", "h.example:65536", "dial tcp: address 65536: invalid port"),
+        ("https://10.0.0.1:0/", "10.0.0.1:0", "dial tcp 10.0.0.1:0: connect: connection refused"),
+        ("https://[2600::1]:0/", "[2600::1]:0", "dial tcp [2600::1]:0: connect: connection refused"),
+    ],
+)
+def test_a_url_whose_port_cannot_be_dialled_is_a_target_that_fails(url, name, error):
+    """The API server stores it, and every call fails: a fail-closed webhook must not be lost from the plan."""
+    raw, found = called(hook=webhook("a.b", url=url, failurePolicy="Fail"))
+    assert (raw["name"], raw["refusal"]) == (name, {"finding": "URL_PORT_INVALID", "error": error})
+    assert codes(found) == ["URL_PORT_INVALID"]
+    plan = read_plan(document(found, {}), forbidden=forbidden)
+    assert plan.targets[0].refusal.error == error
+
+
+@pytest.mark.parametrize("url", ["https://h.example:443/", "https://h.example:00443/", "https://h.example:/"])
+def test_other_ways_to_write_a_port_are_dialled(url):
+    raw, _ = called(hook=webhook("a.b", url=url))
+    assert (raw["name"], raw.get("refusal")) == ("h.example", None)
 
 
 # -- who shares, who outranks --------------------------------------------------------------------------------
@@ -301,7 +367,7 @@ def test_one_name_twice_is_no_mystery():
         (
             {"rules": [{"operations": ["DELETE"], "apiGroups": ["*"], "resources": ["*"], "scope": "Namespaced"}]},
             None,
-            "all namespaced DELETE",
+            "all namespaced resources (without subresources) DELETE",
         ),
         (
             {"rules": [{"operations": ["CONNECT"], "apiGroups": [""], "resources": ["pods/exec"]}]},
@@ -501,7 +567,7 @@ def test_our_own_mistakes_cost_one_list(monkeypatch, caplog):
     def breaks(*_):
         raise ZeroDivisionError("ours")
 
-    monkeypatch.setattr("egressprobe.discovery.kubelets.kubelet", breaks)
+    monkeypatch.setattr("egressprobe.discovery.kubelets.read_kubelet", breaks)
     found = discover(recorded(), NETWORKS)
     assert found.unread == ("nodes",)
     [said] = [one.summary for one in found.findings if one.code == "LIST_UNREADABLE"]

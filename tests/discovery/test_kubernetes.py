@@ -143,7 +143,7 @@ def test_a_refused_token_is_made_anew_once(api):
 
 def test_a_slow_list_costs_itself_only(api, monkeypatch):
     monkeypatch.setattr(kubernetes, "_SILENCE", 0.5)
-    monkeypatch.setattr(kubernetes, "_TRIES", (0.1,))
+    monkeypatch.setattr(kubernetes, "_RETRIES", (0.1,))
     api.silent["nodes"] = 3
     started = time.monotonic()
     found = read(api.server())
@@ -155,7 +155,7 @@ def test_a_slow_list_costs_itself_only(api, monkeypatch):
 
 
 def test_a_list_cut_off_in_the_middle_is_asked_again_and_then_told(api, monkeypatch):
-    monkeypatch.setattr(kubernetes, "_TRIES", (0.01, 0.01))
+    monkeypatch.setattr(kubernetes, "_RETRIES", (0.01, 0.01))
     api.cut.add("apiservices")
     found = read(api.server())
     assert found.unread == ("apiservices",)
@@ -165,7 +165,7 @@ def test_a_list_cut_off_in_the_middle_is_asked_again_and_then_told(api, monkeypa
 
 
 def test_what_passes_is_tried_again(api, monkeypatch):
-    monkeypatch.setattr(kubernetes, "_TRIES", (0.01, 0.01))
+    monkeypatch.setattr(kubernetes, "_RETRIES", (0.01, 0.01))
     api.fails |= {"services": 2, "nodes": 1}
     assert codes(read(api.server())) == codes(discover(recorded(), NETWORKS))
     api.fails["nodes"] = 3
@@ -287,7 +287,7 @@ def test_when_the_time_is_up_what_was_read_is_kept(api, monkeypatch):
 
 def test_slices_of_a_broken_list_are_kept_and_their_absence_is_not_believed(api, small_pages, monkeypatch):
     """A Service whose endpoints were on the pages that came is known; the others are not called empty."""
-    monkeypatch.setattr(kubernetes, "_TRIES", ())
+    monkeypatch.setattr(kubernetes, "_RETRIES", ())
     listed = [slice_of(("10.0.11.35", True), name="kyverno-svc", namespace="kyverno")]
     others = [one for one in api.items["endpointslices"] if one["metadata"]["namespace"] != "kyverno"]
     api.items["endpointslices"] = listed + others
@@ -307,7 +307,7 @@ def test_slices_of_a_broken_list_are_kept_and_their_absence_is_not_believed(api,
 
 
 def test_the_token_is_in_no_log_no_repr_and_no_finding(api, caplog, capfd, monkeypatch):
-    monkeypatch.setattr(kubernetes, "_TRIES", ())
+    monkeypatch.setattr(kubernetes, "_RETRIES", ())
     caplog.set_level(logging.DEBUG)
     api.cut.add("nodes")
     api.refused["services"] = 403

@@ -14,6 +14,7 @@ from botocore.stub import Stubber
 
 from egressprobe.aws.cluster import look_around
 from egressprobe.aws.eks import Cluster, described, read_networks, read_providers, tells_mode
+from egressprobe.catalog.findings_cluster import LIST_UNREADABLE
 from egressprobe.cli.output.targets_yaml import document
 from egressprobe.discovery.issuers import issuer_targets, with_issuers
 from egressprobe.discovery.kubelets import networks_of
@@ -218,7 +219,7 @@ def behind_a_service(*endpoints, also=()):
 def unreadable(*plurals):
     from egressprobe.discovery.kubernetes.responses import UnreadableError
 
-    return {one: UnreadableError("LIST_UNREADABLE", f"{one}: broke", {}) for one in plurals}
+    return {plural: UnreadableError(LIST_UNREADABLE, f"{plural}: broke", {}) for plural in plurals}
 
 
 def test_what_one_list_would_have_told_stays_and_the_rest_is_new(stack):

@@ -135,7 +135,7 @@ GOLDEN = {
             "ValidatingWebhookConfiguration/cert-manager-webhook/webhook.cert-manager.io",
             "CustomResourceDefinition/issuers.cert-manager.io/v1, Kind=Issuer",
         ],
-        "affects": "some Secret CREATE; all issuers.cert-manager.io in another version than v1",
+        "affects": "some Secret CREATE; issuers.cert-manager.io requests needing conversion from v1",
     },
     # A conversion webhook by URL: 30 s, and it blocks.
     "convert.corp.example.com": {"timeoutSeconds": 30, "failurePolicy": "Fail"},

@@ -36,9 +36,9 @@ def plan_of(**changes):
         ({"refusal": {"finding": "X", "error": "e"}}, "targets[0].refusal.finding: must be one of CA_BUNDLE_UNUSABLE"),
         ({"refusal": {"finding": "SERVICE_NOT_FOUND"}}, "targets[0].refusal: object missing required field error"),
         ({"expect": "blocked"}, "targets[0].expect: does not go with kind webhook"),
-        ({"url": "http://h.example/"}, "targets[0].url: «http://h.example/» must begin with https://"),
+        ({"url": "http://h.example/"}, 'targets[0].url: "http://h.example/" must begin with https://'),
         ({"url": "https://u:secret@h.example/"}, "must not carry user information"),
-        ({"url": "https://h.example/?token=secret"}, "targets[0].url: «https://h.example/» must not carry a query"),
+        ({"url": "https://h.example/?token=secret"}, 'targets[0].url: "https://h.example/" must not carry a query'),
         ({"url": "https://h.example/?"}, "must not carry a query"),
         ({"url": "https://h.example/#f"}, "must not carry a fragment"),
         ({"url": "https://h.example:99999/"}, "has a port that is not in 1..65535"),
@@ -63,17 +63,17 @@ def plan_of(**changes):
             "failed to parse certificate",
         ),
         ({"caBundle": PEM, "caBundleRef": "x"}, "targets[0].caBundleRef: and caBundle exclude each other"),
-        ({"caBundleRef": "x"}, "targets[0].caBundleRef: «x» is not among bundles"),
+        ({"caBundleRef": "x"}, 'targets[0].caBundleRef: "x" is not among bundles'),
         ({"service": SERVICE}, "targets[0].url: and service exclude each other"),
         ({"url": None, "service": SERVICE}, "targets[0].addresses: is missing; give the service's ready endpoints"),
         ({"addresses": ["10.0.0.1:1"]}, "targets[0].addresses: go with a service"),
         (
             {"url": None, "service": SERVICE, "addresses": ["10.0.0.1"]},
-            "targets[0].addresses[0]: «10.0.0.1» is not IP:PORT",
+            'targets[0].addresses[0]: "10.0.0.1" is not IP:PORT',
         ),
         (
             {"url": None, "service": SERVICE, "addresses": ["fd00::1:80"]},
-            "targets[0].addresses[0]: «fd00::1:80» is not",
+            'targets[0].addresses[0]: "fd00::1:80" is not',
         ),
         (
             {"url": None, "service": SERVICE | {"port": 0}, "addresses": ["10.0.0.1:1"]},
@@ -81,7 +81,7 @@ def plan_of(**changes):
         ),
         (
             {"url": None, "service": SERVICE | {"name": "A_b"}, "addresses": ["10.0.0.1:1"]},
-            "targets[0].service.name: is no DNS label",
+            "targets[0].service.name: is not a DNS label",
         ),
         ({"url": None, "service": {"name": "x"}}, "targets[0].service: object missing required field namespace"),
         ({"url": None, "service": SERVICE | {"x": 1}}, "targets[0].service.x: is not known"),
@@ -99,30 +99,30 @@ def test_bad_targets(changes, said):
 @pytest.mark.parametrize(
     ("document", "said"),
     [
-        ([], "expected an object with «targets», got a list"),
-        (None, "expected an object with «targets», got nothing"),
+        ([], 'expected an object with "targets", got a list'),
+        (None, 'expected an object with "targets", got nothing'),
         ({}, "targets: is missing"),
         ({"targets": []}, "targets: is empty"),
         ({"targets": {}}, "targets: expected array, got object"),
-        ({"targets": ["x"]}, "targets[0]: expected an object with «kind» and «name», got a string"),
-        ({"targets": [HOOK], "schemaVersion": "v9"}, "schemaVersion: «v9» is not known; use egressprobe/targets/v1"),
+        ({"targets": ["x"]}, 'targets[0]: expected an object with "kind" and "name", got a string'),
+        ({"targets": [HOOK], "schemaVersion": "v9"}, 'schemaVersion: "v9" is not known; use egressprobe/targets/v1'),
         ({"targets": [HOOK], "target": 1}, "target: is not known"),
-        ({"targets": [HOOK, HOOK]}, "targets[1].name: «h» is the name of targets[0] already"),
+        ({"targets": [HOOK, HOOK]}, 'targets[1].name: "h" is the name of targets[0] already'),
         ({"targets": [HOOK] * 2001}, "targets: has 2001 entries; at most 2000 fit one run"),
-        ({"targets": [HOOK], "resolvers": ["nope"]}, "resolvers[0]: «nope» is not ADDR or ADDR:PORT"),
+        ({"targets": [HOOK], "resolvers": ["nope"]}, 'resolvers[0]: "nope" is not ADDR or ADDR:PORT'),
         ({"targets": [HOOK], "resolvers": ["10.0.0.1"] * 4}, "resolvers: has 4 entries; a resolver asks at most 3"),
         ({"targets": [HOOK], "bundles": {"a": "x"}}, "bundles.a: is neither PEM nor base64"),
         ({"targets": [HOOK], "ipFamily": "ipv5"}, "ipFamily: invalid enum value 'ipv5'"),
-        ({"targets": [HOOK], "sources": {"ipv4": "::1"}}, "sources.ipv4: «::1» is no ipv4 address"),
+        ({"targets": [HOOK], "sources": {"ipv4": "::1"}}, 'sources.ipv4: "::1" is not an ipv4 address'),
         ({"targets": [{"kind": "kubelet", "name": "n"}]}, "targets[0].addresses: is missing; give the nodes"),
         ({"targets": [{"kind": "aggregated-api", "name": "n"}]}, "targets[0].service: is missing"),
         (
             {"targets": [{"kind": "kubelet", "name": "n", "addresses": ["10.0.0.1:1"]}], "kubeVersion": "1.20"},
-            "kubeVersion: «1.20» is not in 1.31..1.36",
+            'kubeVersion: "1.20" is not in 1.31..1.36',
         ),
         (
             {"targets": [{"kind": "kubelet", "name": "n", "addresses": ["10.0.0.1:1"]}], "kubeVersion": "new"},
-            "kubeVersion: «new» is not a Kubernetes version",
+            'kubeVersion: "new" is not a Kubernetes version',
         ),
         ({"targets": [{"kind": "endpoint", "name": "n", "url": "tcp://h"}]}, "needs a port in 1..65535"),
         (
@@ -271,7 +271,7 @@ def test_urls_of_the_command_line():
     entry = target_from_url("https://h.example/v", kind=None, place="URL 1", timeout=5, bundle="PEM")
     assert entry["kind"] == "webhook"
     assert entry["name"] == "h.example/v"
-    with pytest.raises(InputError, match="URL 2: «ftp://x» must begin with https://"):
+    with pytest.raises(InputError, match='URL 2: "ftp://x" must begin with https://'):
         target_from_url("ftp://x", kind=None, place="URL 2", timeout=None, bundle=None)
 
 

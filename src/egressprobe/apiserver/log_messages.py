@@ -7,7 +7,7 @@ k8s.io/apimachinery/pkg/util/proxy (aggregated APIs, kubelet).
 
 import posixpath
 
-from egressprobe.apiserver.refusals import NO_CLIENT
+from egressprobe.apiserver.refusals import NO_CLIENT, NO_CONVERTER
 from egressprobe.model.failure import Code
 from egressprobe.model.measurement import Hop
 from egressprobe.model.target import FailurePolicy, Kind, Target
@@ -38,6 +38,8 @@ def _webhook(target: Target, error: str) -> str:
     kind, name, part = (*target.objects[0].split("/", 2), "", "")[:3] if target.objects else ("", "", "")
     url = f"{_webhook_url(target)}?timeout={target.timeout_seconds}s"
     post = error if error.startswith(NO_CLIENT) else f'Post "{url}": {error}'
+    if error == NO_CONVERTER:
+        return error
     if kind == "CustomResourceDefinition":  # apiextensions-apiserver/pkg/apiserver/conversion/webhook_converter.go
         return f"conversion webhook for {name.partition('.')[2]}/{part} failed: {post.removeprefix(NO_CLIENT)}"
     name = part or target.name

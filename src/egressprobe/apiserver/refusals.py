@@ -11,13 +11,18 @@ from egressprobe.model.target import CallRefusal, Target
 # Finding -> phase and code of the failure.
 REFUSALS: dict[str, tuple[Phase, Code]] = {
     "CA_BUNDLE_UNUSABLE": (Phase.TLS, Code.CA_BUNDLE_INVALID),
+    "SERVICE_IS_THE_API_SERVER": (Phase.HTTP, Code.HTTP_STATUS),
     "SERVICE_NOT_FOUND": (Phase.RESOLVE, Code.SERVICE_UNRESOLVED),
     "SERVICE_PORT_NOT_FOUND": (Phase.RESOLVE, Code.SERVICE_UNRESOLVED),
     "SERVICE_TYPE_UNSUPPORTED": (Phase.RESOLVE, Code.SERVICE_UNRESOLVED),
     "SERVICE_WITHOUT_ENDPOINTS": (Phase.RESOLVE, Code.SERVICE_UNRESOLVED),
+    "URL_PORT_INVALID": (Phase.CONNECT, Code.TARGET_INVALID),
 }
 # client-go's text where no client can be made: there is no request to put into the message.
 NO_CLIENT = "could not get REST client: "
+# What each request of a CRD gets whose conversion webhook has no usable caBundle
+# (apiextensions-apiserver/pkg/apiserver/customresource_handler.go).
+NO_CONVERTER = "Internal error occurred: error resolving resource"
 
 
 def refused(target: Target, refusal: CallRefusal) -> Hop:

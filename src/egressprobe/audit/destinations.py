@@ -27,7 +27,8 @@ def of_targets(targets: Iterable[Target], snapshot: VpcSnapshot) -> list[Wanted]
         if target.endpoints:
             by_port: dict[int, list[str]] = {}
             for one in target.endpoints:
-                by_port.setdefault(one.port, []).append(one.address)
+                addresses = (one.address,) if _literal(one.address) else names.get(one.address, ())
+                by_port.setdefault(one.port, []).extend(addresses)
             found += [_wanted(target.name, "", port, held, families) for port, held in by_port.items()]
             continue
         literal = _literal(target.host)

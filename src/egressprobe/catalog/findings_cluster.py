@@ -168,6 +168,16 @@ OBJECT_NOT_PROBED = FindingEntry(
     severity="warning",
     degrades=False,
 )
+SERVICE_IS_THE_API_SERVER = FindingEntry(
+    "SERVICE_IS_THE_API_SERVER",
+    "a webhook or APIService names the API server's own Service",
+    "The API server does not dial default/kubernetes port 443: it calls itself, and answers 404 `the server could not "
+    "find the requested resource`. Nothing enters the network.",
+    "kubectl get service kubernetes -n default",
+    "Correct clientConfig.service, or delete the configuration.",
+    severity="error",
+    degrades=True,
+)
 SERVICE_NOT_FOUND = FindingEntry(
     "SERVICE_NOT_FOUND",
     "a webhook or APIService names a Service that does not exist",
@@ -235,6 +245,17 @@ TARGET_TOO_LARGE = FindingEntry(
     "Put only the issuing CA into caBundle, or list fewer addresses of the service.",
     severity="warning",
     degrades=False,
+)
+URL_PORT_INVALID = FindingEntry(
+    "URL_PORT_INVALID",
+    "a webhook's URL has a port that cannot be dialled",
+    "The API server accepts any number as a port when the object is stored, and then every call fails: `dial tcp: "
+    "address 99999: invalid port`. With failurePolicy Fail every request that matches is refused.",
+    "kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations -o "
+    "jsonpath='{.items[*].webhooks[*].clientConfig.url}'",
+    "Correct the port in clientConfig.url: 1 to 65535, or leave it out for 443.",
+    severity="error",
+    degrades=True,
 )
 TOKEN_REFUSED = FindingEntry(
     "TOKEN_REFUSED",

@@ -1,5 +1,5 @@
-"""Who calls what: every webhook, conversion webhook and APIService of the lists becomes a `Call`, is left out with a
-word, or is said to be malformed. Pure.
+"""Which objects make the API server call something: each webhook, conversion webhook and APIService becomes a `Call`,
+is left out with the reason, or is reported as malformed or not probed. Pure.
 
 EKS runs some webhooks and one APIService on the control plane itself; they are not on the customer's path.
 """
@@ -7,11 +7,13 @@ EKS runs some webhooks and one APIService on the control plane itself; they are 
 import base64
 import binascii
 from functools import lru_cache
+from ipaddress import ip_address
 from typing import NamedTuple
 
 import msgspec
 
 from egressprobe.apiserver.client_rules import DEFAULT_WEBHOOK_TIMEOUT
+from egressprobe.catalog.findings_cluster import URL_PORT_INVALID
 from egressprobe.discovery.kubernetes.objects import (
     ApiService,
     ClientConfig,
@@ -20,10 +22,10 @@ from egressprobe.discovery.kubernetes.objects import (
     ServiceReference,
     Webhook,
 )
-from egressprobe.discovery.scope import of_conversion, of_webhook
+from egressprobe.discovery.scope import conversion_scope, webhook_scope
 from egressprobe.golang.x509.ca_bundle import BundleError, anchors, bundle_id
 from egressprobe.model.discovered import LeftOut
-from egressprobe.model.target import AvailableCondition, FailurePolicy, Kind, ServiceRef
+from egressprobe.model.target import AvailableCondition, CallRefusal, FailurePolicy, Kind, ServiceRef
 from egressprobe.net.addresses import is_address
 from egressprobe.net.guard import forbidden
 from egressprobe.net.urls import HostPort, parse_url
@@ -32,12 +34,13 @@ from egressprobe.targets.spec import MAX_WORDS
 # apiextensions-apiserver: restConfig's timeout (apiserver/pkg/util/webhook/authentication.go)
 _CONVERSION_TIMEOUT = 30
 _EKS_SERVICE = ("kube-system", "eks-extension-metrics-api")
-EKS_MANAGED = "EKS runs it on the control plane itself: never on your path"
-_LOCAL = "the API server serves it itself"
+EKS_MANAGED_REASON = "EKS runs it on the control plane itself: never on your path"
+_LOCAL_REASON = "the API server serves it itself"
+_PORTS = range(1, 65536)
 
 
 class Bundle(NamedTuple):
-    """A caBundle as the API server reads it: its id (empty: system roots) and anchors, or client-go's complaint."""
+    """A caBundle as the API server reads it: its id (empty: system roots) and anchors, or client-go's error."""
 
     id: str = ""
     anchors: tuple[bytes, ...] = ()
@@ -51,7 +54,8 @@ class Call(NamedTuple):
     """One object that makes the API server call something.
 
     object: KIND/NAME, or KIND/NAME/WEBHOOK. place: where a URL points; None for a Service.
-    affects: what it stands before; empty where it is never called.
+    affects: the requests that wait for it; empty where it is never called.
+    refusal: the call fails before it dials, whatever the network does.
     """
 
     object: str
@@ -65,60 +69,79 @@ class Call(NamedTuple):
     timeout: int = DEFAULT_WEBHOOK_TIMEOUT
     affects: str = ""
     condition: AvailableCondition | None = None
+    refusal: CallRefusal | None = None
 
 
-class Barred(NamedTuple):
-    """An object that calls something, and that cannot be probed."""
+class NotProbed(NamedTuple):
+    """An object that calls something and cannot be probed."""
 
     object: str
     why: str
 
 
-type Read = Call | LeftOut | Barred | Malformed
+type Caller = Call | LeftOut | NotProbed | Malformed
 
 
-def of_webhook_object(name: str, webhook: Webhook) -> Read:
+def webhook_call(name: str, webhook: Webhook) -> Caller:
     """A webhook of a validating or mutating configuration."""
     policy = webhook.failure_policy or "Fail"
     if policy not in FailurePolicy:
-        return Malformed(name, f"failurePolicy «{policy}» is not Fail or Ignore")
+        return Malformed(name, f'failurePolicy "{policy}" is not Fail or Ignore')
     timeout = DEFAULT_WEBHOOK_TIMEOUT if webhook.timeout_seconds is None else webhook.timeout_seconds
     if not 1 <= timeout <= 30:
         return Malformed(name, f"timeoutSeconds {timeout} is not in 1..30")
-    return _of_client(name, webhook.client_config, FailurePolicy(policy), timeout, of_webhook(webhook))
+    bundle = _bundle(webhook.client_config.ca_bundle)
+    if isinstance(bundle, str):
+        return Malformed(name, bundle)
+    call = Call(name, Kind.WEBHOOK, bundle, policy=FailurePolicy(policy), timeout=timeout)
+    return _located(call._replace(affects=webhook_scope(webhook)), webhook.client_config)
 
 
-def of_definition(crd: Definition) -> Read | None:
-    """The conversion webhook of a CRD; None where there is none."""
+def conversion_call(crd: Definition) -> Caller | None:
+    """The conversion webhook of a CRD; None where there is none.
+
+    With a caBundle that holds no certificate no converter can be made, and then the API server serves no request of
+    the CRD at all (apiextensions-apiserver/pkg/apiserver/customresource_handler.go getOrCreateServingInfoFor).
+    """
     conversion = crd.spec.conversion
     if conversion is None or conversion.strategy == "None":
         return None
-    stored = next((one.name for one in crd.spec.versions or [] if one.storage), "")
+    stored = next((version.name for version in crd.spec.versions or [] if version.storage), "")
     name = f"CustomResourceDefinition/{crd.metadata.name}/{stored}, Kind={crd.spec.names.kind}"
     if conversion.webhook is None:
         return Malformed(name, f"strategy is {conversion.strategy}, and there is no webhook")
     config = conversion.webhook.client_config
-    return _of_client(name, config, FailurePolicy.FAIL, _CONVERSION_TIMEOUT, of_conversion(crd), blank_is_empty=True)
+    bundle = _bundle(config.ca_bundle, blank_is_empty=True)
+    if isinstance(bundle, str):
+        return Malformed(name, bundle)
+    affects = conversion_scope(crd, served=not bundle.error)
+    call = Call(name, Kind.WEBHOOK, bundle, policy=FailurePolicy.FAIL, timeout=_CONVERSION_TIMEOUT, affects=affects)
+    return _located(call, config)
 
 
-def of_api_service(api: ApiService) -> Read:
+def api_service_call(api: ApiService) -> Caller:
+    """An APIService that another server serves; those that the API server serves itself are left out."""
     name, spec = f"APIService/{api.metadata.name}", api.spec
     if spec.service is None:
-        return LeftOut(name, _LOCAL)
+        return LeftOut(name, _LOCAL_REASON)
     if (spec.service.namespace, spec.service.name) == _EKS_SERVICE:
-        return LeftOut(name, EKS_MANAGED)
+        return LeftOut(name, EKS_MANAGED_REASON)
     bundle = _bundle(spec.ca_bundle)
     if isinstance(bundle, str):
         return Malformed(name, bundle)
-    service = _service(spec.service)
-    affects = f"all requests to {spec.group}/{spec.version}"
-    verify = not spec.insecure_skip_tls_verify
-    condition = _condition(api)
-    return Call(name, Kind.AGGREGATED_API, bundle, service=service, verify=verify, affects=affects, condition=condition)
+    return Call(
+        name,
+        Kind.AGGREGATED_API,
+        bundle,
+        service=_service(spec.service),
+        verify=not spec.insecure_skip_tls_verify,
+        affects=f"all requests to {spec.group}/{spec.version}",
+        condition=_condition(api),
+    )
 
 
 def _condition(api: ApiService) -> AvailableCondition | None:
-    """What the API server says of it; the message is cut and made printable, for it goes into reports as it is."""
+    """The API server's own condition, cut and made printable, for it goes into reports as it is."""
     conditions = (api.status.conditions if api.status else None) or []
     condition = next((c for c in conditions if c.type == "Available"), None)
     if condition is None or condition.status not in ("True", "False", "Unknown"):
@@ -132,38 +155,38 @@ def _condition(api: ApiService) -> AvailableCondition | None:
     )
 
 
-def _of_client(
-    name: str, config: ClientConfig, policy: FailurePolicy, timeout: int, affects: str, *, blank_is_empty: bool = False
-) -> Read:
-    bundle = _bundle(config.ca_bundle, blank_is_empty=blank_is_empty)
-    if isinstance(bundle, str):
-        return Malformed(name, bundle)
-    call = Call(name, Kind.WEBHOOK, bundle, policy=policy, timeout=timeout, affects=affects)
+def _located(call: Call, config: ClientConfig) -> Caller:
+    """The call with its Service or its URL, as webhookClientConfig names them."""
     if config.service is not None:
         if (config.service.namespace, config.service.name) == _EKS_SERVICE:
-            return LeftOut(name, EKS_MANAGED)
+            return LeftOut(call.object, EKS_MANAGED_REASON)
         return call._replace(service=_service(config.service))
     if not config.url:
-        return Malformed(name, "clientConfig has neither url nor service")
+        return Malformed(call.object, "clientConfig has neither url nor service")
     try:
-        place = parse_url(config.url, ("https",))
+        place = parse_url(config.url, ("https",), any_port=True)
     except ValueError as error:
-        return Barred(name, f"clientConfig.url {error}")
+        return NotProbed(call.object, f"clientConfig.url {error}")
     if _is_loopback(place.host):
-        return LeftOut(name, EKS_MANAGED)
-    refused = forbidden(place.host) if is_address(place.host) else None
-    if refused:
-        return Barred(name, f"clientConfig.url may not be dialled: {refused}")
-    return call._replace(url=config.url, place=place)
+        return LeftOut(call.object, EKS_MANAGED_REASON)
+    reason = forbidden(place.host) if is_address(place.host) else None
+    if reason:
+        return NotProbed(call.object, f"clientConfig.url may not be dialled: {reason}")
+    refusal = None if place.port in _PORTS else CallRefusal(URL_PORT_INVALID.code, _port_error(place))
+    return call._replace(url=config.url, place=place, refusal=refusal)
+
+
+def _port_error(place: HostPort) -> str:
+    """Go's words (net/ipsock.go internetAddrList). Port 0 is dialled, and the host's kernel answers with a reset."""
+    if place.port == 0:
+        host = f"[{place.host}]" if ":" in place.host else place.host
+        return f"dial tcp {host}:0: connect: connection refused"
+    return f"dial tcp: address {place.port}: invalid port"
 
 
 def _is_loopback(host: str) -> bool:
     """As apiserver/pkg/util/webhook/client.go isLocalHost."""
-    if host.lower() == "localhost":
-        return True
-    from ipaddress import ip_address
-
-    return is_address(host) and ip_address(host).is_loopback
+    return host.lower() == "localhost" or (is_address(host) and ip_address(host).is_loopback)
 
 
 def _service(ref: ServiceReference) -> ServiceRef:
@@ -172,7 +195,7 @@ def _service(ref: ServiceReference) -> ServiceRef:
 
 @lru_cache(maxsize=1024)  # hundreds of webhooks of one chart share one
 def _bundle(text: str | None, *, blank_is_empty: bool = False) -> Bundle | str:
-    """What is trusted; a string says why it cannot be what the API server holds."""
+    """What is trusted; a string says why it cannot be what the API server stores."""
     if not text:
         return SYSTEM_ROOTS
     try:
@@ -182,7 +205,7 @@ def _bundle(text: str | None, *, blank_is_empty: bool = False) -> Bundle | str:
     if blank_is_empty and not pem.strip():  # webhook_converter.go webhookClientConfigForCRD
         return SYSTEM_ROOTS
     try:
-        found = anchors(pem)
+        trusted = anchors(pem)
     except BundleError as error:
         return Bundle(id="unusable", error=str(error))
-    return Bundle(bundle_id(found), found)
+    return Bundle(bundle_id(trusted), trusted)

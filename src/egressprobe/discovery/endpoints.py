@@ -1,84 +1,110 @@
-"""From a Service's name and port to the addresses that the API server dials, or its own words why there are none. Pure.
+"""From a Service's name and port to the addresses that the API server dials, or its own error where there are none.
 
-As k8s.io/apiserver/pkg/util/proxy/proxy.go ResolveEndpoint has it, which EKS uses (`--enable-aggregator-routing`): a
+As k8s.io/apiserver/pkg/util/proxy/proxy.go ResolveEndpoint does, which EKS uses (`--enable-aggregator-routing`): a
 random ready endpoint of the slices that have the Service's port *by name*; slices of the Service's primary IP family
-come first, those of the other family only where the first has nothing ready. A condition `ready` that is not set
-counts as ready, and only the first address of an endpoint is used.
+come first, the others only where those have nothing ready. A condition `ready` that is not set counts as ready, and
+only the first address of an endpoint is used, whatever it is: one of a slice of addressType FQDN is a host name, which
+is looked up and dialled.
 
-The messages on APIServices are kube-aggregator's (pkg/controllers/status/remote/remote_available_controller.go).
+The messages on APIServices are kube-aggregator's (pkg/controllers/status/remote/remote_available_controller.go). Pure.
 """
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from egressprobe.discovery.kubernetes.objects import Service, ServicePort, Slice
+from egressprobe.catalog.findings_cluster import (
+    SERVICE_IS_THE_API_SERVER,
+    SERVICE_NOT_FOUND,
+    SERVICE_PORT_NOT_FOUND,
+    SERVICE_TYPE_UNSUPPORTED,
+    SERVICE_WITHOUT_ENDPOINTS,
+)
+from egressprobe.discovery.kubernetes.objects import EndpointSlice, Service, ServicePort
 from egressprobe.model.target import CallRefusal, Endpoint, ServiceRef
-from egressprobe.net.addresses import canonical
+from egressprobe.net.addresses import canonical, is_address
 from egressprobe.net.guard import forbidden
 
-_DIALLED = {"ClusterIP", "LoadBalancer", "NodePort"}
+_DIALLED_TYPES = {"ClusterIP", "LoadBalancer", "NodePort"}
+# k8s.io/kube-aggregator/pkg/apiserver/resolvers.go loopbackResolver: the API server calls itself, by its own address.
+_API_SERVER = ("default", "kubernetes", 443)
+# RFC 1123 host names, as the API server validates the addresses of a slice of addressType FQDN.
+_HOST = re.compile(r"(?=[^:]*[a-z])(?=.{1,253}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\.?")
 
 
-class Resolved(NamedTuple):
-    """Where a call may go; `odd`: endpoints that cannot be dialled, as a slice of addressType FQDN has them."""
+class ServiceEndpoints(NamedTuple):
+    """Where a call may go. undialled: endpoints that may never be dialled from here, or are no addresses."""
 
     endpoints: tuple[Endpoint, ...]
-    odd: tuple[str, ...] = ()
+    undialled: tuple[str, ...] = ()
 
 
-def resolve(ref: ServiceRef, service: Service | None, slices: Sequence[Slice]) -> Resolved | CallRefusal:
-    """What a call to `ref` comes to. service: None where there is none."""
+def service_endpoints(
+    ref: ServiceRef, service: Service | None, slices: Sequence[EndpointSlice]
+) -> ServiceEndpoints | CallRefusal:
+    """The endpoints of a call to `ref`, or why it fails before it dials. service: None where there is none."""
+    if (ref.namespace, ref.name, ref.port) == _API_SERVER:
+        return CallRefusal(SERVICE_IS_THE_API_SERVER.code, "the server could not find the requested resource")
     if service is None:
-        return CallRefusal("SERVICE_NOT_FOUND", f'service "{ref.name}" not found')
-    if service.spec.type not in _DIALLED:
-        return CallRefusal("SERVICE_TYPE_UNSUPPORTED", f'unsupported service type "{service.spec.type}"')
+        return CallRefusal(SERVICE_NOT_FOUND.code, f'service "{ref.name}" not found')
+    if service.spec.type not in _DIALLED_TYPES:
+        return CallRefusal(SERVICE_TYPE_UNSUPPORTED.code, f'unsupported service type "{service.spec.type}"')
     port = _port(service, ref.port)
     if port is None:
-        return CallRefusal("SERVICE_PORT_NOT_FOUND", f'no service port {ref.port} found for service "{ref.name}"')
+        return CallRefusal(SERVICE_PORT_NOT_FOUND.code, f'no service port {ref.port} found for service "{ref.name}"')
     families = service.spec.ip_families or []
-    first = [one for one in slices if not families or one.address_type == families[0]]
-    other = [one for one in slices if families and one.address_type != families[0]]
-    for candidates in (first, other):
-        found = [address for one in candidates for address in _ready(one, port.name or "")]
-        if found:
-            return _resolved(found)
-    return CallRefusal("SERVICE_WITHOUT_ENDPOINTS", f'no endpoints available for service "{ref.name}"')
+    preferred = [s for s in slices if not families or s.address_type == families[0]]
+    others = [s for s in slices if families and s.address_type != families[0]]
+    for candidates in (preferred, others):
+        ready = [pair for candidate in candidates for pair in _ready(candidate, port.name or "")]
+        if ready:
+            return _checked(ready)
+    return CallRefusal(SERVICE_WITHOUT_ENDPOINTS.code, f'no endpoints available for service "{ref.name}"')
 
 
-def unavailable(ref: ServiceRef, refusal: CallRefusal, service: Service | None) -> CallRefusal:
-    """The same for an APIService: the message of its condition Available."""
+def available_condition(ref: ServiceRef, refusal: CallRefusal, service: Service | None, *, slices: int) -> CallRefusal:
+    """The same for an APIService: the message of its condition Available. slices: how many the Service has."""
+    if service is not None and service.spec.type != "ClusterIP":  # the controller looks only into services of this type
+        return refusal
     port = _port(service, ref.port) if service else None
-    said = {
-        "SERVICE_NOT_FOUND": f'service/{ref.name} in "{ref.namespace}" is not present',
-        "SERVICE_PORT_NOT_FOUND": f'service/{ref.name} in "{ref.namespace}" is not listening on port {ref.port}',
-        "SERVICE_WITHOUT_ENDPOINTS": f'endpoints for service/{ref.name} in "{ref.namespace}" have no addresses with '
-        f'port name "{(port.name if port else None) or ""}"',
+    at = f'service/{ref.name} in "{ref.namespace}"'
+    messages = {
+        SERVICE_NOT_FOUND.code: f"{at} is not present",
+        SERVICE_PORT_NOT_FOUND.code: f"{at} is not listening on port {ref.port}",
+        SERVICE_WITHOUT_ENDPOINTS.code: f"endpointslices for {at} have no addresses with port name "
+        f'"{(port.name if port else None) or ""}"'
+        if slices
+        else f"cannot find endpointslices for {at}",
     }
-    return CallRefusal(refusal.finding, said.get(refusal.finding, refusal.error))
+    return CallRefusal(refusal.finding, messages.get(refusal.finding, refusal.error))
 
 
 def _port(service: Service, number: int) -> ServicePort | None:
     return next((port for port in service.spec.ports or [] if port.port == number), None)
 
 
-def _ready(one: Slice, name: str) -> list[tuple[str, int]]:
-    """Addresses of a slice that a call may pick."""
-    port = next((p.port for p in one.ports or [] if p.name == name and p.port is not None), None)
+def _ready(candidate: EndpointSlice, port_name: str) -> list[tuple[str, int]]:
+    """Addresses and ports of a slice that a call may pick."""
+    port = next((p.port for p in candidate.ports or [] if p.name == port_name and p.port is not None), None)
     if port is None:
         return []
-    ready = (e for e in one.endpoints or [] if e.conditions is None or e.conditions.ready is not False)
+    ready = (e for e in candidate.endpoints or [] if e.conditions is None or e.conditions.ready is not False)
     return [(e.addresses[0], port) for e in ready if e.addresses]
 
 
-def _resolved(found: list[tuple[str, int]]) -> Resolved:
-    endpoints, odd = set(), set()
-    for address, port in found:
-        try:
-            good = not forbidden(address) and 1 <= port <= 65535
-        except ValueError:
-            good = False
-        if good:
-            endpoints.add(Endpoint(canonical(address), port))
+def _checked(ready: list[tuple[str, int]]) -> ServiceEndpoints:
+    endpoints, undialled = set(), set()
+    for address, port in ready:
+        host = _host(address)
+        if host and 1 <= port <= 65535:
+            endpoints.add(Endpoint(host, port))
         else:
-            odd.add(f"{address}:{port}")
-    return Resolved(tuple(sorted(endpoints, key=str)), tuple(sorted(odd)))
+            undialled.add(f"{address}:{port}")
+    return ServiceEndpoints(tuple(sorted(endpoints, key=str)), tuple(sorted(undialled)))
+
+
+def _host(address: str) -> str | None:
+    """The canonical form of what may be dialled; a name is checked again when it has been looked up."""
+    if is_address(address):
+        return None if forbidden(address) else canonical(address)
+    return address if _HOST.fullmatch(address) else None

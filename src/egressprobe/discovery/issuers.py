@@ -18,38 +18,38 @@ from egressprobe.targets.spec import read_target
 
 def issuer_targets(cluster: Cluster, providers: list[Provider]) -> list[dict[str, Any]]:
     """The cluster's own issuer, which only warns, and those of the associated providers."""
-    found: dict[str, dict[str, Any]] = {}
+    targets: dict[str, dict[str, Any]] = {}
     if cluster.issuer:
         own = _issuer(cluster.issuer, f"Cluster/{cluster.name}", "IAM roles for service accounts, which STS validates")
-        found[cluster.issuer] = own | {"advisory": True}
-    for one in sorted(providers):
-        if one.issuer and one.status != "DELETING":
-            target = _issuer(one.issuer, f"IdentityProviderConfig/{one.name}", f"all logins by {one.name}")
-            found[one.issuer] = target
-    return list(found.values())
+        targets[cluster.issuer] = own | {"advisory": True}
+    for provider in sorted(providers):
+        if provider.issuer and provider.status != "DELETING":
+            name = f"IdentityProviderConfig/{provider.name}"
+            targets[provider.issuer] = _issuer(provider.issuer, name, f"all logins by {provider.name}")
+    return list(targets.values())
 
 
 def _issuer(url: str, obj: str, affects: str) -> dict[str, Any]:
     name = url
-    with suppress(ValueError):  # what is wrong with it is said where it is checked
+    with suppress(ValueError):  # reported where the target is checked
         place = parse_url(url, ("https",))
         name = target_name(Kind.OIDC, place.host, place.port, place.path)
     return {"kind": "oidc", "name": name, "url": url, "objects": [obj], "affects": affects}
 
 
-def with_issuers(found: Discovered, around: Surroundings) -> Discovered:
-    """What the Kubernetes API told, and the issuers that EKS names."""
-    names = {str(one["name"]) for one in found.targets}
-    targets, findings = list(found.targets), list(found.findings)
+def with_issuers(discovered: Discovered, around: Surroundings) -> Discovered:
+    """What the Kubernetes API returned, and the issuers that EKS names."""
+    names = {str(raw["name"]) for raw in discovered.targets}
+    targets, findings = list(discovered.targets), list(discovered.findings)
     for raw in issuer_targets(around.cluster, around.providers or []) if around.cluster else []:
         try:
             read_target(raw, "", {})
         except InputError as error:
-            said = f"{raw['objects'][0]}: {str(error).lstrip('.')}"
-            findings.append(OBJECT_NOT_PROBED.found(said, {"objects": raw["objects"]}))
+            summary = f"{raw['objects'][0]}: {str(error).lstrip('.')}"
+            findings.append(OBJECT_NOT_PROBED.found(summary, {"objects": raw["objects"]}))
             continue
         raw["name"] = free_name(raw["name"], raw["objects"][0], names)
         names.add(raw["name"])
         targets.append(raw)
-    targets.sort(key=lambda one: str(one["name"]))
-    return replace(found, targets=tuple(targets), findings=(*around.findings, *findings))
+    targets.sort(key=lambda raw: str(raw["name"]))
+    return replace(discovered, targets=tuple(targets), findings=(*around.findings, *findings))

@@ -1,7 +1,7 @@
-"""Lists into targets: reads what a source gives, page by page, and keeps only what leads somewhere.
+"""Lists into targets: reads what a source gives, page by page, and keeps only what leads to a call.
 
 Who calls is read first, then of the Services and EndpointSlices only those that are called. A list that cannot be
-read to its end costs what it would have told, a finding, and nothing else: what was read before it broke stays.
+read to its end costs what it would have contained, and a finding: what was read before it broke stays.
 """
 
 import asyncio
@@ -9,25 +9,25 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Protocol
 
-from egressprobe.catalog.registry import FINDINGS
-from egressprobe.discovery import kubelets as nodes
+from egressprobe.catalog.findings_cluster import SERVICE_NOT_FOUND, SERVICE_WITHOUT_ENDPOINTS
+from egressprobe.discovery import kubelets
 from egressprobe.discovery.callers import (
-    EKS_MANAGED,
-    Barred,
     Call,
-    Read,
-    of_api_service,
-    of_definition,
-    of_webhook_object,
+    Caller,
+    NotProbed,
+    api_service_call,
+    conversion_call,
+    webhook_call,
 )
-from egressprobe.discovery.endpoints import Resolved, resolve, unavailable
+from egressprobe.discovery.endpoints import ServiceEndpoints, available_condition, service_endpoints
+from egressprobe.discovery.findings import MOST_EVIDENCE, findings_of
 from egressprobe.discovery.kubernetes.objects import (
     ApiService,
     Definition,
+    EndpointSlice,
     Malformed,
     Node,
     Service,
-    Slice,
     read_object,
     read_webhooks,
 )
@@ -46,14 +46,13 @@ from egressprobe.discovery.kubernetes.resources import (
     Resource,
 )
 from egressprobe.discovery.kubernetes.responses import ExpiredError, UnreadableError, unreadable
-from egressprobe.discovery.targets import Made, make_targets
+from egressprobe.discovery.targets import make_targets
 from egressprobe.model.discovered import Discovered, LeftOut
 from egressprobe.model.report import Finding
 from egressprobe.model.target import CallRefusal, Kind, ServiceRef
 
 logger = logging.getLogger("egressprobe")
 _RESTARTS = 3
-_MOST_EVIDENCE = 1000  # objects named in one finding
 type _Key = tuple[str, str]
 
 
@@ -65,18 +64,18 @@ class Source(Protocol):
         ...
 
 
-class _Part:
-    """What was read of one list; thrown away when the list is begun anew."""
+class _ListContent:
+    """What was read of one list; dropped when the list is read again from its start."""
 
     def __init__(self, resource: Resource, wanted: set[_Key]) -> None:
         self.resource, self._wanted = resource, wanted
         self.calls: list[Call] = []
         self.left: list[LeftOut] = []
-        self.odd: list[Malformed | Barred] = []
-        self.more_odd = 0
+        self.unusable: list[Malformed | NotProbed] = []
+        self.more_unusable = 0
         self.services: dict[_Key, Service] = {}
-        self.slices: dict[_Key, list[Slice]] = {}
-        self.kubelets: list[nodes.Kubelet] = []
+        self.slices: dict[_Key, list[EndpointSlice]] = {}
+        self.kubelets: list[kubelets.Kubelet] = []
         self.trouble: Finding | None = None
         self._number = 0
 
@@ -84,42 +83,42 @@ class _Part:
         for raw in page.items:
             self._number += 1
             if self.resource in (VALIDATING, MUTATING):
-                for one in read_webhooks(raw, self.resource, self._number):
-                    self._take(one if isinstance(one, Malformed) else of_webhook_object(*one))
+                for webhook in read_webhooks(raw, self.resource, self._number):
+                    self._take(webhook if isinstance(webhook, Malformed) else webhook_call(*webhook))
             else:
                 self._add(raw)
 
     def _add(self, raw: Any) -> None:
-        found: Any = read_object(raw, _TYPES[self.resource], self.resource, self._number)
-        if isinstance(found, Malformed):
-            self._take(found)
-        elif isinstance(found, Definition):
-            self._take(of_definition(found))
-        elif isinstance(found, ApiService):
-            self._take(of_api_service(found))
-        elif isinstance(found, Service):
-            key = (found.metadata.namespace, found.metadata.name)
+        item: Any = read_object(raw, _TYPES[self.resource], self.resource, self._number)
+        if isinstance(item, Malformed):
+            self._take(item)
+        elif isinstance(item, Definition):
+            self._take(conversion_call(item))
+        elif isinstance(item, ApiService):
+            self._take(api_service_call(item))
+        elif isinstance(item, Service):
+            key = (item.metadata.namespace, item.metadata.name)
             if key in self._wanted:
-                self.services[key] = found
-        elif isinstance(found, Slice):
-            key = (found.metadata.namespace, (found.metadata.labels or {}).get(_SERVICE_NAME, ""))
+                self.services[key] = item
+        elif isinstance(item, EndpointSlice):
+            key = (item.metadata.namespace, (item.metadata.labels or {}).get(_SERVICE_NAME, ""))
             if key in self._wanted:
-                self.slices.setdefault(key, []).append(found)
+                self.slices.setdefault(key, []).append(item)
         else:
-            one = nodes.kubelet(found)
-            if isinstance(one, str):
-                self._take(Barred(f"Node/{found.metadata.name}", one))
+            kubelet = kubelets.read_kubelet(item)
+            if isinstance(kubelet, str):
+                self._take(NotProbed(f"Node/{item.metadata.name}", kubelet))
             else:
-                self.kubelets.append(one)
+                self.kubelets.append(kubelet)
 
-    def _take(self, one: Read | None) -> None:
-        if isinstance(one, Call):
-            self.calls.append(one)
-        elif isinstance(one, LeftOut):
-            self.left.append(one)
-        elif one is not None:
-            self.more_odd += len(self.odd) == _MOST_EVIDENCE
-            self.odd += [one] if len(self.odd) < _MOST_EVIDENCE else []
+    def _take(self, caller: Caller | None) -> None:
+        if isinstance(caller, Call):
+            self.calls.append(caller)
+        elif isinstance(caller, LeftOut):
+            self.left.append(caller)
+        elif caller is not None:
+            self.more_unusable += len(self.unusable) == MOST_EVIDENCE
+            self.unusable += [caller] if len(self.unusable) < MOST_EVIDENCE else []
 
 
 # https://kubernetes.io/docs/reference/labels-annotations-taints/#kubernetesioservice-name
@@ -128,105 +127,87 @@ _TYPES: dict[Resource, type] = {
     CRDS: Definition,
     APISERVICES: ApiService,
     SERVICES: Service,
-    SLICES: Slice,
+    SLICES: EndpointSlice,
     NODES: Node,
 }
 
 
-async def collect(source: Source, networks: Sequence[nodes.Network] = ()) -> Discovered:
-    """Everything the lists tell, as targets. networks: the VPC's subnets and the remote networks, for the nodes."""
-    parts = dict(zip(FIRST, await asyncio.gather(*(_read(source, one, set()) for one in FIRST)), strict=True))
-    calls = [call for part in parts.values() for call in part.calls]
+async def collect(source: Source, networks: Sequence[kubelets.NodeNetwork] = ()) -> Discovered:
+    """All that the lists contain, as targets. networks: the VPC's subnets and the remote networks, for the nodes."""
+    lists = dict(zip(FIRST, await asyncio.gather(*(_read(source, r, set()) for r in FIRST)), strict=True))
+    calls = [call for content in lists.values() for call in content.calls]
     wanted = {(call.service.namespace, call.service.name) for call in calls if call.service}
-    parts |= zip(THEN, await asyncio.gather(*(_read(source, one, wanted) for one in THEN)), strict=True)
-    made = make_targets(calls, _Resolver(parts[SERVICES], parts[SLICES]).resolve)
-    kubelets = nodes.targets(parts[NODES].kubelets, networks)
-    left = sorted(one for part in parts.values() for one in part.left)
+    lists |= zip(THEN, await asyncio.gather(*(_read(source, r, wanted) for r in THEN)), strict=True)
+    made = make_targets(calls, _Services(lists[SERVICES], lists[SLICES]).look_up)
+    kubelet_targets = kubelets.kubelet_targets(lists[NODES].kubelets, networks)
+    left = sorted(entry for content in lists.values() for entry in content.left)
     return Discovered(
-        targets=tuple(sorted((*made.targets, *kubelets), key=lambda one: str(one["name"]))),
+        targets=tuple(sorted((*made.targets, *kubelet_targets), key=lambda raw: str(raw["name"]))),
         bundles=dict(sorted(made.bundles.items())),
-        findings=_findings(parts, made, left),
+        findings=findings_of(
+            troubles=[content.trouble for content in lists.values() if content.trouble],
+            unusable=[entry for content in lists.values() for entry in content.unusable],
+            more_unusable={r: content.more_unusable for r, content in lists.items() if content.more_unusable},
+            made=made,
+            left=left,
+        ),
         left=tuple(left),
-        unread=tuple(sorted(one.plural for one, part in parts.items() if part.trouble)),
+        unread=tuple(sorted(resource.plural for resource, content in lists.items() if content.trouble)),
     )
 
 
-async def _read(source: Source, resource: Resource, wanted: set[_Key]) -> _Part:
-    part = _Part(resource, wanted)
+async def _read(source: Source, resource: Resource, wanted: set[_Key]) -> _ListContent:
+    content = _ListContent(resource, wanted)
     for _ in range(_RESTARTS):
-        part = _Part(resource, wanted)
+        content = _ListContent(resource, wanted)
         try:
             async for page in source.pages(resource):
-                part.add(page)
+                content.add(page)
         except ExpiredError:
             continue
         except UnreadableError as error:
-            part.trouble = error.finding
+            content.trouble = error.finding
         except PageError as error:
-            part.trouble = unreadable(resource, str(error)).finding
+            content.trouble = unreadable(resource, str(error)).finding
         except Exception as error:  # ours: the other lists are not to blame
             logger.exception("reading failed", extra={"list": resource.plural})
-            part.trouble = unreadable(resource, f"egressprobe itself failed: {type(error).__name__}: {error}").finding
-        return part
-    said = f"changed under {_RESTARTS} readings: each time the server had forgotten the page"
-    part.trouble = unreadable(resource, said).finding
-    return part
+            content.trouble = unreadable(
+                resource, f"egressprobe itself failed: {type(error).__name__}: {error}"
+            ).finding
+        return content
+    message = f"changed during {_RESTARTS} readings: each time the continue token had expired"
+    content.trouble = unreadable(resource, message).finding
+    return content
 
 
-class _Resolver:
-    """Services and slices as they were read, and what their absence is worth."""
+class _Services:
+    """Services and slices as they were read, and what it means that one is missing."""
 
-    def __init__(self, services: _Part, slices: _Part) -> None:
+    def __init__(self, services: _ListContent, slices: _ListContent) -> None:
         self._services, self._slices = services, slices
-        # By name: what cannot be read may be what somebody calls. A slice does not tell whose it is.
-        self._odd_services = {one.object for one in services.odd}
-        self._odd_slices = {one.object.rpartition("/")[0] for one in slices.odd}
+        # By name: what cannot be read may be what is called. A slice does not say whose it is.
+        self._malformed_services = {entry.object for entry in services.unusable}
+        self._malformed_slices = {entry.object.rpartition("/")[0] for entry in slices.unusable}
 
-    def resolve(self, kind: Kind, ref: ServiceRef) -> Resolved | CallRefusal | str:
+    def look_up(self, kind: Kind, ref: ServiceRef) -> ServiceEndpoints | CallRefusal | str:
         key = (ref.namespace, ref.name)
-        service = self._services.services.get(key)
-        if service is None and _may_be(f"Service/{ref.namespace}/{ref.name}", self._odd_services):
-            return "its Service is malformed"
-        if service is None and self._services.trouble:
-            return "the Services could not be read"
-        found = resolve(ref, service, self._slices.slices.get(key, ()))
-        if isinstance(found, CallRefusal) and found.finding == "SERVICE_WITHOUT_ENDPOINTS":
+        service, slices = self._services.services.get(key), self._slices.slices.get(key, ())
+        endpoints = service_endpoints(ref, service, slices)
+        if service is None and isinstance(endpoints, CallRefusal) and endpoints.finding == SERVICE_NOT_FOUND.code:
+            if _possibly_malformed(f"Service/{ref.namespace}/{ref.name}", self._malformed_services):
+                return "its Service is malformed"
+            if self._services.trouble:
+                return "the Services could not be read"
+        if isinstance(endpoints, CallRefusal) and endpoints.finding == SERVICE_WITHOUT_ENDPOINTS.code:
             if self._slices.trouble:
                 return "the EndpointSlices could not be read"
-            if _may_be(f"EndpointSlice/{ref.namespace}", self._odd_slices):
+            if _possibly_malformed(f"EndpointSlice/{ref.namespace}", self._malformed_slices):
                 return "an EndpointSlice of its namespace is malformed"
-        if isinstance(found, CallRefusal) and kind is Kind.AGGREGATED_API:
-            return unavailable(ref, found, service)
-        return found
+        if isinstance(endpoints, CallRefusal) and kind is Kind.AGGREGATED_API:
+            return available_condition(ref, endpoints, service, slices=len(slices))
+        return endpoints
 
 
-def _may_be(wanted: str, odd: set[str]) -> bool:
-    """Among objects that could not be read, some of which could not even say their names."""
-    return wanted in odd or any(one.count("/") < wanted.count("/") for one in odd)
-
-
-def _findings(parts: dict[Resource, _Part], made: Made, left: Sequence[LeftOut]) -> tuple[Finding, ...]:
-    found = {(one.code, one.summary): one for part in parts.values() if (one := part.trouble)}
-    said = sorted(found.values(), key=lambda one: (one.code, one.summary))
-    odd = [one for part in parts.values() for one in part.odd]
-    said += _of_objects("OBJECT_MALFORMED", [one for one in odd if isinstance(one, Malformed)])
-    said += _of_objects("OBJECT_NOT_PROBED", [*(one for one in odd if isinstance(one, Barred)), *made.barred])
-    for resource, part in parts.items():
-        if part.more_odd:
-            said.append(unreadable(resource, f"{part.more_odd} more objects cannot be read or probed").finding)
-    for raw in made.refused:
-        error = raw["refusal"]["error"]
-        evidence = {"target": raw["name"], "error": error, "objects": raw["objects"][:_MOST_EVIDENCE]}
-        said.append(FINDINGS[raw["refusal"]["finding"]].found(f"{raw['name']}: {error}", evidence))
-    return (*said, *_of_objects("EKS_MANAGED", [one for one in left if one.why == EKS_MANAGED]))
-
-
-def _of_objects(code: str, objects: Sequence[Malformed | Barred | LeftOut]) -> list[Finding]:
-    """One finding for all of a kind; which and why is its evidence."""
-    if not objects:
-        return []
-    why = dict(sorted((one.object, one.why) for one in objects))
-    first, reason = next(iter(why.items()))
-    more = f" and {len(why) - 1} more" if len(why) > 1 else ""
-    evidence: dict[str, Any] = {"objects": dict(list(why.items())[:_MOST_EVIDENCE]), "count": len(why)}
-    return [FINDINGS[code].found(f"{first}{more}: {reason}", evidence)]
+def _possibly_malformed(name: str, malformed: set[str]) -> bool:
+    """Whether `name` is among objects that could not be read, some of which have no name that can be read."""
+    return name in malformed or any(other.count("/") < name.count("/") for other in malformed)

@@ -1,9 +1,9 @@
-"""The Discover function's door: in the VPC, so that the private endpoint answers; it calls no AWS API.
+"""The Discover function's handler: in the VPC, where the private endpoint is reachable; it calls no AWS API.
 
-Event, from the Planner alone: `{"action": "discover", "cluster": {"name", "endpoint", "certificateAuthority"},
-"networks": {"subnet-...": ["10.0.0.0/24"]}, "remoteNetworks": ["10.200.0.0/16"]}`. The answer is a `Discovered`.
+Event, from the Planner only: `{"action": "discover", "cluster": {"name", "endpoint", "certificateAuthority"},
+"networks": {"subnet-...": ["10.0.0.0/24"]}, "remoteNetworks": ["10.200.0.0/16"]}`. The response is a `Discovered`.
 
-The token is made of the function's own credentials, for the cluster that the stack names and for no other.
+The token is made from the function's own credentials, for the cluster that the stack names and for no other.
 """
 
 import asyncio
@@ -22,12 +22,12 @@ from egressprobe.handlers.context import Context
 from egressprobe.model.discovered import Discovered
 from egressprobe.net.guard import forbidden
 
-# Of the function's time, for what comes after the last page. Seconds.
+# Kept of the function's time for the work after the last page. Seconds.
 _RESERVE = 5.0
 logger = Logger(service="egressprobe-discover")
 
 
-class _Place(msgspec.Struct, rename="camel"):
+class _ClusterPlace(msgspec.Struct, rename="camel"):
     name: str
     endpoint: str
     certificate_authority: str
@@ -35,36 +35,36 @@ class _Place(msgspec.Struct, rename="camel"):
 
 class _Event(msgspec.Struct, rename="camel"):
     action: str
-    cluster: _Place
+    cluster: _ClusterPlace
     networks: dict[str, list[str]] = {}
     remote_networks: list[str] = []
 
 
 def handler(event: Any, context: Context) -> dict[str, Any]:
-    """Raises ValueError for an event that is not the Planner's; whatever the cluster does is in the answer."""
-    asked = msgspec.convert(event, _Event)
+    """Raises ValueError for an event that is not the Planner's; trouble with the cluster is in the response."""
+    request = msgspec.convert(event, _Event)
     own = os.environ["EGRESSPROBE_CLUSTER_NAME"]
-    if asked.action != "discover" or asked.cluster.name != own:
+    if request.action != "discover" or request.cluster.name != own:
         raise ValueError(f"event: must be discover, of the cluster {own}")
-    found = asyncio.run(_discover(asked, context.get_remaining_time_in_millis() / 1000 - _RESERVE))
-    for one in found.findings:
-        logger.info(one.summary, extra={"finding": one.code})
-    logger.info("discovered", extra={"targets": len(found.targets), "unread": list(found.unread)})
-    answer: dict[str, Any] = msgspec.to_builtins(found)
-    return answer
+    discovered = asyncio.run(_discover(request, context.get_remaining_time_in_millis() / 1000 - _RESERVE))
+    for finding in discovered.findings:
+        logger.info(finding.summary, extra={"finding": finding.code})
+    logger.info("discovered", extra={"targets": len(discovered.targets), "unread": list(discovered.unread)})
+    response: dict[str, Any] = msgspec.to_builtins(discovered)
+    return response
 
 
-async def _discover(asked: _Event, seconds: float) -> Discovered:
+async def _discover(request: _Event, seconds: float) -> Discovered:
     server = ApiServer(
-        url=asked.cluster.endpoint,
-        anchors=cluster_anchors(asked.cluster.certificate_authority),
-        token=tokens(_credentials, region=os.environ["AWS_REGION"], cluster=asked.cluster.name),
+        url=request.cluster.endpoint,
+        anchors=cluster_anchors(request.cluster.certificate_authority),
+        token=tokens(_credentials, region=os.environ["AWS_REGION"], cluster=request.cluster.name),
     )
     source = KubernetesSource(server, seconds=seconds, guard=forbidden)
-    return await collect(source, networks_of(asked.networks, asked.remote_networks))
+    return await collect(source, networks_of(request.networks, request.remote_networks))
 
 
 def _credentials() -> Credentials:
     """The function's own, which Lambda renews in the environment."""
-    read = os.environ
-    return Credentials(read["AWS_ACCESS_KEY_ID"], read["AWS_SECRET_ACCESS_KEY"], read.get("AWS_SESSION_TOKEN"))
+    env = os.environ
+    return Credentials(env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], env.get("AWS_SESSION_TOKEN"))

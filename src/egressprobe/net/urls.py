@@ -1,5 +1,6 @@
 """URLs of targets: read once, strictly, and shown without anything secret."""
 
+import re
 from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -7,6 +8,9 @@ from urllib.parse import urlsplit
 from egressprobe.net.addresses import canonical, is_address
 
 _DEFAULT_PORTS = {"https": 443, "http": 80}
+_PORT = re.compile(r"[0-9]{1,4000}")
+_QUERY = re.compile(r"[?#]")
+_MAX_SHOWN, _MAX_CACHED = 500, 2000  # characters
 
 
 class HostPort(NamedTuple):
@@ -45,15 +49,18 @@ def _written_host(netloc: str) -> str:
     return netloc.partition(":")[0]
 
 
-def parse_url(url: str, schemes: tuple[str, ...], *, query: bool = False) -> HostPort:
-    """Take `url` apart. Raises ValueError with one line that says what is wrong."""
+def parse_url(url: str, schemes: tuple[str, ...], *, query: bool = False, any_port: bool = False) -> HostPort:
+    """Take `url` apart. Raises ValueError with one line that says what is wrong, and shows nothing of the URL.
+
+    any_port: also those that cannot be dialled, which Go's url.Parse accepts.
+    """
     prefixes = " or ".join(f"{scheme}://" for scheme in schemes)
     if any(c.isspace() or ord(c) < 0x20 for c in url):
         raise ValueError("contains white space")
     try:
         parts = urlsplit(url)
-    except ValueError as error:
-        raise ValueError(f"is not a URL: {error}") from error
+    except ValueError:  # its text may hold the password
+        raise ValueError("is not a URL") from None
     if parts.scheme not in schemes:
         raise ValueError(f"must begin with {prefixes}")
     if "@" in parts.netloc:
@@ -65,24 +72,43 @@ def parse_url(url: str, schemes: tuple[str, ...], *, query: bool = False) -> Hos
     host = _written_host(parts.netloc)
     if not host:
         raise ValueError("names no host")
-    try:
-        port = parts.port
-    except ValueError as error:
-        raise ValueError("has a port that is not in 1..65535") from error
-    if port is None:
-        port = _DEFAULT_PORTS.get(parts.scheme, 0)
-    if not 1 <= port <= 65535:
+    port = _written_port(parts.netloc, _DEFAULT_PORTS.get(parts.scheme, 0))
+    if not any_port and not 1 <= port <= 65535:
         raise ValueError("needs a port in 1..65535" if not port else "has a port that is not in 1..65535")
     return HostPort(parts.scheme, _host(host), port, parts.path or "/")
 
 
-@lru_cache(maxsize=4096)  # the same URLs come minute after minute
+def _written_port(netloc: str, default: int) -> int:
+    """Any number of decimal digits, as net/url validOptionalPort has it; the empty port is the scheme's."""
+    text = netloc.rpartition("]")[2].partition(":")[2]
+    if not text:
+        return default
+    if not _PORT.fullmatch(text):
+        raise ValueError("has a port that is not in 1..65535")
+    return int(text)
+
+
 def shown(url: str) -> str:
-    """`url` for logs and reports: no user information, no query, no fragment, no control characters."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "(unreadable URL)"
-    host = parts.netloc.rpartition("@")[2]
-    text = f"{parts.scheme}://{host}{parts.path}"
-    return "".join(c if c.isprintable() else "?" for c in text)[:500]
+    """`url` for logs, reports and messages: no user information, no query, no fragment, no control characters.
+
+    Of a URL that cannot be taken apart and has an `@` only the scheme is left: what is before it may be a password.
+    """
+    return _shown(url) if len(url) > _MAX_CACHED else _shown_again(url)
+
+
+def _shown(url: str) -> str:
+    public = _QUERY.split(url, 1)[0]
+    if "@" in url:
+        scheme = url.partition("://")[0]
+        hidden = f"{scheme}://..." if scheme.isalpha() and scheme != url else "(a URL with user information)"
+        try:
+            parts = urlsplit(url)
+            host = parts.netloc.rpartition("@")[2]
+            _written_port(host, 0)
+        except ValueError:
+            return hidden
+        public = f"{parts.scheme}://{host}{parts.path}" if host else hidden
+    return "".join(c if c.isprintable() else "?" for c in public[:_MAX_SHOWN])
+
+
+_shown_again = lru_cache(maxsize=4096)(_shown)  # the same URLs come minute after minute

@@ -70,8 +70,13 @@ class Prober:
     async def hop(self, target: Target, role: Role, url: str, host_port: HostPort, budget: Budget) -> Hop:
         """Resolve one host and dial every address of it."""
         resolution: Resolution | None = None
-        if target.endpoints:
-            endpoints: Sequence[Endpoint] = target.endpoints
+        endpoints: Sequence[Endpoint]
+        unresolved: tuple[Attempt, ...] = ()
+        if len(target.endpoints) == 1 and not is_address(target.endpoints[0].address):
+            resolution = await self._resolve(target.endpoints[0].address, budget)
+            endpoints = [Endpoint(address, target.endpoints[0].port) for address in resolution.addresses]
+        elif target.endpoints:
+            endpoints, unresolved = await self._resolved(target.endpoints, budget)
         else:
             resolution = await self._resolve(host_port.host, budget)
             endpoints = [Endpoint(address, host_port.port) for address in resolution.addresses]
@@ -92,8 +97,25 @@ class Prober:
             host=host_port.host,
             port=host_port.port,
             resolution=resolution,
-            attempts=await each(endpoints, bounded),
+            attempts=(*await each(endpoints, bounded), *unresolved),
         )
+
+    async def _resolved(
+        self, endpoints: Sequence[Endpoint], budget: Budget
+    ) -> tuple[list[Endpoint], tuple[Attempt, ...]]:
+        """Endpoints with the addresses of those that are host names; names that have none are failed attempts."""
+        addressed: list[Endpoint] = []
+        unresolved: list[Attempt] = []
+        for endpoint in endpoints:
+            resolution = await self._resolve(endpoint.address, budget) if not is_address(endpoint.address) else None
+            if resolution is None:
+                addressed.append(endpoint)
+                continue
+            addressed += [Endpoint(address, endpoint.port) for address in resolution.addresses]
+            if not resolution.addresses:
+                attempt = replace(_untried(endpoint), failure=resolution.failure, failure_ms=resolution.ms)
+                unresolved.append(attempt)
+        return list(dict.fromkeys(addressed)), tuple(unresolved)
 
     async def _resolve(self, host: str, budget: Budget) -> Resolution:
         if is_address(host):

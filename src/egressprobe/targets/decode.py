@@ -1,7 +1,7 @@
-"""Bad input in one line: the place, what is wrong, the way out.
+"""Bad input in one line: the place, what is wrong, what to do.
 
 `InputError` is the only exception that readers of plans and files raise. `convert` is msgspec's typed
-decoding with its complaints turned into places and sentences.
+decoding with its messages turned into places and sentences.
 """
 
 import re
@@ -16,22 +16,22 @@ _UNKNOWN_FIELD = re.compile(r"Object contains unknown field `([^`]*)`")
 
 
 def convert[T](raw: object, wanted: type[T], place: str) -> T:
-    """Typed by msgspec, its complaint turned into a place and a sentence."""
+    """Typed by msgspec, its message turned into a place and a sentence."""
     try:
         return msgspec.convert(raw, wanted)
     except msgspec.ValidationError as error:
         text = str(error)
-        found = _PATH.search(text)
-        inner = found[1] if found else ""
-        said = _PATH.sub("", text)
+        path = _PATH.search(text)
+        inner = path[1] if path else ""
+        message = _PATH.sub("", text)
         at = place + ("." if place and inner and not inner.startswith("[") else "") + inner
-        unknown = _UNKNOWN_FIELD.match(said)
+        unknown = _UNKNOWN_FIELD.match(message)
         if unknown:
             known = listed({f.encode_name for f in msgspec.structs.fields(wanted)})  # type: ignore[arg-type]
             raise InputError(f"{at}.{unknown[1]}".lstrip("."), f"is not known; known are {known}") from None
-        if said.startswith("Invalid enum value"):
-            said += f"; use one of {_allowed(at)}"
-        raise InputError(at, said[0].lower() + said[1:].replace("`", "")) from None
+        if message.startswith("Invalid enum value"):
+            message += f"; use one of {_allowed(at)}"
+        raise InputError(at, message[0].lower() + message[1:].replace("`", "")) from None
 
 
 _ENUMS = {"kind": Kind, "failurePolicy": FailurePolicy, "expect": Expect, "impact": Impact}

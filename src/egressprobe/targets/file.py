@@ -50,7 +50,7 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise ValueError(f"the key «{key}» stands twice in one object")
+            raise ValueError(f'the key "{key}" is twice in one object')
         found[key] = value
     return found
 
@@ -82,8 +82,8 @@ def _loader() -> Any:
             seen = set()
             for key, _ in node.value:
                 if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
-                    said = f"the key «{key.value}» stands twice in one mapping"
-                    raise yaml.constructor.ConstructorError(None, None, said, key.start_mark)
+                    message = f'the key "{key.value}" is twice in one mapping'
+                    raise yaml.constructor.ConstructorError(None, None, message, key.start_mark)
                 seen.add(key.value if isinstance(key.value, str) else id(key))
             return super().construct_mapping(node, deep=deep)
 

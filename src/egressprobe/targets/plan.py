@@ -1,7 +1,7 @@
 """From what a person or a schedule wrote to a Plan. Every mistake gets one line that names its place.
 
 `InputError` is the only thing raised: `targets[3].url: must begin with https://`. Unknown keys are mistakes,
-and a plan is either whole or refused. One target is the business of spec.py.
+and a plan is either whole or refused. One target is checked in spec.py.
 """
 
 import re
@@ -24,7 +24,7 @@ _SCHEDULED_ENDPOINTS = 3
 
 
 class _PlanSpec(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """What surrounds the targets: a targets file, an on-demand event or a schedule's plan."""
+    """Everything beside the targets: of a targets file, an on-demand event or a schedule's plan."""
 
     targets: list[Any]
     schema_version: str = TARGETS_SCHEMA
@@ -42,18 +42,18 @@ PLAN_KEYS = frozenset(field.encode_name for field in msgspec.structs.fields(_Pla
 
 
 def read_plan(document: object, *, forbidden: Guard | None = None, most: int = MAX_TARGETS) -> Plan:
-    """A Plan out of decoded JSON or YAML. Raises InputError.
+    """A Plan from decoded JSON or YAML. Raises InputError.
 
     forbidden: a guard for the name servers the document may choose; a person's own command line has none.
     most: how many targets there may be; the Planner, which cuts its plan into shards, has no bound.
     """
     if not isinstance(document, dict):
-        raise InputError("", f"expected an object with «targets», got {kind_of(document)}")
+        raise InputError("", f'expected an object with "targets", got {kind_of(document)}')
     if "targets" not in document:
         raise InputError("targets", "is missing; give a list of targets")
     spec = convert(document, _PlanSpec, "")
     if spec.schema_version != TARGETS_SCHEMA:
-        raise InputError("schemaVersion", f"«{short(spec.schema_version)}» is not known; use {TARGETS_SCHEMA}")
+        raise InputError("schemaVersion", f'"{short(spec.schema_version)}" is not known; use {TARGETS_SCHEMA}')
     if not spec.targets:
         raise InputError("targets", "is empty; give at least one target")
     if len(spec.targets) > most:
@@ -66,7 +66,7 @@ def read_plan(document: object, *, forbidden: Guard | None = None, most: int = M
         place = f"targets[{i}]"
         target, trusted = read_target(raw, place, shared)
         if target.name in names:
-            raise InputError(f"{place}.name", f"«{target.name}» is the name of targets[{names[target.name]}] already")
+            raise InputError(f"{place}.name", f'"{target.name}" is the name of targets[{names[target.name]}] already')
         names[target.name] = i
         if trusted:
             bundles[target.bundle] = trusted
@@ -128,7 +128,7 @@ def _resolvers(texts: tuple[str, ...], place: str, forbidden: Guard | None) -> t
         try:
             address, _ = split_server(text)
         except ValueError as error:
-            raise InputError(f"{place}[{i}]", f"«{short(text)}» is not ADDR or ADDR:PORT: {error}") from None
+            raise InputError(f"{place}[{i}]", f'"{short(text)}" is not ADDR or ADDR:PORT: {error}') from None
         reason = forbidden(address) if forbidden and address not in VPC_RESOLVERS else None
         if reason:
             raise InputError(f"{place}[{i}]", f"{reason}; a name server may not be there")
@@ -139,13 +139,14 @@ def _kube_version(text: str) -> str:
     try:
         return read_version(text)
     except ValueError as error:
-        raise InputError("kubeVersion", f"«{short(text)}» {error}") from None
+        raise InputError("kubeVersion", f'"{short(text)}" {error}') from None
 
 
-def _misplaced(said: Misplacement | None) -> Misplacement | None:
-    if said and said.finding not in ("STACK_DRIFTED", "CLUSTER_DELETING"):
-        raise InputError("misplaced.finding", f"«{short(said.finding)}» is not STACK_DRIFTED or CLUSTER_DELETING")
-    return said
+def _misplaced(misplaced: Misplacement | None) -> Misplacement | None:
+    known = ("STACK_DRIFTED", "CLUSTER_DELETING")
+    if misplaced and misplaced.finding not in known:
+        raise InputError("misplaced.finding", f'"{short(misplaced.finding)}" is not {" or ".join(known)}')
+    return misplaced
 
 
 def _sources(sources: dict[str, str]) -> dict[str, str]:
@@ -158,5 +159,5 @@ def _sources(sources: dict[str, str]) -> dict[str, str]:
         except ValueError:
             good = False
         if not good:
-            raise InputError(place, f"«{short(text)}» is no {family} address")
+            raise InputError(place, f'"{short(text)}" is not an {family} address')
     return sources

@@ -1,4 +1,4 @@
-"""One target, as written to as checked: types, which keys go with which kind, URLs, addresses, bundles.
+"""One target, from as written to as checked: types, which keys go with which kind, URLs, addresses, bundles.
 
 Raises InputError with the place; nothing is repaired silently.
 """
@@ -27,7 +27,7 @@ from egressprobe.model.target import (
     Target,
 )
 from egressprobe.net.addresses import canonical
-from egressprobe.net.urls import HostPort, parse_url
+from egressprobe.net.urls import HostPort, parse_url, shown
 from egressprobe.targets.decode import convert, kind_of, listed
 
 MAX_ADDRESSES = 1000  # of one target
@@ -35,6 +35,7 @@ MAX_OBJECTS = 1000
 MAX_WORDS = 1000  # characters
 MAX_NAME = 250  # a CloudWatch dimension value may have 1024, an EMF dimension set and people want less
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_Dimension.html: ASCII, not only blanks
+_HOST = re.compile(r"(?=[^:]*[a-z])(?=.{1,253}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\.?")
 _NAME = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
 
 
@@ -75,7 +76,7 @@ _KEYS: dict[Kind, set[str]] = {
 
 def _spec(raw: object, place: str) -> _Spec:
     if not isinstance(raw, dict):
-        raise InputError(place, f"expected an object with «kind» and «name», got {kind_of(raw)}")
+        raise InputError(place, f'expected an object with "kind" and "name", got {kind_of(raw)}')
     spec = convert(raw, _Spec, place)
     for key in raw:
         if key not in _KEYS[spec.kind] | _COMMON:
@@ -130,7 +131,7 @@ def _where(spec: _Spec, place: str) -> HostPort:
     if spec.kind is Kind.KUBELET:
         if not spec.addresses:
             raise InputError(f"{place}.addresses", "is missing; give the nodes as IP:PORT")
-        first = _endpoint(spec.addresses[0], f"{place}.addresses[0]")
+        first = _endpoint(spec.addresses[0], f"{place}.addresses[0]", names=False)
         return HostPort("https", first.address, first.port, "/")
     if spec.service is not None:
         return _service(spec, spec.service, place)
@@ -142,7 +143,8 @@ def _where(spec: _Spec, place: str) -> HostPort:
     if spec.addresses:
         raise InputError(f"{place}.addresses", "go with a service; a url is resolved")
     schemes = ("tcp", "tls") if spec.kind is Kind.ENDPOINT else ("https",)
-    return checked_place(spec.url, schemes, f"{place}.url")
+    any_port = spec.refusal is not None and spec.refusal.finding == "URL_PORT_INVALID"
+    return checked_place(spec.url, schemes, f"{place}.url", any_port=any_port)
 
 
 def _service(spec: _Spec, service: ServiceRef, place: str) -> HostPort:
@@ -152,10 +154,10 @@ def _service(spec: _Spec, service: ServiceRef, place: str) -> HostPort:
         raise InputError(f"{place}.service.port", f"{service.port} is not in 1..65535")
     for key in ("namespace", "name"):
         if not re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", getattr(service, key)):
-            raise InputError(f"{place}.service.{key}", "is no DNS label (RFC 1123)")
+            raise InputError(f"{place}.service.{key}", "is not a DNS label (RFC 1123)")
     if not spec.addresses and spec.refusal is None:
-        said = "is missing; give the service's ready endpoints as IP:PORT (kubectl get endpointslices)"
-        raise InputError(f"{place}.addresses", said)
+        message = "is missing; give the service's ready endpoints as IP:PORT (kubectl get endpointslices)"
+        raise InputError(f"{place}.addresses", message)
     return HostPort("https", service.server_name, service.port, service.path or "/")
 
 
@@ -163,29 +165,32 @@ def _service_url(spec: _Spec, where: HostPort) -> str:
     return f"https://{where.authority}{where.path}" if spec.service else ""
 
 
-def checked_place(url: str, schemes: tuple[str, ...], place: str) -> HostPort:
+def checked_place(url: str, schemes: tuple[str, ...], place: str, *, any_port: bool = False) -> HostPort:
+    """`url` taken apart. Raises InputError, whose text shows neither user information nor a query."""
     try:
-        return parse_url(url, schemes)
+        return parse_url(url, schemes, any_port=any_port)
     except ValueError as error:
-        public = re.split(r"[?#]", url.rpartition("@")[2])[0]  # no user information, no query in a message
-        raise InputError(place, f"«{short(public)}» {error}") from error
+        raise InputError(place, f'"{short(shown(url))}" {error}') from None
 
 
 def _endpoints(spec: _Spec, place: str) -> tuple[Endpoint, ...]:
     if len(spec.addresses) > MAX_ADDRESSES:
         raise InputError(f"{place}.addresses", f"has {len(spec.addresses)} entries; at most {MAX_ADDRESSES}")
-    found = [_endpoint(text, f"{place}.addresses[{i}]") for i, text in enumerate(spec.addresses)]
-    return tuple(dict.fromkeys(found))
+    names = spec.service is not None  # an EndpointSlice of addressType FQDN has host names
+    endpoints = [_endpoint(text, f"{place}.addresses[{i}]", names=names) for i, text in enumerate(spec.addresses)]
+    return tuple(dict.fromkeys(endpoints))
 
 
-def _endpoint(text: str, place: str) -> Endpoint:
+def _endpoint(text: str, place: str, *, names: bool) -> Endpoint:
     host, _, port = text.rpartition(":")
     try:
         address = canonical(host.removeprefix("[").removesuffix("]"))
     except ValueError:
-        raise InputError(place, f"«{short(text)}» is not IP:PORT ([IP]:PORT for IPv6)") from None
+        if not names or not _HOST.fullmatch(host):
+            raise InputError(place, f'"{short(text)}" is not IP:PORT ([IP]:PORT for IPv6)') from None
+        address = host
     if (":" in host) != host.startswith("[") or not port.isdecimal() or not 1 <= int(port) <= 65535:
-        raise InputError(place, f"«{short(text)}» is not IP:PORT ([IP]:PORT for IPv6) with a port in 1..65535")
+        raise InputError(place, f'"{short(text)}" is not IP:PORT ([IP]:PORT for IPv6) with a port in 1..65535')
     return Endpoint(address, int(port))
 
 
@@ -196,7 +201,7 @@ def _objects(spec: _Spec, place: str) -> tuple[str, ...]:
 
 
 def _words(text: str, place: str) -> str:
-    """What goes into reports and logs as it stands."""
+    """Text that goes into reports and logs unchanged."""
     if len(text) > MAX_WORDS or not (text.isprintable() or not text):
         raise InputError(place, f"needs printable characters, at most {MAX_WORDS}")
     return text
@@ -230,7 +235,7 @@ def _bundle(spec: _Spec, place: str, shared: Mapping[str, tuple[bytes, ...]]) ->
         raise InputError(f"{place}.caBundleRef", "and caBundle exclude each other; keep one")
     if spec.ca_bundle_ref is not None:
         if spec.ca_bundle_ref not in shared:
-            raise InputError(f"{place}.caBundleRef", f"«{short(spec.ca_bundle_ref)}» is not among bundles")
+            raise InputError(f"{place}.caBundleRef", f'"{short(spec.ca_bundle_ref)}" is not among bundles')
         return shared[spec.ca_bundle_ref]
     # An empty caBundle means the system roots (k8s.io/apiserver/pkg/util/webhook/client.go).
     return read_anchors(spec.ca_bundle, f"{place}.caBundle") if spec.ca_bundle else ()

@@ -1,4 +1,4 @@
-"""`egressprobe discover`: the targets a cluster really has, as a file that `run -f` takes."""
+"""`egressprobe discover`: the targets of a cluster, as a file that `run -f` reads."""
 
 import argparse
 from typing import Any
@@ -9,11 +9,11 @@ from egressprobe.cli.common.parser import add_output, add_region, add_timeout, c
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
-        "discover", help="the targets a cluster really has, as a file that run -f takes"
+        "discover", help="the targets of a cluster, as a file that run -f reads"
     )
-    parser.add_argument("--cluster", metavar="NAME", help="ask EKS and the API server, as the AWS profile's identity")
+    parser.add_argument("--cluster", metavar="NAME", help="read EKS and the API server, as the AWS profile's identity")
     add_region(parser)
-    parser.add_argument("--kubeconfig", metavar="FILE", help="ask the API server that a kubeconfig names")
+    parser.add_argument("--kubeconfig", metavar="FILE", help="read the API server that a kubeconfig names")
     parser.add_argument("--context", metavar="NAME", help="of the kubeconfig; default: its current one")
     parser.add_argument("--from", dest="folder", metavar="DIR", help="recorded lists, PLURAL.json each")
     add_timeout(parser, "seconds")
@@ -22,11 +22,11 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> int:
-    from egressprobe.cli.commands.discover_source import ask
+    from egressprobe.cli.commands.discover_source import discover
     from egressprobe.cli.output.targets_yaml import to_json, to_yaml
 
     check_timeout(options.timeout)
-    asked = ask(
+    discovery = discover(
         cluster=options.cluster,
         region=options.region,
         kubeconfig=options.kubeconfig,
@@ -34,8 +34,9 @@ def run(options: argparse.Namespace) -> int:
         folder=options.folder,
         seconds=options.timeout,
     )
-    for finding in asked.found.findings:
+    for finding in discovery.discovered.findings:
         message(f"{finding.code}: {finding.summary}")
     yaml = options.output == "yaml"
-    print(to_yaml(asked.found, asked.facts, asked.origin) if yaml else to_json(asked.found, asked.facts))
-    return NOT_SURE if asked.found.unread else OK
+    discovered, facts = discovery.discovered, discovery.facts
+    print(to_yaml(discovered, facts, discovery.origin) if yaml else to_json(discovered, facts))
+    return NOT_SURE if discovered.unread else OK

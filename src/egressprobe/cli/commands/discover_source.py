@@ -8,7 +8,7 @@ from egressprobe.aws.cluster import Surroundings
 from egressprobe.aws.eks import Cluster, described, facts
 from egressprobe.aws.session import by_name
 from egressprobe.discovery.issuers import with_issuers
-from egressprobe.discovery.kubelets import Network, networks_of
+from egressprobe.discovery.kubelets import NodeNetwork, networks_of
 from egressprobe.discovery.kubernetes.client import ApiServer, KubernetesSource
 from egressprobe.discovery.kubernetes.eks_token import Credentials, tokens
 from egressprobe.discovery.kubernetes.kubeconfig import api_server
@@ -21,15 +21,15 @@ from egressprobe.net.guard import Guard, forbidden
 from egressprobe.targets.file import read_file
 
 
-class Asked(NamedTuple):
-    """facts: of the cluster, for the head of a targets file. origin: what was asked, in words."""
+class Discovery(NamedTuple):
+    """facts: of the cluster, for the head of a targets file. origin: what was read, in words."""
 
-    found: Discovered
+    discovered: Discovered
     facts: dict[str, Any]
     origin: str
 
 
-def ask(
+def discover(
     *,
     cluster: str | None,
     region: str | None,
@@ -37,9 +37,9 @@ def ask(
     context: str | None,
     folder: str | None,
     seconds: float,
-) -> Asked:
+) -> Discovery:
     """By exactly one of the three. Raises InputError and AwsError; trouble with a part is a finding."""
-    if sum(one is not None for one in (cluster, kubeconfig, folder)) != 1:
+    if sum(source is not None for source in (cluster, kubeconfig, folder)) != 1:
         raise InputError("", "give one of --cluster NAME, --kubeconfig FILE and --from DIR")
     if folder is not None:
         return _recorded(Path(folder))
@@ -49,47 +49,47 @@ def ask(
     return _by_cluster(cluster, region, seconds)
 
 
-def _recorded(folder: Path) -> Asked:
+def _recorded(folder: Path) -> Discovery:
     """With cluster.json, an answer of DescribeCluster, the cluster's issuer is among the targets."""
     source = RecordedSource(folder)
     cluster = _recorded_cluster(folder / "cluster.json")
-    found = asyncio.run(collect(source, networks_of({}, cluster.remote if cluster else ())))
-    found = with_issuers(found, Surroundings(cluster, None, {}, []))
-    return Asked(found, facts(cluster) if cluster else {}, str(folder))
+    discovered = asyncio.run(collect(source, networks_of({}, cluster.remote if cluster else ())))
+    discovered = with_issuers(discovered, Surroundings(cluster, None, {}, []))
+    return Discovery(discovered, facts(cluster) if cluster else {}, str(folder))
 
 
 def _recorded_cluster(path: Path) -> Cluster | None:
     if not path.exists():
         return None
-    said = read_file(str(path))
-    if not isinstance(said, dict) or not isinstance(said.get("cluster"), dict):
-        raise InputError(str(path), "is no answer of aws eks describe-cluster")
-    return described(said["cluster"])
+    response = read_file(str(path))
+    if not isinstance(response, dict) or not isinstance(response.get("cluster"), dict):
+        raise InputError(str(path), "is not the output of aws eks describe-cluster")
+    return described(response["cluster"])
 
 
-def _by_kubeconfig(path: str, context: str | None, seconds: float) -> Asked:
+def _by_kubeconfig(path: str, context: str | None, seconds: float) -> Discovery:
     with api_server(path, context) as server:
         # A person's own file may name a tunnel on this computer.
-        found = asyncio.run(_read(server, [], seconds, guard=lambda _: None))
-    return Asked(found, {}, server.url)
+        discovered = asyncio.run(_read(server, [], seconds, guard=lambda _: None))
+    return Discovery(discovered, {}, server.url)
 
 
-async def _read(server: ApiServer, networks: list[Network], seconds: float, *, guard: Guard) -> Discovered:
+async def _read(server: ApiServer, networks: list[NodeNetwork], seconds: float, *, guard: Guard) -> Discovered:
     return await collect(KubernetesSource(server, seconds=seconds, guard=guard), networks)
 
 
-def _by_cluster(name: str, region: str | None, seconds: float) -> Asked:
+def _by_cluster(name: str, region: str | None, seconds: float) -> Discovery:
     session, around, cluster = by_name(name, region)
-    found = with_issuers(_of_cluster(session, cluster, around, seconds), around)
-    return Asked(found, facts(cluster), f"{name} ({session.region_name}, egress {cluster.mode})")
+    discovered = with_issuers(_of_cluster(session, cluster, around, seconds), around)
+    return Discovery(discovered, facts(cluster), f"{name} ({session.region_name}, egress {cluster.mode})")
 
 
 def _of_cluster(session: Any, cluster: Cluster, around: Surroundings, seconds: float) -> Discovered:
     def credentials() -> Credentials:
-        found = session.get_credentials()
-        if found is None:
+        profile = session.get_credentials()
+        if profile is None:
             raise AwsError("there are no AWS credentials; set a profile or log in")
-        frozen = found.get_frozen_credentials()
+        frozen = profile.get_frozen_credentials()
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
 
     if not cluster.endpoint:

@@ -1,4 +1,4 @@
-"""What discovery found as a targets file that `run -f` takes: YAML with a comment on where each comes from, or JSON."""
+"""Discovered targets as a file that `run -f` reads: YAML with a comment on the origin of each, or JSON."""
 
 import json
 from collections.abc import Iterator
@@ -10,17 +10,17 @@ from egressprobe.model.target import TARGETS_SCHEMA
 _MOST_LEFT = 5  # the API server serves some thirty APIServices itself
 
 
-def document(found: Discovered, facts: dict[str, Any]) -> dict[str, Any]:
-    """The targets file as data. facts: what of the cluster belongs into it."""
-    bundles = {"bundles": found.bundles} if found.bundles else {}
-    return {"schemaVersion": TARGETS_SCHEMA, **facts, **bundles, "targets": list(found.targets)}
+def document(discovered: Discovered, facts: dict[str, Any]) -> dict[str, Any]:
+    """The targets file as data. facts: of the cluster, for the head of the file."""
+    bundles = {"bundles": discovered.bundles} if discovered.bundles else {}
+    return {"schemaVersion": TARGETS_SCHEMA, **facts, **bundles, "targets": list(discovered.targets)}
 
 
-def to_json(found: Discovered, facts: dict[str, Any]) -> str:
-    return json.dumps(document(found, facts), indent=2, ensure_ascii=False)
+def to_json(discovered: Discovered, facts: dict[str, Any]) -> str:
+    return json.dumps(document(discovered, facts), indent=2, ensure_ascii=False)
 
 
-def to_yaml(found: Discovered, facts: dict[str, Any], origin: str) -> str:
+def to_yaml(discovered: Discovered, facts: dict[str, Any], origin: str) -> str:
     """origin: what was read, for the head."""
     import yaml
 
@@ -31,16 +31,16 @@ def to_yaml(found: Discovered, facts: dict[str, Any], origin: str) -> str:
             del data
             return True
 
-    def text(dumper: Any, data: str) -> Any:
+    def represent(dumper: Any, data: str) -> Any:
         return dumper.represent_scalar("tag:yaml.org,2002:str", data, style="|" if "\n" in data else None)
 
-    Dumper.add_representer(str, text)
+    Dumper.add_representer(str, represent)
 
     def dump(data: Any) -> str:
-        said: str = yaml.dump(data, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=100)
-        return said.rstrip("\n")
+        text: str = yaml.dump(data, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=100)
+        return text.rstrip("\n")
 
-    whole = document(found, facts)
+    whole = document(discovered, facts)
     targets = whole.pop("targets")
     lines = [
         f"# Found by egressprobe discover in {_line(origin)}.",
@@ -50,11 +50,11 @@ def to_yaml(found: Discovered, facts: dict[str, Any], origin: str) -> str:
     for raw in targets:
         lines += _comments(raw)
         lines.append(dump([raw]))
-    return "\n".join((*lines, *_rest(found)))
+    return "\n".join((*lines, *_rest(discovered)))
 
 
 def _comments(raw: dict[str, Any]) -> Iterator[str]:
-    """Where it comes from and what hangs on it; the refusal where there is nothing to dial."""
+    """What calls it and what it affects; the refusal where nothing is dialled."""
     first, *others = raw["objects"]
     more = f" and {len(others)} more" if others else ""
     yield _line(f"# From {first}{more}: {raw['affects'] or 'never called'}")
@@ -62,19 +62,19 @@ def _comments(raw: dict[str, Any]) -> Iterator[str]:
         yield _line(f"# Fails before anything is dialled: {raw['refusal']['error']}")
 
 
-def _rest(found: Discovered) -> Iterator[str]:
-    whys: dict[str, list[str]] = {}
-    for one in found.left:
-        whys.setdefault(one.why, []).append(one.object)
-    for why, objects in whys.items():
+def _rest(discovered: Discovered) -> Iterator[str]:
+    by_reason: dict[str, list[str]] = {}
+    for left_out in discovered.left:
+        by_reason.setdefault(left_out.why, []).append(left_out.object)
+    for reason, objects in by_reason.items():
         more = len(objects) - _MOST_LEFT
-        yield f"# Not probed, {_line(why)}:"
-        yield from (f"#   {_line(one)}" for one in objects[:_MOST_LEFT])
+        yield f"# Not probed, {_line(reason)}:"
+        yield from (f"#   {_line(name)}" for name in objects[:_MOST_LEFT])
         if more > 0:
             yield f"#   and {more} more"
-    for said in found.findings:
-        if said.severity != "info":
-            yield f"# {said.code}: {_line(said.summary)}"
+    for finding in discovered.findings:
+        if finding.severity != "info":
+            yield f"# {finding.code}: {_line(finding.summary)}"
 
 
 def _line(text: str) -> str:

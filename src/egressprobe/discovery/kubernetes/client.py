@@ -1,12 +1,12 @@
 """The only reader of the Kubernetes API: lists, page by page, over our own connections and rules.
 
-- Name, dial, TLS and certificates are the probe's engine: what the API server's certificate is worth is judged as a
-  Go client judges it, against the cluster's CA alone, and a failure has its phase and code.
+- Name, dial, TLS and certificates are the probe's engine: the API server's certificate is verified as a Go client
+  verifies it, against the cluster's CA alone, and a failure has its phase and code.
 - GET and nothing else. A redirect is not followed: the token would go with it.
-- A page is bounded. One that is larger is asked for again with fewer objects, and of one object too large there is a
-  finding. A server that ignores `limit` ends there as well.
-- Transient trouble is tried again twice, an expired page token begins the list anew (run.py), a refused token is
-  made anew once. The token is in no message, no log and no repr.
+- A page is bounded. A larger one is requested again with fewer objects; one object that is too large is a finding, and
+  so is a server that ignores `limit`.
+- Transient errors are retried twice, with an expired continue token the list is read again from its start (run.py), a
+  refused token is replaced once. The token is in no message, no log and no repr.
 """
 
 import asyncio
@@ -21,8 +21,15 @@ import httpcore
 
 from egressprobe.apiserver.client_rules import WEBHOOK_ALPN
 from egressprobe.apiserver.kube_version import HELLOS
+from egressprobe.catalog.findings_cluster import API_SERVER_UNREACHABLE
 from egressprobe.discovery.kubernetes.resources import Page, Resource, read_page
-from egressprobe.discovery.kubernetes.responses import Answer, TransientError, UnreadableError, good_body, unreadable
+from egressprobe.discovery.kubernetes.responses import (
+    ListResponse,
+    TransientError,
+    UnreadableError,
+    good_body,
+    unreadable,
+)
 from egressprobe.golang.resolver import ResolverConfig
 from egressprobe.golang.x509.ca_bundle import bundle_id
 from egressprobe.model.failure import Failure
@@ -42,11 +49,11 @@ from egressprobe.probe.transport.tls_context import Offer, context, groups, syst
 # Bytes of one page, unpacked; with three lists at once this bounds what discovery holds.
 MAX_PAGE = 16 << 20
 _AT_ONCE = 3
-# A server that has said nothing for this long will not; one page altogether. Seconds.
+# Without any data; for one page. Seconds.
 _SILENCE, _PAGE_SECONDS = 10.0, 30.0
 _CONNECT_SECONDS = 15.0
-# Before each further try of what may pass. Seconds.
-_TRIES = (0.5, 2.0)
+# Pause before each retry of a transient error. Seconds.
+_RETRIES = (0.5, 2.0)
 _MAX_ERROR = 64 << 10
 
 
@@ -54,7 +61,7 @@ class ApiServer(NamedTuple):
     """Where and as whom to read.
 
     anchors: the cluster's CA, empty for the system roots. token: a bearer token, fresh at each call; None: the
-    certificate alone. certificate: files of a client certificate and its key. name: asked for and verified in TLS
+    certificate alone. certificate: files of a client certificate and its key. name: sent as SNI and verified
     instead of the URL's host.
     """
 
@@ -81,7 +88,7 @@ class KubernetesSource:
         trusted = server.anchors
         bundle = bundle_id(trusted) if trusted else ""
         if server.certificate:
-            # Contexts are kept by bundle for the life of the process: this one is nobody else's.
+            # Contexts are cached by bundle for the life of the process: this one has a client certificate.
             trusted = trusted or system_roots(context("", (), Offer(WEBHOOK_ALPN), verify=True))
             bundle = f"{bundle} as {server.certificate[0]}"
         self._target = Target(
@@ -123,8 +130,8 @@ class KubernetesSource:
                         body = await self._page(connection, resource, limit, token)
                     except TooLargeError:
                         if limit == 1:
-                            said = f"one page of one object is larger than {MAX_PAGE >> 20} MiB"
-                            raise unreadable(resource, said) from None
+                            message = f"one page of one object is larger than {MAX_PAGE >> 20} MiB"
+                            raise unreadable(resource, message) from None
                         limit = max(limit // 5, 1)
                         continue
                     page = read_page(body, resource)
@@ -136,16 +143,16 @@ class KubernetesSource:
                 await connection.close()
 
     async def _page(self, connection: "_Connection", resource: Resource, limit: int, token: str) -> bytes:
-        """One page, with patience. Raises UnreadableError, ExpiredError and TooLargeError."""
+        """One page, with retries. Raises UnreadableError, ExpiredError and TooLargeError."""
         path = f"{resource.path}?limit={limit}" + (f"&continue={quote(token, safe='')}" if token else "")
         renewed = False
-        for pause in (*_TRIES, None):
+        for pause in (*_RETRIES, None):
             try:
-                answer = await connection.get(path, self._token)
-                if answer.status == 401 and not renewed and self._server.token:
+                response = await connection.get(path, self._token)
+                if response.status == 401 and not renewed and self._server.token:
                     renewed, self._token = True, self._server.token()
-                    answer = await connection.get(path, self._token)
-                return good_body(answer, resource, going_on=bool(token))
+                    response = await connection.get(path, self._token)
+                return good_body(response, resource, going_on=bool(token))
             except TransientError as error:
                 await connection.close()
                 wait = max(pause or 0.0, error.pause)
@@ -159,7 +166,7 @@ class KubernetesSource:
         return self._ends - asyncio.get_running_loop().time()
 
     async def open(self) -> Channel:
-        """A connection to the first address that takes one; what could not be reached is not tried for every list.
+        """A connection to the first address that accepts one. A failure is remembered for the other lists.
 
         Raises UnreadableError.
         """
@@ -180,10 +187,10 @@ class KubernetesSource:
             if channel is not None:
                 return channel
             failure = attempt.failure or failure
-        code, said = (str(failure.code), failure.message) if failure else ("internal_error", "it has no address")
+        code, message = (str(failure.code), failure.message) if failure else ("internal_error", "it has no address")
         evidence = {"endpoint": shown(self._server.url), "code": code, "phase": failure.phase if failure else None}
-        said = f"the API server cannot be reached: {said}"
-        self._unreachable = UnreadableError("API_SERVER_UNREACHABLE", said, evidence)
+        summary = f"the API server cannot be reached: {message}"
+        self._unreachable = UnreadableError(API_SERVER_UNREACHABLE, summary, evidence)
         raise self._unreachable
 
     @property
@@ -196,7 +203,7 @@ class KubernetesSource:
 
 
 class _Connection:
-    """One connection that is kept while the server keeps it, and made anew when it does not."""
+    """One connection that is kept while the server keeps it, and opened again when it does not."""
 
     def __init__(self, source: KubernetesSource) -> None:
         self._source = source
@@ -204,7 +211,7 @@ class _Connection:
         self._http: httpcore.AsyncHTTP11Connection | None = None
         self._wire: Wire | None = None
 
-    async def get(self, path: str, token: str | None) -> Answer:
+    async def get(self, path: str, token: str | None) -> ListResponse:
         """Raises TransientError, TooLargeError, UnreadableError."""
         if self._http is None or not self._http.is_available():
             await self.close()
@@ -212,7 +219,7 @@ class _Connection:
         assert self._http is not None  # noqa: S101
         assert self._wire is not None  # noqa: S101
         if self._source.left() <= 0:
-            raise TransientError("the time for discovery is up")
+            raise TransientError("no time is left for discovery")
         headers = {
             "Host": self._source.authority,
             "Accept": "application/json",
@@ -230,33 +237,33 @@ class _Connection:
             await self.close()
             raise
         except UnpackError as error:
-            raise TransientError(f"the answer cannot be unpacked: {error}") from None
+            raise TransientError(f"the response cannot be decompressed: {error}") from None
         except TimeoutError:
             raise TransientError(f"a page took longer than {_PAGE_SECONDS:.0f} s, or all the time left") from None
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:
-            raise TransientError(self._words(error)) from None
+            raise TransientError(self._describe(error)) from None
 
-    async def _read(self, response: httpcore.Response) -> Answer:
+    async def _read(self, response: httpcore.Response) -> ListResponse:
         headers = {name.lower(): value for name, value in response.headers}
         most = MAX_PAGE if response.status == 200 else _MAX_ERROR
         try:
-            body = await read_body(self._patiently(response), packed=is_packed(response.headers), most=most)
+            body = await read_body(self._chunks(response), packed=is_packed(response.headers), most=most)
         except TooLargeError:
             if response.status == 200:
                 raise
             body = b""
         with suppress(httpcore.NetworkError, httpcore.ProtocolError):
             await response.aclose()
-        return Answer(response.status, headers, body)
+        return ListResponse(response.status, headers, body)
 
-    async def _patiently(self, response: httpcore.Response) -> AsyncIterator[bytes]:
-        """As long as something comes."""
+    async def _chunks(self, response: httpcore.Response) -> AsyncIterator[bytes]:
+        """The body; each chunk extends the time limit."""
         async for chunk in response.aiter_stream():
             if self._wire is not None:
                 self._wire.until = asyncio.get_running_loop().time() + _SILENCE
             yield chunk
 
-    def _words(self, error: Exception) -> str:
+    def _describe(self, error: Exception) -> str:
         cause = self._wire.error if self._wire else None
         if isinstance(cause, TimeoutError):
             return f"the server said nothing for {_SILENCE:.0f} s"

@@ -1,7 +1,7 @@
-"""A Kubernetes bearer token for EKS: STS GetCallerIdentity, presigned. Made here; no packet leaves.
+"""A Kubernetes bearer token for EKS: a presigned STS GetCallerIdentity URL. Making it sends nothing.
 
-The API server's authenticator sends the URL to STS, which answers who signed it; nothing else can be done with it.
-It takes a token for 15 minutes from its date. It is a secret all the same: it is logged nowhere.
+The API server's authenticator sends the URL to STS, which answers who signed it; it allows nothing else. A token is
+valid for 15 minutes from its date. It is a secret all the same: it is never logged.
 
 SigV4 with the signature in the query, https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html;
 the form of the token is aws-iam-authenticator's (pkg/token/token.go).
@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 _PREFIX = "k8s-aws-v1."
 _CLUSTER_HEADER = "x-k8s-aws-id"
-_EXPIRES = 60  # seconds for which STS takes the URL anew; the authenticator itself counts 15 minutes from the date
+_EXPIRES = 60  # seconds for which STS accepts the URL; the authenticator itself counts 15 minutes from the date
 # Regions' first parts -> the DNS suffix of their partition; botocore/data/endpoints.json has them.
 _SUFFIXES = {
     "cn": "amazonaws.com.cn",
@@ -30,7 +30,7 @@ _SUFFIXES = {
 
 
 class Credentials(NamedTuple):
-    """As STS gives them; no session token for those of a user."""
+    """AWS credentials; those of an IAM user have no session token."""
 
     access_key: str
     secret_key: str
@@ -48,7 +48,7 @@ def sts_host(region: str) -> str:
 
 
 def make_token(credentials: Credentials, *, region: str, cluster: str, now: datetime) -> str:
-    """A token for `cluster`, good for 15 minutes from `now`."""
+    """A token for `cluster`, valid for 15 minutes from `now`."""
     stamp = now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
     scope = f"{stamp[:8]}/{region}/sts/aws4_request"
     host = sts_host(region)
@@ -83,7 +83,7 @@ def tokens(
     cluster: str,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Callable[[], str]:
-    """Each call a new token, of the credentials of that moment."""
+    """A function that makes a new token at each call, with the credentials of that moment."""
     return lambda: make_token(credentials(), region=region, cluster=cluster, now=clock())
 
 

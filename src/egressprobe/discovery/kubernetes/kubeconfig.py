@@ -36,7 +36,7 @@ def api_server(path: str, context: str | None = None) -> Iterator[ApiServer]:
     """
     document = read_file(path)
     if not isinstance(document, dict):
-        raise InputError(_PLACE, f"{path} is no kubeconfig")
+        raise InputError(_PLACE, f"{path} is not a kubeconfig")
     name = context or document.get("current-context") or ""
     if not name:
         raise InputError(_PLACE, f"{path} has no current-context; name one with --context")
@@ -56,7 +56,7 @@ def _named(document: dict[str, Any], plural: str, singular: str, name: str) -> d
             found: dict[str, Any] = one[singular]
             return found
     known = ", ".join(short(str(one.get("name"))) for one in entries) or "none"
-    raise InputError(_PLACE, f"there is no {singular} «{short(name)}»; there are: {known}")
+    raise InputError(_PLACE, f'there is no {singular} "{short(name)}"; there are: {known}')
 
 
 def _server(cluster: dict[str, Any], user: dict[str, Any], home: Path, folder: Path) -> ApiServer:
@@ -66,7 +66,7 @@ def _server(cluster: dict[str, Any], user: dict[str, Any], home: Path, folder: P
     try:
         parse_url(url, ("https",))
     except ValueError as error:
-        raise InputError(_PLACE, f"server «{short(url)}» {error}") from None
+        raise InputError(_PLACE, f'server "{short(url)}" {error}') from None
     token, certificate = _identity(user, home, folder)
     return ApiServer(
         url=url,
@@ -153,7 +153,7 @@ def _exec(plugin: dict[str, Any]) -> dict[str, Any]:
     command = str(plugin.get("command") or "")
     found = shutil.which(command)
     if found is None:
-        raise InputError(_PLACE, f"the exec plugin «{short(command)}» is not on PATH")
+        raise InputError(_PLACE, f'the exec plugin "{short(command)}" is not on PATH')
     given = {str(one.get("name")): str(one.get("value")) for one in plugin.get("env") or [] if isinstance(one, dict)}
     version = str(plugin.get("apiVersion") or "client.authentication.k8s.io/v1")
     info = json.dumps({"apiVersion": version, "kind": "ExecCredential", "spec": {"interactive": False}})
@@ -169,13 +169,13 @@ def _exec(plugin: dict[str, Any]) -> dict[str, Any]:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise InputError(_PLACE, f"the exec plugin «{short(command)}» did not finish: {type(error).__name__}") from None
+        raise InputError(_PLACE, f'the exec plugin "{short(command)}" did not finish: {type(error).__name__}') from None
     if done.returncode:
         words = done.stderr.decode("utf-8", "replace").strip().splitlines()
         said = words[-1] if words else f"exit {done.returncode}"
-        raise InputError(_PLACE, f"the exec plugin «{short(command)}» failed: {said[:200]}")
+        raise InputError(_PLACE, f'the exec plugin "{short(command)}" failed: {said[:200]}')
     try:
         status = json.loads(done.stdout)["status"]
         return dict(status)
     except (ValueError, KeyError, TypeError):
-        raise InputError(_PLACE, f"the exec plugin «{short(command)}» printed no ExecCredential") from None
+        raise InputError(_PLACE, f'the exec plugin "{short(command)}" printed no ExecCredential') from None

@@ -1,8 +1,8 @@
 """The parts of Kubernetes objects that discovery needs. Pure.
 
-A list is taken apart item by item, and a webhook configuration webhook by webhook: one object that is not as the API
-says is `Malformed`, by name, and takes no other down. Unknown fields are passed over without being built, so that a
-page costs its bytes and little more.
+A list is read item by item, and a webhook configuration webhook by webhook: an object that is not as the API says is
+`Malformed`, by name, and costs no other object. Unknown fields are skipped without being decoded, so that a page costs
+its bytes and little more.
 """
 
 from collections.abc import Iterator
@@ -164,7 +164,7 @@ class Conditions(_Part):
     ready: bool | None = None
 
 
-class Endpoint(_Part):
+class SliceEndpoint(_Part):
     addresses: list[str] | None = None
     conditions: Conditions | None = None
 
@@ -174,12 +174,10 @@ class SlicePort(_Part):
     port: int | None = None
 
 
-class Slice(_Part):
-    """An EndpointSlice."""
-
+class EndpointSlice(_Part):
     metadata: Meta
     address_type: str = ""
-    endpoints: list[Endpoint] | None = None
+    endpoints: list[SliceEndpoint] | None = None
     ports: list[SlicePort] | None = None
 
 
@@ -213,7 +211,7 @@ class Node(_Part):
 
 
 def read_object[T](raw: msgspec.Raw, wanted: type[T], resource: Resource, number: int) -> T | Malformed:
-    """One item as `wanted`; `number`: which of its list, to name one that has no name."""
+    """One item as `wanted`; `number`: its index in the list, which names an object without a name."""
     try:
         return msgspec.json.decode(raw, type=wanted)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -222,16 +220,16 @@ def read_object[T](raw: msgspec.Raw, wanted: type[T], resource: Resource, number
 
 def read_webhooks(raw: msgspec.Raw, resource: Resource, number: int) -> Iterator[tuple[str, Webhook] | Malformed]:
     """The webhooks of a configuration, each with the object it is: KIND/CONFIGURATION/WEBHOOK."""
-    found = read_object(raw, _Configuration, resource, number)
-    if isinstance(found, Malformed):
-        yield found
+    configuration = read_object(raw, _Configuration, resource, number)
+    if isinstance(configuration, Malformed):
+        yield configuration
         return
-    for i, one in enumerate(found.webhooks or []):
-        place = f"{resource.kind}/{found.metadata.name}"
+    for i, raw_webhook in enumerate(configuration.webhooks or []):
+        place = f"{resource.kind}/{configuration.metadata.name}"
         try:
-            webhook = msgspec.json.decode(one, type=Webhook)
+            webhook = msgspec.json.decode(raw_webhook, type=Webhook)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            yield Malformed(f"{place}/{_webhook_name(one, i)}", why(error))
+            yield Malformed(f"{place}/{_webhook_name(raw_webhook, i)}", why(error))
         else:
             yield f"{place}/{webhook.name}", webhook
 

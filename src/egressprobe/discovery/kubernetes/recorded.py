@@ -1,7 +1,7 @@
-"""A Source out of a folder: what an API server answered, one file a list.
+"""A Source out of a directory: the responses of an API server, one file a list.
 
 `PLURAL.json`, as `kubectl get --raw PATH` writes it, or `kubectl get PLURAL -A -o json`; or its pages, in order,
-`PLURAL-page-1.json` and so on. A file that holds {"httpStatus": N, "body": {...}} is an answer with that status.
+`PLURAL-page-1.json` and so on. A file that holds {"httpStatus": N, "body": {...}} is a response with that status.
 """
 
 import re
@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from egressprobe.discovery.kubernetes.resources import Page, Resource, read_page
-from egressprobe.discovery.kubernetes.responses import Answer, TransientError, good_body, unreadable
+from egressprobe.discovery.kubernetes.responses import ListResponse, TransientError, good_body, unreadable
 from egressprobe.model.errors import InputError, os_words
 
 MAX_FILE = 64 << 20
@@ -24,11 +24,11 @@ class _Recorded(msgspec.Struct, rename="camel"):
 
 
 class RecordedSource:
-    """Raises InputError where `folder` is none."""
+    """Raises InputError where `folder` is not a directory."""
 
     def __init__(self, folder: Path) -> None:
         if not folder.is_dir():
-            raise InputError("--from", f"{folder} is no folder; give one with PLURAL.json files (services.json, ...)")
+            raise InputError("--from", f"{folder} is not a directory; give one with PLURAL.json files")
         self._folder = folder
 
     async def pages(self, resource: Resource) -> AsyncIterator[Page]:
@@ -40,13 +40,13 @@ class RecordedSource:
         whole = self._folder / f"{resource.plural}.json"
         if whole.exists():
             return [whole]
-        numbered = {int(found[1]): path for path in self._folder.iterdir() if (found := _number(path, resource))}
+        numbered = {int(match[1]): path for path in self._folder.iterdir() if (match := _page_number(path, resource))}
         if not numbered:
             raise unreadable(resource, f"{whole.name} is not in {self._folder}")
         return [path for _, path in sorted(numbered.items())]
 
 
-def _number(path: Path, resource: Resource) -> re.Match[str] | None:
+def _page_number(path: Path, resource: Resource) -> re.Match[str] | None:
     name = path.name.removeprefix(resource.plural)
     return _PAGE.match(name) if name != path.name and path.suffix == ".json" else None
 
@@ -60,12 +60,12 @@ def _read(path: Path, resource: Resource) -> bytes:
     if len(data) > MAX_FILE:
         raise unreadable(resource, f"{path.name} is larger than {MAX_FILE >> 20} MiB; record it in pages")
     try:
-        answer = msgspec.json.decode(data, type=_Recorded)
+        response = msgspec.json.decode(data, type=_Recorded)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return data  # said by whoever reads it as a list
-    if answer.http_status is None:
+        return data  # reported by read_page
+    if response.http_status is None:
         return data
     try:
-        return good_body(Answer(answer.http_status, {}, bytes(answer.body)), resource, going_on=False)
+        return good_body(ListResponse(response.http_status, {}, bytes(response.body)), resource, going_on=False)
     except TransientError as error:
         raise unreadable(resource, str(error)) from None
