@@ -21,6 +21,7 @@ import msgspec
 from egressprobe import __version__
 from egressprobe.apiserver.client_rules import DEFAULT_ALPN, WEBHOOK_ALPN
 from egressprobe.apiserver.kube_version import CLASSIC
+from egressprobe.golang.tls_hello import offered_groups
 from egressprobe.model.target import Endpoint
 from egressprobe.net.guard import VPC_RESOLVERS
 from egressprobe.probe.edges import Edges
@@ -29,7 +30,6 @@ from egressprobe.probe.transport.kernel_socket import enable_timestamps, source_
 from egressprobe.probe.transport.resolve import compare, system_config
 from egressprobe.probe.transport.time_limits import Budget
 from egressprobe.probe.transport.tls_context import Offer, client_hello, context, groups, trust_store
-from egressprobe.probe.transport.tls_record import offered_groups
 
 DOCTOR_SCHEMA = "egressprobe/doctor/v1"
 _DEFAULT_NAME = "amazonaws.com"

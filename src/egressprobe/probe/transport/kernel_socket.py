@@ -67,7 +67,7 @@ def enable_timestamps() -> None:
 
 
 def wall_offset() -> float:
-    """Wall clock less monotonic clock, in seconds: it changes only when somebody sets the clock."""
+    """Wall clock less monotonic clock, in seconds: it changes only when the clock is set."""
     for _ in range(3):  # a process without CPU may be interrupted between the two readings
         before = time.monotonic()
         wall = time.time()
