@@ -1,4 +1,4 @@
-"""Which ClientHello the API server of a Kubernetes version sends: how large, with which groups.
+"""Which ClientHello the API server of a Kubernetes version sends, and whose certificate rules it has.
 
 It follows the Go release that Kubernetes was built with (the `go.mod` and CHANGELOG of kubernetes/kubernetes):
 a post-quantum key share makes the ClientHello two TCP segments long instead of one, and some middleboxes drop it.
@@ -7,6 +7,7 @@ a post-quantum key share makes the ClientHello two TCP segments long instead of 
 import re
 from typing import NamedTuple
 
+from egressprobe.golang.release import DEFAULT_RELEASE, GoRelease
 from egressprobe.model.target import DEFAULT_KUBE_VERSION
 
 
@@ -39,7 +40,14 @@ HELLOS = {
     "1.35": _GO_1_25,
     "1.36": _GO_1_26,
 }
+# What Go of crypto/x509 the version is built with; earlier ones are judged as 1.25.
+_GO_RELEASES = {"1.36": GoRelease.V1_26}
 CURRENT, CLASSIC = HELLOS[DEFAULT_KUBE_VERSION], _CLASSIC
+
+
+def go_release(version: str) -> GoRelease:
+    """Whose certificate rules and error texts the API server of a version of HELLOS has."""
+    return _GO_RELEASES.get(version, DEFAULT_RELEASE)
 
 
 def read_version(text: str) -> str:

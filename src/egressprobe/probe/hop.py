@@ -12,7 +12,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from egressprobe.apiserver.client_rules import RULES
-from egressprobe.apiserver.kube_version import HELLOS
+from egressprobe.apiserver.kube_version import HELLOS, go_release
 from egressprobe.golang.resolver import ResolverConfig
 from egressprobe.model.failure import HANDSHAKE_CUT, Code, Failure, Phase
 from egressprobe.model.measurement import Attempt, Handshake, Hop, Resolution, Role
@@ -215,7 +215,10 @@ class Prober:
     ) -> tuple[Session, Handshake, Failure | None]:
         tls = self.context(target, verify=terms.verify, group=terms.group)
         anchors = self.plan.bundles.get(target.bundle, ())
-        trust = Trust(host, lambda: anchors or system_roots(tls), bundle=target.bundle) if target.verify else None
+        trust: Trust | None = None
+        if target.verify:
+            release = go_release(self.plan.kube_version)
+            trust = Trust(host, lambda: anchors or system_roots(tls), target.bundle, release)
         return await tls_handshake(stream, tls, server_name=name, trust=trust, budget=budget, hello=self._hello)
 
 

@@ -5,7 +5,7 @@ the structure of RFC 5280 section 4.1 is spelled out here.
 """
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -145,8 +145,14 @@ def make(
     begins: timedelta = timedelta(days=-30),
     ends: timedelta = timedelta(days=300),
     digest: str = "sha256",
+    fields: Mapping[str, bytes] | None = None,
 ) -> Made:
-    """One certificate, signed by `by` or by itself."""
+    """One certificate, signed by `by` or by itself.
+
+    fields: DER to take instead of the usual: version, serial, validity, public_key, after_extensions (in the TBS),
+    after_signature (in the certificate), unused (of the signature's BIT STRING).
+    """
+    given = fields or {}
     key = key or make_key()
     signer = by.key if by else key
     kind = _kind(signer)
@@ -154,17 +160,18 @@ def make(
     form = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     now = datetime.now(UTC)
     tbs = seq(
-        *((tlv(0xA0, integer(version - 1)),) if version > 1 else ()),
-        integer(serial),
+        given.get("version", tlv(0xA0, integer(version - 1)) if version > 1 else b""),
+        given.get("serial", integer(serial)),
         algorithm,
         by.subject if by else name(subject),
-        seq(_time(now + begins), _time(now + ends)),
+        given.get("validity", seq(_time(now + begins), _time(now + ends))),
         name(subject),
-        key.public_key().public_bytes(*form),
+        given.get("public_key", key.public_key().public_bytes(*form)),
         *((tlv(0xA3, seq(*extensions)),) if extensions else ()),
+        given.get("after_extensions", b""),
     )
-    signature = _sign(signer, tbs, digest)
-    return Made(seq(tbs, algorithm, tlv(0x03, b"\0", signature)), key, name(subject))
+    signature = tlv(0x03, given.get("unused", b"\0"), _sign(signer, tbs, digest))
+    return Made(seq(tbs, algorithm, signature, given.get("after_signature", b"")), key, name(subject))
 
 
 def make_ca(common_name: str, **options: object) -> Made:

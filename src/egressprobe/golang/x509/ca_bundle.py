@@ -8,7 +8,6 @@ Every certificate that parses is an anchor; other blocks are skipped as long as 
 import base64
 import binascii
 import hashlib
-import re
 import textwrap
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -17,7 +16,6 @@ from egressprobe.golang.x509.certificate import parse
 from egressprobe.golang.x509.der import CertificateError
 
 _START, _END, _DASHES = b"-----BEGIN ", b"\n-----END ", b"-----"
-_SPACES = re.compile(rb"[ \t\r\n]+")
 
 
 class Block(NamedTuple):
@@ -30,45 +28,59 @@ class BundleError(ValueError):
     """A caBundle without one usable certificate; the text is client-go's."""
 
 
-def _line(data: bytes) -> tuple[bytes, bytes]:
-    line, _, rest = data.partition(b"\n")
-    return line.removesuffix(b"\r").rstrip(b" \t"), rest
+def _line(data: bytes, at: int) -> tuple[bytes, int]:
+    """The line at `at` without what is blank at its end, and where the next one begins (pem.go getLine)."""
+    end = data.find(b"\n", at)
+    after = len(data) if end < 0 else end + 1
+    line = data[at:] if end < 0 else data[at:end].removesuffix(b"\r")
+    return line.rstrip(b" \t"), after
 
 
 def blocks(data: bytes) -> Iterator[Block]:
-    """The PEM blocks that Go's encoding/pem finds, in order; damaged ones are passed over."""
-    rest = data
-    while True:
-        if rest.startswith(_START):
-            rest = rest[len(_START) :]
-        else:
-            _, found, rest = rest.partition(b"\n" + _START)
-            if not found:
-                return
-        first, rest = _line(rest)
-        if not first.endswith(_DASHES):
+    """The PEM blocks that Go's encoding/pem finds, in order; damaged ones are passed over.
+
+    pem.go Decode: the first END line, then the last BEGIN line before it. Every byte is looked at a fixed number of
+    times, however many BEGIN lines there are.
+    """
+    at = 0
+    while (end := data.find(_END, at)) >= 0:
+        begin = data.rfind(_START, at, end)
+        after = end + len(_END)
+        if begin < 0 or (begin > at and data[begin - 1] != 0x0A):
+            at = after
             continue
-        kind = first.removesuffix(_DASHES)
-        body, headers = rest, False
-        while body and b":" in _line(body)[0]:
-            headers, body = True, _line(body)[1]
-        if not body:
+        block, at = _block(data, begin + len(_START), end)
+        if block is not None:
+            yield block
+        elif at < 0:
             return
-        if not headers and body.startswith(_END[1:]):
-            content, trailer = b"", body[len(_END) - 1 :]
-        else:
-            content, found, trailer = body.partition(_END)
-            if not found:
-                continue
-        closing, after = _line(trailer)
-        if closing != kind + _DASHES:
-            continue
-        try:
-            der = base64.b64decode(_SPACES.sub(b"", content), validate=True)
-        except binascii.Error:
-            continue
-        yield Block(kind.decode("latin-1"), headers, der)
-        rest = after
+
+
+def _block(data: bytes, at: int, end: int) -> tuple[Block | None, int]:
+    """The block whose type is at `at` and whose END line begins at `end`, and where to look on; -1 nowhere."""
+    after = end + len(_END)
+    first, at = _line(data, at)
+    if not first.endswith(_DASHES):
+        return None, after if at <= after else -1
+    kind, headers = first.removesuffix(_DASHES), False
+    while True:
+        if at >= len(data):
+            return None, -1
+        line, following = _line(data, at)
+        if b":" not in line:
+            break
+        headers, at = True, following
+    if headers and at > end:  # a header needs a newline before the END line
+        return None, after if at <= after else -1
+    closing = data[after : after + len(kind) + len(_DASHES)]
+    rest, following = _line(data, after + len(closing))
+    if closing != kind + _DASHES or rest:
+        return None, after
+    try:
+        der = base64.b64decode(data[at:end].translate(None, b" \t\r\n"), validate=True) if end > at else b""
+    except binascii.Error:
+        return None, after
+    return Block(kind.decode("latin-1"), headers, der), following
 
 
 def anchors(pem: bytes) -> tuple[bytes, ...]:

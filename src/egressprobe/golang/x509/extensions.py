@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
+from egressprobe.golang.release import GoRelease
 from egressprobe.golang.x509.der import (
-    BIT_STRING,
     BOOLEAN,
     INTEGER,
     OCTET_STRING,
@@ -14,14 +14,22 @@ from egressprobe.golang.x509.der import (
     SEQUENCE,
     CertificateError,
     Reader,
-    oid_text,
+    minimal_oid,
 )
-from egressprobe.golang.x509.names import URI_TAG, Constraints, alt_names, name_constraints
+from egressprobe.golang.x509.names import (
+    DNS_NAME,
+    IP_ADDRESS,
+    URI_TAG,
+    Constraints,
+    Name,
+    alternative_names,
+    name_constraints,
+)
 
 SUBJECT_ALT_NAME = "2.5.29.17"
 _SUBJECT_KEY_ID, _KEY_USAGE, _BASIC_CONSTRAINTS = "2.5.29.14", "2.5.29.15", "2.5.29.19"
 _NAME_CONSTRAINTS, _AUTHORITY_KEY_ID, _EXTENDED_KEY_USAGE = "2.5.29.30", "2.5.29.35", "2.5.29.37"
-_AUTHORITY_INFO = "1.3.6.1.5.5.7.1.1"
+_AUTHORITY_INFO, _CA_ISSUERS = "1.3.6.1.5.5.7.1.1", "1.3.6.1.5.5.7.48.2"
 _CRL_POINTS, _POLICIES, _POLICY_MAPPINGS = "2.5.29.31", "2.5.29.32", "2.5.29.33"
 _POLICY_CONSTRAINTS, _INHIBIT_ANY = "2.5.29.36", "2.5.29.54"
 CERT_SIGN = 1 << 5  # keyUsage bit 5, as crypto/x509.KeyUsageCertSign
@@ -30,14 +38,13 @@ CERT_SIGN = 1 << 5  # keyUsage bit 5, as crypto/x509.KeyUsageCertSign
 class Extensions(msgspec.Struct, frozen=True):
     """What decides. key_usage: bits, 0 without the extension. path_length: -1 unbounded.
 
-    names: every alternative name as (kind, text) in the order of the certificate; kinds are those of
-    crypto/x509's messages: `DNS name`, `IP address`, `URI`, `email address`.
+    names: every alternative name in the order of the certificate. constrains: there is a nameConstraints extension, of
+    whatever kinds of names; then all names below must be readable. policies, policy_mappings: the bytes of OIDs.
+    issuer_urls: where authority information access says the issuer's certificate is.
     """
 
     san: bytes | None = None
-    dns_names: tuple[str, ...] = ()
-    ip_addresses: tuple[str, ...] = ()
-    names: tuple[tuple[str, str], ...] = ()
+    names: tuple[Name, ...] = ()
     basic_constraints: bool = False
     is_ca: bool = False
     path_length: int = -1
@@ -45,146 +52,156 @@ class Extensions(msgspec.Struct, frozen=True):
     usages: tuple[str, ...] = ()
     subject_key_id: bytes = b""
     authority_key_id: bytes = b""
+    constrains: bool = False
     permitted: Constraints = Constraints()
     excluded: Constraints = Constraints()
-    policies: tuple[str, ...] = ()
-    policy_mappings: tuple[tuple[str, str], ...] = ()
+    policies: tuple[bytes, ...] = ()
+    policy_mappings: tuple[tuple[bytes, bytes], ...] = ()
     require_explicit: int | None = None
     inhibit_mapping: int | None = None
     inhibit_any: int | None = None
+    issuer_urls: tuple[str, ...] = ()
     unhandled: bool = False
 
+    @property
+    def dns_names(self) -> tuple[str, ...]:
+        return tuple(name.text for name in self.names if name.kind == DNS_NAME)
 
-def read(listed: dict[str, tuple[bool, bytes]]) -> Extensions:
+    @property
+    def ip_addresses(self) -> tuple[str, ...]:
+        """In their shortest form, an IPv4-mapped address as IPv4."""
+        return tuple(name.text for name in self.names if name.kind == IP_ADDRESS)
+
+
+def read_extensions(listed: dict[str, tuple[bool, bytes]], release: GoRelease) -> Extensions:
     """All extensions of one certificate, OID -> (critical, value). Raises CertificateError with Go's text."""
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     unhandled = False
     for oid, (critical, value) in listed.items():
+        if oid in _NEVER_CRITICAL and critical:
+            raise CertificateError(f"x509: {_NEVER_CRITICAL[oid]} incorrectly marked critical")
         if oid == SUBJECT_ALT_NAME:
-            names = alt_names(value)
-            found |= names | {"san": value}
-            unhandled |= critical and not any(names.values())
-        elif oid == _BASIC_CONSTRAINTS:
-            found |= _basic_constraints(value)
-        elif oid == _KEY_USAGE:
-            found["key_usage"] = _key_usage(value)
-        elif oid == _EXTENDED_KEY_USAGE:
-            found["usages"] = _usages(value)
+            names = alternative_names(value, release)
+            fields |= {"names": names, "san": value}
+            unhandled |= critical and not names
         elif oid == _NAME_CONSTRAINTS:
             permitted, excluded, unknown = name_constraints(value)
-            found |= {"permitted": permitted, "excluded": excluded}
+            fields |= {"constrains": True, "permitted": permitted, "excluded": excluded}
             unhandled |= critical and unknown
-        elif oid == _SUBJECT_KEY_ID:
-            _never_critical(critical, "subject key identifier")
-            found["subject_key_id"] = Reader(value, "invalid subject key identifier").take(OCTET_STRING)
-        elif oid == _AUTHORITY_KEY_ID:
-            _never_critical(critical, "authority key identifier")
-            inner = Reader(value, "invalid authority key identifier").into(SEQUENCE)
-            found["authority_key_id"] = inner.take(0x80) if inner.peek(0x80) else b""
-        elif oid == _AUTHORITY_INFO:
-            _never_critical(critical, "authority info access")
-            _authority_info(value)
-        elif oid == _CRL_POINTS:
-            _crl_points(value)
-        elif oid in _POLICY_READERS:
-            found |= _POLICY_READERS[oid](value)
+        elif oid in _READERS:
+            fields |= _READERS[oid](value)
         else:
             unhandled |= critical
-    return Extensions(**found, unhandled=unhandled)
-
-
-def _never_critical(critical: bool, what: str) -> None:  # noqa: FBT001 (a field of the extension)
-    if critical:
-        raise CertificateError(f"x509: {what} incorrectly marked critical")
+    return Extensions(**fields, unhandled=unhandled)
 
 
 def _basic_constraints(value: bytes) -> dict[str, Any]:
-    """A negative path length is refused since Go 1.25."""
-    error = "invalid basic constraints"
-    inner = Reader(value, error).into(SEQUENCE)
-    is_ca, length = False, -1
-    if inner.peek(BOOLEAN):
-        body = inner.take(BOOLEAN)
-        if body not in (b"\xff", b"\0"):
-            raise CertificateError(f"x509: {error}")
-        is_ca = body == b"\xff"
+    """A negative path length, or one of 2**63 and more, is refused since Go 1.25."""
+    inner = Reader(value, "invalid basic constraints").into(SEQUENCE)
+    is_ca = inner.peek(BOOLEAN) and inner.boolean()
+    length = -1
     if inner.peek(INTEGER):
         length = inner.integer()
         if length < 0:
-            raise CertificateError(f"x509: {error}")
+            raise inner.fail()
     return {"basic_constraints": True, "is_ca": is_ca, "path_length": length}
 
 
-def _key_usage(value: bytes) -> int:
+def _key_usage(value: bytes) -> dict[str, Any]:
     """The bits, first bit lowest; none set is as if the extension were not there."""
-    body = Reader(value, "invalid key usage").take(BIT_STRING)
-    unused = body[0] if body else 8
-    stray = body[-1] & ((1 << unused) - 1) if len(body) > 1 else unused
-    if unused > 7 or stray:
-        raise CertificateError("x509: invalid key usage")
-    bits = "".join(f"{byte:08b}" for byte in body[1:])
-    return sum(1 << i for i, bit in enumerate(bits[:9]) if bit == "1")
+    data, _ = Reader(value, "invalid key usage").bit_string()
+    bits = "".join(f"{byte:08b}" for byte in data[:2])
+    return {"key_usage": sum(1 << i for i, bit in enumerate(bits[:9]) if bit == "1")}
 
 
-def _usages(value: bytes) -> tuple[str, ...]:
+def _usages(value: bytes) -> dict[str, Any]:
     inner = Reader(value, "invalid extended key usages").into(SEQUENCE)
-    found = []
+    usages = []
     while not inner.empty:
-        found.append(oid_text(inner.take(OID)))
-    return tuple(found)
+        usages.append(inner.oid())
+    return {"usages": tuple(usages)}
 
 
-def _authority_info(value: bytes) -> None:
+def _subject_key_id(value: bytes) -> dict[str, Any]:
+    return {"subject_key_id": Reader(value, "invalid subject key identifier").take(OCTET_STRING)}
+
+
+def _authority_key_id(value: bytes) -> dict[str, Any]:
+    inner = Reader(value, "invalid authority key identifier").into(SEQUENCE)
+    return {"authority_key_id": inner.take(0x80) if inner.peek(0x80) else b""}
+
+
+def _authority_info(value: bytes) -> dict[str, Any]:
     inner = Reader(value, "invalid authority info access").into(SEQUENCE)
+    urls = []
     while not inner.empty:
         description = inner.into(SEQUENCE)
-        description.take(OID)
+        method = description.oid()
         if description.peek(URI_TAG):
-            description.take(URI_TAG)
+            url = description.take(URI_TAG)
+            if method == _CA_ISSUERS:
+                urls.append(url.decode("latin-1"))
+    return {"issuer_urls": tuple(urls)}
 
 
-def _crl_points(value: bytes) -> None:
-    inner = Reader(value, "invalid CRL distribution points").into(SEQUENCE, "invalid CRL distribution point")
+def _crl_points(value: bytes) -> dict[str, Any]:
+    sequence = Reader(value, "invalid CRL distribution points").take(SEQUENCE)
+    inner = Reader(sequence, "invalid CRL distribution point")
     while not inner.empty:
         point = inner.into(SEQUENCE)
         if point.peek(0xA0):
             names = point.into(0xA0).into(0xA0)
             while names.peek(URI_TAG):
                 names.take(URI_TAG)
+    return {}
 
 
 def _policies(value: bytes) -> dict[str, Any]:
-    error = "invalid certificate policies"
-    inner = Reader(value, error).into(SEQUENCE)
-    seen: list[str] = []
+    inner = Reader(value, "invalid certificate policies").into(SEQUENCE)
+    policies: dict[bytes, None] = {}
     while not inner.empty:
-        policy = oid_text(inner.into(SEQUENCE).take(OID))
-        if policy in seen:
-            raise CertificateError(f"x509: {error}")
-        seen.append(policy)
-    return {"policies": tuple(seen)}
+        policy = inner.into(SEQUENCE).take(OID)
+        if policy in policies or not minimal_oid(policy):
+            raise inner.fail()
+        policies[policy] = None
+    return {"policies": tuple(policies)}
 
 
 def _policy_mappings(value: bytes) -> dict[str, Any]:
     inner = Reader(value, "invalid policy mappings extension").into(SEQUENCE)
-    found = []
+    mappings = []
     while not inner.empty:
         mapping = inner.into(SEQUENCE)
-        found.append((oid_text(mapping.take(OID)), oid_text(mapping.take(OID))))
-    return {"policy_mappings": tuple(found)}
+        mappings.append((mapping.take(OID), mapping.take(OID)))
+    return {"policy_mappings": tuple(mappings)}
 
 
 def _policy_constraints(value: bytes) -> dict[str, Any]:
+    """Go takes a negative number for none."""
     inner = Reader(value, "invalid policy constraints extension").into(SEQUENCE)
     names = {0x80: "require_explicit", 0x81: "inhibit_mapping"}
-    return {name: inner.integer(tag) for tag, name in names.items() if inner.peek(tag)}
+    numbers = {name: inner.integer(tag) for tag, name in names.items() if inner.peek(tag)}
+    return {name: number for name, number in numbers.items() if number >= 0}
 
 
 def _inhibit_any(value: bytes) -> dict[str, Any]:
-    return {"inhibit_any": Reader(value, "invalid inhibit any policy extension").integer()}
+    number = Reader(value, "invalid inhibit any policy extension").integer()
+    return {"inhibit_any": number} if number >= 0 else {}
 
 
-_POLICY_READERS: dict[str, Callable[[bytes], dict[str, Any]]] = {
+_NEVER_CRITICAL = {
+    _SUBJECT_KEY_ID: "subject key identifier",
+    _AUTHORITY_KEY_ID: "authority key identifier",
+    _AUTHORITY_INFO: "authority info access",
+}
+_READERS: dict[str, Callable[[bytes], dict[str, Any]]] = {
+    _BASIC_CONSTRAINTS: _basic_constraints,
+    _KEY_USAGE: _key_usage,
+    _EXTENDED_KEY_USAGE: _usages,
+    _SUBJECT_KEY_ID: _subject_key_id,
+    _AUTHORITY_KEY_ID: _authority_key_id,
+    _AUTHORITY_INFO: _authority_info,
+    _CRL_POINTS: _crl_points,
     _POLICIES: _policies,
     _POLICY_MAPPINGS: _policy_mappings,
     _POLICY_CONSTRAINTS: _policy_constraints,

@@ -2,136 +2,156 @@
 
 import re
 import string
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
-from typing import Any
+from ipaddress import ip_address
+from typing import NamedTuple
 
 import msgspec
 
-from egressprobe.golang.x509.der import SEQUENCE, CertificateError, Reader
-from egressprobe.net.addresses import canonical, is_address
+from egressprobe.golang.net_url import UrlError, parse_url
+from egressprobe.golang.release import GoRelease
+from egressprobe.golang.x509.der import SEQUENCE, CertificateError, Reader, quoted
+from egressprobe.net.addresses import canonical
 
 _EMAIL, _DNS, URI_TAG, _IP = 0x81, 0x82, 0x86, 0x87
 EMAIL, DNS_NAME, URI, IP_ADDRESS = "email address", "DNS name", "URI", "IP address"
-type Network = IPv4Network | IPv6Network
+
+
+class Name(NamedTuple):
+    """One alternative name. kind: as crypto/x509's messages call it.
+
+    text: as written, an address as Go prints it. value: an address's 4 or 16 bytes, a URI's host, else text.
+    """
+
+    kind: str
+    text: str
+    value: str | bytes
+
+
+class Subnet(NamedTuple):
+    """An iPAddress constraint: 4 or 16 bytes of address, as written, and the length of its mask."""
+
+    address: bytes
+    length: int
+
+    def __str__(self) -> str:
+        """As net.IPNet.String prints it: not masked, and IPv4-mapped as IPv4."""
+        text = canonical(self.address)
+        mapped = len(self.address) == 16 and "." in text and ":" not in text
+        return f"{text}/{max(self.length - 96, 0) if mapped else self.length}"
 
 
 class Constraints(msgspec.Struct, frozen=True):
-    """One side of a nameConstraints extension."""
+    """One side of a nameConstraints extension, in the order of the certificate."""
 
     dns: tuple[str, ...] = ()
-    networks: tuple[Network, ...] = ()
+    subnets: tuple[Subnet, ...] = ()
     emails: tuple[str, ...] = ()
     uris: tuple[str, ...] = ()
 
 
-def alt_names(value: bytes) -> dict[str, tuple[Any, ...]]:
-    names: list[tuple[str, str]] = []
-    inner = Reader(value, "invalid subject alternative names").into(SEQUENCE, "invalid subject alternative name")
+def alternative_names(value: bytes, release: GoRelease) -> tuple[Name, ...]:
+    """The names of a subjectAltName extension of the kinds that Go reads (parseSANExtension)."""
+    names: list[Name] = []
+    sequence = Reader(value, "invalid subject alternative names").take(SEQUENCE)
+    inner = Reader(sequence, "invalid subject alternative name")
     while not inner.empty:
-        element = inner.any()
-        if element.tag == _IP:
-            if len(element.body) not in (4, 16):
-                raise CertificateError(f"x509: cannot parse IP address of length {len(element.body)}")
-            names.append((IP_ADDRESS, canonical(element.body)))
-        elif element.tag == _DNS:
-            names.append((DNS_NAME, _ia5(element.body, "SAN dNSName is malformed")))
-        elif element.tag == _EMAIL:
-            names.append((EMAIL, _ia5(element.body, "SAN rfc822Name is malformed")))
-        elif element.tag == URI_TAG:
-            text = _ia5(element.body, "SAN uniformResourceIdentifier is malformed")
-            _check_uri(text)
-            names.append((URI, text))
-    return {
-        "names": tuple(names),
-        "dns_names": tuple(text for kind, text in names if kind == DNS_NAME),
-        "ip_addresses": tuple(text for kind, text in names if kind == IP_ADDRESS),
-    }
+        tag, body, _ = inner.any()
+        if tag == _IP:
+            if len(body) not in (4, 16):
+                raise CertificateError(f"x509: cannot parse IP address of length {len(body)}")
+            names.append(Name(IP_ADDRESS, canonical(body), body))
+        elif tag == _DNS:
+            text = _ia5(body, "SAN dNSName is malformed")
+            names.append(Name(DNS_NAME, text, text))
+        elif tag == _EMAIL:
+            text = _ia5(body, "SAN rfc822Name is malformed")
+            names.append(Name(EMAIL, text, text))
+        elif tag == URI_TAG:
+            names.append(_uri(_ia5(body, "SAN uniformResourceIdentifier is malformed"), release))
+    return tuple(names)
 
 
-def _ia5(body: bytes, said: str) -> str:
+def _ia5(body: bytes, error: str) -> str:
     if not body.isascii():
-        raise CertificateError(f"x509: {said}")
+        raise CertificateError(f"x509: {error}")
     return body.decode("ascii")
 
 
-def _check_uri(text: str) -> None:
-    """A URI that net/url cannot parse, or whose host is no domain, is fatal."""
-    error, host = _parse_url(text)
-    if error:
-        raise CertificateError(f'x509: cannot parse URI "{text}": parse "{text}": {error}')
-    if host and reverse_labels(host) is None:
-        raise CertificateError(f'x509: cannot parse URI "{text}": invalid domain')
+def _uri(text: str, release: GoRelease) -> Name:
+    """A URI that net/url cannot parse, or whose host is not a domain, is fatal."""
+    try:
+        url = parse_url(text, release)
+    except UrlError as error:
+        raise CertificateError(f"x509: cannot parse URI {quoted(text)}: parse {quoted(text)}: {error}") from None
+    if not domain_valid(url.host):
+        raise CertificateError(f"x509: cannot parse URI {quoted(text)}: invalid domain")
+    return Name(URI, text, url.host)
 
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
-_HOST_BYTES = frozenset(string.ascii_letters + string.digits + "-_.~!$&'()*+,;=:[]<>\"%")
-_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2}).{0,2}")
-_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}|%.{0,2}")
-_PORT = re.compile(r"(:[0-9]*)?")
+_DOMAIN = re.compile(r"[!-\-/-~]+(?:\.[!-\-/-~]+)*")
 
 
-def _parse_url(text: str) -> tuple[str | None, str]:
-    """The error of net/url Parse, and the host with its port."""
-    if any(ord(c) < 0x20 or ord(c) == 0x7F for c in text):
-        return "net/url: invalid control character in URL", ""
-    rest = text.partition("#")[0].partition("?")[0]
-    scheme = _SCHEME.match(rest)
-    if rest.startswith(":"):
-        return "missing protocol scheme", ""
-    rest = rest[scheme.end() :] if scheme else rest
-    host = ""
-    if rest.startswith("//") and (scheme or not rest.startswith("///")):
-        authority, slash, path = rest[2:].partition("/")
-        host, rest = authority.rpartition("@")[2], slash + path
-    elif not scheme and ":" in rest.partition("/")[0]:
-        return "first path segment in URL cannot contain colon", ""
-    elif scheme and not rest.startswith("/"):
-        return None, ""  # opaque: mailto:, urn:
-    error = _host_error(host)
-    escape = _BAD_ESCAPE.search(rest)
-    return error or (f'invalid URL escape "{escape[0]}"' if escape else None), host
+def domain_valid(domain: str, *, constraint: bool = False) -> bool:
+    """Whether domainNameValid (parser.go) takes it: no empty label, no final dot, printable ASCII.
 
-
-def _host_error(host: str) -> str | None:
-    if host.startswith("[") and "]" not in host:
-        return "missing ']' in host"
-    port = host.rpartition("]")[2] if host.startswith("[") else host[host.rfind(":") :] if ":" in host else ""
-    if not _PORT.fullmatch(port):
-        return f'invalid port "{port}" after host'
-    # RFC 3986 section 3.2.2: in a host only other than ASCII is escaped; %25 is for zones (RFC 6874)
-    escape = next((e for e in _ESCAPE.findall(host) if len(e) < 3 or (e[1] in "01234567" and e != "%25")), None)
-    if escape:
-        return f'invalid URL escape "{escape}"'
-    wrong = next((c for c in host if c < "\x80" and c not in _HOST_BYTES), None)
-    return f'invalid character "{wrong}" in host name' if wrong else None
-
-
-_DOMAIN = frozenset(string.printable[:94])  # domainToReverseLabels: "Invalid character" outside of 33..126
-
-
-def reverse_labels(domain: str) -> list[str] | None:
-    """DomainToReverseLabels (crypto/x509/verify.go): the labels from the right; None for no domain."""
-    if not domain:
-        return []
-    labels = domain.split(".")
-    if any(not label or not _DOMAIN.issuperset(label) for label in labels):
-        return None
-    return labels[::-1]
+    The empty text passes. A constraint may begin with a dot.
+    """
+    if constraint and domain != ".":
+        domain = domain.removeprefix(".")
+    return not domain or _DOMAIN.fullmatch(domain) is not None
 
 
 _ATOM = frozenset(string.ascii_letters + string.digits + "!#$%&'*+-/=?^_`{|}~.")
+_QTEXT = frozenset(map(chr, (*range(1, 9), 11, 12, *range(14, 34), *range(35, 92), *range(93, 128))))
+_QPAIR = frozenset(map(chr, (*range(1, 10), 11, 12, *range(14, 128))))
 
 
 def mailbox(text: str) -> tuple[str, str] | None:
-    """parseRFC2821Mailbox (crypto/x509/verify.go): the local part, unquoted, and the domain; None for no mailbox."""
-    if text.startswith('"'):
-        match = re.match(r'"((?:[^"\\\r\n]|\\[^\r\n])*)"@', text)
-        local, domain = (re.sub(r"\\(.)", r"\1", match[1]), text[match.end() :]) if match else ("", "")
-    else:
-        local, _, domain = text.partition("@")
-        if not _ATOM.issuperset(local) or local.startswith(".") or local.endswith(".") or ".." in local:
-            return None
-    return (local, domain) if local and domain and reverse_labels(domain) is not None else None
+    """parseRFC2821Mailbox (verify.go): the local part without quotes, and the domain, which may be empty; or None."""
+    is_quoted = text.startswith('"')
+    local, at = _quoted_local(text) if is_quoted else _atoms(text)
+    if at < 0 or text[at : at + 1] != "@":
+        return None
+    if not is_quoted and (not local or local[0] == "." or local[-1] == "." or ".." in local):
+        return None
+    domain = text[at + 1 :]
+    return (local, domain) if domain_valid(domain) else None
+
+
+def _quoted_local(text: str) -> tuple[str, int]:
+    """The content of a quoted string and where it ends; -1 where it is none."""
+    local: list[str] = []
+    at = 1
+    while at < len(text):
+        character = text[at]
+        at += 1
+        if character == '"':
+            return "".join(local), at
+        if character == "\\":
+            character = text[at : at + 1]
+            at += 1
+            if character not in _QPAIR:
+                return "", -1
+        elif character not in _QTEXT:
+            return "", -1
+        local.append(character)
+    return "", -1
+
+
+def _atoms(text: str) -> tuple[str, int]:
+    """What comes before the first character that no atom has. A backslash takes the next one (RFC 3696 section 3)."""
+    local: list[str] = []
+    at = 0
+    while at < len(text):
+        if text[at] == "\\":
+            at += 1
+            if at == len(text):
+                return "", -1
+        elif text[at] not in _ATOM:
+            break
+        local.append(text[at])
+        at += 1
+    return "".join(local), at
 
 
 _BAD_CONSTRAINTS = "invalid NameConstraints extension"
@@ -146,14 +166,14 @@ def name_constraints(value: bytes) -> tuple[Constraints, Constraints, bool]:
         raise CertificateError(f"x509: {_BAD_CONSTRAINTS}")
     if not any(sides):
         raise CertificateError("x509: empty name constraints extension")
-    permitted, one = _subtrees(sides[0])
-    excluded, two = _subtrees(sides[1])
-    return permitted, excluded, one or two
+    permitted, unknown_permitted = _subtrees(sides[0])
+    excluded, unknown_excluded = _subtrees(sides[1])
+    return permitted, excluded, unknown_permitted or unknown_excluded
 
 
 def _subtrees(body: bytes) -> tuple[Constraints, bool]:
     dns: list[str] = []
-    networks: list[Network] = []
+    subnets: list[Subnet] = []
     emails: list[str] = []
     uris: list[str] = []
     unknown = False
@@ -161,38 +181,57 @@ def _subtrees(body: bytes) -> tuple[Constraints, bool]:
     while not inner.empty:
         tag, raw, _ = inner.into(SEQUENCE).any()
         if tag == _IP:
-            networks.append(_network(raw))
+            subnets.append(_subnet(raw))
         elif tag == _DNS:
-            text = _ia5(raw, "invalid constraint value")
-            if reverse_labels(text.removeprefix(".")) is None:
-                raise CertificateError(f'x509: failed to parse dnsName constraint "{text}"')
-            dns.append(text)
+            dns.append(_domain(raw, "dnsName"))
         elif tag == _EMAIL:
-            text = _ia5(raw, "invalid constraint value")
-            good = mailbox(text) if "@" in text else reverse_labels(text.removeprefix(".")) is not None
-            if not good:
-                raise CertificateError(f'x509: failed to parse rfc822Name constraint "{text}"')
-            emails.append(text)
+            emails.append(_domain(raw, "rfc822Name", may_be_mailbox=True))
         elif tag == URI_TAG:
-            text = _ia5(raw, "invalid constraint value")
-            if is_address(text):
-                raise CertificateError(f'x509: failed to parse URI constraint "{text}": cannot be IP address')
-            if reverse_labels(text.removeprefix(".")) is None:
-                raise CertificateError(f'x509: failed to parse URI constraint "{text}"')
-            uris.append(text)
+            uris.append(_uri_domain(raw))
         else:
             unknown = True
-    return Constraints(tuple(dns), tuple(networks), tuple(emails), tuple(uris)), unknown
+    return Constraints(tuple(dns), tuple(subnets), tuple(emails), tuple(uris)), unknown
 
 
-def _network(raw: bytes) -> Network:
+def _domain(raw: bytes, what: str, *, may_be_mailbox: bool = False) -> str:
+    text = _constraint_text(raw)
+    is_mailbox = may_be_mailbox and "@" in text
+    if not (mailbox(text) is not None if is_mailbox else domain_valid(text, constraint=True)):
+        raise CertificateError(f"x509: failed to parse {what} constraint {quoted(text)}")
+    return text
+
+
+def _uri_domain(raw: bytes) -> str:
+    text = _constraint_text(raw)
+    if is_ip_literal(text) and text[:1] != "[" and "%" not in text:
+        raise CertificateError(f"x509: failed to parse URI constraint {quoted(text)}: cannot be IP address")
+    return _domain(raw, "URI")
+
+
+def _constraint_text(raw: bytes) -> str:
+    if raw.isascii():
+        return raw.decode("ascii")
+    text = quoted(raw.decode("utf-8", "backslashreplace"))
+    raise CertificateError(f"x509: invalid constraint value: x509: {text} cannot be encoded as an IA5String")
+
+
+def _subnet(raw: bytes) -> Subnet:
     """Address and mask, 8 or 32 bytes; a mask with holes is refused."""
     if len(raw) not in (8, 32):
         raise CertificateError(f"x509: IP constraint contained value of length {len(raw)}")
     half = len(raw) // 2
-    address = (IPv4Address if half == 4 else IPv6Address)(raw[:half])
-    mask = int.from_bytes(raw[half:])
-    ones = f"{mask:0{half * 8}b}".rstrip("0")
+    ones = f"{int.from_bytes(raw[half:]):0{half * 8}b}".rstrip("0")
     if "0" in ones:
         raise CertificateError(f"x509: IP constraint contained invalid mask {raw[half:].hex()}")
-    return ip_network(f"{address}/{len(ones)}", strict=False)
+    return Subnet(raw[:half], len(ones))
+
+
+def is_ip_literal(host: str) -> bool:
+    """Whether netip.ParseAddr takes it, or it stands in brackets: what a URI constraint cannot be compared with."""
+    if host.startswith("[") and host.endswith("]"):
+        return True
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,63 +1,62 @@
 """Real signature checks, for the second opinion over a chain that OpenSSL refused.
 
 Imported only then: the library costs 36 ms, 300 ms on a small Lambda. It sees keys and bytes, never whole
-certificates where that can be helped: it refuses some that Go reads.
+certificates: it refuses some that Go reads.
 """
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
 from egressprobe.golang.x509.certificate import Certificate
-from egressprobe.golang.x509.verify import algorithm_error
+from egressprobe.golang.x509.public_keys import ECDSA, ED25519, RSA, PublicKey, SignatureAlgorithm
+from egressprobe.golang.x509.verify import UNSUPPORTED, algorithm_error
 
-_RSA_PSS = "1.2.840.113549.1.1.10"
 _HASHES: dict[str, hashes.HashAlgorithm] = {
-    "1.2.840.113549.1.1.11": hashes.SHA256(),
-    "1.2.840.113549.1.1.12": hashes.SHA384(),
-    "1.2.840.113549.1.1.13": hashes.SHA512(),
-    "1.2.840.10045.4.3.2": hashes.SHA256(),
-    "1.2.840.10045.4.3.3": hashes.SHA384(),
-    "1.2.840.10045.4.3.4": hashes.SHA512(),
+    "SHA256": hashes.SHA256(),
+    "SHA384": hashes.SHA384(),
+    "SHA512": hashes.SHA512(),
 }
-_UNSUPPORTED = "x509: cannot verify signature: algorithm unimplemented"
+_CURVES = {"P224": ec.SECP224R1(), "P256": ec.SECP256R1(), "P384": ec.SECP384R1(), "P521": ec.SECP521R1()}
+_WRONG = {
+    RSA: "crypto/rsa: verification error",
+    ECDSA: "x509: ECDSA verification failure",
+    ED25519: "x509: Ed25519 verification failure",
+}
 
 
 def signature_error(child: Certificate, parent: Certificate) -> str | None:
     """Go's text when `parent` did not sign `child`; None when it did."""
     refused = algorithm_error(child, parent)
-    if refused:
-        return refused
-    wrong = _UNSUPPORTED
+    algorithm = child.signature_algorithm
+    if refused or algorithm is None:
+        return refused or UNSUPPORTED
     try:
-        key = serialization.load_der_public_key(parent.public_key)
-        if isinstance(key, rsa.RSAPublicKey):
-            wrong = "crypto/rsa: verification error"
-            scheme, digest = _rsa_scheme(child)
-            key.verify(child.signature, child.tbs, scheme, digest)
-        elif isinstance(key, ec.EllipticCurvePublicKey):
-            wrong = "x509: ECDSA verification failure"
-            key.verify(child.signature, child.tbs, ec.ECDSA(_HASHES[child.signature_algorithm]))
-        elif isinstance(key, ed25519.Ed25519PublicKey):
-            wrong = "x509: Ed25519 verification failure"
-            key.verify(child.signature, child.tbs)
-        else:
-            return _UNSUPPORTED
-    except InvalidSignature:
-        return wrong
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        return _UNSUPPORTED
+        _verify(child, parent.key, algorithm)
+    except (InvalidSignature, ValueError, UnsupportedAlgorithm):
+        return _WRONG[algorithm.key]
     return None
 
 
-def _rsa_scheme(child: Certificate) -> tuple[padding.AsymmetricPadding, hashes.HashAlgorithm]:
-    """PKCS #1 v1.5 by the algorithm's name; for PSS its parameters are in the certificate."""
-    if child.signature_algorithm != _RSA_PSS:
-        return padding.PKCS1v15(), _HASHES[child.signature_algorithm]
-    from cryptography import x509
+def _verify(child: Certificate, key: PublicKey, algorithm: SignatureAlgorithm) -> None:
+    """Raises InvalidSignature, or ValueError and UnsupportedAlgorithm where the library cannot use the key."""
+    if key.algorithm == RSA:
+        rsa_key = rsa.RSAPublicNumbers(key.exponent, key.modulus).public_key()
+        rsa_key.verify(child.signature, child.tbs, _rsa_padding(algorithm), _digest(algorithm))
+    elif key.algorithm == ECDSA:
+        point = ec.EllipticCurvePublicKey.from_encoded_point(_CURVES[key.curve], key.data)
+        point.verify(child.signature, child.tbs, ec.ECDSA(_digest(algorithm)))
+    else:
+        ed25519.Ed25519PublicKey.from_public_bytes(key.data).verify(child.signature, child.tbs)
 
-    made = x509.load_der_x509_certificate(child.der)
-    scheme, digest = made.signature_algorithm_parameters, made.signature_hash_algorithm
-    if not isinstance(scheme, padding.PSS) or digest is None:
-        raise ValueError("no PSS parameters")
-    return scheme, digest
+
+def _digest(algorithm: SignatureAlgorithm) -> hashes.HashAlgorithm:
+    return next(digest for name, digest in _HASHES.items() if name in algorithm.name)
+
+
+def _rsa_padding(algorithm: SignatureAlgorithm) -> padding.AsymmetricPadding:
+    """PKCS #1 v1.5, or PSS with a salt as long as the hash."""
+    if not algorithm.name.endswith("PSS"):
+        return padding.PKCS1v15()
+    digest = _digest(algorithm)
+    return padding.PSS(padding.MGF1(digest), digest.digest_size)

@@ -2,52 +2,35 @@
 
 Rules, in Go's order: the leaf must be valid and good for the host name; then chains are built from it to any
 trusted certificate over parents whose subject equals the issuer *byte by byte*; each step needs a signature
-and a certificate that may sign, is within its dates, its path length and its name constraints; last, one
-chain must allow server authentication all the way down.
+and a certificate that may sign, is within its dates and its path length; last, one chain must have valid policies,
+allow server authentication all the way down, and keep to its name constraints. Go up to 1.25 checks name constraints
+while it builds.
 
 Pure. `Signed` says whether a parent's key made a child's signature; `algorithm_error` is the part of that
 question that needs no arithmetic. OpenSSL or signatures.py answer the rest.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from egressprobe.golang.x509.certificate import EC_PUBLIC_KEY, ED25519, RSA_ENCRYPTION, Certificate, validity_error
+from egressprobe.golang.release import DEFAULT_RELEASE, GoRelease
+from egressprobe.golang.x509.certificate import Certificate, validity_error
+from egressprobe.golang.x509.constraints.compared import Comparisons
+from egressprobe.golang.x509.constraints.sorted_sets import ChainConstraints
+from egressprobe.golang.x509.der import quoted
 from egressprobe.golang.x509.extensions import CERT_SIGN
 from egressprobe.golang.x509.hostname import hostname_error
-from egressprobe.golang.x509.name_constraints import violation
 from egressprobe.golang.x509.policies import policies_valid
+from egressprobe.golang.x509.public_keys import DSA, rsa_error
 
 type Signed = Callable[[Certificate, Certificate], str | None]
 type Kind = Literal["dates", "name", "authority", "usage", "certificate"]
 _SERVER_AUTH, _ANY = "1.3.6.1.5.5.7.3.1", "2.5.29.37.0"
 _MAX_SIGNATURE_CHECKS = 100  # maxChainSignatureChecks
-LEAST_RSA_BITS = 1024
-_UNSUPPORTED = "x509: cannot verify signature: algorithm unimplemented"
+UNSUPPORTED = "x509: cannot verify signature: algorithm unimplemented"
 _MAY_NOT_SIGN = "x509: invalid signature: parent certificate cannot sign this kind of certificate"
-# x509.go signatureAlgorithmDetails: OID -> (Go's name, key it needs, whether Go calls it insecure)
-_RSA, _EC, _ED = "RSA", "ECDSA", "Ed25519"
-_ALGORITHMS = {
-    "1.2.840.113549.1.1.4": ("MD5-RSA", _RSA, True),
-    "1.2.840.113549.1.1.5": ("SHA1-RSA", _RSA, True),
-    "1.3.14.3.2.29": ("SHA1-RSA", _RSA, True),
-    "1.2.840.113549.1.1.11": ("SHA256-RSA", _RSA, False),
-    "1.2.840.113549.1.1.12": ("SHA384-RSA", _RSA, False),
-    "1.2.840.113549.1.1.13": ("SHA512-RSA", _RSA, False),
-    "1.2.840.113549.1.1.10": ("SHA256-RSAPSS", _RSA, False),
-    "1.2.840.10045.4.1": ("ECDSA-SHA1", _EC, True),
-    "1.2.840.10045.4.3.2": ("ECDSA-SHA256", _EC, False),
-    "1.2.840.10045.4.3.3": ("ECDSA-SHA384", _EC, False),
-    "1.2.840.10045.4.3.4": ("ECDSA-SHA512", _EC, False),
-    "1.3.101.112": ("Ed25519", _ED, False),
-}
-# The public keys Go knows, with the name of their Go type
-KEYS = {
-    RSA_ENCRYPTION: (_RSA, "*rsa.PublicKey"),
-    EC_PUBLIC_KEY: (_EC, "*ecdsa.PublicKey"),
-    ED25519: (_ED, "ed25519.PublicKey"),
-}
+_TOO_MANY_CHECKS = "x509: signature check attempts limit reached while verifying certificate chain"
 
 
 class CertificateRefusal(NamedTuple):
@@ -58,137 +41,221 @@ class CertificateRefusal(NamedTuple):
     certificate: Certificate
 
 
-def small_rsa(bits: int) -> str:
-    """crypto/rsa since Go 1.24, for keys under 1024 bits."""
-    return f"crypto/rsa: {bits}-bit keys are insecure (see https://go.dev/pkg/crypto/rsa#hdr-Minimum_key_size)"
+class Verification(NamedTuple):
+    """The chains that Go accepts, leaf first and anchor last; without one, why not."""
+
+    chains: tuple[tuple[Certificate, ...], ...]
+    refusal: CertificateRefusal | None = None
+
+
+class Rules(NamedTuple):
+    """What a verification depends on besides the certificates. host: a name or an IP address."""
+
+    host: str
+    now: datetime
+    release: GoRelease = DEFAULT_RELEASE
 
 
 def algorithm_error(child: Certificate, parent: Certificate) -> str | None:
     """What checkSignature refuses before any arithmetic; None when only the arithmetic is left."""
-    known = _ALGORITHMS.get(child.signature_algorithm)
-    if known is None:
-        return _UNSUPPORTED
-    name, wanted, insecure = known
-    if insecure:
-        return f"x509: cannot verify signature: insecure algorithm {name}"
-    have, go_type = KEYS[parent.key_algorithm]
-    if have != wanted:
-        return f"x509: signature algorithm specifies an {wanted} public key, but have public key of type {go_type}"
-    if parent.rsa_bits is not None and parent.rsa_bits < LEAST_RSA_BITS:
-        return small_rsa(parent.rsa_bits)
-    return None
+    algorithm, key = child.signature_algorithm, parent.key
+    if algorithm is None:
+        return UNSUPPORTED
+    if algorithm.insecure:
+        return f"x509: cannot verify signature: insecure algorithm {algorithm.name}"
+    if key.algorithm == DSA:
+        return UNSUPPORTED
+    if key.algorithm != algorithm.key:
+        wanted = f"an {algorithm.key} public key"
+        return f"x509: signature algorithm specifies {wanted}, but have public key of type {key.go_type}"
+    return rsa_error(key) if key.bits is not None else None
 
 
 def verify(
     chain: Sequence[Certificate], roots: Sequence[Certificate], host: str, now: datetime, signed: Signed
 ) -> CertificateRefusal | None:
-    """None when Go accepts the chain (leaf first) for `host`, else why not."""
+    """None when the default release of Go accepts the chain (leaf first) for `host`, else why not."""
+    return verified_chains(chain, roots, Rules(host, now), signed).refusal
+
+
+def verified_chains(
+    chain: Sequence[Certificate], roots: Sequence[Certificate], rules: Rules, signed: Signed
+) -> Verification:
+    """Every chain from the leaf, `chain[0]`, to a root that Go accepts, over any of the certificates sent."""
     leaf = chain[0]
-    refusal = check_leaf(leaf, host, now)
+    refusal = check_leaf(leaf, rules)
     if refusal:
-        return refusal
+        return Verification((), refusal)
     if any(root.der == leaf.der for root in roots):
-        found: list[list[Certificate]] = [[leaf]]
-    else:
-        builder = _Builder(chain[1:], roots, now, signed)
-        found, refusal = builder.chains([leaf])
-        if refusal:
-            return refusal
-    return _none_left(found, leaf)
+        return _usable([(leaf,)], leaf, rules)
+    found, refusal = _Builder(chain[1:], roots, rules, signed).chains((leaf,))
+    return Verification((), refusal) if refusal else _usable(found, leaf, rules)
 
 
-def _none_left(chains: Sequence[Sequence[Certificate]], leaf: Certificate) -> CertificateRefusal | None:
+def _usable(chains: Sequence[tuple[Certificate, ...]], leaf: Certificate, rules: Rules) -> Verification:
     """The end of Verify: of the chains built one must be meant for servers and have valid policies."""
-    serving = [one for one in chains if _serves(one)]
-    if any(policies_valid(one) for one in serving):
-        return None
-    unfit = len(chains) - len(serving)
-    if not serving:
+    if rules.release >= GoRelease.V1_26:
+        return _usable_1_26(chains, leaf)
+    valid = [chain for chain in chains if policies_valid(chain)]
+    if not valid:
+        text = "x509: no valid chains built: all candidate chains have invalid policies"
+        return Verification((), CertificateRefusal(text, "certificate", leaf))
+    serving = tuple(chain for chain in valid if _serves(chain))
+    if serving:
+        return Verification(serving)
+    return Verification((), _none_left("chains", len(valid), len(chains) - len(valid), leaf))
+
+
+def _usable_1_26(chains: Sequence[tuple[Certificate, ...]], leaf: Certificate) -> Verification:
+    """The same since Go 1.26, with the name constraints. The first one broken is what Go reports."""
+    constraints = ChainConstraints()
+    accepted = []
+    invalid_policies = incompatible = 0
+    broken = ""
+    for chain in chains:
+        if not policies_valid(chain):
+            invalid_policies += 1
+        elif not _serves(chain):
+            incompatible += 1
+        else:
+            error = constraints.violation(chain)
+            broken = broken or error or ""
+            if not error:
+                accepted.append(chain)
+    if accepted:
+        return Verification(tuple(accepted))
+    if broken:
+        return Verification((), CertificateRefusal(broken, "certificate", leaf))
+    return Verification((), _none_left("candidate chains", incompatible, invalid_policies, leaf))
+
+
+def _none_left(chains: str, incompatible: int, invalid_policies: int, leaf: Certificate) -> CertificateRefusal:
+    if not invalid_policies:
         return CertificateRefusal("x509: certificate specifies an incompatible key usage", "usage", leaf)
-    details = [f"{unfit} chains with incompatible key usage"] if unfit else []
-    details.append(f"{len(serving)} chains with invalid policies")
+    details = [f"{incompatible} {chains} with incompatible key usage"] if incompatible else []
+    details.append(f"{invalid_policies} {chains} with invalid policies")
     return CertificateRefusal(f"x509: no valid chains built: {', '.join(details)}", "certificate", leaf)
 
 
-def check_leaf(leaf: Certificate, host: str, now: datetime) -> CertificateRefusal | None:
+def check_leaf(leaf: Certificate, rules: Rules) -> CertificateRefusal | None:
     """What comes before any chain: the leaf by itself, then its names."""
-    refusal = _valid(leaf, [], now, authority=False)
+    refusal = _valid(leaf, (), rules.now)
     if refusal:
         return refusal
-    name = hostname_error(leaf, host)
+    name = hostname_error(leaf, rules.host)
     return CertificateRefusal(name, "name", leaf) if name else None
+
+
+class _Pool:
+    """x509.CertPool: each certificate once, found by its subject."""
+
+    def __init__(self, certificates: Iterable[Certificate]) -> None:
+        self._by_subject: dict[bytes, list[Certificate]] = {}
+        for certificate in {certificate.der: certificate for certificate in certificates}.values():
+            self._by_subject.setdefault(certificate.subject, []).append(certificate)
+
+    def parents(self, child: Certificate) -> list[Certificate]:
+        """findPotentialParents: same name; key identifiers that match first, one missing next, unlike ones last."""
+
+        def rank(candidate: Certificate) -> int:
+            have, wanted = candidate.extensions.subject_key_id, child.extensions.authority_key_id
+            return 0 if have == wanted else 1 if not have or not wanted else 2
+
+        return sorted(self._by_subject.get(child.issuer, ()), key=rank)
 
 
 class _Builder:
     """buildChains, with its budget of signature checks."""
 
     def __init__(
-        self, intermediates: Sequence[Certificate], roots: Sequence[Certificate], now: datetime, signed: Signed
+        self, intermediates: Sequence[Certificate], roots: Sequence[Certificate], rules: Rules, signed: Signed
     ) -> None:
-        self._intermediates, self._roots, self._now, self._signed = intermediates, roots, now, signed
+        self._roots, self._intermediates = _Pool(roots), _Pool(intermediates)
+        self._rules, self._signed = rules, signed
+        self._constraints = None if rules.release >= GoRelease.V1_26 else Comparisons()
         self._checks = 0
 
-    def chains(self, current: list[Certificate]) -> tuple[list[list[Certificate]], CertificateRefusal | None]:
+    def chains(
+        self, current: tuple[Certificate, ...]
+    ) -> tuple[list[tuple[Certificate, ...]], CertificateRefusal | None]:
         """All chains on from `current`, or the refusal Go reports when there are none."""
         child = current[-1]
-        found: list[list[Certificate]] = []
+        found: list[tuple[Certificate, ...]] = []
         hint: CertificateRefusal | None = None
         last: CertificateRefusal | None = None  # Go's err: of the last candidate that was looked at
-        candidates = [(root, True) for root in _parents(child, self._roots)]
-        candidates += [(one, False) for one in _parents(child, self._intermediates)]
-        for candidate, trusted in candidates:
+        counts_all = self._rules.release >= GoRelease.V1_26
+        for candidate, trusted in self._candidates(child):
+            useless = not candidate.key.algorithm or _already_in(candidate, current)
+            if useless and not counts_all:
+                continue
             self._checks += 1
             if self._checks > _MAX_SIGNATURE_CHECKS:
-                said = "x509: signature check attempts limit reached while verifying certificate chain"
-                last = CertificateRefusal(said, "authority", child)
+                last = CertificateRefusal(_TOO_MANY_CHECKS, "authority", child)
+                if counts_all:
+                    break
                 continue
-            if candidate.key_algorithm not in KEYS or _already_in(candidate, current):
+            if useless:
                 continue
             error = _may_sign(candidate) or self._signed(child, candidate)
             if error:
                 hint = hint or CertificateRefusal(error, "authority", candidate)
                 continue
-            last = _valid(candidate, current, self._now, authority=True, trusted=trusted)
+            last = self._fits(candidate, current, trusted=trusted)
             if last:
                 hint = hint or last
             elif trusted:
-                found.append([*current, candidate])
+                found.append((*current, candidate))
             else:
-                more, last = self.chains([*current, candidate])
+                more, last = self.chains((*current, candidate))
                 found += more
+                if counts_all and last and last.text == _TOO_MANY_CHECKS:
+                    break
         if found:
             return found, None
         return [], last or _unknown_authority(child, hint)
+
+    def _candidates(self, child: Certificate) -> list[tuple[Certificate, bool]]:
+        roots, intermediates = self._roots.parents(child), self._intermediates.parents(child)
+        return [(root, True) for root in roots] + [(candidate, False) for candidate in intermediates]
+
+    def _fits(
+        self, candidate: Certificate, current: tuple[Certificate, ...], *, trusted: bool
+    ) -> CertificateRefusal | None:
+        """What isValid refuses of an authority above `current`."""
+        early = _valid_alone(candidate, self._rules.now)
+        if early:
+            return early
+        broken = self._constraints.violation(candidate, current) if self._constraints else None
+        if broken:
+            return CertificateRefusal(broken, "certificate", candidate)
+        known = candidate.extensions
+        if not trusted and not (known.basic_constraints and known.is_ca):
+            text = "x509: certificate is not authorized to sign other certificates"
+            return CertificateRefusal(text, "certificate", candidate)
+        return _too_long(candidate, current)
 
 
 def _unknown_authority(child: Certificate, hint: CertificateRefusal | None) -> CertificateRefusal:
     text = "x509: certificate signed by unknown authority"
     if hint is None:
         return CertificateRefusal(text, "authority", child)
-    said = hint.text.replace("\\", "\\\\").replace('"', '\\"')  # Go's %q
-    candidate = hint.certificate.hint_name.replace("\\", "\\\\").replace('"', '\\"')
-    because = f' (possibly because of "{said}" while trying to verify candidate authority certificate "{candidate}")'
+    candidate = f"candidate authority certificate {quoted(hint.certificate.hint_name)}"
+    because = f" (possibly because of {quoted(hint.text)} while trying to verify {candidate})"
     weak = "insecure" in hint.text or hint.text == _MAY_NOT_SIGN
     return CertificateRefusal(text + because, "certificate" if weak else "authority", child)
 
 
-def _parents(child: Certificate, pool: Sequence[Certificate]) -> list[Certificate]:
-    """findPotentialParents: same name; key identifiers that match first, one missing next, unlike ones last."""
-
-    def rank(candidate: Certificate) -> int:
-        have, wanted = candidate.extensions.subject_key_id, child.extensions.authority_key_id
-        return 0 if have == wanted else 1 if not have or not wanted else 2
-
-    return sorted((one for one in pool if one.subject == child.issuer), key=rank)
-
-
 def _already_in(candidate: Certificate, current: Sequence[Certificate]) -> bool:
-    return any(
-        one.subject == candidate.subject
-        and one.public_key == candidate.public_key
-        and one.extensions.san == candidate.extensions.san
-        for one in current
-    )
+    """alreadyInChain: the same subject, key and alternative names; the first without or with them alone ends it."""
+    names = candidate.extensions.san
+    for certificate in current:
+        if certificate.subject == candidate.subject and certificate.public_key == candidate.public_key:
+            others = certificate.extensions.san
+            if names == others:
+                return True
+            if names is None or others is None:
+                return False
+    return False
 
 
 def _may_sign(parent: Certificate) -> str | None:
@@ -201,33 +268,26 @@ def _may_sign(parent: Certificate) -> str | None:
     return None
 
 
-def _valid(
-    certificate: Certificate,
-    below: list[Certificate],
-    now: datetime,
-    *,
-    authority: bool,
-    trusted: bool = False,
-) -> CertificateRefusal | None:
-    """isValid: of a leaf, or of an authority above `below`."""
-    known = certificate.extensions
-    if known.unhandled:
+def _valid(certificate: Certificate, below: Sequence[Certificate], now: datetime) -> CertificateRefusal | None:
+    return _valid_alone(certificate, now) or _too_long(certificate, below)
+
+
+def _valid_alone(certificate: Certificate, now: datetime) -> CertificateRefusal | None:
+    if certificate.extensions.unhandled:
         return CertificateRefusal("x509: unhandled critical extension", "certificate", certificate)
     dates = validity_error(certificate, now)
-    if dates:
-        return CertificateRefusal(dates, "dates", certificate)
-    if authority:
-        name = violation(certificate, below)
-        if name:
-            return CertificateRefusal(name, "certificate", certificate)
-        if not trusted and not (known.basic_constraints and known.is_ca):
-            said = "x509: certificate is not authorized to sign other certificates"
-            return CertificateRefusal(said, "certificate", certificate)
+    return CertificateRefusal(dates, "dates", certificate) if dates else None
+
+
+def _too_long(certificate: Certificate, below: Sequence[Certificate]) -> CertificateRefusal | None:
+    known = certificate.extensions
     if known.basic_constraints and 0 <= known.path_length < len(below) - 1:
-        return CertificateRefusal("x509: too many intermediates for path length constraint", "certificate", certificate)
+        text = "x509: too many intermediates for path length constraint"
+        return CertificateRefusal(text, "certificate", certificate)
     return None
 
 
 def _serves(chain: Sequence[Certificate]) -> bool:
     """CheckChainForKeyUsage for serverAuth: every certificate that lists usages must list it, or any."""
-    return all(not one.extensions.usages or {_SERVER_AUTH, _ANY} & set(one.extensions.usages) for one in chain)
+    wanted = {_SERVER_AUTH, _ANY}
+    return all(not (usages := certificate.extensions.usages) or wanted.intersection(usages) for certificate in chain)

@@ -13,17 +13,17 @@ from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
 
+from egressprobe.golang.release import DEFAULT_RELEASE, GoRelease
 from egressprobe.golang.x509.certificate import Certificate, name_text, parse
 from egressprobe.golang.x509.der import CertificateError
+from egressprobe.golang.x509.public_keys import DSA, LEAST_RSA_BITS, rsa_error
 from egressprobe.golang.x509.verify import (
-    KEYS,
-    LEAST_RSA_BITS,
     CertificateRefusal,
+    Rules,
     Signed,
     algorithm_error,
     check_leaf,
-    small_rsa,
-    verify,
+    verified_chains,
 )
 from egressprobe.model.failure import Code, Failure, Phase
 from egressprobe.model.measurement import CertificateView
@@ -47,7 +47,7 @@ def _view(der: bytes) -> CertificateView:
         certificate = parse(der)
     except CertificateError as error:
         return CertificateView(str(error), "", "", "", "")
-    names = tuple(text for _, text in certificate.extensions.names)
+    names = tuple(name.text for name in certificate.extensions.names)
     return CertificateView(
         subject=name_text(certificate.subject)[:_MAX_TEXT],
         issuer=name_text(certificate.issuer)[:_MAX_TEXT],
@@ -84,6 +84,7 @@ class Trust(NamedTuple):
     host: str
     anchors: Callable[[], Sequence[bytes]]
     bundle: str
+    release: GoRelease = DEFAULT_RELEASE
 
 
 # (bundle, host) -> chains presented there whose signatures are valid. The same bytes under the same anchors stay
@@ -126,7 +127,7 @@ def failure(chain: Sequence[bytes], trust: Trust, now: datetime, *, verified: bo
     parsed: list[Certificate] = []
     for der in chain:
         try:
-            parsed.append(parse(der))
+            parsed.append(parse(der, trust.release))
         except CertificateError as error:
             text = f"tls: failed to parse certificate from server: {error}"
             message = f"the server sent a certificate that Go cannot parse: {str(error).removeprefix('x509: ')}"
@@ -135,9 +136,9 @@ def failure(chain: Sequence[bytes], trust: Trust, now: datetime, *, verified: bo
 
 
 def _verify(chain: list[Certificate], trust: Trust, now: datetime, *, verified: bool) -> Failure | None:
-    leaf = chain[0]
+    leaf, rules = chain[0], Rules(trust.host, now, trust.release)
     if verified and not trust.bundle:  # a public root: OpenSSL's verdict on the chain, Go's rules for the leaf
-        refusal = check_leaf(leaf, trust.host, now)
+        refusal = check_leaf(leaf, rules)
     else:
         roots = _roots(trust.anchors(), chain)
         signed: Signed = algorithm_error
@@ -145,7 +146,7 @@ def _verify(chain: list[Certificate], trust: Trust, now: datetime, *, verified: 
             from egressprobe.golang.x509.signatures import signature_error
 
             signed = signature_error
-        refusal = verify(chain, roots, trust.host, now, signed)
+        refusal = verified_chains(chain, roots, rules, signed).refusal
     return _refused(refusal, leaf, now) if refusal else None
 
 
@@ -179,13 +180,13 @@ def _size_failure(chain: list[Certificate]) -> Failure | None:
 
 def _key_failure(leaf: Certificate) -> Failure | None:
     """What Go finds only when it uses the leaf's public key."""
-    if leaf.key_algorithm not in KEYS:
-        text = "tls: server's certificate contains an unsupported type of public key: <nil>"
+    if leaf.key.algorithm in ("", DSA):
+        text = f"tls: server's certificate contains an unsupported type of public key: {leaf.key.go_type}"
         return Failure(
             Phase.TLS, Code.TLS_CERT_INVALID, "Go does not support the type of the server's public key", text
         )
     if leaf.rsa_bits is not None and leaf.rsa_bits < LEAST_RSA_BITS:
-        text = f"tls: invalid signature by the server certificate: {small_rsa(leaf.rsa_bits)}"
+        text = f"tls: invalid signature by the server certificate: {rsa_error(leaf.key)}"
         message = f"the server's RSA key of {leaf.rsa_bits} bits is too small"
         return Failure(Phase.TLS, Code.TLS_CERT_INVALID, message, text)
     return None
