@@ -128,6 +128,6 @@ def ssl_failure(error: ssl.SSLError, where: str, version: int, chain: Sequence[b
 
 def _key_algorithm(chain: Sequence[bytes]) -> str:
     try:
-        return parse(chain[0]).key_algorithm
+        return parse(chain[0]).key.algorithm
     except (IndexError, CertificateError):
         return ""
