@@ -4,9 +4,9 @@ PYTHON := .venv/bin/python
 SETUP := .venv/.ready
 
 .PHONY: help setup run test fuzz conformance check lint types docs docs-check lock-check template build bench bench-audit bench-discovery \
-  bench-peer coldstart told deploy destroy invoke package price lock clean
+  bench-peer coldstart deployable deploy destroy invoke package price lock clean
 
-# What the targets below are told: make deploy CLUSTER=prod TARGETS=targets.yaml
+# Arguments of the targets below: make deploy CLUSTER=prod TARGETS=targets.yaml
 ARCH := arm64
 STACK_TOOL := $(PYTHON) -m egressprobe.stack
 STACK_OPTIONS := $(if $(STACK),--stack $(STACK)) $(if $(REGION),--region $(REGION)) $(if $(YES),--yes)
@@ -64,12 +64,15 @@ build/probe/.ready: $(SETUP) $(wildcard src/*.txt) $(shell find src/egressprobe 
 
 needs = $(foreach name,$(1),$(if $($(name)),,$(error $(name)=... is missing; see docs/deploy.md)))
 
-deploy: told build ## Deploy CLUSTER's stack, with TARGETS=FILE beside what it discovers (PARAMETERS="A=b ...", TAGS="a=b", STACK, REGION, PREFIX, YES=1)
-	@$(STACK_TOOL) deploy $(CLUSTER) $(if $(TARGETS),--targets $(TARGETS)) $(STACK_OPTIONS) $(if $(PREFIX),--prefix $(PREFIX)) \
+deploy: deployable build ## Deploy CLUSTER's stack, with TARGETS=FILE beside what it discovers (PARAMETERS="A=b ...", TAGS="a=b", STACK, REGION, PREFIX, BUCKET, YES=1)
+	@$(STACK_TOOL) deploy $(CLUSTER) $(if $(TARGETS),--targets $(TARGETS)) $(STACK_OPTIONS) \
+	  $(if $(BUCKET),--bucket $(BUCKET)) $(if $(PREFIX),--prefix $(PREFIX)) \
 	  --parameters Architecture=$(subst amd64,x86_64,$(ARCH)) $(PARAMETERS) --tags $(TAGS)
 
-told:
+# Region, credentials, cluster and stack, before anything is built.
+deployable: $(SETUP)
 	@$(call needs,CLUSTER):
+	@$(STACK_TOOL) check $(CLUSTER) $(STACK_OPTIONS)
 
 destroy: $(SETUP) ## Delete CLUSTER's stack and wait for Lambda's interfaces (STACK, REGION, YES=1)
 	@$(call needs,CLUSTER):
@@ -83,8 +86,9 @@ package: build ## Expanded template and artifacts for StackSets (PREFIX, TARGETS
 	@$(call needs,PREFIX):
 	@$(STACK_TOOL) package --prefix $(PREFIX) --regions $(REGIONS)
 
-price: $(SETUP) ## What a stack costs a month (SUBNETS=3, TARGETS=20 or a file, DETAIL=target)
-	@$(STACK_TOOL) price --subnets $(or $(SUBNETS),3) --targets $(or $(TARGETS),20) --detail $(or $(DETAIL),target)
+price: $(SETUP) ## Monthly cost of a stack (SUBNETS=3, TARGETS=20 or a file, DETAIL=target; CLUSTER counts what discovery finds)
+	@$(STACK_TOOL) price $(if $(CLUSTER),--cluster $(CLUSTER)) $(if $(REGION),--region $(REGION)) $(if $(SUBNETS),--subnets $(SUBNETS)) \
+	  $(if $(TARGETS),--targets $(TARGETS)) --detail $(or $(DETAIL),target)
 
 bench: $(SETUP) ## Wall, CPU, memory and honesty of times on loopback, with figures
 	@$(PYTHON) bench/bench.py $(ARGS)

@@ -51,7 +51,7 @@ ALLOWED = {
     "planner": 0,
     "probe": 0,
     "scripts": 1,
-    "stack": 29,
+    "stack": 2,
     "targets": 32,
     "template.yaml": 5,
 }

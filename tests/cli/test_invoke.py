@@ -164,8 +164,8 @@ def test_a_name_that_is_refused_is_said_and_2_when_the_rest_passes(deployed, cap
 @pytest.mark.parametrize(
     ("stack", "answer", "code", "said"),
     [
-        ("nope", None, 2, "stack: «nope»: Stack with id nope does not exist"),
-        ("other", None, 2, "«other» is no stack of egressprobe"),
+        ("nope", None, 2, 'stack: "nope": Stack with id nope does not exist'),
+        ("other", None, 2, '"other" is not a stack of egressprobe'),
         (
             "egressprobe-prod",
             b'{"error": {"code": "target_invalid", "message": "event.targets: x is not"}}',

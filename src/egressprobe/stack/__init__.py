@@ -1,4 +1,4 @@
-"""An operator's tools: expand the template, deploy, destroy, package, price. They run on a person's machine or in CI.
+"""Operator's tools: expand the template, deploy, destroy, package, price. They run on a person's machine or in CI.
 
 Public: planner_client.invoke.
 """

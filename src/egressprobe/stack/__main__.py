@@ -1,4 +1,4 @@
-"""`python -m egressprobe.stack deploy | destroy | package | price | expand`, for the Makefile.
+"""`python -m egressprobe.stack check | deploy | destroy | package | price | expand`, for the Makefile.
 
 Exit codes as for `egressprobe`: 0 done, 1 our own error or AWS's, 2 bad input.
 """
@@ -10,51 +10,58 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from egressprobe.model.errors import AwsError, InputError
+from egressprobe.stack.aws_answers import aws_errors, one_line
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     command: Callable[[argparse.Namespace], int] = options.command
-    from botocore.exceptions import BotoCoreError, ClientError
-
     try:
         return command(options)
     except InputError as error:
         print(f"egressprobe: {error}", file=sys.stderr)
         return 2
-    except (AwsError, BotoCoreError, ClientError) as error:
+    except AwsError as error:
         print(f"egressprobe: {error}", file=sys.stderr)
+        return 1
+    except aws_errors() as error:
+        print(f"egressprobe: {one_line(error)}", file=sys.stderr)
         return 1
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m egressprobe.stack", description=__doc__)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    deploy = commands.add_parser("deploy", help="make or change the stack of a cluster")
+    check = commands.add_parser("check", help="check region, credentials, cluster and stack before anything is built")
+    check.add_argument("cluster")
+    check.set_defaults(command=_check)
+    deploy = commands.add_parser("deploy", help="create or update the stack of a cluster")
     deploy.add_argument("cluster")
-    deploy.add_argument("--targets", help="targets file, beside what is discovered; - is standard input")
+    deploy.add_argument("--targets", help="targets file, beside the discovered targets; - is standard input")
     deploy.add_argument("--parameters", nargs="*", default=[], metavar="NAME=VALUE")
     deploy.add_argument("--tags", nargs="*", default=[], metavar="NAME=VALUE")
     deploy.add_argument("--prefix", help="artifacts go to the bucket PREFIX-REGION (default: egressprobe-ACCOUNT)")
+    deploy.add_argument("--bucket", help="artifacts go to this bucket of your own, which must be in the stack's region")
     deploy.set_defaults(command=_deploy)
-    destroy = commands.add_parser("destroy", help="delete it and wait for what Lambda leaves in the VPC")
+    destroy = commands.add_parser("destroy", help="delete the stack and wait for Lambda's interfaces in the VPC")
     destroy.add_argument("cluster")
     destroy.set_defaults(command=_destroy)
-    for one in (deploy, destroy):
-        one.add_argument("--stack", help="default: egressprobe-CLUSTER")
-        one.add_argument("--region")
-        one.add_argument("--yes", action="store_true", help="do not ask")
+    for command in (check, deploy, destroy):
+        command.add_argument("--stack", help="default: egressprobe-CLUSTER")
+        command.add_argument("--region")
+        command.add_argument("--yes", action="store_true", help="do not ask")
     package = commands.add_parser("package", help="template and artifacts for StackSets")
     package.add_argument("--prefix", required=True)
     package.add_argument("--regions", nargs="*", default=[], help="upload to PREFIX-REGION of each")
     package.set_defaults(command=_package)
-    price = commands.add_parser("price", help="what a stack costs a month")
+    price = commands.add_parser("price", help="monthly cost of a stack")
     price.add_argument("--targets", help="a number, or a targets file")
-    price.add_argument("--subnets", type=int, default=3)
+    price.add_argument("--cluster", help="count the cluster's subnets and what discovery finds in it")
+    price.add_argument("--subnets", type=int)
     price.add_argument("--detail", choices=("target", "subnet"), default="target")
     price.add_argument("--architecture", choices=("arm64", "x86_64"), default="arm64")
     price.add_argument("--memory", type=int, default=256, help="MB of a probe")
-    price.add_argument("--region", default="us-east-1")
+    price.add_argument("--region")
     price.set_defaults(command=_price)
     expand = commands.add_parser("expand", help="template.yaml without macros, on stdout")
     expand.set_defaults(command=_expand)
@@ -67,25 +74,44 @@ def _session(options: argparse.Namespace) -> Any:
     session = Session(region_name=options.region)
     if session.region_name is None:
         raise InputError("--region", "is missing, and neither AWS_REGION nor the profile names one")
+    if session.get_credentials() is None:
+        raise AwsError("there are no AWS credentials; set AWS_PROFILE, or log in")
     return session
 
 
+def _check(options: argparse.Namespace) -> int:
+    from egressprobe.stack.artifacts import account
+    from egressprobe.stack.deploy import check_before_build
+
+    session = _session(options)
+    survey, _ = check_before_build(session, options.cluster, _stack(options))
+    found = f"{survey.cluster} in account {account(session)}, {session.region_name}: Kubernetes {survey.version}"
+    print(f"{found}, egress {survey.mode}", file=sys.stderr)
+    return 0
+
+
 def _deploy(options: argparse.Namespace) -> int:
+    from egressprobe.stack.artifacts import account
     from egressprobe.stack.deploy import deploy, parse_pairs
+    from egressprobe.stack.price import discovered_targets
     from egressprobe.targets.file import ARTIFACT_BYTES, read_file
 
     targets = read_file(options.targets, most=ARTIFACT_BYTES) if options.targets else None
+    given, tags = parse_pairs(options.parameters, "PARAMETERS"), parse_pairs(options.tags, "TAGS")
     session = _session(options)
-    prefix = options.prefix or f"egressprobe-{session.client('sts').get_caller_identity()['Account']}"
+    prefix = options.prefix or f"egressprobe-{account(session)}"
+    discovers = given.get("Discovery") != "false"
     return deploy(
         session,
         cluster=options.cluster,
         targets=targets,
         stack=_stack(options),
-        given=parse_pairs(options.parameters, "PARAMETERS"),
-        tags=parse_pairs(options.tags, "TAGS"),
+        given=given,
+        tags=tags,
         prefix=prefix,
         yes=options.yes,
+        bucket=options.bucket,
+        discovered=discovered_targets(session, options.cluster).targets if discovers else None,
     )
 
 
@@ -97,7 +123,7 @@ def _stack(options: argparse.Namespace) -> str:
 def _destroy(options: argparse.Namespace) -> int:
     from egressprobe.stack.destroy import destroy
 
-    return destroy(_session(options), stack=_stack(options), yes=options.yes)
+    return destroy(_session(options), stack=_stack(options), yes=options.yes, cluster=options.cluster)
 
 
 def _package(options: argparse.Namespace) -> int:
@@ -112,17 +138,26 @@ def _package(options: argparse.Namespace) -> int:
 def _price(options: argparse.Namespace) -> int:
     from egressprobe.planner.inventory import read_inventory
     from egressprobe.planner.shards import cut
-    from egressprobe.stack.price import Size, shown
+    from egressprobe.stack.price import Size, price_text
     from egressprobe.targets.file import ARTIFACT_BYTES, read_file
 
-    if options.targets is None or options.targets.isdecimal():
-        targets, shards = int(options.targets or 20), 1
-    else:
+    targets, shards, subnets, region = 0, 1, options.subnets, options.region or "us-east-1"
+    if options.cluster:
+        from egressprobe.stack.price import discovered_targets
+
+        session = _session(options)
+        region = session.region_name
+        counted = discovered_targets(session, options.cluster)
+        targets, subnets = counted.targets or 0, subnets or counted.subnets
+        print(counted.text, file=sys.stderr)
+    if options.targets is not None and not options.targets.isdecimal():
         inventory = read_inventory(read_file(options.targets, most=ARTIFACT_BYTES))
-        targets = len(inventory.entries)
+        targets += len(inventory.entries)
         shards = len(cut(inventory).shards)
-    size = Size(options.subnets, targets, shards, options.detail, options.architecture, options.memory)
-    print(shown(size, options.region))
+    elif options.targets is not None or not options.cluster:
+        targets += int(options.targets or 20)
+    size = Size(subnets or 3, targets, shards, options.detail, options.architecture, options.memory)
+    print(price_text(size, region))
     return 0
 
 

@@ -1,40 +1,64 @@
-"""CloudFormation as deploy and destroy use it: a stack as it is, change sets, waiting, and why something failed."""
+"""CloudFormation as deploy and destroy use it: the existing stack, change sets, waiting, and why something failed."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from egressprobe.model.errors import AwsError, InputError
+from egressprobe.stack.aws_answers import aws_errors, field, is_transient, one_line
 
 _CAPABILITIES = ["CAPABILITY_IAM"]
 _NEW = ("REVIEW_IN_PROGRESS",)
-# A VPC function's interfaces take minutes. Seconds between looks, and looks.
+# The interfaces of a function in a VPC take minutes. Seconds between two looks, and how many.
 _EVERY, _LOOKS = 10, 240
+_CHANGE_SET_EVERY, _CHANGE_SET_LOOKS = 3, 100
 
 
 class Existing(NamedTuple):
-    """A stack as deployed; empty parameters: there is none."""
+    """A deployed stack; empty parameters where it does not exist."""
 
     parameters: dict[str, str]
     there: bool
 
+    def belongs_to(self, cluster: str) -> bool:
+        """Whether it was deployed for this cluster, or for none that it names."""
+        return not self.there or self.parameters.get("ClusterName", cluster) == cluster
+
+
+def _described(formation: Any, stack: str) -> dict[str, Any]:
+    found: dict[str, Any] = field(formation.describe_stacks(StackName=stack), "DescribeStacks", "Stacks", 0)
+    return found
+
+
+def _missing(error: Exception) -> bool:
+    return "does not exist" in str(error)
+
 
 def read_stack(formation: Any, stack: str) -> Existing:
-    """Raises InputError for a stack that is in the middle of something."""
+    """Raises InputError for a stack that another operation is changing, or that failed half way."""
     try:
-        found = formation.describe_stacks(StackName=stack)["Stacks"][0]
+        found = _described(formation, stack)
     except formation.exceptions.ClientError as error:
-        if "does not exist" in str(error):
+        if _missing(error):
             return Existing({}, there=False)
         raise
-    status = found["StackStatus"]
+    status = field(found, "DescribeStacks", "StackStatus")
     if status in _NEW:
         return Existing({}, there=False)
     if status.endswith("_IN_PROGRESS") or status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"):
-        way_out = "wait for it" if status.endswith("_IN_PROGRESS") else "make destroy first"
-        raise InputError("STACK", f"«{stack}» is {status}; {way_out}")
-    said = {one["ParameterKey"]: one["ParameterValue"] for one in found.get("Parameters", [])}
-    return Existing(said, there=True)
+        next_step = "wait for it" if status.endswith("_IN_PROGRESS") else "make destroy first"
+        raise InputError("STACK", f'"{stack}" is {status}; {next_step}')
+    parameters = {p["ParameterKey"]: p.get("ParameterValue", "") for p in found.get("Parameters", [])}
+    return Existing(parameters, there=True)
+
+
+def refuse_another_cluster(existing: Existing, stack: str, cluster: str) -> None:
+    """A stack belongs to one cluster: names such as a_b and a-b give the same stack name. Raises InputError."""
+    if not existing.belongs_to(cluster):
+        owner = existing.parameters["ClusterName"]
+        raise InputError(
+            "STACK", f'"{stack}" is the stack of the cluster "{owner}", not of "{cluster}"; set STACK=NAME'
+        )
 
 
 def change_set(
@@ -43,17 +67,16 @@ def change_set(
     existing: Existing,
     template_url: str,
     wanted: dict[str, str],
-    kept: Iterable[str],
+    previous: Iterable[str],
     tags: dict[str, str],
+    pause: Callable[[float], None] = time.sleep,
 ) -> str | None:
-    """The ARN of a change set that is ready; None: there is nothing to change. kept: parameters that stay."""
-    from botocore.exceptions import WaiterError
-
+    """The ARN of a change set that is ready; None: there is nothing to change. previous: parameters to leave as is."""
     parameters: list[dict[str, Any]] = [
         {"ParameterKey": name, "ParameterValue": value} for name, value in wanted.items()
     ]
-    parameters += [{"ParameterKey": name, "UsePreviousValue": True} for name in sorted(set(kept) - wanted.keys())]
-    change: str = formation.create_change_set(
+    parameters += [{"ParameterKey": name, "UsePreviousValue": True} for name in sorted(set(previous) - wanted.keys())]
+    answer = formation.create_change_set(
         StackName=stack,
         ChangeSetName=f"deploy-{int(time.time())}",
         ChangeSetType="UPDATE" if existing.there else "CREATE",
@@ -61,32 +84,32 @@ def change_set(
         Parameters=parameters,
         Capabilities=_CAPABILITIES,
         Tags=[{"Key": name, "Value": value} for name, value in tags.items()],
-    )["Id"]
-    try:
-        formation.get_waiter("change_set_create_complete").wait(
-            ChangeSetName=change, WaiterConfig={"Delay": 3, "MaxAttempts": 100}
-        )
-    except WaiterError:
+    )
+    change: str = field(answer, "CreateChangeSet", "Id")
+
+    def state() -> tuple[str, str]:
         found = formation.describe_change_set(ChangeSetName=change)
-        reason = found.get("StatusReason", "")
-        formation.delete_change_set(ChangeSetName=change)
-        if "didn't contain changes" in reason or "No updates" in reason:
-            return None
-        raise AwsError(f"the change set of «{stack}» failed: {reason}") from None
-    return change
+        return field(found, "DescribeChangeSet", "Status"), found.get("StatusReason", "")
+
+    status, reason = _wait_while(state, _busy, _CHANGE_SET_EVERY, _CHANGE_SET_LOOKS, pause)
+    if status == "CREATE_COMPLETE":
+        return change
+    formation.delete_change_set(ChangeSetName=change)
+    if "didn't contain changes" in reason or "No updates" in reason:
+        return None
+    raise AwsError(f'the change set of "{stack}" failed: {reason or status}')
 
 
 def changes(formation: Any, change: str) -> str:
-    """What will be done, a line a resource."""
-    found: list[str] = []
+    """The changes, a line per resource."""
+    rows: list[str] = []
     for page in formation.get_paginator("describe_change_set").paginate(ChangeSetName=change):
-        for one in page.get("Changes", []):
-            said = one["ResourceChange"]
-            replaced = "  (replaced)" if said.get("Replacement") == "True" else ""
-            found.append(
-                f"  {said['Action'].lower():<8}{said['LogicalResourceId']:<28}{said['ResourceType']}{replaced}"
-            )
-    return "\n".join(["What will be done:", *sorted(found)])
+        for entry in page.get("Changes", []):
+            resource = entry.get("ResourceChange", {})
+            action, name = str(resource.get("Action", "?")).lower(), resource.get("LogicalResourceId", "?")
+            replaced = "  (replaced)" if resource.get("Replacement") == "True" else ""
+            rows.append(f"  {action:<8}{name:<28}{resource.get('ResourceType', '?')}{replaced}")
+    return "\n".join(["Changes:", *sorted(rows)])
 
 
 def undo(formation: Any, stack: str, change: str, existing: Existing) -> None:
@@ -95,34 +118,94 @@ def undo(formation: Any, stack: str, change: str, existing: Existing) -> None:
         formation.delete_stack(StackName=stack)  # the empty one that a first change set leaves
 
 
-def wait(formation: Any, stack: str, existing: Existing) -> None:
-    from botocore.exceptions import WaiterError
+def wait(formation: Any, stack: str, existing: Existing, pause: Callable[[float], None] = time.sleep) -> None:
+    """Until the stack is created or updated. Raises AwsError with what failed, or where AWS gives no answer."""
+    done = "UPDATE_COMPLETE" if existing.there else "CREATE_COMPLETE"
+    status, _ = _wait_while(lambda: (_status(formation, stack), ""), _busy, _EVERY, _LOOKS, pause)
+    if status != done:
+        raise AwsError(f'"{stack}" failed: {failures(formation, stack)}')
 
-    waiter = formation.get_waiter("stack_update_complete" if existing.there else "stack_create_complete")
-    try:
-        waiter.wait(StackName=stack, WaiterConfig={"Delay": _EVERY, "MaxAttempts": _LOOKS})
-    except WaiterError:
-        raise AwsError(f"«{stack}» failed: {failures(formation, stack)}") from None
+
+def wait_until_deleted(
+    formation: Any, stack_id: str, every: float, looks: int, pause: Callable[[float], None] = time.sleep
+) -> bool:
+    """Whether the stack was deleted in that time. Raises AwsError where AWS gives no answer."""
+
+    def state() -> tuple[str, str]:
+        try:
+            return _status(formation, stack_id), ""
+        except formation.exceptions.ClientError as error:
+            if _missing(error):
+                return "DELETE_COMPLETE", ""
+            raise
+
+    status, _ = _wait_while(state, _busy, every, looks, pause)
+    return status == "DELETE_COMPLETE"
+
+
+def _status(formation: Any, stack: str) -> str:
+    return str(field(_described(formation, stack), "DescribeStacks", "StackStatus"))
+
+
+def _busy(status: str) -> bool:
+    """UPDATE_COMPLETE_CLEANUP_IN_PROGRESS is still busy: the next change set would be refused."""
+    return status.endswith(("_IN_PROGRESS", "_PENDING"))
+
+
+def _wait_while(
+    state: Callable[[], tuple[str, str]],
+    busy: Callable[[str], bool],
+    every: float,
+    looks: int,
+    pause: Callable[[float], None],
+) -> tuple[str, str]:
+    """The first state that is not busy, or the last one seen.
+
+    Throttling and a lost connection say nothing about the stack: the next look decides. Raises AwsError where no look
+    got an answer, and botocore's exceptions for refusals that stay.
+    """
+    found, last_error = ("", ""), ""
+    for look in range(looks):
+        try:
+            found, last_error = state(), ""
+        except aws_errors() as error:
+            if not is_transient(error):
+                raise
+            last_error = one_line(error)
+        else:
+            if not busy(found[0]):
+                return found
+        if look + 1 < looks:
+            pause(every)
+    if last_error:
+        minutes = every * looks / 60
+        raise AwsError(f"no answer from CloudFormation ({last_error}); the operation goes on without this command; "
+                       f"waited {minutes:.0f} minutes")  # fmt: skip
+    return found
 
 
 def failures(formation: Any, stack: str) -> str:
-    """The first things that failed, in CloudFormation's words."""
-    events = formation.describe_stack_events(StackName=stack)["StackEvents"]
-    said = [
-        f"{one['LogicalResourceId']}: {one.get('ResourceStatusReason', '')}"
-        for one in reversed(events)
-        if one["ResourceStatus"].endswith("_FAILED")
+    """The first events that failed, in CloudFormation's words."""
+    try:
+        events = formation.describe_stack_events(StackName=stack).get("StackEvents", [])
+    except aws_errors() as error:
+        return f"see its events ({one_line(error)})"
+    reasons = [
+        f"{event.get('LogicalResourceId')}: {event.get('ResourceStatusReason', '')}"
+        for event in reversed(events)
+        if str(event.get("ResourceStatus", "")).endswith("_FAILED")
     ]
-    return "; ".join(said[:3]) or "see its events"
+    return "; ".join(reasons[:3]) or "see its events"
 
 
 def outputs(formation: Any, stack: str) -> dict[str, str]:
-    """Raises InputError where there is no such stack, or not one of ours."""
+    """Raises InputError where the stack does not exist, or is not one of egressprobe's."""
     try:
-        found = formation.describe_stacks(StackName=stack)["Stacks"][0]
+        found = _described(formation, stack)
     except formation.exceptions.ClientError as error:
-        raise InputError("stack", f"«{stack}»: {error.response['Error']['Message']}") from None
-    said = {one["OutputKey"]: one["OutputValue"] for one in found.get("Outputs", [])}
-    if "PlannerFunction" not in said:
-        raise InputError("stack", f"«{stack}» is no stack of egressprobe: it has no output PlannerFunction")
-    return said
+        message = error.response.get("Error", {}).get("Message") or str(error)
+        raise InputError("stack", f'"{stack}": {message}') from None
+    values = {entry["OutputKey"]: entry["OutputValue"] for entry in found.get("Outputs", [])}
+    if "PlannerFunction" not in values:
+        raise InputError("stack", f'"{stack}" is not a stack of egressprobe: it has no output PlannerFunction')
+    return values

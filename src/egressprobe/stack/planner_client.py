@@ -1,7 +1,7 @@
-"""`egressprobe invoke`: ask a stack's Planner for a probe from every subnet, now.
+"""`egressprobe invoke`: ask a stack's Planner to probe from every subnet, now.
 
 The caller needs `cloudformation:DescribeStacks` on the stack and `lambda:InvokeFunction` on the Planner, nothing else:
-who may invoke a probe itself has network access with the cluster's security groups.
+permission to invoke a probe itself is network access with the cluster's security groups.
 """
 
 import json
@@ -12,42 +12,52 @@ import msgspec
 
 from egressprobe.model.errors import AwsError, InputError
 from egressprobe.model.joined_report import Joined
+from egressprobe.stack.aws_answers import aws_errors, field, one_line
 from egressprobe.stack.cloudformation import outputs
 
-# The Planner's own limit (template.yaml) and the way there.
+# The Planner's own limit (template.yaml) and the network.
 _SECONDS = 310
 
 
 def invoke(stack: str, targets: Sequence[str], region: str | None) -> Joined:
-    """The joined report. Raises InputError for a stack or targets that are not there, AwsError for the rest."""
+    """The joined report. Raises InputError for an unknown stack or target, AwsError for everything else."""
     try:
         import boto3
-        from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
+        from botocore.exceptions import NoRegionError
     except ImportError:
         raise InputError("", "boto3 is missing: pip install 'egressprobe[cli]'") from None
     event: dict[str, Any] = {"action": "probe"} | ({"targets": list(targets)} if targets else {})
     try:
         session = boto3.Session(region_name=region)
         planner = outputs(session.client("cloudformation"), stack)["PlannerFunction"]
-        answer = call(session, planner, event)
+        response = call_planner(session, planner, event)
     except NoRegionError:
         raise InputError("--region", "is missing, and neither AWS_REGION nor the profile names one") from None
-    except (BotoCoreError, ClientError) as error:
-        raise AwsError(str(error)) from error
-    if "error" in answer:
-        raise InputError("", str(answer["error"].get("message", answer["error"])))
-    return msgspec.convert(answer, Joined)
+    except aws_errors() as error:
+        raise AwsError(one_line(error)) from error
+    if "error" in response:
+        reason = response["error"]
+        raise InputError("", str(reason.get("message", reason) if isinstance(reason, dict) else reason))
+    try:
+        return msgspec.convert(response, Joined)
+    except msgspec.ValidationError as invalid:
+        raise AwsError(f"the Planner's response is not a joined report of this version: {invalid}") from None
 
 
-def call(session: Any, planner: str, event: dict[str, Any]) -> dict[str, Any]:
-    """The Planner's answer. Raises AwsError where it failed, and botocore's exceptions."""
+def call_planner(session: Any, planner: str, event: dict[str, Any]) -> dict[str, Any]:
+    """The Planner's response. Raises AwsError where it failed, and botocore's exceptions."""
     from botocore.config import Config
 
-    # One try: a second would do it all again.
+    # Not retried: a second attempt would do everything again.
     once = Config(read_timeout=_SECONDS, retries={"total_max_attempts": 1})
     answer = session.client("lambda", config=once).invoke(FunctionName=planner, Payload=json.dumps(event).encode())
-    body = answer["Payload"].read()
+    body = field(answer, "Invoke", "Payload").read()
     if answer.get("FunctionError"):
         raise AwsError(f"the Planner failed: {body[:500].decode('utf-8', 'replace')}")
-    found: dict[str, Any] = json.loads(body)
-    return found
+    try:
+        response = json.loads(body)
+    except ValueError as invalid:
+        raise AwsError(f"the Planner's response is not JSON: {invalid}") from None
+    if not isinstance(response, dict):
+        raise AwsError("the Planner's response is not an object")
+    return response

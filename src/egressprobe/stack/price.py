@@ -1,13 +1,25 @@
 """What a stack costs a month, from a price table (prices.json): list prices, free tiers not counted.
 
 `python -m egressprobe.stack price --subnets 3 --targets 20` prints it line by line. Only us-east-1 is in the table; for
-other regions the same prices stand in, and the output says so.
+other regions the same prices are used, and the output says so.
 """
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from egressprobe.aws.cluster import look_around
+from egressprobe.aws.eks import Cluster
+from egressprobe.discovery.issuers import with_issuers
+from egressprobe.discovery.kubelets import networks_of
+from egressprobe.discovery.kubernetes.client import ApiServer, KubernetesSource
+from egressprobe.discovery.kubernetes.eks_token import Credentials, tokens
+from egressprobe.discovery.run import collect
+from egressprobe.golang.x509.ca_bundle import cluster_anchors
+from egressprobe.model.discovered import Discovered
+from egressprobe.model.errors import AwsError
+from egressprobe.net.guard import forbidden
 from egressprobe.publish.emf import Detail, Series
 
 TABLE = Path(__file__).with_name("prices.json")
@@ -20,13 +32,16 @@ _RUN_SECONDS, _TARGET_SECONDS = 0.15, 0.03
 _BENCHED_MB = 256
 # A Planner's run: a few calls, mostly waiting.
 _PLANNER_RUNS, _PLANNER_SECONDS, _PLANNER_GB = _HOURS * 4, 3.0, 0.5
-# Discover's, for which the Planner waits. bench/discovery.py: of 2,000 nodes and 5,000 slices it takes 5 s at 256 MB.
+# A Discover run, during which the Planner waits.
+# bench/discovery.py: of 2,000 nodes and 5,000 slices it takes 5 s at 256 MB.
 _DISCOVER_SECONDS, _DISCOVER_GB = 2.0, 0.25
-# Bytes of a passing target's line and of all others of a run, the platform's three too, with CloudWatch's 26 each.
+# Bytes of a passing target's line, and of all other lines of a run with Lambda's three; 26 of each are CloudWatch's.
 _LINE, _RUN_LINES = 450, 1300
-# How much of the ingested is stored, compressed, with 30 days of retention.
+# Share of the ingested bytes that is stored, compressed, with 30 days of retention.
 _STORED = 0.15
 _AGGREGATES = {"target": 3, "subnet": 6}  # publish/emf.py: of a subnet, in a healthy month
+# Counting targets: a private endpoint cannot be reached from most laptops, and then they are soon not counted. Seconds.
+_COUNT_SECONDS = 15.0
 _COMPOSITES = 3
 _PLANNER_ALARMS = 3  # errors, throttles, plan age
 
@@ -40,7 +55,7 @@ class Line(NamedTuple):
 
 
 class Size(NamedTuple):
-    """What is paid for."""
+    """What the price depends on."""
 
     subnets: int
     targets: int
@@ -52,11 +67,11 @@ class Size(NamedTuple):
 
 
 def prices(region: str) -> tuple[dict[str, Any], str]:
-    """The table of a region, and what to say about it."""
+    """The table of a region, and a note on where it is from."""
     table = json.loads(TABLE.read_text())
     own = table["regions"].get(region)
-    said = f"list prices of {region if own else _REGION}, {table['asOf']}, free tiers not counted"
-    return own or table["regions"][_REGION], said if own else f"{said}; {region} is not in prices.json"
+    note = f"list prices of {region if own else _REGION}, {table['asOf']}, free tiers not counted"
+    return own or table["regions"][_REGION], note if own else f"{note}; {region} is not in prices.json"
 
 
 def lines(size: Size, table: dict[str, Any]) -> list[Line]:
@@ -88,18 +103,62 @@ def lines(size: Size, table: dict[str, Any]) -> list[Line]:
     ]
 
 
-def total(found: list[Line]) -> float:
-    return sum(line.amount for line in found)
+def total(items: list[Line]) -> float:
+    """USD a month."""
+    return sum(item.amount for item in items)
 
 
-def shown(size: Size, region: str) -> str:
+def price_text(size: Size, region: str) -> str:
     """The bill, as text."""
-    table, said = prices(region)
-    found = lines(size, table)
-    rows = [f"  {line.what:<17}{line.amount:>8.2f}  {line.how}" for line in found]
+    table, note = prices(region)
+    items = lines(size, table)
+    rows = [f"  {item.what:<17}{item.amount:>8.2f}  {item.how}" for item in items]
     head = f"{size.subnets} subnets, {size.targets} targets, {size.shards} shards, detail {size.detail}: USD a month"
     foot = [
-        f"  {'':<17}{total(found):>8.2f}  {said}",
+        f"  {'':<17}{total(items):>8.2f}  {note}",
         f"  A dashboard beyond an account's first three is {table['dashboard']:.2f} more; queries are paid by the GB.",
     ]
     return "\n".join([head, *rows, *foot])
+
+
+class Counted(NamedTuple):
+    """targets: None where discovery could not read a list. text: the same for a person."""
+
+    targets: int | None
+    subnets: int | None
+    text: str
+
+
+def discovered_targets(session: Any, cluster_name: str) -> Counted:
+    """Reads the cluster's API with the caller's own access. Raises nothing that AWS or the cluster may answer."""
+    around = look_around(session.client("eks"), session.client("ec2"), cluster_name)
+    cluster = around.cluster
+    if cluster is None or not cluster.endpoint:
+        return Counted(None, None, "discovered targets: not counted, the cluster cannot be read")
+    try:
+        discovered = with_issuers(_discovered(session, cluster, around.networks), around)
+    except (AwsError, ValueError) as error:
+        return Counted(None, len(cluster.subnets), f"discovered targets: not counted: {error}")
+    if discovered.unread:
+        missing = ", ".join(sorted(discovered.unread))
+        return Counted(None, len(cluster.subnets), f"discovered targets: not counted, cannot read {missing} from here")
+    count = len(discovered.targets)
+    return Counted(count, len(cluster.subnets), f"discovered targets of {cluster_name}: {count}")
+
+
+def _discovered(session: Any, cluster: Cluster, networks: dict[str, list[str]]) -> Discovered:
+    def credentials() -> Credentials:
+        found = session.get_credentials()
+        if found is None:
+            raise AwsError("there are no AWS credentials")
+        frozen = found.get_frozen_credentials()
+        return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
+
+    token = tokens(credentials, region=session.region_name, cluster=cluster.name)
+    server = ApiServer(cluster.endpoint, cluster_anchors(cluster.authority), token)
+
+    async def read() -> Discovered:
+        source = KubernetesSource(server, seconds=_COUNT_SECONDS, guard=forbidden)
+        return await collect(source, networks_of(networks, cluster.remote))
+
+    return asyncio.run(read())

@@ -1,23 +1,24 @@
-"""What a cluster has that a stack needs: read once, checked before anything is made.
+"""The properties of a cluster that a stack needs: read once, checked before anything is made.
 
-Every refusal is one line (InputError) that says what is wrong and the way out.
+Every refusal is one line (InputError) that says what is wrong and how to go on.
 """
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from egressprobe.aws.eks import UNTOLD, described, ipv6_blocks
-from egressprobe.model.errors import InputError
+from egressprobe.model.errors import AwsError, InputError
+from egressprobe.stack.aws_answers import field
 
 MAX_SUBNETS = 16
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
 MAX_GROUPS = 5
-# A subnet with as few as EKS itself needs for an upgrade is left alone.
+# A subnet with only as many as EKS itself needs for an upgrade is refused.
 # https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html
 LEAST_FREE = 6
 
 
-class Subnet(NamedTuple):
+class ClusterSubnet(NamedTuple):
     """`free`: addresses; `dual`: it has an IPv6 block."""
 
     id: str
@@ -32,7 +33,8 @@ class Subnet(NamedTuple):
 class Survey(NamedTuple):
     """subnets: sorted by id. groups: of the control plane's interfaces, the cluster's own first.
 
-    authentication: the cluster's mode, API, API_AND_CONFIG_MAP or CONFIG_MAP.
+    authentication: the cluster's mode, API, API_AND_CONFIG_MAP or CONFIG_MAP. private: endpointPrivateAccess, None
+    where EKS does not report it.
     """
 
     cluster: str
@@ -41,42 +43,57 @@ class Survey(NamedTuple):
     ip_family: str
     vpc: str
     groups: tuple[str, ...]
-    subnets: tuple[Subnet, ...]
+    subnets: tuple[ClusterSubnet, ...]
     authentication: str = ""
+    private: bool | None = None
+
+    @property
+    def warnings(self) -> list[str]:
+        """What deploys, but not as wished."""
+        if self.private is not False:
+            return []
+        text = (
+            "  WARNING: the private endpoint is off (endpointPrivateAccess): discovery reaches the public one by the "
+            "VPC's egress path, and only if publicAccessCidrs has its address"
+        )
+        return [text]
 
 
 def read_survey(eks: Any, ec2: Any, cluster: str) -> Survey:
     """DescribeCluster and DescribeSubnets. Raises InputError, and botocore's exceptions for what is not about input."""
     try:
-        found = eks.describe_cluster(name=cluster)["cluster"]
+        cluster_fields = field(eks.describe_cluster(name=cluster), "DescribeCluster", "cluster")
     except eks.exceptions.ResourceNotFoundException:
-        known = ", ".join(eks.list_clusters()["clusters"]) or "none"
-        raise InputError("CLUSTER", f"«{cluster}» is not in this account and region; there are: {known}") from None
-    seen = described(found)
+        names = ", ".join(eks.list_clusters().get("clusters") or []) or "none"
+        raise InputError("CLUSTER", f'"{cluster}" is not in this account and region; there are: {names}') from None
+    seen = described(cluster_fields)
     if seen.status in ("CREATING", "DELETING", "FAILED"):
-        raise InputError("CLUSTER", f"«{cluster}» is {seen.status}; deploy once it is ACTIVE")
-    said = ec2.describe_subnets(SubnetIds=list(seen.subnets))["Subnets"]
+        raise InputError("CLUSTER", f'"{cluster}" is {seen.status}; deploy once it is ACTIVE')
+    if not seen.subnets:
+        raise AwsError(f"DescribeCluster's answer lacks the subnets of {cluster}: is the endpoint AWS's?")
+    subnets = field(ec2.describe_subnets(SubnetIds=list(seen.subnets)), "DescribeSubnets", "Subnets")
     return Survey(
         cluster=cluster,
         version=seen.version,
-        mode="not told by EKS" if seen.mode == UNTOLD else seen.mode,
+        mode="not reported by EKS" if seen.mode == UNTOLD else seen.mode,
         ip_family=seen.ip_family,
-        vpc=seen.vpc or said[0]["VpcId"],
+        vpc=seen.vpc or field(subnets, "DescribeSubnets", 0, "VpcId"),
         groups=seen.groups,
-        subnets=tuple(sorted(map(_subnet, said))),
+        subnets=tuple(sorted(map(_subnet, subnets))),
         authentication=seen.authentication,
+        private=(cluster_fields.get("resourcesVpcConfig") or {}).get("endpointPrivateAccess"),
     )
 
 
-def check(survey: Survey, deployed: Sequence[str] = ()) -> None:
-    """Refuse what would not deploy, or would harm. deployed: subnets that have their probe already."""
+def check_survey(survey: Survey, deployed: Sequence[str] = ()) -> None:
+    """Refuses what would not deploy, or would harm. deployed: subnets that have a probe already. Raises InputError."""
     if not survey.groups:
         raise InputError("CLUSTER", "has no security group; name some with SecurityGroupIds=sg-...")
     if len(survey.groups) > MAX_GROUPS:
         raise InputError(
             "CLUSTER",
             f"its control plane has {len(survey.groups)} security groups, a function takes {MAX_GROUPS}: a probe with "
-            "fewer would stand elsewhere. Merge some of them, or name five with SecurityGroupIds=sg-...",
+            "fewer would have other rules. Merge some of them, or name five with SecurityGroupIds=sg-...",
         )
     if len(survey.subnets) > MAX_SUBNETS:
         raise InputError("CLUSTER", f"has {len(survey.subnets)} subnets, {MAX_SUBNETS} are supported")
@@ -91,8 +108,8 @@ def check(survey: Survey, deployed: Sequence[str] = ()) -> None:
             raise InputError(subnet.id, "has no IPv6 block, and the cluster is IPv6; associate one")
 
 
-def slots(before: str, subnets: Sequence[Subnet]) -> str:
-    """The stack's parameter Subnets: who has a slot keeps it, who is new gets the lowest free one.
+def slots(before: str, subnets: Sequence[ClusterSubnet]) -> str:
+    """The stack's parameter Subnets: a subnet keeps its slot, a new one gets the lowest free slot.
 
     before: the parameter as deployed, empty for a new stack. `-` is an empty slot.
     """
@@ -110,5 +127,10 @@ def slots(before: str, subnets: Sequence[Subnet]) -> str:
     return ",".join(taken)
 
 
-def _subnet(said: dict[str, Any]) -> Subnet:
-    return Subnet(said["SubnetId"], said["AvailabilityZone"], said["AvailableIpAddressCount"], bool(ipv6_blocks(said)))
+def _subnet(fields: dict[str, Any]) -> ClusterSubnet:
+    return ClusterSubnet(
+        field(fields, "DescribeSubnets", "SubnetId"),
+        field(fields, "DescribeSubnets", "AvailabilityZone"),
+        field(fields, "DescribeSubnets", "AvailableIpAddressCount"),
+        bool(ipv6_blocks(fields)),
+    )

@@ -1,8 +1,9 @@
 """template.yaml made into plain CloudFormation: loops unrolled, SAM translated, code as parameters.
 
-What is deployed is what was tested: no macro runs in the account, and service-managed StackSets, which refuse
-macros, take the same file. The code's place becomes three parameters: `ArtifactBucketPrefix`, of which the bucket
-PREFIX-REGION is made since Lambda takes code from its own region only, `ProbeArtifact` and `PlannerArtifact` (keys).
+The tested template is the deployed one: no macro runs in the account, and service-managed StackSets, which refuse
+macros, take the same file. The location of the code becomes parameters: `ArtifactBucketPrefix`, for the bucket
+PREFIX-REGION, since Lambda takes code from its own region only, or `ArtifactBucket`, one bucket of the user's own;
+`ProbeArtifact` and `PlannerArtifact` (keys).
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference-foreach.html
 """
@@ -18,11 +19,23 @@ _MACROS = ["AWS::LanguageExtensions", "AWS::Serverless-2016-10-31"]
 ARTIFACTS = {"build/probe.zip": "ProbeArtifact", "build/planner.zip": "PlannerArtifact"}
 _PARAMETERS = {
     "ArtifactBucketPrefix": {"Type": "String", "Description": "The functions' code is in the bucket PREFIX-REGION"},
+    "ArtifactBucket": {
+        "Type": "String",
+        "Default": "",
+        "Description": "The functions' code is in this bucket, of the stack's region. Empty - in PREFIX-REGION",
+    },
     "ProbeArtifact": {"Type": "String", "Description": "Key of the Probe's zip"},
     "PlannerArtifact": {"Type": "String", "Description": "Key of the Planner's zip"},
 }
 _ANY_REGION = "mx-central-1"
-_BUCKET = {"Fn::Sub": "${ArtifactBucketPrefix}-${AWS::Region}"}
+_CONDITIONS = {"HasArtifactBucket": {"Fn::Not": [{"Fn::Equals": [{"Ref": "ArtifactBucket"}, ""]}]}}
+_BUCKET = {
+    "Fn::If": [
+        "HasArtifactBucket",
+        {"Ref": "ArtifactBucket"},
+        {"Fn::Sub": "${ArtifactBucketPrefix}-${AWS::Region}"},
+    ]
+}
 
 
 def expanded(text: str | None = None) -> dict[str, Any]:
@@ -41,36 +54,37 @@ def expanded(text: str | None = None) -> dict[str, Any]:
     for name, resource in template["Resources"].items():
         if resource["Type"] == "AWS::Serverless::Function":
             keys[name] = ARTIFACTS[resource["Properties"]["CodeUri"]]
-            # The translator wants a place in S3 and passes intrinsic functions on only in part of it.
+            # The translator requires a location in S3 and supports intrinsic functions only in part of it.
             resource["Properties"]["CodeUri"] = {"Bucket": "bucket", "Key": "key"}
             resource.get("Metadata", {}).pop("SkipBuild", None)
-    # The translator asks for a region to fill pseudo parameters in; a test sees to it that none reaches the result.
+    # The translator needs a region for pseudo parameters; a test checks that none reaches the result.
     translator = Translator({}, Parser(), boto_session=Session(region_name=_ANY_REGION))
     plain: dict[str, Any] = translator.translate(copy.deepcopy(template), {})
     plain.pop("Transform", None)
     for name, key in keys.items():
         plain["Resources"][name]["Properties"]["Code"] = {"S3Bucket": _BUCKET, "S3Key": {"Ref": key}}
     plain["Parameters"] |= _PARAMETERS
+    plain["Conditions"] |= _CONDITIONS
     return plain
 
 
 def unrolled(node: Any) -> Any:
-    """Every Fn::ForEach replaced by what it stands for."""
+    """Every Fn::ForEach replaced by its expansion."""
     if isinstance(node, list):
         return [unrolled(item) for item in node]
     if not isinstance(node, dict):
         return node
-    found: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     for key, value in node.items():
         if not key.startswith(_EACH):
-            found[key] = unrolled(value)
+            result[key] = unrolled(value)
             continue
         name, values, body = value
         if not isinstance(values, list):
             raise TypeError(f"{key} loops over {values}; only a literal list can be unrolled here")
         for item in values:
-            found |= unrolled(_bound(body, name, str(item)))
-    return found
+            result |= unrolled(_bound(body, name, str(item)))
+    return result
 
 
 def _bound(node: Any, name: str, value: str) -> Any:

@@ -1,0 +1,39 @@
+"""Who is notified. A topic without a confirmed subscriber reaches no person, so deploy warns before and after."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from egressprobe.stack.aws_answers import aws_errors, one_line
+
+_PENDING = "PendingConfirmation"
+
+
+def before_deployment(parameters: Mapping[str, str]) -> list[str]:
+    """Warnings from the stack's parameters."""
+    lines = []
+    if not parameters["AlarmTopicArn"] and not parameters["AlarmEmail"]:
+        lines.append(
+            "  WARNING: pages reach no person: the stack's own topic has no subscriber. Set AlarmEmail=... or "
+            "AlarmTopicArn=..., or subscribe to the output PageTopic"
+        )
+    if parameters["AlarmEmail"] and not parameters["AlarmTopicArn"]:
+        lines.append(f"  {parameters['AlarmEmail']} gets an e-mail from AWS; pages come only after it is confirmed")
+    if not parameters["NoticeTopicArn"]:
+        lines.append("  notices (certificates and so on) are on the dashboard only; NoticeTopicArn=... sends them")
+    return lines
+
+
+def after_deployment(session: Any, topic: str) -> list[str]:
+    """Warnings from the topic's subscriptions, as SNS lists them."""
+    if not topic:
+        return []
+    try:
+        pages = session.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
+        found = [entry for page in pages for entry in page.get("Subscriptions") or []]
+    except aws_errors() as error:
+        return [f"WARNING: the subscribers of {topic} could not be read: {one_line(error)}"]
+    pending = [entry.get("Endpoint", "?") for entry in found if entry.get("SubscriptionArn") == _PENDING]
+    lines = [f"WARNING: {endpoint} has not confirmed the subscription to {topic} yet" for endpoint in pending]
+    if len(found) == len(pending):
+        lines.append(f"WARNING: pages reach no person: {topic} has no confirmed subscriber")
+    return lines
