@@ -1,9 +1,11 @@
 """The command line: output formats, exit codes, one-line messages."""
 
 import json
+import os
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 import yaml
@@ -24,7 +26,7 @@ def egressprobe(*args, stdin=""):
 
 @pytest.fixture(scope="module")
 def demo():
-    return egressprobe("demo")
+    return egressprobe("demo", "--metrics")
 
 
 def test_the_demo_says_of_every_fault_what_the_lab_knows(demo):
@@ -32,7 +34,6 @@ def test_the_demo_says_of_every_fault_what_the_lab_knows(demo):
     assert demo.returncode == 0, demo.stderr
     assert f"{len(EXPECTED)} of {len(EXPECTED)} verdicts correct" in demo.stderr
     for line in (
-        f"What CloudWatch gets: {len(EXPECTED)} documents",
         "is NOT blocked",
         "is blocked",
         "DEGRADED",
@@ -42,6 +43,7 @@ def test_the_demo_says_of_every_fault_what_the_lab_knows(demo):
     assert "\x1b[" not in demo.stdout
     documents = [json.loads(line) for line in demo.stdout.splitlines() if line.startswith('{"_aws"')]
     assert sum(1 for d in documents if "ProbeSuccess" in d) == 23
+    assert demo.stdout.index("VERDICT") < demo.stdout.index('{"_aws"')
 
 
 def test_the_demo_has_what_the_issue_asks_for():
@@ -191,6 +193,45 @@ def test_explain():
     assert all(f"\n{word} " in run.stdout for word in ("means", "confirm", "fix"))
     assert len(egressprobe("explain").stdout.splitlines()) > 40
     assert json.loads(egressprobe("explain", "dns_nxdomain", "-o", "json").stdout)["code"] == "dns_nxdomain"
+
+
+def test_a_missing_extra_is_named(monkeypatch, capsys):
+    """Installed without the extra `cli`: the line says what to install."""
+
+    def needs_boto3(_options):
+        raise ModuleNotFoundError("No module named 'boto3'", name="boto3")
+
+    monkeypatch.setattr("egressprobe.cli.commands.audit.run", needs_boto3)
+    assert cli.main(["audit", "--cluster", "prod"]) == 1
+    assert capsys.readouterr().err == "egressprobe: this needs boto3: pip install 'egressprobe[cli]'\n"
+
+
+def test_a_full_disk_is_one_line():
+    """What cannot be written is not an internal error."""
+    with Path("/dev/full").open("w") as full:
+        run = subprocess.run(
+            [sys.executable, "-m", "egressprobe", "explain"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert run.returncode == 1
+    assert run.stderr == "egressprobe: the output cannot be written: no space left on device\n"
+
+
+def test_an_ascii_terminal_gets_escapes(tmp_path):
+    """A character that the encoding lacks is no error."""
+    path = tmp_path / "t.json"
+    path.write_text(json.dumps({"targets": [{"kind": "webhook", "name": "a", "url": "https://127.0.0.1/Büro"}]}))
+    run = subprocess.run(
+        [sys.executable, "-m", "egressprobe", "run", "-f", str(path), "-o", "json"],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.returncode, run.stderr) == (4, "")
 
 
 def test_our_own_error_is_exit_1(monkeypatch, capsys):

@@ -97,6 +97,15 @@ LARGE_CLIENT_HELLO_DROPPED = FindingEntry(
     degrades=True,
     hides=(Code.TLS_TIMEOUT, Code.TLS_RESET, Code.TLS_EOF, ADDRESS_DEAD),
 )
+NO_NETWORK = FindingEntry(
+    "NO_NETWORK",
+    "the computer that runs the probe has no network",
+    "It has no route to any address, by IPv4 or IPv6, so nothing was measured: the targets are unknown.",
+    "ip route; cat /etc/resolv.conf",
+    "Connect this computer, or run the probe on a host in a control-plane subnet.",
+    severity="error",
+    degrades=False,
+)
 NO_POSITIVE_CONTROL = FindingEntry(
     "NO_POSITIVE_CONTROL",
     "no positive control connects from here",

@@ -1,27 +1,31 @@
-"""The command line. Results go to stdout, messages to stderr.
+"""The command line. Results go to stdout, messages to stderr. Exit codes: common/exit_codes.py."""
 
-Exit codes: 0 pass, 1 our own error, 2 bad input, 3 at least one fail, 4 degraded or unknown only.
-"""
-
+import errno
 import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from io import TextIOWrapper
 
 from egressprobe.cli.commands import audit, demo, discover, explain, invoke, run
-from egressprobe.cli.common.exit_codes import BAD_INPUT, OUR_ERROR, message
+from egressprobe.cli.common.exit_codes import BAD_INPUT, INTERRUPTED, OUR_ERROR, message
 from egressprobe.cli.common.parser import parser
-from egressprobe.model.errors import AwsError, InputError
+from egressprobe.model.errors import AwsError, InputError, os_words
 
 # To add a command: a module in commands/, and its name here. In this order in --help.
 COMMANDS = (run, invoke, discover, audit, explain, demo)
+_OF_THE_EXTRA = {"boto3", "botocore", "yaml"}  # pyproject.toml: the extra `cli`
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; nothing but `--help` and `--version` exits by itself."""
+    _any_encoding()
     try:
         options = parser(COMMANDS).parse_args(argv)
+        if getattr(options, "profile", None):
+            os.environ["AWS_PROFILE"] = options.profile
         code: int = options.run(options)
+        sys.stdout.flush()
     except InputError as error:
         message(f"egressprobe: {error}")
         return BAD_INPUT
@@ -29,18 +33,40 @@ def main(argv: Sequence[str] | None = None) -> int:
         message(f"egressprobe: {error}")
         return OUR_ERROR
     except BrokenPipeError:
-        with suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_stdout()
         return OUR_ERROR
     except KeyboardInterrupt:
         message("egressprobe: interrupted")
-        return OUR_ERROR
+        return INTERRUPTED
     except Exception as error:
         if os.environ.get("EGRESSPROBE_TRACEBACK"):
             raise
-        message(f"egressprobe: internal error: {type(error).__name__}: {error} (EGRESSPROBE_TRACEBACK=1 shows where)")
+        message(f"egressprobe: {_one_line(error)}")
         return OUR_ERROR
     return code
+
+
+def _one_line(error: Exception) -> str:
+    """What went wrong, in one line: what its reader can change, else an error of ours."""
+    if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in _OF_THE_EXTRA:
+        return f"this needs {error.name}: pip install 'egressprobe[cli]'"
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG):
+        _drop_stdout()
+        return f"the output cannot be written: {os_words(error)}"
+    return f"internal error: {type(error).__name__}: {error} (EGRESSPROBE_TRACEBACK=1 shows where)"
+
+
+def _any_encoding() -> None:
+    """A terminal that is ASCII gets escapes for other characters, not an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _drop_stdout() -> None:
+    """What is still buffered has nowhere to go; the interpreter would try it again at exit."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -47,13 +47,17 @@ async def run(
     location: Location = NO_LOCATION,
     edges: Edges = REAL_WORLD,
     on_measured: Callable[[Target], None] = lambda _: None,
+    stop: asyncio.Event | None = None,
 ) -> Report:
-    """Probe every target of `plan` and report, within `seconds`. Raises ValueError for a bad resolver only."""
+    """Probe every target of `plan` and report, within `seconds`. Raises ValueError for a bad resolver only.
+
+    stop: set by another task to end the run early; what is not finished then is unknown.
+    """
     started_at, started = datetime.now(UTC), time.perf_counter()
     config = edges.config or system_config()
     if plan.resolvers:
         config = override_servers(config, plan.resolvers)
-    measured = await _measure_all(plan, config, edges.guard, seconds, concurrency, on_measured)
+    measured = await _measure_all(plan, config, edges.guard, seconds, concurrency, on_measured, stop)
     results = judge(plan, measured)
     findings: tuple[Finding, ...] = ()
     if plan.misplaced is not None:
@@ -97,6 +101,7 @@ async def _measure_all(
     seconds: float,
     concurrency: int,
     on_measured: Callable[[Target], None],
+    stop: asyncio.Event | None,
 ) -> dict[str, Measurement]:
     loop = asyncio.get_running_loop()
     prober = Prober(plan, config, guard, loop.time() + seconds)
@@ -110,19 +115,28 @@ async def _measure_all(
         return measurement
 
     tasks = {target.name: asyncio.create_task(bounded(target)) for target in plan.targets}
+    stopper = asyncio.create_task(_cancel_on(stop, list(tasks.values()))) if stop else None
     _, late = await asyncio.wait(tasks.values(), timeout=prober.run_ends - loop.time() + _GRACE)
+    if stopper:
+        stopper.cancel()
     for task in late:
         task.cancel()
     if late:
         await asyncio.wait(late, timeout=_GRACE)
-    return {name: _outcome(task, seconds) for name, task in tasks.items()}
+    ended = "the run was stopped" if stop and stop.is_set() else f"the run's {seconds:.1f} s ended"
+    return {name: _outcome(task, seconds, ended) for name, task in tasks.items()}
 
 
-def _outcome(task: asyncio.Task[Measurement], seconds: float) -> Measurement:
+async def _cancel_on(stop: asyncio.Event, tasks: list[asyncio.Task[Measurement]]) -> None:
+    await stop.wait()
+    for task in tasks:
+        task.cancel()
+
+
+def _outcome(task: asyncio.Task[Measurement], seconds: float, ended: str) -> Measurement:
     """A task's result; for an unfinished or failed one a measurement without hops."""
     if not task.done() or task.cancelled():
-        message = f"the run's {seconds:.1f} s ended before this target was measured"
-        failure = Failure(Phase.RESOLVE, Code.DEADLINE_EXCEEDED, message)
+        failure = Failure(Phase.RESOLVE, Code.DEADLINE_EXCEEDED, f"{ended} before this target was measured")
         return Measurement((), round(seconds * 1e3, 3), failure=failure)
     error = task.exception()
     if error is not None:

@@ -7,6 +7,12 @@ from typing import Any
 from egressprobe.cli.common.exit_codes import EXIT_CODES
 from egressprobe.cli.common.parser import add_output, add_region
 
+EXAMPLES = (
+    "egressprobe audit --cluster prod -f targets.yaml",
+    "egressprobe audit --cluster prod --save vpc.json",
+    "egressprobe audit --snapshot vpc.json -o json",
+)
+
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(

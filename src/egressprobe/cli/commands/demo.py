@@ -1,7 +1,7 @@
 """`egressprobe demo`: a schedule's event through the real Lambda handler, on the lab.
 
-Prints the metrics as CloudWatch would get them and the table as a person would; exits 0 when every verdict and
-code is the one that the lab expects.
+Prints the table, and with --metrics what CloudWatch would get; exits 0 when every verdict and code is the one that
+the lab expects.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from egressprobe.cli.common.parser import add_output
 from egressprobe.cli.output.formats import FORMATS, render
 from egressprobe.model.report import Report
 
+EXAMPLES = ("egressprobe demo", "egressprobe demo -o json", "egressprobe demo --metrics")
 _FUNCTION_SECONDS = 30.0
 
 
@@ -37,6 +38,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
         "demo", help="probe a built-in broken network: no AWS account, no root"
     )
+    parser.add_argument("--metrics", action="store_true", help="also print the metrics that CloudWatch would get")
     add_output(parser, tuple(FORMATS[Report]))
     return parser
 
@@ -51,16 +53,14 @@ def run(options: argparse.Namespace) -> int:
         print(f"egressprobe: {error}", file=sys.stderr)
         return OUR_ERROR
     report = msgspec.convert(answer, Report)
-    if options.output == "table":
-        documents = [line for line in printed.splitlines() if '"_aws"' in line]
-        print(
-            f"What CloudWatch gets: {len(documents)} documents in embedded metric format, on stdout of the function.\n"
-        )
-        print("\n".join(documents), end="\n\n")
-        print("What a person gets:\n")
+    documents = [line for line in printed.splitlines() if '"_aws"' in line]
     print(render(report, options.output, sys.stdout))
+    if options.metrics:
+        print("", *documents, sep="\n")
     wrong = list(surprises(report))
     print(f"\n{len(EXPECTED) - len(wrong)} of {len(EXPECTED)} verdicts correct.", file=sys.stderr)
+    if options.output == "table" and not options.metrics:
+        print(f"CloudWatch would get {len(documents)} lines of metrics: egressprobe demo --metrics", file=sys.stderr)
     for line in wrong:
         print(f"egressprobe: wrong verdict: {line}", file=sys.stderr)
     return OUR_ERROR if wrong else OK

@@ -6,6 +6,11 @@ from typing import Any
 from egressprobe.cli.common.exit_codes import NOT_SURE, OK, message
 from egressprobe.cli.common.parser import add_output, add_region, add_timeout, check_timeout
 
+EXAMPLES = (
+    "egressprobe discover --cluster prod > targets.yaml",
+    "egressprobe discover --kubeconfig ~/.kube/config --context staging -o json",
+)
+
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(

@@ -6,6 +6,8 @@ from typing import Any
 from egressprobe.cli.common.exit_codes import OK
 from egressprobe.model.errors import InputError
 
+EXAMPLES = ("egressprobe explain dns_timeout", "egressprobe explain 'context deadline exceeded'", "egressprobe explain")
+
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(

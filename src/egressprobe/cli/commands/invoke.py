@@ -10,6 +10,11 @@ from egressprobe.cli.output.formats import FORMATS
 from egressprobe.model.joined_report import Joined
 from egressprobe.model.target import Verdict
 
+EXAMPLES = (
+    "egressprobe invoke --stack egressprobe-prod",
+    "egressprobe invoke --stack egressprobe-prod policy.example.com -o json",
+)
+
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(

@@ -1,15 +1,37 @@
 """Exit codes of every command, and the one way to write a message.
 
-0 pass, 1 our own error, 2 bad input, 3 at least one fail, 4 degraded or unknown only.
+0 pass, 1 our own error, 2 bad input, 3 at least one fail, 4 degraded or unknown only, 130 interrupted.
 """
 
 import sys
 
 from egressprobe.cli.output.terminal import printable
-from egressprobe.model.target import Verdict
+from egressprobe.model.report import Report
+from egressprobe.model.target import Impact, Verdict
 
-OK, OUR_ERROR, BAD_INPUT, FAILED, NOT_SURE = 0, 1, 2, 3, 4
+OK, OUR_ERROR, BAD_INPUT, FAILED, NOT_SURE, INTERRUPTED = 0, 1, 2, 3, 4, 130
 EXIT_CODES = {Verdict.PASS: OK, Verdict.FAIL: FAILED, Verdict.DEGRADED: NOT_SURE, Verdict.UNKNOWN: NOT_SURE}
+# For --help.
+TEXT = {
+    OK: "every target passes; nothing found",
+    OUR_ERROR: "an error of egressprobe or of AWS",
+    BAD_INPUT: "bad input",
+    FAILED: "at least one target fails",
+    NOT_SURE: "none fails; some are degraded or unknown",
+    INTERRUPTED: "interrupted; what was measured is printed",
+}
+FAIL_ON = ("fail", "blocks", "degraded")  # the first is the default
+
+
+def exit_code(report: Report, fail_on: str = FAIL_ON[0]) -> int:
+    """fail_on: what counts as a failure: `fail`, only one that `blocks` requests, or also what is `degraded`."""
+    failing = [result for result in report.results if result.verdict is Verdict.FAIL]
+    if fail_on == "blocks":
+        blocks = any(result.impact is Impact.BLOCKS for result in failing)
+        return FAILED if blocks else NOT_SURE if failing else EXIT_CODES[report.verdict]
+    if fail_on == "degraded" and any(result.verdict is Verdict.DEGRADED for result in report.results):
+        return FAILED
+    return EXIT_CODES[report.verdict]
 
 
 def message(text: str) -> None:

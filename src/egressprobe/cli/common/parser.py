@@ -1,4 +1,7 @@
-"""The argument parser, and the options that several commands have in common."""
+"""The argument parser, and the options that several commands have in common.
+
+Every --help ends with the command's EXAMPLES and the exit codes.
+"""
 
 import argparse
 from collections.abc import Sequence
@@ -6,10 +9,18 @@ from types import ModuleType
 from typing import NoReturn
 
 import egressprobe
+from egressprobe.cli.common.exit_codes import FAIL_ON, TEXT
 from egressprobe.model.errors import InputError
 
 DEFAULT_TIMEOUT = 60.0  # the longest a person waits for a table; the slowest target alone takes about 35 s
 _MAX_TIMEOUT = 900.0  # as long as a Lambda function may run
+_EXAMPLES = (
+    "egressprobe demo",
+    "egressprobe run https://policy.example.com/validate",
+    "egressprobe discover --cluster prod > targets.yaml",
+    "egressprobe audit --cluster prod -f targets.yaml",
+    "egressprobe COMMAND --help",
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -19,22 +30,42 @@ class Parser(argparse.ArgumentParser):
 
 
 def parser(commands: Sequence[ModuleType]) -> Parser:
-    top = Parser(prog="egressprobe", description=egressprobe.__doc__)
+    """The parser of the whole command line."""
+    shape = argparse.RawDescriptionHelpFormatter
+    top = Parser(prog="egressprobe", description=egressprobe.__doc__, epilog=_epilog(_EXAMPLES), formatter_class=shape)
     top.add_argument("--version", action="version", version=f"egressprobe {egressprobe.__version__}")
     added = top.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     for command in commands:
         subparser: argparse.ArgumentParser = command.add_parser(added)
         subparser.set_defaults(run=command.run)
+        subparser.formatter_class = shape
+        subparser.epilog = _epilog(getattr(command, "EXAMPLES", ()))
     return top
 
 
+def _epilog(examples: Sequence[str]) -> str:
+    parts = ["examples:", *(f"  {example}" for example in examples), ""] if examples else []
+    return "\n".join((*parts, "exit codes:", *(f"  {code:<4} {text}" for code, text in TEXT.items())))
+
+
 def add_region(parser: argparse.ArgumentParser) -> None:
+    """The options of every command that calls AWS."""
     parser.add_argument("--region", help="default: AWS_REGION or the profile's")
+    parser.add_argument("--profile", metavar="NAME", help="AWS profile to use (default: AWS_PROFILE)")
 
 
 def add_output(parser: argparse.ArgumentParser, choices: Sequence[str]) -> None:
     """The first choice is the default."""
     parser.add_argument("-o", "--output", choices=choices, default=choices[0], help=f"default: {choices[0]}")
+
+
+def add_fail_on(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--fail-on",
+        choices=FAIL_ON,
+        default=FAIL_ON[0],
+        help="exit with 3 on any failure (default), only on one that blocks requests, or also on degraded targets",
+    )
 
 
 def add_timeout(parser: argparse.ArgumentParser, what: str) -> None:

@@ -1,0 +1,110 @@
+"""What `egressprobe run` is to probe: the targets of every -f FILE, then those of the command line, filtered by -l."""
+
+import argparse
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from egressprobe.model.errors import InputError, os_words, short
+from egressprobe.model.target import Kind, Plan
+from egressprobe.targets.file import read_file
+from egressprobe.targets.plan import read_plan, target_from_url
+
+_MOST_NAMED = 5
+
+
+def plan_of(options: argparse.Namespace) -> Plan:
+    """The plan that the options of `run` describe. Raises InputError."""
+    if not options.file and not options.urls:
+        raise InputError("", "nothing to probe: give URLs or -f FILE (see egressprobe run --help)")
+    document = _merged(options.file)
+    if options.urls:
+        document["targets"] = [*document["targets"], *_entries(options)]
+    if options.resolver:
+        document["resolvers"] = options.resolver
+    if options.kube_version:
+        document["kubeVersion"] = options.kube_version
+    return _filtered(read_plan(document), options.names)
+
+
+def _merged(files: list[str]) -> dict[str, Any]:
+    """The content of all files as one document. What they say of the run must be the same in all that say it."""
+    whole: dict[str, Any] = {"targets": []}
+    origin: dict[str, str] = {}
+    for name in files:
+        document = read_file(name)
+        if not isinstance(document, dict) or not isinstance(document.get("targets"), list) or len(files) > 1:
+            _checked(document, name if len(files) > 1 else "")
+        assert isinstance(document, dict)  # noqa: S101 (read_plan refuses everything else)
+        for key, value in document.items():
+            if key == "targets":
+                whole[key] = [*whole[key], *value]
+            elif key == "bundles" and key in whole:
+                whole[key] = _bundles(whole[key], value, name)
+            elif key in whole and whole[key] != value:
+                raise InputError(name, f"{key} is not the same as in {origin[key]}; probe them in two runs")
+            else:
+                whole[key] = value
+                origin.setdefault(key, name)
+    return whole
+
+
+def _checked(document: object, name: str) -> None:
+    """Each file is valid by itself, so that a message names the file and the place in it."""
+    try:
+        read_plan(document)
+    except InputError as error:
+        raise InputError(name, str(error)) from None
+
+
+def _bundles(known: dict[str, Any], more: dict[str, Any], name: str) -> dict[str, Any]:
+    for bundle in known.keys() & more.keys():
+        if known[bundle] != more[bundle]:
+            raise InputError(name, f'bundles: "{short(bundle)}" has other certificates in another file; rename it')
+    return known | more
+
+
+def _entries(options: argparse.Namespace) -> list[dict[str, Any]]:
+    bundle = _read_bundle(options.ca_bundle) if options.ca_bundle else None
+    return [
+        target_from_url(
+            url,
+            kind=Kind(options.kind) if options.kind and not url.startswith(("tcp://", "tls://")) else None,
+            place=f"URL {i + 1}",
+            timeout=options.timeout_seconds,
+            bundle=bundle if url.startswith(("https://", "tls://")) else None,
+        )
+        for i, url in enumerate(dict.fromkeys(map(_as_url, options.urls)))
+    ]
+
+
+def _as_url(text: str) -> str:
+    """HOST, HOST:PORT and HOST/PATH stand for https://: what the API server calls is."""
+    return text if "://" in text else f"https://{text}" if "/" in text else f"https://{text}/"
+
+
+def _read_bundle(name: str) -> str:
+    try:
+        text = Path(name).read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError as error:
+        raise InputError("--ca-bundle", f"{name} cannot be read: {os_words(error)}") from None
+    if not text.strip():
+        raise InputError("--ca-bundle", f"{name} is empty; leave the option out to trust the system roots")
+    return text
+
+
+def _filtered(plan: Plan, patterns: list[str]) -> Plan:
+    """Only the targets whose name matches one of the patterns (* and ?), in any case."""
+    if not patterns:
+        return plan
+    wanted = [pattern.lower() for pattern in patterns]
+    targets = tuple(
+        target for target in plan.targets if any(fnmatchcase(target.name.lower(), pattern) for pattern in wanted)
+    )
+    if not targets:
+        names = ", ".join(target.name for target in plan.targets[:_MOST_NAMED])
+        more = f" and {len(plan.targets) - _MOST_NAMED} more" if len(plan.targets) > _MOST_NAMED else ""
+        raise InputError("-l", f"no target is named {' or '.join(patterns)}; there are: {names}{more}")
+    return replace(plan, targets=targets)

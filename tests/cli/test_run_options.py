@@ -1,0 +1,223 @@
+"""`egressprobe run`: what is probed, what ends it early, and which exit code follows."""
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+from msgspec.structs import replace
+
+from egressprobe.cli import main as cli
+from egressprobe.cli.commands.run_plan import plan_of
+from egressprobe.cli.common.exit_codes import FAILED, NOT_SURE, OK, TEXT, exit_code
+from egressprobe.cli.common.no_network import without_network
+from egressprobe.cli.common.parser import parser
+from egressprobe.model.errors import InputError
+from egressprobe.model.failure import Code
+from egressprobe.model.target import Impact, Verdict
+from egressprobe.publish.response import from_json
+from tests.conftest import ROOT
+
+REPORT = from_json((ROOT / "tests/data/report.json").read_text())
+
+
+def plan(*args):
+    return plan_of(parser(cli.COMMANDS).parse_args(["run", *args]))
+
+
+def names(*args):
+    return [target.name for target in plan(*args).targets]
+
+
+@pytest.fixture
+def files(tmp_path):
+    def write(name, *targets, **more):
+        import yaml
+
+        entries = [{"kind": "endpoint", "name": target, "url": f"tcp://{target}.example:443"} for target in targets]
+        path = tmp_path / name
+        path.write_text(yaml.safe_dump({"targets": entries} | more))
+        return str(path)
+
+    return write
+
+
+def test_several_files_are_merged(files):
+    """All targets of all files, then those of the command line."""
+    first, second = files("a", "one", "two"), files("b", "three", kubeVersion="1.31")
+    merged = plan("-f", first, "-f", second, "tcp://four.example:1")
+    assert [target.name for target in merged.targets] == ["one", "two", "three", "four.example:1"]
+    assert merged.kube_version == "1.31"
+
+
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        ({"targets": ("one",)}, 'targets[1].name: "one" is the name of targets[0] already'),
+        ({"targets": ("two",), "kubeVersion": "1.32"}, "b: kubeVersion is not the same as in"),
+        ({"targets": ("two",), "resolvers": ["x"]}, "b: resolvers[0]: "),
+    ],
+    ids=["name", "version", "mistake"],
+)
+def test_files_that_do_not_fit_are_refused(files, second, message):
+    """Nothing of a file is ignored silently, and a mistake names its file."""
+    first = files("a", "one", kubeVersion="1.31")
+    targets = second.pop("targets")
+    with pytest.raises(InputError) as caught:
+        plan("-f", first, "-f", files("b", *targets, **second))
+    assert message.replace('"', "") in str(caught.value).replace('"', "").replace("«", "").replace("»", "")
+
+
+def test_targets_by_name(files):
+    """-l takes globs, in any case; none that matches is a mistake."""
+    file = files("a", "kyverno-a", "kyverno-b", "opa")
+    assert names("-f", file, "-l", "KYVERNO*") == ["kyverno-a", "kyverno-b"]
+    assert names("-f", file, "-l", "opa", "-l", "*-b") == ["kyverno-b", "opa"]
+    with pytest.raises(InputError, match="no target is named x; there are: kyverno-a, kyverno-b, opa"):
+        plan("-f", file, "-l", "x")
+
+
+@pytest.mark.parametrize(
+    ("written", "url"),
+    [
+        ("policy.example.com", "https://policy.example.com/"),
+        ("policy.example.com:8443", "https://policy.example.com:8443/"),
+        ("policy.example.com/validate", "https://policy.example.com/validate"),
+        ("[2001:db8::1]:443", "https://[2001:db8::1]:443/"),
+        ("tcp://a.example:1", "tcp://a.example:1"),
+    ],
+)
+def test_a_host_is_enough(written, url):
+    """What the API server calls is https."""
+    assert plan(written).targets[0].url == url
+
+
+def test_an_empty_bundle_is_refused(tmp_path):
+    """Not: the system roots instead, silently."""
+    path = tmp_path / "ca.pem"
+    path.write_text("\n")
+    with pytest.raises(InputError, match="is empty"):
+        plan("https://x.example/", "--ca-bundle", str(path))
+
+
+def _with(*pairs):
+    results = tuple(replace(REPORT.results[0], verdict=verdict, impact=impact) for verdict, impact in pairs)
+    worst = next(v for v in (Verdict.FAIL, Verdict.UNKNOWN, Verdict.DEGRADED, Verdict.PASS) if v in dict(pairs))
+    return replace(REPORT, results=results, verdict=worst)
+
+
+FAIL_OPEN, FAIL_CLOSED = (Verdict.FAIL, Impact.BYPASSES), (Verdict.FAIL, Impact.BLOCKS)
+SLOW, GOOD, UNKNOWN = (Verdict.DEGRADED, Impact.BLOCKS), (Verdict.PASS, Impact.BLOCKS), (Verdict.UNKNOWN, Impact.BLOCKS)
+
+
+@pytest.mark.parametrize(
+    ("results", "fail", "blocks", "degraded"),
+    [
+        ((GOOD,), OK, OK, OK),
+        ((GOOD, SLOW), NOT_SURE, NOT_SURE, FAILED),
+        ((GOOD, UNKNOWN), NOT_SURE, NOT_SURE, NOT_SURE),
+        ((GOOD, FAIL_OPEN), FAILED, NOT_SURE, FAILED),
+        ((FAIL_OPEN, FAIL_CLOSED), FAILED, FAILED, FAILED),
+    ],
+)
+def test_what_fails_a_run(results, fail, blocks, degraded):
+    """--fail-on decides for 3; what does not pass is never 0."""
+    report = _with(*results)
+    assert [exit_code(report, word) for word in ("fail", "blocks", "degraded")] == [fail, blocks, degraded]
+
+
+def test_without_a_network_nothing_is_known():
+    """Failures of this computer are unknown, with no advice about AWS; all others stay."""
+    unreachable = replace(REPORT.results[0].failure or _failure(), code=Code.NETWORK_UNREACHABLE)
+    local = replace(REPORT.results[0], verdict=Verdict.FAIL, failure=unreachable)
+    refused = next(
+        result for result in REPORT.results if result.failure and result.failure.code == Code.CONNECT_REFUSED
+    )
+    report = without_network(replace(REPORT, results=(local, refused)))
+    assert [result.verdict for result in report.results] == [Verdict.UNKNOWN, refused.verdict]
+    assert [finding.code for finding in report.results[0].findings] == ["NO_NETWORK"]
+    assert report.summary.unknown == 1
+    assert without_network(REPORT) is REPORT
+
+
+def _failure():
+    return next(result.failure for result in REPORT.results if result.failure)
+
+
+@pytest.mark.netns
+def test_run_on_a_computer_without_a_network(capsys):
+    """With loopback only: unknown, exit 4, not a word of AWS."""
+    assert cli.main(["run", "https://198.51.100.7/", "policy.example", "--resolver", "203.0.113.53"]) == NOT_SURE
+    table = capsys.readouterr().out
+    assert table.startswith("UNKNOWN: 0 fail, 2 unknown")
+    assert "no network" in table
+    assert "aws " not in table
+
+
+def test_ctrl_c_prints_what_was_measured(files):
+    """One target is measured, one is silent: the table has both, the exit code is 130."""
+    with socket.socket() as silent, socket.socket() as closed:
+        silent.bind(("127.0.0.9", 0))
+        silent.listen()
+        closed.bind(("127.0.0.9", 0))
+        run = subprocess.Popen(
+            [
+                *(sys.executable, "-c", _UNGUARDED, "run", "-o", "json"),
+                *(f"tcp://127.0.0.9:{closed.getsockname()[1]}", f"https://127.0.0.9:{silent.getsockname()[1]}/"),
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        silent.accept()
+        time.sleep(1)
+        run.send_signal(signal.SIGINT)
+        out, err = run.communicate(timeout=20)
+    assert run.returncode == 130
+    assert err == "egressprobe: interrupted; what was not measured is unknown\n"
+    measured = {result.target.url: result for result in from_json(out).results}
+    verdicts = sorted((result.verdict, result.failure.code) for result in measured.values())
+    assert verdicts == [(Verdict.FAIL, Code.CONNECT_REFUSED), (Verdict.UNKNOWN, Code.DEADLINE_EXCEEDED)]
+
+
+# The guard of what may be dialled refuses loopback; no option can change that, so the test does.
+_UNGUARDED = """
+import sys
+from egressprobe.probe import run
+run.run.__kwdefaults__["edges"] = run.Edges(guard=lambda _: None)
+from egressprobe.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS, ids=lambda command: command.__name__.rpartition(".")[2])
+def test_every_help_has_examples_and_exit_codes(command, capsys):
+    """The examples are accepted by the parser."""
+    name = command.__name__.rpartition(".")[2]
+    with pytest.raises(SystemExit):
+        cli.main([name, "--help"])
+    text = capsys.readouterr().out
+    assert len(command.EXAMPLES) >= 2
+    for example in command.EXAMPLES:
+        import shlex
+
+        words = shlex.split(example.partition(" > ")[0])
+        assert words[:2] == ["egressprobe", name]
+        parser(cli.COMMANDS).parse_args(words[1:])
+        assert f"  {example}\n" in text
+    for code, meaning in TEXT.items():
+        assert f"  {code:<4} {meaning}" in text
+
+
+def test_a_profile_is_for_every_aws_call(monkeypatch):
+    """--profile is AWS_PROFILE."""
+    import os
+
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    profiles = []
+    monkeypatch.setattr("egressprobe.cli.commands.audit.run", lambda _: profiles.append(os.environ["AWS_PROFILE"]) or 0)
+    assert cli.main(["audit", "--cluster", "x", "--profile", "night"]) == 0
+    assert profiles == ["night"]
+    monkeypatch.delenv("AWS_PROFILE")
