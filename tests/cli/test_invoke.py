@@ -156,7 +156,7 @@ def test_a_name_that_is_refused_is_said_and_2_when_the_rest_passes(deployed, cap
         replace(passing, refused=(RefusedTarget("x", "is not in this stack's inventory"),))
     )
     assert cli.main(["invoke", "--stack", "egressprobe-prod", "x", "expired"]) == 2
-    assert "egressprobe: «x» is not in this stack's inventory" in capsys.readouterr().err
+    assert 'egressprobe: "x" is not in this stack\'s inventory' in capsys.readouterr().err
     deployed.answer = msgspec.json.encode(passing)
     assert cli.main(["invoke", "--stack", "egressprobe-prod"]) == 0
 

@@ -267,13 +267,13 @@ def test_the_matrix_shows_one_cause_and_folds_what_follows():
     one = joined(a=result(Code.CONNECT_TIMEOUT, findings=held), b=result(None))
     text = subnet_table(replace(one, causes=causes(one, broken)))
     assert text.count("in        subnet-a") == 1
-    assert "mend      aws ec2 create-network-acl-entry" in subnet_table(
+    assert "fix       aws ec2 create-network-acl-entry" in subnet_table(
         replace(one, causes=causes(one, broken)), width=60
     )
     assert "--rule-action allow --protocol tcp --port-range From=443,To=443 --cidr-block 0.0.0.0/0" in text
     assert "cause     acl-subnet-a of subnet-a, rule 10: port 443 to 93.184.216.34 denied (egress)" in text
-    assert "mend      aws ec2 create-network-acl-entry --network-acl-id acl-subnet-a --rule-number 9 --egress" in text
-    assert "so        connect_timeout, ADDRESS_DEAD" in text
+    assert "fix       aws ec2 create-network-acl-entry --network-acl-id acl-subnet-a --rule-number 9 --egress" in text
+    assert "effects   connect_timeout, ADDRESS_DEAD" in text
     assert "one is dead" not in text
     assert "apiserver dial tcp: i/o timeout" in text, "what people search for stays"
 

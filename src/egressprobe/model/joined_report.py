@@ -1,6 +1,6 @@
-"""One answer from every subnet: a matrix target x subnet, and under it the reports it was made of.
+"""One report from every subnet: a matrix of targets and subnets, and the reports that it was joined from.
 
-A subnet whose probe did not answer is `unknown` in every row, with the reason in its view: never pass, never fail.
+A subnet whose probe did not respond is `unknown` in every row, with the reason in its view: never pass, never fail.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ JOINED_SCHEMA = "egressprobe/joined/v1"
 
 
 class Cell(CompactStruct, frozen=True):
-    """One target seen from one subnet; seconds: of the forecast call."""
+    """One target from one subnet; seconds: duration of the predicted API call."""
 
     subnet_id: str
     verdict: Verdict
@@ -25,7 +25,7 @@ class Cell(CompactStruct, frozen=True):
 
 
 class Row(Struct, frozen=True):
-    """One target; cells in the order of the views; the worst that some subnet says is its verdict."""
+    """One target; cells in the order of the views; the verdict is the worst of its cells."""
 
     target: TargetView
     verdict: Verdict
@@ -35,7 +35,7 @@ class Row(Struct, frozen=True):
 
 
 class View(Struct, frozen=True):
-    """One subnet's probe. error: why it did not answer, or not for every target."""
+    """One subnet's probe. error: why it did not respond, or not for every target."""
 
     subnet_id: str
     availability_zone: str
@@ -46,16 +46,16 @@ class View(Struct, frozen=True):
 
 
 class RefusedTarget(msgspec.Struct, frozen=True):
-    """What was asked for and is not in the inventory."""
+    """A requested target that is not in the inventory."""
 
     name: str
     why: str
 
 
 class Cause(CompactStruct, frozen=True):
-    """Why a target fails from these subnets: one thing, and what follows from it.
+    """Why a target fails from these subnets: one root cause, and its consequences.
 
-    code: a finding's or a failure's. differs: what these subnets' ways have and the others' have not, in words.
+    code: a finding's or a failure's. differs: how these subnets' paths differ from those of the passing subnets.
     """
 
     target: str
@@ -69,7 +69,7 @@ class Cause(CompactStruct, frozen=True):
 
 
 class Joined(Struct, frozen=True):
-    """The answer to an on-demand call of the Planner; summary counts rows."""
+    """The response to an on-demand invocation of the Planner; summary counts rows."""
 
     schema_version: str
     run_id: str

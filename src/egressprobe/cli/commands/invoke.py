@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     from egressprobe.stack.planner_client import invoke
 
     joined = invoke(options.stack, options.targets, options.region)
-    for one in joined.refused:
-        message(f"egressprobe: «{one.name}» {one.why}")
+    for refused in joined.refused:
+        message(f'egressprobe: "{refused.name}" {refused.why}')
     print(render(joined, options.output, sys.stdout))
     return BAD_INPUT if joined.refused and joined.verdict is Verdict.PASS else EXIT_CODES[joined.verdict]
