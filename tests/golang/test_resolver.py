@@ -156,3 +156,15 @@ def test_server_addresses(text, server):
 def test_bad_server_addresses(text):
     with pytest.raises(ValueError):
         split_server(text)
+
+
+@given(st.lists(st.tuples(st.integers(0, 9000), st.integers(0, 9000)), min_size=1, max_size=4))
+def test_single_request_is_never_faster(times):
+    """Sequential lookups take the sum of their times, concurrent ones the longest of each name."""
+    lookups = [
+        _lookup(f"{i}.", kind, ms, error="x")
+        for i, pair in enumerate(times)
+        for kind, ms in zip(("A", "AAAA"), pair, strict=True)
+    ]
+    assert conclude("h", lookups)[1] == sum(max(pair) for pair in times)
+    assert conclude("h", lookups, single_request=True)[1] == sum(sum(pair) for pair in times)

@@ -3,6 +3,8 @@
 import asyncio
 import socket
 import struct
+import time
+from types import SimpleNamespace
 
 import dns.message
 import dns.rcode
@@ -12,9 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from egressprobe.golang.dns_message import make_request, mismatch, read
+from egressprobe.golang.dns_name import Names
 from egressprobe.golang.resolver import ResolverConfig
 from egressprobe.lab.dns import DnsServer, Records, Reply, serve_zone
 from egressprobe.model.failure import Code
+from egressprobe.probe.transport import resolve as resolve_module
 from egressprobe.probe.transport.resolve import compare, override_servers, resolve, system_config
 from egressprobe.probe.transport.time_limits import Budget
 
@@ -333,7 +337,131 @@ def test_what_dnspython_writes_is_read(records):
             for k, i in records[first:]
             if k in ("A", "AAAA")
         ]
-        assert reading.addresses == tuple(dict.fromkeys(wanted))
+        assert reading.addresses == tuple(wanted)
     else:
         assert reading.error == "no such host"
     assert reading.cnames == tuple(f"c{i}.a.lab." for k, i in records if k == "CNAME")
+
+
+def _pointer(at):
+    return struct.pack("!H", 0xC000 | at)
+
+
+def _alias(owner, target):
+    return owner + struct.pack("!HHIH", 5, 1, 60, len(target)) + target
+
+
+_LONG = b"\1a" * 115 + POINTER
+_LONG_AT = 12 + len(QUESTION) + 4 + 12
+# A name of 120 labels, once, and the rest of 64 KB of records whose names point into it, in one way or another.
+_INTO = {
+    "its start": lambda i: _pointer(_LONG_AT),
+    "any label": lambda i: _pointer(_LONG_AT + 2 * (i % 115)),
+    "each other": lambda i: _pointer(_LONG_AT) if i < 1 else b"\1b" + _pointer(_LONG_AT + 200 + 20 * (i % 8)),
+}
+
+
+def _sixty_four_kilobytes(into):
+    wire, i = response(record(16, _LONG), counts=(65535, 0, 0)), 0
+    while len(wire) < 65_500:
+        wire += _alias(into(i), into(i))
+        i += 1
+    return wire
+
+
+@pytest.mark.parametrize("how", _INTO)
+def test_an_answer_of_64_kilobytes_is_read_in_linear_time(how):
+    """CPU time grows with the bytes, not with the bytes times the length of the names."""
+    wire = _sixty_four_kilobytes(_INTO[how])
+    best = {}
+    for size in (len(wire) // 8, len(wire)):
+        times = []
+        for _ in range(5):
+            started = time.thread_time()
+            read(wire[:size], "A", over_udp=False)
+            times.append(time.thread_time() - started)
+        best[size] = min(times)
+    assert best[len(wire)] < 0.1
+    assert best[len(wire)] < 16 * best[len(wire) // 8] + 0.01
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.binary(min_size=1, max_size=20).map(lambda label: bytes([len(label)]) + label),
+            st.integers(0, 120).map(_pointer),
+            st.sampled_from([b"\0", b"\x40", b"\xff"]),
+        ),
+        max_size=40,
+    )
+)
+def test_names_are_read_as_if_each_were_alone(pieces):
+    """What is remembered of one name never changes what another one is: offsets in any order give the same."""
+    wire = b"".join(pieces)
+
+    def name(names, at):
+        try:
+            return names.read(at)
+        except ValueError:
+            return None
+
+    alone = [name(Names(wire), at) for at in range(len(wire))]
+    together, backwards = Names(wire), Names(wire)
+    assert [name(together, at) for at in range(len(wire))] == alone
+    assert [name(backwards, at) for at in reversed(range(len(wire)))] == alone[::-1]
+    assert all(found is None or len(found[0]) <= 255 for found in alone)
+
+
+def test_one_address_twice_counts_twice(lab_loop):
+    """Go gives each of them its share of the dialer's time."""
+    zone = {"twice.lab": Records(a=("10.0.0.8", "10.0.0.8", "10.0.0.9"))}
+    found = look("twice.lab", lab_loop.start(DnsServer(serve_zone(zone))).text)
+    assert found.addresses == ("10.0.0.8", "10.0.0.8", "10.0.0.9")
+
+
+@pytest.mark.parametrize("single", [True, False])
+def test_single_request_adds_the_times(lab_loop, single):
+    """Go queries AAAA only when A has its answer: both delays count, in the report and in the forecast."""
+    server = lab_loop.start(DnsServer(serve_zone({"slow.lab": Records(a=("10.0.0.8",), delay=0.15)})))
+    found = look("slow.lab", server.text, single_request=single, timeout=5.0)
+    assert found.addresses == ("10.0.0.8",)
+    assert 295 <= found.ms <= 600 if single else 145 <= found.ms <= 290
+
+
+@pytest.mark.parametrize("rcode", ["FORMERR", "NOTIMP"])
+def test_a_server_without_edns_is_named(lab_loop, rcode):
+    server = lab_loop.start(DnsServer(serve_zone({"x.lab": Records(fault_a=rcode, fault_aaaa=rcode)})))
+    assert f"answers {rcode} to a query with EDNS(0)" in look("x.lab", server.text).failure.message
+
+
+@pytest.mark.parametrize(
+    ("records", "end"),
+    [
+        (Records(cname="gone.lab.", fault_a="NXDOMAIN", fault_aaaa="NXDOMAIN"), "NXDOMAIN): its CNAME chain ends at"),
+        (Records(cname="gone.lab."), "record: its CNAME chain ends at"),
+    ],
+)
+def test_the_end_of_a_cname_chain_is_named(lab_loop, records, end):
+    server = lab_loop.start(DnsServer(serve_zone({"alias.lab": records})))
+    assert f"{end} gone.lab." in look("alias.lab", server.text).failure.message
+
+
+@pytest.mark.parametrize("step", [-20.0, -0.5, 0.3, 20.0])
+def test_a_step_of_the_clock_does_not_change_a_duration(lab_loop, monkeypatch, step):
+    """The wall clock is set between the query and its answer: the kernel stamps with the new time."""
+    from egressprobe.probe.transport import kernel_socket
+
+    server = lab_loop.start(DnsServer(serve_zone({"n.lab": Records(a=("10.0.0.8",), delay=0.1)})))
+    real_time, real_receive, started = time.time, resolve_module.receive, time.monotonic()
+
+    def shift():
+        return step if time.monotonic() > started + 0.05 else 0.0
+
+    def receive(sock, size):
+        data, stamp = real_receive(sock, size)
+        return data, None if stamp is None else stamp + shift()
+
+    clock = SimpleNamespace(time=lambda: real_time() + shift(), monotonic=time.monotonic)
+    monkeypatch.setattr(kernel_socket, "time", clock)
+    monkeypatch.setattr(resolve_module, "receive", receive)
+    assert 95 <= look("n.lab", server.text, timeout=5.0).ms <= 400

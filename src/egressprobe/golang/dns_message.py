@@ -10,14 +10,12 @@ Pure: bytes in, `Reading` out.
 import os
 import struct
 from contextlib import suppress
-from functools import lru_cache
 from typing import Literal, NamedTuple
 
-import dns.name
-import dns.rcode
 import msgspec
 from msgspec.structs import replace
 
+from egressprobe.golang.dns_name import Names, name_text, skip_name, wire_name
 from egressprobe.model.failure import Code
 from egressprobe.net.addresses import from_packed
 
@@ -26,10 +24,18 @@ _HEADER = struct.Struct("!6H")
 _RESOURCE = struct.Struct("!HHIH")  # type, class, TTL, length of the data
 _QR, _AA, _TC, _RD, _RA = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080
 _A, _CNAME, _AAAA, _OPT, _IN = 1, 5, 28, 41, 1
+_NOERROR, _FORMERR, _NXDOMAIN, _NOTIMP, _REFUSED, _BADVERS = 0, 1, 3, 4, 5, 16
+# https://www.iana.org/assignments/dns-parameters, DNS RCODEs
+_RCODES = {_NOERROR: "NOERROR", _FORMERR: "FORMERR", 2: "SERVFAIL", _NXDOMAIN: "NXDOMAIN", _NOTIMP: "NOTIMP"}
+_RCODES |= {_REFUSED: "REFUSED", 6: "YXDOMAIN", 7: "YXRRSET", 8: "NXRRSET", 9: "NOTAUTH", 10: "NOTZONE"}
+_RCODES |= {11: "DSOTYPENI", _BADVERS: "BADVERS", 17: "BADKEY", 18: "BADTIME", 19: "BADMODE", 20: "BADNAME"}
+_RCODES |= {21: "BADALG", 22: "BADTRUNC", 23: "BADCOOKIE"}
+# What a server answers that does not know EDNS(0) (RFC 6891 section 7)
+_NO_EDNS = {_FORMERR, _NOTIMP, _BADVERS}
+MAX_ADDRESSES = 64  # per name: bounds the sockets that one answer can make us open
 _TYPES = {"A": _A, "AAAA": _AAAA}
 _OPT_RECORD = b"\0" + _RESOURCE.pack(_OPT, EDNS_PAYLOAD, 0, 0)
-_MAX_POINTERS, _MAX_NAME = 10, 255  # dnsmessage Name.unpack
-_MAX_CNAMES = 16  # kept for a report
+_MAX_CNAMES = 16  # reported
 _UNREADABLE, _INVALID = "cannot unmarshal DNS message", "invalid DNS response"
 type RecordType = Literal["A", "AAAA"]
 
@@ -68,12 +74,7 @@ class Reading(msgspec.Struct, frozen=True):
 
 def make_request(name: str, kind: RecordType) -> Request:
     """A query with a random id. `name`: absolute, accepted by `is_domain_name`."""
-    return Request(int.from_bytes(os.urandom(2)), _wire_name(name), kind)
-
-
-@lru_cache(maxsize=4096)  # the same names are queried every minute
-def _wire_name(name: str) -> bytes:
-    return dns.name.from_text(name).to_wire() or b"\0"
+    return Request(int.from_bytes(os.urandom(2)), wire_name(name), kind)
 
 
 def mismatch(wire: bytes, request: Request) -> str | None:
@@ -85,11 +86,11 @@ def mismatch(wire: bytes, request: Request) -> str | None:
         identity, flags, questions, *_ = _HEADER.unpack_from(wire)
         if not questions:
             return _UNREADABLE
-        name, at = _name(wire, _HEADER.size)
+        name, at = Names(wire).read(_HEADER.size)
         kind, group = struct.unpack_from("!HH", wire, at)
     except (ValueError, struct.error):
         return _UNREADABLE
-    requested = _name(request.name, 0)[0]
+    requested = Names(request.name).read(0)[0]
     same = name.lower() == requested.lower() and (kind, group) == (_TYPES[request.kind], _IN)
     return None if same and identity == request.identity and flags & _QR else _INVALID
 
@@ -97,45 +98,53 @@ def mismatch(wire: bytes, request: Request) -> str | None:
 def read(wire: bytes, kind: RecordType, *, over_udp: bool) -> Reading:
     """Read a response that answers its request."""
     _, flags, questions, answers, authorities, additionals = _HEADER.unpack_from(wire)
-    low = _rcode_text(flags & 0xF)
+    low = _rcodename_text(flags & 0xF)
     if questions != 1:
         return Reading(
             low, code=Code.DNS_MALFORMED, message="the response does not repeat exactly our question", error=_INVALID
         )
     if flags & _TC and over_udp:
         return Reading(low, truncated=True)
-    start = _skip_name(wire, _HEADER.size) + 4
-    code, has_additional = _extended(wire, start, (answers, authorities, additionals), flags & 0xF)
-    rcode = _rcode_text(code)
-    records = _Answers(wire, start, answers)
-    partial = Reading(rcode, cnames=tuple(records.cnames[:_MAX_CNAMES]), ttl=records.ttl)
-    if code == dns.rcode.NXDOMAIN:
-        message = "the name does not exist (NXDOMAIN)"
+    start = skip_name(wire, _HEADER.size) + 4
+    names = Names(wire)
+    code, has_additional = _extended(names, start, (answers, authorities, additionals), flags & 0xF)
+    rcode = _rcodename_text(code)
+    records = _Answers(names, start, answers)
+    partial = Reading(rcode, cnames=tuple(records.cnames), ttl=records.ttl)
+    if code == _NXDOMAIN:
+        message = f"the name does not exist (NXDOMAIN){_chain_end(records)}"
         return replace(partial, code=Code.DNS_NXDOMAIN, message=message, error="no such host", final=True)
     if answers and not records.begun:
         return _unreadable(rcode)
-    if code == dns.rcode.NOERROR and not answers and not has_additional and not flags & (_AA | _RA):
+    if code == _NOERROR and not answers and not has_additional and not flags & (_AA | _RA):
         message = "a lame referral: the server neither resolves nor is authoritative"
         return Reading(rcode, code=Code.DNS_SERVFAIL, message=message, error="lame referral")
-    if code != dns.rcode.NOERROR:
-        fault = Code.DNS_REFUSED if code == dns.rcode.REFUSED else Code.DNS_SERVFAIL
+    if code in _NO_EDNS:
+        message = f"the server answers {rcode} to a query with EDNS(0), which Go's resolver always sends"
+        return Reading(rcode, code=Code.DNS_SERVFAIL, message=message, error="server misbehaving")
+    if code != _NOERROR:
+        fault = Code.DNS_REFUSED if code == _REFUSED else Code.DNS_SERVFAIL
         return Reading(rcode, code=fault, message=f"the server answers {rcode}", error="server misbehaving")
     try:
-        position = _skip_to(wire, start, answers, _TYPES[kind])
+        position = _skip_to(names, start, answers, _TYPES[kind])
     except (ValueError, struct.error):
         return _unreadable(rcode)
     if position is None:
-        message = "the name has no such record"
+        message = f"the name has no {kind} record{_chain_end(records)}"
         return replace(partial, code=Code.DNS_NO_ADDRESSES, message=message, error="no such host", final=True)
-    addresses = records.addresses if position == (start, answers) else _Answers(wire, *position).addresses
+    addresses = records.addresses if position == (start, answers) else _Answers(names, *position).addresses
     if not addresses:
         return replace(_unreadable(rcode), final=True)  # Go has chosen this server by now
-    return replace(partial, addresses=tuple(dict.fromkeys(addresses)), final=True)
+    return replace(partial, addresses=tuple(addresses[:MAX_ADDRESSES]), final=True)
 
 
-@lru_cache(maxsize=64)
-def _rcode_text(code: int) -> str:
-    return dns.rcode.to_text(dns.rcode.Rcode(code))
+def _rcodename_text(code: int) -> str:
+    return _RCODES.get(code, f"RCODE{code}")
+
+
+def _chain_end(records: "_Answers") -> str:
+    """Where a chain of CNAMEs ends, for a message."""
+    return f": its CNAME chain ends at {records.last_cname}" if records.last_cname else ""
 
 
 def _unreadable(rcode: str | None) -> Reading:
@@ -149,17 +158,19 @@ class _Answers:
     record of that type. begun: there is a first record whose header can be read.
     """
 
-    def __init__(self, wire: bytes, at: int, count: int) -> None:
+    def __init__(self, names: Names, at: int, count: int) -> None:
         self.begun = False
         self.addresses: list[str] = []
         self.cnames: list[str] = []
+        self.last_cname = ""
         self.ttl: int | None = None
         with suppress(ValueError, struct.error):
             for _ in range(count):
-                at = self._record(wire, at)
+                at = self._record(names, at)
 
-    def _record(self, wire: bytes, at: int) -> int:
-        at = _name(wire, at)[1]
+    def _record(self, names: Names, at: int) -> int:
+        wire = names.wire
+        at = names.end(at)
         kind, _, ttl, size = _RESOURCE.unpack_from(wire, at)
         at += _RESOURCE.size
         self.begun = True
@@ -170,37 +181,40 @@ class _Answers:
                 raise ValueError("the address is cut off")
             self.addresses.append(from_packed(wire[at : at + width]))
         elif kind == _CNAME:
-            self.cnames.append(_text(_name(wire, at)[0]))
+            names.end(at)
+            if len(self.cnames) < _MAX_CNAMES:
+                self.last_cname = name_text(names.read(at)[0])
+                self.cnames.append(self.last_cname)
         elif at + size > len(wire):
             raise ValueError("the record is cut off")
         return at + int(size)
 
 
-def _skip_to(wire: bytes, at: int, count: int, wanted: int) -> tuple[int, int] | None:
+def _skip_to(names: Names, at: int, count: int, wanted: int) -> tuple[int, int] | None:
     """Offset of the first record of type `wanted`, and how many records are left from there: skipToAnswer.
 
     Earlier records are skipped unread. Raises ValueError or struct.error.
     """
     for left in range(count, 0, -1):
-        after_name = _name(wire, at)[1]
-        if _RESOURCE.unpack_from(wire, after_name)[0] == wanted:
+        if _RESOURCE.unpack_from(names.wire, names.end(at))[0] == wanted:
             return at, left
-        at = _skip_record(wire, at)
+        at = _skip_record(names.wire, at)
     return None
 
 
-def _extended(wire: bytes, at: int, counts: tuple[int, int, int], low: int) -> tuple[int, bool]:
+def _extended(names: Names, at: int, counts: tuple[int, int, int], low: int) -> tuple[int, bool]:
     """The response code with the OPT record's upper bits, and whether there is any additional record.
 
     net/dnsclient_unix.go extractExtendedRCode: damage before it is ignored.
     """
     answers, authorities, additionals = counts
+    wire = names.wire
     has_additional = False
     try:
         for _ in range(answers + authorities):
             at = _skip_record(wire, at)
         for _ in range(additionals):
-            start = _name(wire, at)[1]
+            start = names.end(at)
             kind, _, ttl, _ = _RESOURCE.unpack_from(wire, start)
             has_additional = True
             if kind == _OPT:
@@ -212,58 +226,9 @@ def _extended(wire: bytes, at: int, counts: tuple[int, int, int], low: int) -> t
 
 
 def _skip_record(wire: bytes, at: int) -> int:
-    at = _skip_name(wire, at)
+    at = skip_name(wire, at)
     size = _RESOURCE.unpack_from(wire, at)[3]
     at += _RESOURCE.size + int(size)
     if at > len(wire):
         raise ValueError("the record is cut off")
     return at
-
-
-def _skip_name(wire: bytes, at: int) -> int:
-    """The offset behind the name at `at`, without following pointers: dnsmessage skipName. Raises ValueError."""
-    while at < len(wire):
-        size = wire[at]
-        at += 1
-        if size == 0:
-            return at
-        if size >= 0xC0:
-            return at + 1
-        if size >= 0x40:
-            raise ValueError("a reserved label type")
-        at += size
-    raise ValueError("the name is cut off")
-
-
-def _name(wire: bytes, at: int) -> tuple[bytes, int]:
-    """The name at `at` with a dot behind each label, and where it ends: dnsmessage Name.unpack. Raises ValueError."""
-    labels: list[bytes] = []
-    end, pointers, length = 0, 0, 0
-    while at < len(wire):
-        size = wire[at]
-        at += 1
-        if size == 0:
-            if length > _MAX_NAME:
-                raise ValueError("the name is too long")
-            return b"".join(labels) or b".", end or at
-        if size >= 0xC0:
-            if at >= len(wire):
-                break
-            end = end or at + 1
-            pointers += 1
-            if pointers > _MAX_POINTERS:
-                raise ValueError("too many compression pointers")
-            at = (size & 0x3F) << 8 | wire[at]
-            continue
-        label = wire[at : at + size]
-        if size >= 0x40 or len(label) < size or b"." in label:
-            break
-        labels += (label, b".")
-        length += size + 1
-        at += size
-    raise ValueError("the name cannot be read")
-
-
-def _text(name: bytes) -> str:
-    """A name for a report: what does not print is escaped as in RFC 1035 section 5.1."""
-    return "".join(chr(c) if 0x21 <= c <= 0x7E else f"\\{c:03d}" for c in name)

@@ -23,7 +23,7 @@ _DEFAULT_SERVERS = ("127.0.0.1:53", "[::1]:53")
 class ResolverConfig(msgspec.Struct, frozen=True):
     """resolv.conf and /etc/hosts as Go uses them. `timeout`: seconds a query; `attempts`: rounds.
 
-    rotate: each lookup begins with the next server.
+    rotate: each lookup begins with the next server. single_request: A and AAAA one after the other.
     """
 
     servers: tuple[str, ...] = _DEFAULT_SERVERS
@@ -163,22 +163,30 @@ def no_such_host(host: str, code: Code, message: str, server: str = "") -> Failu
     return Failure(Phase.RESOLVE, code, message, f"dial tcp: lookup {host}{on}: no such host")
 
 
-def conclude(host: str, lookups: Sequence[Lookup]) -> tuple[tuple[str, ...], float, Failure | None]:
+def conclude(
+    host: str, lookups: Sequence[Lookup], *, single_request: bool = False
+) -> tuple[tuple[str, ...], float, Failure | None]:
     """Addresses, milliseconds until Go has them, and the failure if there are none.
 
     Go queries A and AAAA of one name together, waits for both, and goes to the next name of the search list only
     when neither has an address. The error returned is the last to arrive for the name as given, else the first of
     any name (goLookupIPCNAMEOrder: "Prefer error from original name"). A lookup that we did not finish takes
     precedence over all of them: its result for Go is unknown.
+
+    single_request: Go queries A, waits, then queries AAAA, so that their times add up. An address that is twice in
+    the answers counts twice: the dialer gives each its share of the time (net/dial.go partialDeadline).
     """
     total = 0.0
     failure: Failure | None = None
     original = f"{host}."  # as goLookupIPCNAMEOrder compares: a name given with a trailing dot never matches
     names = dict.fromkeys(lookup.name for lookup in lookups)
     for name in names:
-        pair = sorted((lookup for lookup in lookups if lookup.name == name), key=lambda lookup: lookup.ms)
-        total += max(lookup.ms for lookup in pair)
-        addresses = tuple(dict.fromkeys(a for lookup in pair for a in lookup.addresses))
+        pair = [lookup for lookup in lookups if lookup.name == name]
+        if not single_request:
+            pair.sort(key=lambda lookup: lookup.ms)
+        times = [lookup.ms for lookup in pair]
+        total += sum(times) if single_request else max(times)
+        addresses = tuple(address for lookup in pair for address in lookup.addresses)
         if addresses:
             return addresses, total, None
         for lookup in pair:

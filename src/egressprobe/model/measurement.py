@@ -45,6 +45,7 @@ class Lookup(Struct, frozen=True):
 class Resolution(Struct, frozen=True):
     """A host name made into addresses.
 
+    addresses: in the order in which Go gets them; one that is twice in the answer is there twice, as for Go.
     lookups: in the order of the search list, A and AAAA side by side.
     sources: destination -> our source address for it, None without a route (input of RFC 6724); of several only.
     """

@@ -79,7 +79,7 @@ class Prober:
             endpoints, unresolved = await self._resolved(target.endpoints, budget)
         else:
             resolution = await self._resolve(host_port.host, budget)
-            endpoints = [Endpoint(address, host_port.port) for address in resolution.addresses]
+            endpoints = [Endpoint(address, host_port.port) for address in dict.fromkeys(resolution.addresses)]
         after = budget.after_dns(asyncio.get_running_loop().time())
         # For a target that must be blocked the cause is of no interest.
         climbed: set[str] | None = None if target.expect is Expect.BLOCKED else set()

@@ -20,7 +20,16 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from egressprobe.golang.dns_message import EDNS_PAYLOAD, Reading, RecordType, Request, make_request, mismatch, read
+from egressprobe.golang.dns_message import (
+    EDNS_PAYLOAD,
+    MAX_ADDRESSES,
+    Reading,
+    RecordType,
+    Request,
+    make_request,
+    mismatch,
+    read,
+)
 from egressprobe.golang.resolver import (
     ResolverConfig,
     conclude,
@@ -43,7 +52,6 @@ from egressprobe.probe.transport.kernel_socket import (
 )
 from egressprobe.probe.transport.time_limits import COMPARE_LIMIT, Budget
 
-MAX_ADDRESSES = 64  # per name: bounds the sockets that one answer can make us open
 type Transport = Literal["udp", "tcp"]
 _UDP_THEN_TCP: tuple[Transport, ...] = ("udp", "tcp")
 _MAX_ROUNDS = 10
@@ -89,15 +97,16 @@ async def resolve(host: str, config: ResolverConfig, budget: Budget, *, view: st
     """Resolve `host` (A-label form; a trailing dot disables the search list) by Go's rules."""
     hosts_addresses = config.hosts.get(host.lower().removesuffix("."))
     if hosts_addresses:
-        return _resolution(host, "hosts", 0.0, hosts_addresses, (), None, view)
+        return _with_sources(Resolution(host, "hosts", 0.0, hosts_addresses, view=view))
     lookups: list[Lookup] = []
     for name in name_list(host, config) if is_domain_name(host) else ():
         pair = await _pair(host, name, config, budget)
         lookups += pair
         if any(lookup.addresses or _cut_short(lookup) for lookup in pair) or _over(budget):
             break
-    addresses, ms, failure = conclude(host, lookups)
-    return _resolution(host, "dns", ms, addresses[:MAX_ADDRESSES], tuple(lookups), failure, view)
+    addresses, ms, failure = conclude(host, lookups, single_request=config.single_request)
+    addresses = addresses[:MAX_ADDRESSES]
+    return _with_sources(Resolution(host, "dns", round(ms, 3), addresses, tuple(lookups), view=view, failure=failure))
 
 
 async def _pair(host: str, name: str, config: ResolverConfig, budget: Budget) -> list[Lookup]:
@@ -113,26 +122,12 @@ async def _pair(host: str, name: str, config: ResolverConfig, budget: Budget) ->
         beside.cancel()
 
 
-def _resolution(
-    host: str,
-    origin: Literal["dns", "hosts"],
-    ms: float,
-    addresses: tuple[str, ...],
-    lookups: tuple[Lookup, ...],
-    failure: Failure | None,
-    view: str,
-) -> Resolution:
-    return Resolution(
-        host=host,
-        origin=origin,
-        ms=round(ms, 3),
-        addresses=addresses,
-        lookups=lookups,
-        view=view,
-        # They decide the order of addresses, so one address needs none.
-        sources={address: source_address(address) for address in addresses} if len(addresses) > 1 else {},
-        failure=failure,
-    )
+def _with_sources(resolution: Resolution) -> Resolution:
+    """With our source address for each destination. They decide the order of addresses, so one address needs none."""
+    if len(set(resolution.addresses)) < 2:
+        return resolution
+    sources = {address: source_address(address) for address in resolution.addresses}
+    return msgspec.structs.replace(resolution, sources=sources)
 
 
 def _over(budget: Budget) -> bool:

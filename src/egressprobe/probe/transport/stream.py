@@ -106,9 +106,10 @@ class Stream:
 
     def _received(self, stamp: float | None) -> None:
         sent = self._sent_at
-        self._received_at, self.stamped = (
-            (time.monotonic(), False) if sent is None else arrival(stamp, sent, self._offset)
-        )
+        if sent is None:
+            self._received_at, self.stamped = time.monotonic(), stamp is not None
+        else:
+            self._received_at, self.stamped = arrival(stamp, sent, self._offset)
         if sent is not None and self.first_byte_seconds is None:
             self.first_byte_seconds = self._received_at - sent
 

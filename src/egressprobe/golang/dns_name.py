@@ -1,0 +1,91 @@
+"""Domain names in DNS messages: golang.org/x/net/dns/dnsmessage Name.pack, Name.unpack and skipName. Pure."""
+
+_MAX_POINTERS, _MAX_NAME = 10, 255
+
+
+def wire_name(name: str) -> bytes:
+    """An absolute name that `is_domain_name` accepts; dnspython's parser would cost 50 ms of cold start."""
+    labels = name.removesuffix(".").split(".") if name != "." else ()
+    return b"".join(len(label).to_bytes() + label.encode("ascii") for label in labels) + b"\0"
+
+
+def skip_name(wire: bytes, at: int) -> int:
+    """The offset behind the name at `at`, without following pointers: dnsmessage skipName. Raises ValueError."""
+    while at < len(wire):
+        size = wire[at]
+        at += 1
+        if size == 0:
+            return at
+        if size >= 0xC0:
+            return at + 1
+        if size >= 0x40:
+            raise ValueError("a reserved label type")
+        at += size
+    raise ValueError("the name is cut off")
+
+
+class Names:
+    """The names of one message: dnsmessage Name.unpack. Methods raise ValueError for a name that Go cannot read.
+
+    A name is at most 255 bytes and 10 pointers long, and what follows each label start is remembered, so that a
+    message costs time linear in its size, however its names point into each other.
+    """
+
+    def __init__(self, wire: bytes) -> None:
+        self.wire = wire
+        # offset of a label or pointer -> length of the name from there and its pointers
+        self._known: dict[int, tuple[int, int]] = {}
+
+    def end(self, at: int) -> int:
+        """The offset behind the name at `at`, which can be read."""
+        if at not in self._known:
+            self._measure(at)
+        return skip_name(self.wire, at)
+
+    def read(self, at: int) -> tuple[bytes, int]:
+        """The name at `at` with a dot behind each label, and the offset behind it."""
+        end = self.end(at)
+        labels: list[bytes] = []
+        while size := self.wire[at]:
+            if size >= 0xC0:
+                at = (size & 0x3F) << 8 | self.wire[at + 1]
+            else:
+                labels += (self.wire[at + 1 : at + 1 + size], b".")
+                at += size + 1
+        return b"".join(labels) or b".", end
+
+    def _measure(self, at: int) -> None:
+        wire = self.wire
+        steps: list[tuple[int, int, int]] = []  # offset, bytes of its label, pointers
+        length = pointers = 0
+        while at not in self._known:
+            size = wire[at] if at < len(wire) else 0x40
+            if size >= 0xC0:
+                if at + 1 >= len(wire):
+                    raise ValueError("the name is cut off")
+                steps.append((at, 0, 1))
+                pointers += 1
+                at = (size & 0x3F) << 8 | wire[at + 1]
+            else:
+                label = wire[at + 1 : at + 1 + size]
+                if size >= 0x40 or len(label) < size or b"." in label:
+                    raise ValueError("the name cannot be read")
+                if size == 0:
+                    self._known[at] = (0, 0)
+                    break
+                steps.append((at, size + 1, 0))
+                length += size + 1
+                at += size + 1
+            if length > _MAX_NAME or pointers > _MAX_POINTERS:
+                raise ValueError("the name is too long")
+        length, pointers = self._known[at]
+        for offset, size, pointer in reversed(steps):
+            length, pointers = length + size, pointers + pointer
+            self._known[offset] = (length, pointers)
+        if length > _MAX_NAME or pointers > _MAX_POINTERS:
+            raise ValueError("the name is too long")
+
+
+def name_text(name: bytes) -> str:
+    """A name for a report: what does not print is escaped as in RFC 1035 section 5.1."""
+    return "".join(chr(c) if 0x21 <= c <= 0x7E else f"\\{c:03d}" for c in name)
