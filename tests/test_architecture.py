@@ -65,6 +65,8 @@ PUBLIC = {
         *("log_messages.sentence", "refusals.*"),
     ),
     "audit": (
+        "paths.destination.*",
+        "paths.destinations.hosts_of",
         "resolve_names.with_names",
         "result.*",
         "root_cause.causes",
@@ -95,7 +97,20 @@ PUBLIC = {
     "cli": ("main.main",),
 }
 # Packages that decide: no socket, no event loop, no clock of their own.
-PURE = ("model", "net", "catalog", "golang", "apiserver", "probe/diagnosis", "audit/vpc", "planner/shards.py")
+PURE = (
+    "model",
+    "net",
+    "catalog",
+    "golang",
+    "apiserver",
+    "probe/diagnosis",
+    "audit/vpc",
+    "audit/changes",
+    "audit/paths",
+    "audit/fixes",
+    "audit/rules",
+    "planner/shards.py",
+)
 _IO = {"asyncio", "socket", "ssl", "boto3", "httpx", "subprocess"}
 _ENTRY_POINTS = {"probe": ("handlers.probe", "handlers.discover"), "planner": ("handlers.planner",)}
 MAX_LINES, MAX_FUNCTION, MAX_FILES = 300, 60, 12

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from egressprobe.audit.fix_commands import _MAKERS
+from egressprobe.audit.fixes.candidates import MAKERS
 from egressprobe.audit.run import audit
 from egressprobe.audit.vpc.snapshot import AclEntry, Attachment, Encryption, Nat, Peering, Permission, Route, Subnet
 from egressprobe.audit.vpc.snapshot_dns import ResolverRule, Zone
@@ -63,6 +63,9 @@ MORE = {
         BASE,
         zones=(Zone("Z1", "example."),),
         resolver_rules=(ResolverRule("rslvr-rr-1", "web.example.", "FORWARD", targets=("172.16.5.5:53",)),),
+    ),
+    "NAT64 without a route": replace(
+        BASE, names={"web.example": ("64:ff9b::5db8:d822",), "web6.example": ("2606:2800:220:1::10",)}
     ),
     "an empty group": group(BASE, CLUSTER_SG, egress=()),
     "NAT in a private subnet": replace(BASE, nats=(Nat("nat-1", "available", PODS, addresses=("10.0.3.200",)),)),
@@ -134,7 +137,7 @@ def test_the_parser_would_tell():
 def test_every_remedy_is_printed_by_some_broken_vpc():
     """So that the parser sees each of them; and every line is a command, ids filled in."""
     found = printed()
-    assert set(_MAKERS) <= {code for code, lines in found.items() if lines}
+    assert {entry.code for entry in MAKERS} <= {code for code, lines in found.items() if lines}
     for line in (line for lines in found.values() for line in lines):
         assert line.startswith("aws ")
         assert "None" not in line

@@ -19,8 +19,8 @@ from moto import mock_aws
 
 from egressprobe.audit.vpc.cidr import EPHEMERAL, Ports, address
 from egressprobe.audit.vpc.reachability import walk
-from egressprobe.audit.vpc.sources import origins
-from egressprobe.audit.vpc.topology import Network
+from egressprobe.audit.vpc.sources import sources
+from egressprobe.audit.vpc.topology import Topology
 from egressprobe.aws.vpc_snapshot import readers
 from tests.support.vpc.virtual.build import Built
 from tests.support.vpc.virtual.packets import Call, Servers, connect
@@ -34,7 +34,8 @@ MANY = int(os.environ.get("EGRESSPROBE_VPCS", REQUIRED))
 _CLIENTS = 4  # ports tried on each way
 _WAIT, _AGAIN = 0.2, 1.5
 _KNOWLEDGE_ENDS = re.compile(
-    r"the transit gateway|the other side of pcx-|the appliance eni-|no interface of the VPC has|answers leave "
+    r"the transit gateway|the other side of pcx-|the appliance eni-|no interface of the VPC has"
+    r"|return traffic leaves "
     r"|an egress rule names the target's group|an egress rule names a group, and whether|which of its addresses|two prefix lists|what nat-\S+ does with this call"
 )
 
@@ -82,7 +83,7 @@ def test_the_audit_agrees_with_real_packets(monkeypatch, record_property):
 
 def _compare(made, servers, vpc, rng):
     """All ways of one VPC, and what the packets say against the audit."""
-    network = Network(vpc.snapshot)
+    network = Topology(vpc.snapshot)
     built = Built(made, vpc.snapshot, set(vpc.targets))
     edges = _edges(vpc.snapshot)
     paths, asked = [], []
@@ -93,7 +94,7 @@ def _compare(made, servers, vpc, rng):
             if one.subnet == subnet and one.description == f"Amazon EKS {CLUSTER}"
         )
         for text in vpc.targets:
-            found, live = origins(network, subnet, address(text).version)
+            found, live = sources(network, subnet, address(text).version)
             if not found:
                 continue
             assert live

@@ -12,7 +12,6 @@ from egressprobe.audit.vpc.snapshot import (
     Acl,
     AclEntry,
     Attachment,
-    Endpoint,
     Exclusion,
     Group,
     Interface,
@@ -23,9 +22,10 @@ from egressprobe.audit.vpc.snapshot import (
     PublicAccess,
     Route,
     RouteTable,
+    VpcEndpoint,
 )
-from egressprobe.audit.vpc.sources import origins
-from egressprobe.audit.vpc.topology import Network
+from egressprobe.audit.vpc.sources import sources
+from egressprobe.audit.vpc.topology import Topology
 from tests.support.vpc.snapshots import CORP, LOCAL, POD, PODS, PUBLIC, WEB, WEB6, A, B, acl, clean, gone, routes, swap
 
 SEEN = []
@@ -43,8 +43,8 @@ def example(page, said):
 
 
 def way(snapshot, to=WEB, port=443, subnet=A):
-    network = Network(snapshot)
-    starts, _ = origins(network, subnet, address(to).version)
+    network = Topology(snapshot)
+    starts, _ = sources(network, subnet, address(to).version)
     return walk(network, starts[0], to, port)
 
 
@@ -178,7 +178,7 @@ def test_all_protocols():
 
 def chosen(routes_, to, lists=()):
     table = RouteTable("rtb-x", routes=tuple(routes_))
-    return Network(replace(clean(), prefix_lists=tuple(lists))).route(table, address(to))
+    return Topology(replace(clean(), prefix_lists=tuple(lists))).route(table, address(to))
 
 
 EXAMPLE = (
@@ -277,7 +277,7 @@ def test_gateway_endpoint():
     held = replace(
         routes(clean(), "rtb-private", Route("pl-s3", "endpoint", "vpce-s3"), gone("0.0.0.0/0")),
         prefix_lists=(PrefixList("pl-s3", ("52.218.0.0/17",)),),
-        endpoints=(Endpoint("vpce-s3", "Gateway"),),
+        endpoints=(VpcEndpoint("vpce-s3", "Gateway"),),
     )
     assert verdict(held, to="52.218.1.1") == OPEN
     assert verdict(held) == ("closed", "ROUTE_NO_EGRESS")
@@ -492,5 +492,5 @@ def test_there_are_enough_of_them():
 def test_a_block_that_is_none_is_named(text):
     """A file by hand may hold anything."""
     odd = acl(clean(), A, AclEntry(5, True, True, TCP, text))
-    with pytest.raises(ValueError, match=f"acl-{A}: «{text}» is no address block"):
-        Network(odd)
+    with pytest.raises(ValueError, match=f'acl-{A}: "{text}" is not a CIDR'):
+        Topology(odd)

@@ -11,7 +11,7 @@ import threading
 import pytest
 from msgspec.structs import replace
 
-from egressprobe.audit.destinations import custom_servers
+from egressprobe.audit.paths.destinations import custom_servers
 from egressprobe.audit.root_cause import causes
 from egressprobe.audit.run import audit
 from egressprobe.golang.resolver import ResolverConfig

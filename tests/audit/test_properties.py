@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from egressprobe.audit.vpc.cidr import Address, Ports, address, behind_nat64, block, on_the_internet
 from egressprobe.audit.vpc.packet_filters import acl_passes
 from egressprobe.audit.vpc.snapshot import Acl, AclEntry, PrefixList, Route, RouteTable, from_json, to_json
-from egressprobe.audit.vpc.topology import Network
+from egressprobe.audit.vpc.topology import Topology
 from tests.support.vpc.snapshots import clean
 
 PORT = st.integers(0, 40)
@@ -89,7 +89,7 @@ LISTED = ("10.0.1.0/24", "2001:db8::/32")
 @settings(max_examples=300)
 @given(ROUTES, SOURCES)
 def test_the_longest_prefix_wins(listed, source):
-    network = Network(replace(clean(), prefix_lists=(PrefixList("pl-1", LISTED),)))
+    network = Topology(replace(clean(), prefix_lists=(PrefixList("pl-1", LISTED),)))
     found = network.route(RouteTable("rtb-x", routes=listed), address(source)).route
     to = ipaddress.ip_address(source)
     best = None

@@ -8,13 +8,12 @@ import pytest
 from bench import audit as bench
 from msgspec.structs import replace
 
+from egressprobe.audit.paths.private_dns import depth, within
 from egressprobe.audit.run import audit
-from egressprobe.audit.vpc.private_dns import depth, within
 from egressprobe.audit.vpc.snapshot import (
     Acl,
     AclEntry,
     Attachment,
-    Endpoint,
     Exclusion,
     Nat,
     Permission,
@@ -24,12 +23,13 @@ from egressprobe.audit.vpc.snapshot import (
     RouteTable,
     Subnet,
     Unread,
+    VpcEndpoint,
     from_json,
     to_json,
 )
 from egressprobe.audit.vpc.snapshot_dns import Dhcp, DnsFirewallRule, ResolverRule, Zone
-from egressprobe.audit.vpc.sources import origins
-from egressprobe.audit.vpc.topology import Network
+from egressprobe.audit.vpc.sources import sources
+from egressprobe.audit.vpc.topology import Topology
 from egressprobe.cli.output.audit_table import audit_table
 from egressprobe.model.target import Verdict
 from egressprobe.targets.plan import read_plan
@@ -101,7 +101,7 @@ def rule(action, *domains, **more):
     return DnsFirewallRule("rslvr-frg-1", "r", action, 10, list="rslvr-fdl-1", domains=domains or None, **more)
 
 
-EKS = Endpoint("vpce-eks", "Interface", f"com.amazonaws.{REGION}.eks", private_dns=True)
+EKS = VpcEndpoint("vpce-eks", "Interface", f"com.amazonaws.{REGION}.eks", private_dns=True)
 ISSUER_ZONE = Zone("Z2", f"oidc.eks.{REGION}.amazonaws.com.")
 FORWARD = ResolverRule("rslvr-rr-1", "example.", "FORWARD", targets=("10.9.9.9:53",))
 OPEN_53 = group(
@@ -230,7 +230,7 @@ def test_parts_that_are_missing_matter_where_they_are_needed(part):
 def test_every_subnet_of_the_cluster_is_a_start_with_or_without_interfaces():
     """EKS may move them: where none stands now, a place that the rules treat alike."""
     bare = replace(BASE, interfaces=BASE.interfaces[2:])
-    found, live = origins(Network(bare), A, 4)
+    found, live = sources(Topology(bare), A, 4)
     assert not live
     assert [str(one.address) for one in found] == ["10.0.1.4"]
     assert look(bare).verdict is Verdict.PASS
@@ -240,7 +240,7 @@ def test_where_the_address_decides_it_is_said():
     """An ACL that names a part of the subnet makes the answer depend on the address that EKS takes."""
     bare = replace(BASE, interfaces=BASE.interfaces[2:])
     half = acl(bare, PUBLIC, AclEntry(5, False, False, 6, "10.0.1.128/25", (443, 443)))
-    found, _ = origins(Network(half), A, 4)
+    found, _ = sources(Topology(half), A, 4)
     assert [str(one.address) for one in found] == ["10.0.1.4", "10.0.1.128"]
     row = look(half).rows[0]
     assert row.cells[0].state == "unknown"
@@ -249,12 +249,15 @@ def test_where_the_address_decides_it_is_said():
     assert look(live).rows[0].cells[0].state == "open"
 
 
-def test_of_two_interfaces_the_worse_one_counts():
+def test_one_of_two_interfaces_that_gets_through_is_partial():
+    """Calls start at any of them; the blocker of the other one is named."""
     second = replace(BASE.interfaces[0], id="eni-a2", addresses=("10.0.1.200",))
     both = replace(BASE, interfaces=(*BASE.interfaces, second))
     half = acl(both, PUBLIC, AclEntry(5, False, False, 6, "10.0.1.128/25", (443, 443)))
     way = next(path for path in look(half).paths if path.subnet == A and path.address == WEB)
-    assert (way.state, way.blame.code) == ("closed", "NACL_INGRESS_DENIED")
+    assert (way.state, way.blame) == ("partial", None)
+    assert [blame.code for blame in way.narrowed] == ["NACL_INGRESS_DENIED"]
+    assert look(half).rows[0].cells[0].code == "NACL_INGRESS_DENIED"
 
 
 def test_one_finding_an_element_with_all_that_it_stops():
@@ -301,7 +304,7 @@ def test_closed_and_unknown_together_are_unknown():
 def test_a_name_that_did_not_resolve_is_taken_for_the_internet_and_said_so():
     found = look(replace(BASE, names={}))
     assert found.rows[0].target.assumed
-    assert "as any of the internet" in audit_table(found)
+    assert "(assumed public)" in audit_table(found)
     broken = look(routes(replace(BASE, names={}), "rtb-private", gone("0.0.0.0/0")))
     assert "has no route for the internet" in broken.findings[0].summary
 
@@ -376,16 +379,18 @@ def test_an_egress_rule_by_group_and_an_address_that_nobody_has():
 
 
 def test_dns64_makes_up_addresses_that_need_a_way_of_their_own():
-    held = replace(BASE, names={"web.example": (WEB,)}, subnets=swap(BASE.subnets, A, dns64=True))
+    bare = replace(BASE, names={"web.example": (WEB,)}, subnets=swap(BASE.subnets, A, dns64=True))
+    assert [cell.code for cell in look(bare).rows[0].cells] == ["NAT64_ROUTE_MISSING", ""]
+    held = routes(bare, "rtb-private", Route("64:ff9b::/96", "nat", "nat-1"))
     cells = look(held).rows[0].cells
     assert [cell.state for cell in cells] == ["open", "open"]
     assert "64:ff9b::93.184.216.34" in {path.address for path in look(held).paths}
-    closed = routes(held, "rtb-private", gone("::/0"))
+    closed = routes(bare, "rtb-private", gone("::/0"))
     assert [cell.state for cell in look(closed).rows[0].cells] == ["partial", "open"]
 
 
 def test_a_name_that_an_endpoint_answers_for_is_not_guessed():
-    sts = Endpoint("vpce-sts", "Interface", f"com.amazonaws.{REGION}.sts", private_dns=True)
+    sts = VpcEndpoint("vpce-sts", "Interface", f"com.amazonaws.{REGION}.sts", private_dns=True)
     hook = {"kind": "webhook", "name": "sts", "url": f"https://sts.{REGION}.amazonaws.com/"}
     assert look(replace(BASE, endpoints=(sts,)), hook).rows[0].cells[0].state == "unknown"
     assert look(replace(BASE, endpoints=(replace(sts, private_dns=False),)), hook).rows[0].cells[0].state == "open"
@@ -443,7 +448,7 @@ def test_a_firewall_is_where_knowledge_ends_and_what_is_behind_it_is_looked_at()
     """Its subnet must have a way on; and an endpoint that sends back to itself is no way."""
     base = replace(
         routes(BASE, "rtb-private", Route("93.0.0.0/8", "endpoint", "vpce-1")),
-        endpoints=(Endpoint("vpce-1", "GatewayLoadBalancer", subnets=("subnet-fw",)),),
+        endpoints=(VpcEndpoint("vpce-1", "GatewayLoadBalancer", subnets=("subnet-fw",)),),
         subnets=(*BASE.subnets, Subnet("subnet-fw", f"{REGION}a", "", ("10.0.7.0/24",))),
         acls=(*BASE.acls, Acl("acl-subnet-fw", ("subnet-fw",), entries())),
     )
@@ -501,11 +506,12 @@ def test_an_egress_rule_by_group_is_not_trusted_through_a_nat():
     assert look(by_group, POD_TARGET).rows[0].cells[0].state == "unknown"
 
 
-def test_nobody_knows_who_answers_at_a_nat_gateways_address():
+def test_a_nat_gateways_own_address_accepts_no_calls_and_a_load_balancers_targets_are_unknown():
     nat = {"kind": "webhook", "name": "nat", "url": "https://10.0.9.200/"}
-    assert look(BASE, nat).rows[0].cells[0].state == "unknown"
-    balanced = replace(BASE, interfaces=swap(BASE.interfaces, "eni-nat", kind="network_load_balancer"))
-    assert look(balanced, nat).rows[0].cells[0].state == "open", "a load balancer without groups takes everything"
+    assert look(BASE, nat).rows[0].cells[0].code == "NAT_GATEWAY_NOT_A_TARGET"
+    for changed in ({"kind": "network_load_balancer"}, {"kind": "interface", "description": "ELB app/x/1"}):
+        balanced = replace(BASE, interfaces=swap(BASE.interfaces, "eni-nat", **changed))
+        assert look(balanced, nat).rows[0].cells[0].state == "unknown"
 
 
 @pytest.mark.parametrize(

@@ -21,12 +21,12 @@ from egressprobe.audit.vpc.snapshot import (
     to_json,
 )
 from egressprobe.audit.vpc.snapshot_dns import DnsFirewallRule
-from egressprobe.audit.vpc.topology import Network
+from egressprobe.audit.vpc.topology import Topology
 from egressprobe.aws import ec2 as ec2lists
 from egressprobe.aws import ec2_parse as parse
 from egressprobe.aws import vpc_dns as dnslists
 from egressprobe.aws.eks import Cluster
-from egressprobe.aws.paging import Refused, every
+from egressprobe.aws.paging import ReadRefused, every
 from egressprobe.aws.vpc_snapshot import read_snapshot, readers
 from egressprobe.model.errors import AwsError
 from tests.support.vpc.vpcs import make, moto_session
@@ -58,7 +58,7 @@ def test_a_vpc_of_moto_is_read_whole_and_twice_the_same(session):
     assert len(found.acls) >= 2
     assert all(one.id == sorted(o.id for o in found.subnets)[i] for i, one in enumerate(found.subnets))
     assert from_json(to_json(found)) == found
-    Network(found)
+    Topology(found)
     again = read_snapshot(clients, cluster_of(found.vpc.id), region=REGION)
     twice = read_snapshot(clients, cluster_of(found.vpc.id), region=REGION)
     assert asdict(again) | {"taken_at": ""} == asdict(twice) | {"taken_at": ""}
@@ -123,7 +123,7 @@ def test_what_may_not_be_read_is_none_and_the_rest_is_there(session):
 def test_no_vpc_no_audit(session):
     with pytest.raises(AwsError, match=r"vpc-1.* cannot be read"):
         read_snapshot(readers(session), cluster_of("vpc-1"), region=REGION)
-    with pytest.raises(AwsError, match="does not say which VPC"):
+    with pytest.raises(AwsError, match="does not report the VPC"):
         read_snapshot(readers(session), cluster_of(""), region=REGION)
 
 
@@ -391,7 +391,7 @@ def test_an_operation_that_this_botocore_lacks_is_told():
         def can_paginate(self, _):
             return False
 
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(ReadRefused) as caught:
         every(Old(), "describe_vpc_encryption_controls", "VpcEncryptionControls")
     assert caught.value.unread.action == "ec2:DescribeVpcEncryptionControls"
 

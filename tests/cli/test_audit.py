@@ -55,7 +55,7 @@ def test_a_broken_vpc_is_exit_3_with_the_command_that_mends(files, capsys):
     assert cli.main(files(broken)) == 3
     said = capsys.readouterr().out
     assert re.search(r"by-address +443 +CLOSED ROUTE_NO_EGRESS +CLOSED ROUTE_NO_EGRESS", said)
-    assert "mend      aws ec2 create-route --route-table-id rtb-private" in said
+    assert "fix       aws ec2 create-route --route-table-id rtb-private" in said
     assert said.index("ROUTE_NO_EGRESS") < said.index("prod: FAIL")
 
 
@@ -81,7 +81,7 @@ def test_json_and_yaml_say_the_same(files, capsys):
 def test_skip_takes_codes_in_any_case(files, capsys):
     given = files(replace(clean(), vpc=replace(clean().vpc, dns_hostnames=False)))
     assert cli.main([*given, "--skip", "vpc_dns_hostnames_off"]) == 0
-    assert "VPC_DNS_HOSTNAMES_OFF skipped" in capsys.readouterr().out
+    assert "1 finding suppressed (VPC_DNS_HOSTNAMES_OFF skipped)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -90,8 +90,8 @@ def test_skip_takes_codes_in_any_case(files, capsys):
         (["audit"], "give one of --cluster NAME and --snapshot FILE"),
         (["audit", "--cluster", "x", "--snapshot", "y"], "give one of --cluster NAME and --snapshot FILE"),
         (["audit", "--snapshot", "/nowhere"], "/nowhere: cannot be read"),
-        (["audit", "--snapshot", "README.md"], "README.md: is no snapshot"),
-        (["audit", "--snapshot", "x", "--skip", "NO_SUCH"], "--skip: «NO_SUCH» is no finding"),
+        (["audit", "--snapshot", "README.md"], "README.md: is not a snapshot"),
+        (["audit", "--snapshot", "x", "--skip", "NO_SUCH"], '--skip: "NO_SUCH" is not a finding'),
     ],
 )
 def test_mistakes_are_a_line_and_exit_2(arguments, said, capsys):
@@ -105,7 +105,7 @@ def test_a_word_in_a_file_that_is_no_block_is_told(files, capsys):
     odd = clean()
     odd = group(odd, "sg-pods", egress=(replace(odd.groups[0].egress[0], blocks=("10.0.0.0/40",)),))
     assert cli.main(files(odd)) == 2
-    assert "sg-pods: «10.0.0.0/40» is no address block" in capsys.readouterr().err
+    assert 'sg-pods: "10.0.0.0/40" is not a CIDR' in capsys.readouterr().err
 
 
 def test_the_table_fits_a_terminal_and_keeps_commands_whole(files, tmp_path):
@@ -115,7 +115,7 @@ def test_the_table_fits_a_terminal_and_keeps_commands_whole(files, tmp_path):
     run = subprocess.run(["script", "-qec", command, "/dev/null"], text=True, check=False, capture_output=True)
     plain = re.sub(r"\x1b\[[0-9;]*m", "", run.stdout)
     assert "\x1b[31mCLOSED" in run.stdout
-    assert re.search(r"mend      aws ec2 create-route .* --nat-gateway-id nat-1\r?\n", plain)
+    assert re.search(r"fix       aws ec2 create-route .* --nat-gateway-id nat-1\r?\n", plain)
     assert all(
         len(line.rstrip()) <= 80 for line in plain.splitlines() if "aws ec2" not in line and "CLOSED" not in line
     )

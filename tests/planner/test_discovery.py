@@ -13,7 +13,7 @@ import pytest
 from botocore.stub import Stubber
 
 from egressprobe.aws.cluster import look_around
-from egressprobe.aws.eks import Cluster, described, read_networks, read_providers, tells_mode
+from egressprobe.aws.eks import Cluster, described, read_networks, read_providers, supports_egress_mode
 from egressprobe.catalog.findings_cluster import LIST_UNREADABLE
 from egressprobe.cli.output.targets_yaml import document
 from egressprobe.discovery.issuers import issuer_targets, with_issuers
@@ -464,7 +464,7 @@ def test_the_mode_is_passed_on_whatever_it_is(mode):
 def test_a_botocore_that_drops_the_mode_is_told(eks, monkeypatch):
     """As before 1.43.33, the shape has no such member and the field is not in the answer."""
     client, stub = eks
-    assert tells_mode(client)
+    assert supports_egress_mode(client)
     shapes = client.meta.service_model._service_description["shapes"]
     monkeypatch.delitem(shapes["VpcConfigResponse"]["members"], "controlPlaneEgressMode")
     stub.add_response("describe_cluster", {"cluster": {"name": "prod", "status": "ACTIVE"}}, {"name": "prod"})

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from egressprobe.audit.root_cause import causes
-from egressprobe.audit.vpc.snapshot import AclEntry, Endpoint, Route
+from egressprobe.audit.vpc.snapshot import AclEntry, Route, VpcEndpoint
 from egressprobe.audit.vpc.snapshot_dns import DnsFirewallRule
 from egressprobe.cli.output.subnet_table import subnet_table
 from egressprobe.handlers.probe import handler as probe_handler
@@ -211,7 +211,7 @@ def test_names_that_do_not_resolve():
     assert why(replace(clean(), dns_firewall=(rule,)), a=one, b=one)[0].code == "DNS_FIREWALL_BLOCKS"
     other = replace(rule, domains=("other.example.",))
     assert why(replace(clean(), dns_firewall=(other,)), a=one, b=one)[0].code == "dns_nxdomain"
-    eks = Endpoint("vpce-eks", "Interface", f"com.amazonaws.{REGION}.eks", private_dns=True)
+    eks = VpcEndpoint("vpce-eks", "Interface", f"com.amazonaws.{REGION}.eks", private_dns=True)
     assert why(replace(clean(), endpoints=(eks,)), a=one, b=one)[0].code == "dns_nxdomain"
 
 
@@ -271,7 +271,7 @@ def test_the_matrix_shows_one_cause_and_folds_what_follows():
         replace(one, causes=causes(one, broken)), width=60
     )
     assert "--rule-action allow --protocol tcp --port-range From=443,To=443 --cidr-block 0.0.0.0/0" in text
-    assert "cause     acl-subnet-a of subnet-a, rule 10: port 443 to 93.184.216.34 denied (egress)" in text
+    assert "cause     acl-subnet-a (subnet-a) rule 10 denies TCP 443 to 93.184.216.34 (egress)" in text
     assert "fix       aws ec2 create-network-acl-entry --network-acl-id acl-subnet-a --rule-number 9 --egress" in text
     assert "effects   connect_timeout, ADDRESS_DEAD" in text
     assert "one is dead" not in text

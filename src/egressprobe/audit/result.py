@@ -1,9 +1,13 @@
-"""The nouns of the audit's answer; their JSON is `egressprobe/audit/v1`.
+"""The audit's result; its JSON is `egressprobe/audit/v1`.
 
-A `Row` is one target, its cells the subnets in order; the ways that the cells were made of are in `paths`.
+A `TargetRow` is one target, its cells the subnets in order; `paths` has every path that the cells were made of.
 """
 
-from egressprobe.audit.vpc.path import Path, State
+from typing import Any
+
+from egressprobe.audit.paths.destination import NotAudited, TargetRow
+from egressprobe.audit.vpc.blockers import Blame
+from egressprobe.audit.vpc.reachability import Path, State
 from egressprobe.model.report import Finding
 from egressprobe.model.struct import CompactStruct
 from egressprobe.model.target import Verdict
@@ -11,41 +15,44 @@ from egressprobe.model.target import Verdict
 AUDIT_SCHEMA = "egressprobe/audit/v1"
 
 
-class Wanted(CompactStruct, frozen=True):
-    """Something to reach. host: the name that is resolved, empty where addresses are given.
-
-    assumed: the addresses stand for the internet, because the name was not resolved here.
-    """
-
-    name: str
-    host: str
-    port: int
-    addresses: tuple[str, ...] = ()
-    assumed: bool = False
-
-
-class Cell(CompactStruct, frozen=True):
-    """One target from one subnet. code: of what closes or narrows it."""
-
-    subnet: str
-    state: State
-    code: str = ""
-
-
-class Row(CompactStruct, frozen=True):
-    target: Wanted
-    cells: tuple[Cell, ...]
-
-
-class Place(CompactStruct, frozen=True):
-    """One of the cluster's subnets."""
+class SubnetColumn(CompactStruct, frozen=True):
+    """One of the cluster's subnets, and its availability zone."""
 
     id: str
     zone: str
 
 
+class PathBlame(CompactStruct, frozen=True):
+    """What blocks a path. element: its id; evidence: ids, addresses, ports and rule numbers."""
+
+    code: str
+    element: str
+    said: str
+    evidence: dict[str, Any] = {}
+
+
+class PathReport(CompactStruct, frozen=True):
+    """A path (vpc/reachability.py has the fields); also: what blocks it besides `blame`."""
+
+    subnet: str
+    address: str
+    port: int
+    protocol: str
+    state: State
+    blame: PathBlame | None = None
+    narrowed: tuple[PathBlame, ...] = ()
+    knowledge_ends: tuple[str, ...] = ()
+    client_ports: str = ""
+    nat_ports: tuple[str, ...] = ()
+    elements: tuple[str, ...] = ()
+    also: tuple[PathBlame, ...] = ()
+
+
 class Audit(CompactStruct, frozen=True):
-    """rows: in the order of the targets; paths: of every subnet, address and port that was asked for."""
+    """rows: in the order of the targets; paths: of every subnet, address and port that was evaluated.
+
+    suppressed: number of findings left out because their codes are in `skipped`.
+    """
 
     schema_version: str
     taken_at: str
@@ -53,9 +60,33 @@ class Audit(CompactStruct, frozen=True):
     cluster_name: str
     vpc: str
     verdict: Verdict
-    subnets: tuple[Place, ...]
-    rows: tuple[Row, ...]
+    subnets: tuple[SubnetColumn, ...]
+    rows: tuple[TargetRow, ...]
     findings: tuple[Finding, ...]
-    paths: tuple[Path, ...] = ()
+    paths: tuple[PathReport, ...] = ()
     skipped: tuple[str, ...] = ()
     limits: str = ""
+    not_audited: tuple[NotAudited, ...] = ()
+    suppressed: int = 0
+
+
+def path_report(path: Path) -> PathReport:
+    """A path as it is written out."""
+    return PathReport(
+        subnet=path.subnet,
+        address=path.address,
+        port=path.port,
+        protocol=path.protocol,
+        state=path.state,
+        blame=_blame(path.blame) if path.blame else None,
+        narrowed=tuple(map(_blame, path.narrowed)),
+        knowledge_ends=path.knowledge_ends,
+        client_ports=path.client_ports,
+        nat_ports=path.nat_ports,
+        elements=path.elements,
+        also=tuple(map(_blame, path.also)),
+    )
+
+
+def _blame(blame: Blame) -> PathBlame:
+    return PathBlame(blame.code, blame.element, blame.said, blame.evidence)

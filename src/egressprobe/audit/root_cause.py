@@ -1,198 +1,254 @@
-"""Why it fails: the live failure joined with the configuration and with the other subnets. Pure.
+"""Why a target fails: the live failure joined with the configuration and with the other subnets. Pure.
 
 What the failure says of the packets decides where to look:
 
-- No name: the VPC's DNS rules, then the way to its own name servers.
-- Nobody answered: the way to the address. Closed: that element. Partly open: that one. Open: packets die where the
-  configuration is open. Unknown: where knowledge ends.
-- Somebody answered (refused, TLS, HTTP): the way is open whatever the configuration says, so what the probe found
-  on it is the cause.
+- No name: the VPC's DNS rules, then the path to its own name servers.
+- No reply: the path to the address. Closed: that element. Partly open: that one. Open: the configuration allows the
+  call, and no reply arrives. Unknown: what cannot be determined.
+- A reply (refused, TLS, HTTP): the path is open whatever the configuration says, so what the probe found is the cause.
+
+What follows from a cause is on its row of the catalogue (`hides`).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from egressprobe.audit import dns_rules
-from egressprobe.audit import vpc_rules as cluster_rules
-from egressprobe.audit.destinations import custom_servers
-from egressprobe.audit.fix_commands import commands
-from egressprobe.audit.run import Ways
-from egressprobe.audit.vpc.path import Blame, Path
+from egressprobe.audit.findings import told
+from egressprobe.audit.fixes.problem import Problem
+from egressprobe.audit.fixes.proof import propose
+from egressprobe.audit.fixes.proposal import Proposal
+from egressprobe.audit.paths.destinations import custom_servers, families_of, plain
+from egressprobe.audit.paths.paths import Paths
+from egressprobe.audit.rules.rule import evaluate
+from egressprobe.audit.run import RULES
+from egressprobe.audit.vpc.blockers import Blame
+from egressprobe.audit.vpc.cidr import address
+from egressprobe.audit.vpc.reachability import Path
 from egressprobe.audit.vpc.snapshot import VpcSnapshot
-from egressprobe.audit.vpc.topology import Network
+from egressprobe.audit.vpc.topology import Topology
+from egressprobe.catalog.entry import FindingEntry
 from egressprobe.catalog.findings_vpc_config import CONFIG_ALLOWS_BUT_NO_REPLY
 from egressprobe.catalog.findings_vpc_path import PATH_UNKNOWN
-from egressprobe.catalog.registry import FINDINGS, lookup
+from egressprobe.catalog.registry import lookup, visible
 from egressprobe.model.failure import NO_REPLY, Phase
 from egressprobe.model.joined_report import Cause, Joined, Row
 from egressprobe.model.measurement import Attempt
 from egressprobe.model.report import Finding, Result
 from egressprobe.model.target import Verdict
 
-# Codes of rules beside the way that explain a name which does not resolve, in the order of likelihood.
-_NAMELESS = ("VPC_DNS_SUPPORT_OFF", "DNS_FIREWALL_BLOCKS", "EKS_ENDPOINT_HIDES_OIDC", "RESOLVER_RULE_SHADOWS_ZONE")
+_DNS = 53
 
 
-class _Why(NamedTuple):
-    """What explains one failure. key: causes with the same are one."""
+class _Explanation(NamedTuple):
+    """What explains one failure. key: causes with the same are one. blame: what the configuration blocks."""
 
     key: tuple[Any, ...]
     code: str
     summary: str
     remedy: str
     evidence: dict[str, Any]
-    way: Path | None = None
+    path: Path | None = None
+    blame: Blame | None = None
+
+
+class _Failing(NamedTuple):
+    subnet: str
+    result: Result
+    explanation: _Explanation
 
 
 def causes(joined: Joined, snapshot: VpcSnapshot) -> tuple[Cause, ...]:
-    """One for each target and reason, in the order of the rows; none for what passes. Raises ValueError as Network."""
-    network = Network(snapshot)
-    ways = Ways(network)
-    hosts = {result.resolutions[0].host for result in _all_results(joined) if result.resolutions}
-    beside = [*dns_rules.rules(network, hosts), *cluster_rules.rules(network)]
-    return tuple(cause for row in joined.rows for cause in _of_row(row, joined, ways, beside))
+    """One for each target and reason, in the order of the rows; none for what passes. Raises ValueError as Topology."""
+    topology = Topology(snapshot)
+    paths = Paths(topology)
+    results = [result for report in joined.reports for result in report.results]
+    hosts = {result.resolutions[0].host for result in results if result.resolutions}
+    beside = evaluate(RULES, topology, hosts)
+    groups = [(row, group) for row in joined.rows for group in _groups(row, joined, paths, beside)]
+    proposals = _proposals(paths, [failing for _, group in groups for failing in group])
+    return tuple(_cause(row, group, _passing(row, joined), paths, proposals) for row, group in groups)
 
 
-def _all_results(joined: Joined) -> Iterator[Result]:
-    for report in joined.reports:
-        yield from report.results
-
-
-def _of_row(row: Row, joined: Joined, ways: Ways, beside: Sequence[Finding]) -> Iterator[Cause]:
-    seen = {
+def _results(row: Row, joined: Joined) -> dict[str, Result]:
+    """Subnet -> the target's result."""
+    return {
         report.vantage.subnet_id or "": result
         for report in joined.reports
         for result in report.results
         if result.target.name == row.target.name
     }
-    groups: dict[tuple[Any, ...], list[tuple[str, Result, _Why]]] = {}
-    for subnet, result in seen.items():
-        why = _why(subnet, result, ways, beside) if _fails(result) else None
-        if why is not None:
-            groups.setdefault((why.code, *why.key), []).append((subnet, result, why))
-    well = [(subnet, result) for subnet, result in seen.items() if result.verdict is Verdict.PASS]
-    for held in groups.values():
-        yield _cause(row, held, well, ways)
+
+
+def _passing(row: Row, joined: Joined) -> list[tuple[str, Result]]:
+    return [(name, result) for name, result in _results(row, joined).items() if result.verdict is Verdict.PASS]
+
+
+def _groups(row: Row, joined: Joined, paths: Paths, beside: Sequence[Finding]) -> Iterator[list[_Failing]]:
+    """The subnets in which the target fails, by cause."""
+    groups: dict[tuple[Any, ...], list[_Failing]] = {}
+    for subnet, result in _results(row, joined).items():
+        explanation = _explain(subnet, result, paths, beside) if _fails(result) else None
+        if explanation is not None:
+            key = (explanation.code, *explanation.key)
+            groups.setdefault(key, []).append(_Failing(subnet, result, explanation))
+    yield from groups.values()
 
 
 def _fails(result: Result) -> bool:
     return result.verdict is Verdict.FAIL or (result.verdict is Verdict.DEGRADED and result.failure is not None)
 
 
-def _cause(row: Row, held: Sequence[tuple[str, Result, _Why]], well: Sequence[tuple[str, Result]], ways: Ways) -> Cause:
-    why = held[0][2]
-    follows = dict.fromkeys(
-        code
-        for _, result, _ in held
-        for code in ([str(result.failure.code)] if result.failure else []) + [one.code for one in result.findings]
-        if code != why.code
-    )
+def _proposals(paths: Paths, failing: Sequence[_Failing]) -> dict[tuple[str | int, ...], Proposal]:
+    """Fixes for everything that the configuration blocks, consistent with each other."""
+    pairs: dict[tuple[str | int, ...], list[tuple[Path, Blame]]] = {}
+    for explanation in (one.explanation for one in failing):
+        if explanation.path is not None and explanation.blame is not None:
+            for blame in explanation.path.blames:
+                pairs.setdefault(blame.key, []).append((explanation.path, blame))
+    return propose(paths, (), [Problem(tuple(group)) for group in pairs.values()])
+
+
+def _cause(
+    row: Row,
+    failing: Sequence[_Failing],
+    passing: Sequence[tuple[str, Result]],
+    paths: Paths,
+    proposals: dict[tuple[str | int, ...], Proposal],
+) -> Cause:
+    why = failing[0].explanation
+    remedy = why.remedy
+    if why.blame is not None:
+        remedy = told(why.blame.finding, "", {}, proposals.get(why.blame.key, Proposal())).remedy
     return Cause(
         target=row.target.name,
-        subnets=tuple(subnet for subnet, _, _ in held),
+        subnets=tuple(one.subnet for one in failing),
         code=why.code,
         summary=why.summary,
-        remedy=why.remedy,
+        remedy=remedy,
         evidence=why.evidence,
-        consequences=tuple(follows),
-        differs=tuple(_differs(held, well, ways)),
+        consequences=tuple(_consequences(why.code, [one.result for one in failing])),
+        differs=tuple(_differs(failing[0], passing, paths)),
     )
 
 
-def _why(subnet: str, result: Result, ways: Ways, beside: Sequence[Finding]) -> _Why | None:
+def _consequences(code: str, results: Iterable[Result]) -> Iterator[str]:
+    """The other codes of the same results, those first that the cause's row of the catalogue hides."""
+    others = dict.fromkeys(
+        other
+        for result in results
+        for other in ([str(result.failure.code)] if result.failure else []) + [one.code for one in result.findings]
+        if other != code
+    )
+    hidden = _hidden_codes(code)
+    yield from sorted(others, key=lambda other: other not in hidden)
+
+
+def _hidden_codes(code: str) -> frozenset[str]:
+    entry = lookup(code)
+    return entry.hidden_codes if isinstance(entry, FindingEntry) else frozenset()
+
+
+def _explain(subnet: str, result: Result, paths: Paths, beside: Sequence[Finding]) -> _Explanation | None:
     failure = result.failure
     if failure is None:
         return None
     if failure.phase is Phase.RESOLVE:
-        found = _nameless(subnet, result, ways, beside)
+        found = _dns_cause(subnet, result, paths, beside)
         if found is not None:
             return found
     if failure.code in NO_REPLY:
-        silent = [one for one in result.attempts if one.failure and one.failure.code in NO_REPLY]
-        return _way(subnet, silent, ways) or _itself(result)
-    return _itself(result)
+        silent = [attempt for attempt in result.attempts if attempt.failure and attempt.failure.code in NO_REPLY]
+        return _path_cause(subnet, silent, paths) or _measured(result)
+    return _measured(result)
 
 
-def _itself(result: Result) -> _Why:
-    """What the probe found on the way, else the failure."""
-    for one in result.findings:
-        if one.severity == "error":
-            return _found(one)
+def _measured(result: Result) -> _Explanation:
+    """The error that the probe found, else the failure."""
+    error = next((finding for finding in result.findings if finding.severity == "error"), None)
+    if error is not None:
+        return _found(error)
     failure = result.failure
     assert failure is not None  # noqa: S101
     entry = lookup(failure.code)
-    return _Why((), str(failure.code), failure.message, entry.remedy if entry else "", {"phase": str(failure.phase)})
+    remedy = entry.remedy if entry else ""
+    return _Explanation((), str(failure.code), failure.message, remedy, {"phase": str(failure.phase)})
 
 
-def _nameless(subnet: str, result: Result, ways: Ways, beside: Sequence[Finding]) -> _Why | None:
+def _dns_cause(subnet: str, result: Result, paths: Paths, beside: Sequence[Finding]) -> _Explanation | None:
+    """A rule that hides this failure, for this name; else the path to the name servers, if none of them is reached."""
     host = (result.resolutions[0].host if result.resolutions else "").lower().rstrip(".")
-    for code in _NAMELESS:
-        for one in beside:
-            if one.code != code or one.evidence.get("name", host) != host:
-                continue
-            if code == "EKS_ENDPOINT_HIDES_OIDC" and not host.startswith("oidc.eks."):
-                continue
-            return _found(one)
-    snapshot = ways.network.snapshot
-    if snapshot.dhcp is None:
-        return None
+    code = str(result.failure.code) if result.failure else ""
+    explaining = visible(
+        finding
+        for finding in beside
+        if code in _hidden_codes(finding.code)
+        and finding.evidence.get("name", host) == host
+        and not finding.evidence.get("servers")
+    )
+    if explaining:
+        return _found(explaining[0])
+    snapshot = paths.topology.snapshot
     servers = custom_servers(snapshot.dhcp, snapshot)
-    paths = [ways.way(subnet, server, 53, "udp") for server in servers]
-    first = paths[0].blame if paths else None
-    if first is not None and len(servers) == len(snapshot.dhcp.servers) and all(path.blame for path in paths):
-        return _blamed(paths[0], first, ways.network)  # a lookup fails only when every server does
-    nobody = next((one for one in beside if one.code == "DHCP_WITHOUT_AMAZON_DNS"), None)
-    return _found(nobody) if nobody and not snapshot.dhcp.servers else None
-
-
-def _way(subnet: str, silent: Iterable[Attempt], ways: Ways) -> _Why | None:
-    """Of the addresses that stay silent the one whose way explains it best."""
-    paths = [ways.way(subnet, one.address, one.port) for one in silent]
-    for state in ("closed", "partial", "unknown", "open"):
-        path = next((one for one in paths if one.state == state), None)
-        if path is None:
-            continue
-        blame = path.blame or next(iter(path.narrowed), None)
-        if blame is not None:
-            return _blamed(path, blame, ways.network)
-        to = f"{path.address} port {path.port}"
-        if state == "unknown":
-            why = "; ".join(path.knowledge_ends)
-            said = f"{to} does not answer; nothing in the VPC's configuration closes the way, which leads through {why}"
-            one = PATH_UNKNOWN.found(said, {"why": list(path.knowledge_ends), "address": path.address})
-            return _found(one, path)
-        said = f"{to} does not answer, and the configuration is open both ways: {' -> '.join(path.elements)}"
-        one = CONFIG_ALLOWS_BUT_NO_REPLY.found(said, {"address": path.address, "elements": list(path.elements)})
-        return _found(one, path)
+    if snapshot.dhcp is None or not servers or len(servers) < len(snapshot.dhcp.servers):
+        return None
+    to_servers = [paths.path(subnet, server, _DNS, "udp") for server in servers]
+    first = to_servers[0].blame
+    if first is not None and all(path.blame for path in to_servers):  # a lookup fails only when every server does
+        return _blamed(to_servers[0], first)
     return None
 
 
-def _blamed(path: Path, blame: Blame, network: Network) -> _Why:
-    said = FINDINGS[blame.code].found(blame.said, blame.evidence, commands(network, blame.code, blame.evidence))
-    return _found(said, path)._replace(key=(blame.element,))
+def _path_cause(subnet: str, silent: Sequence[Attempt], paths: Paths) -> _Explanation | None:
+    """Of the addresses without reply the one whose path explains it best."""
+    families = families_of(paths.topology.snapshot)
+    dialled = [attempt for attempt in silent if address(attempt.address).version in families] or silent
+    tried = [paths.path(subnet, attempt.address, attempt.port) for attempt in dialled]
+    for state in ("closed", "partial", "unknown", "open"):
+        path = next((path for path in tried if path.state == state), None)
+        if path is None:
+            continue
+        if path.blames:
+            return _blamed(path, path.blames[0])
+        target = f"{path.address} port {path.port}"
+        if state == "unknown":
+            why = "; ".join(path.knowledge_ends)
+            said = f"{target} does not answer; nothing that is known closes the path, but unknown: {why}"
+            evidence = {"why": list(path.knowledge_ends), "address": path.address}
+            return _found(PATH_UNKNOWN.found(said, evidence), path)
+        said = (
+            f"{target} does not answer, and the configuration allows the call and its return traffic: "
+            f"{' -> '.join(path.elements)}"
+        )
+        evidence = {"address": path.address, "elements": list(path.elements)}
+        return _found(CONFIG_ALLOWS_BUT_NO_REPLY.found(said, evidence), path)
+    return None
 
 
-def _found(one: Finding, way: Path | None = None) -> _Why:
-    return _Why((), one.code, one.summary, one.remedy, one.evidence, way)
+def _blamed(path: Path, blame: Blame) -> _Explanation:
+    return _Explanation((blame.element,), blame.code, plain(blame.said), "", blame.evidence, path, blame)
 
 
-def _differs(held: Sequence[tuple[str, Result, _Why]], well: Sequence[tuple[str, Result]], ways: Ways) -> Iterator[str]:
-    """What the failing subnet's way has and a healthy one's has not, for the same address where there is one."""
-    if not well:
+def _found(finding: Finding, path: Path | None = None) -> _Explanation:
+    return _Explanation((), finding.code, finding.summary, finding.remedy, finding.evidence, path)
+
+
+def _differs(failing: _Failing, passing: Sequence[tuple[str, Result]], paths: Paths) -> Iterator[str]:
+    """What the failing subnet's path has and a healthy one's has not, for the same address where there is one."""
+    if not passing:
         return
-    bad, result, why = held[0]
-    attempts = result.attempts or well[0][1].attempts
+    why = failing.explanation
+    attempts = failing.result.attempts or passing[0][1].attempts
     if not attempts:
         return
-    to, port = (why.way.address, why.way.port) if why.way else (attempts[0].address, attempts[0].port)
-    one = ways.way(bad, to, port)
-    for good, _ in well:
-        other = ways.way(good, to, port)
-        mine = [name for name in one.elements if name not in other.elements]
-        theirs = [name for name in other.elements if name not in one.elements]
-        if one.state == "closed":  # it ends there, and the other's goes on
-            theirs = theirs[: max(len(mine), 1)]
-        if mine or theirs:
-            ours, others = ", ".join(mine) or "nothing else", ", ".join(theirs) or "nothing else"
-            yield f"{bad} goes by {ours}; {good}, which works, by {others}"
+    to, port = (why.path.address, why.path.port) if why.path else (attempts[0].address, attempts[0].port)
+    path = paths.path(failing.subnet, to, port)
+    for name, _ in passing:
+        other = paths.path(name, to, port)
+        own = [element for element in path.elements if element not in other.elements]
+        others = [element for element in other.elements if element not in path.elements]
+        if path.state == "closed":  # it ends there, and the other's goes on
+            others = others[: max(len(own), 1)]
+        if own or others:
+            ours, theirs = ", ".join(own) or "nothing else", ", ".join(others) or "nothing else"
+            yield f"{failing.subnet} goes by {ours}; {name}, which works, by {theirs}"
         return

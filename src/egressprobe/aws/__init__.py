@@ -1,6 +1,6 @@
-"""The only readers of AWS: pages, EKS, EC2, Route 53, IAM, CloudTrail; responses become nouns.
+"""The only readers of AWS: EKS, EC2, Route 53, IAM, CloudTrail; responses become frozen structs.
 
-A list that may not be read is None, never empty, and nothing here raises botocore's exceptions.
+A list that cannot be read is None, never empty, and nothing here raises botocore's exceptions.
 
 Public: session.by_name, cluster, eks.Cluster, vpc_snapshot.{read_snapshot, readers}.
 """

@@ -1,4 +1,4 @@
-"""Lists of EC2 that need more than one question, or more than a filter by VPC."""
+"""Lists of EC2 that need more than one call, or more than a filter by VPC."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -6,40 +6,40 @@ from typing import Any
 from egressprobe.audit.vpc.snapshot import Encryption, Exclusion, Gateway, Peering, PrefixList, PublicAccess
 from egressprobe.audit.vpc.snapshot_dns import Dhcp
 from egressprobe.aws import ec2_parse as parse
-from egressprobe.aws.paging import Refused, every, tried
+from egressprobe.aws.paging import ReadRefused, every, tried
 
 NO_PUBLIC_ACCESS_BLOCK = PublicAccess("off")
 
 
 def gateways(ec2: Any, vpc_id: str) -> tuple[Gateway, ...]:
-    """Egress-only gateways know no filter by VPC."""
-    held = [{"Name": "attachment.vpc-id", "Values": [vpc_id]}]
+    """DescribeEgressOnlyInternetGateways has no filter by VPC."""
+    attached = [{"Name": "attachment.vpc-id", "Values": [vpc_id]}]
     found = [
-        parse.internet_gateway(one, vpc_id)
-        for one in every(ec2, "describe_internet_gateways", "InternetGateways", Filters=held)
+        parse.internet_gateway(item, vpc_id)
+        for item in every(ec2, "describe_internet_gateways", "InternetGateways", Filters=attached)
     ]
     found += [
-        parse.egress_only_gateway(one, vpc_id)
-        for one in every(ec2, "describe_egress_only_internet_gateways", "EgressOnlyInternetGateways")
+        parse.egress_only_gateway(item, vpc_id)
+        for item in every(ec2, "describe_egress_only_internet_gateways", "EgressOnlyInternetGateways")
     ]
     found += [
-        parse.vpn_gateway(one, vpc_id) for one in every(ec2, "describe_vpn_gateways", "VpnGateways", Filters=held)
+        parse.vpn_gateway(item, vpc_id) for item in every(ec2, "describe_vpn_gateways", "VpnGateways", Filters=attached)
     ]
-    return tuple(sorted((one for one in found if one.attached), key=lambda one: one.id))
+    return tuple(sorted((gateway for gateway in found if gateway.attached), key=lambda gateway: gateway.id))
 
 
 def peerings(ec2: Any, vpc_id: str) -> tuple[Peering, ...]:
-    said = [
-        one
+    items = [
+        item
         for side in ("accepter-vpc-info.vpc-id", "requester-vpc-info.vpc-id")
-        for one in every(
+        for item in every(
             ec2,
             "describe_vpc_peering_connections",
             "VpcPeeringConnections",
             Filters=[{"Name": side, "Values": [vpc_id]}],
         )
     ]
-    found = {one["VpcPeeringConnectionId"]: parse.peering(one, vpc_id) for one in said}
+    found = {item["VpcPeeringConnectionId"]: parse.peering(item, vpc_id) for item in items}
     return tuple(found[key] for key in sorted(found))
 
 
@@ -50,14 +50,14 @@ def prefix_lists(ec2: Any, named: set[str]) -> tuple[PrefixList, ...]:
 
 def _entries(ec2: Any, name: str) -> tuple[str, ...] | None:
     try:
-        found = every(ec2, "get_managed_prefix_list_entries", "Entries", PrefixListId=name)
-    except Refused:
+        entries = every(ec2, "get_managed_prefix_list_entries", "Entries", PrefixListId=name)
+    except ReadRefused:
         return None
-    return tuple(one["Cidr"] for one in found)
+    return tuple(entry["Cidr"] for entry in entries)
 
 
 def dhcp(ec2: Any, options: str) -> Dhcp | None:
-    """`default` is what a VPC without options says: no servers at all."""
+    """A VPC without options reports `default`: no servers at all."""
     if options in ("", "default"):
         return Dhcp("default")
     found = every(ec2, "describe_dhcp_options", "DhcpOptions", DhcpOptionsIds=[options])
@@ -65,41 +65,41 @@ def dhcp(ec2: Any, options: str) -> Dhcp | None:
 
 
 def attribute(ec2: Any, vpc_id: str, name: str) -> bool:
-    said = tried(ec2, "describe_vpc_attribute", lambda: ec2.describe_vpc_attribute(VpcId=vpc_id, Attribute=name))
-    return bool(said[name[0].upper() + name[1:]]["Value"])
+    response = tried(ec2, "describe_vpc_attribute", lambda: ec2.describe_vpc_attribute(VpcId=vpc_id, Attribute=name))
+    return bool(response[name[0].upper() + name[1:]]["Value"])
 
 
 def public_access(ec2: Any) -> PublicAccess:
     operation = "describe_vpc_block_public_access_options"
-    read = lambda: getattr(ec2, operation)()  # noqa: E731, PLW0108 (an older botocore lacks it, which `tried` tells)
-    said = tried(ec2, operation, read)["VpcBlockPublicAccessOptions"]
-    mode = said.get("InternetGatewayBlockMode") or "off"
+    read = lambda: getattr(ec2, operation)()  # noqa: E731, PLW0108 (an older botocore lacks it, which `tried` reports)
+    options = tried(ec2, operation, read)["VpcBlockPublicAccessOptions"]
+    mode = options.get("InternetGatewayBlockMode") or "off"
     listed: Iterable[Any] = ()
     if mode != "off":
         listed = every(ec2, "describe_vpc_block_public_access_exclusions", "VpcBlockPublicAccessExclusions")
-    held = [
-        Exclusion(one["ResourceArn"].rpartition("/")[2], one.get("InternetGatewayExclusionMode") or "")
-        for one in listed
-        if one.get("State") in ("create-complete", "update-complete", "update-in-progress")
+    exclusions = [
+        Exclusion(item["ResourceArn"].rpartition("/")[2], item.get("InternetGatewayExclusionMode") or "")
+        for item in listed
+        if item.get("State") in ("create-complete", "update-complete", "update-in-progress")
     ]
-    return PublicAccess(mode, tuple(sorted(held, key=lambda one: one.of)))
+    return PublicAccess(mode, tuple(sorted(exclusions, key=lambda exclusion: exclusion.of)))
 
 
 def encryption(ec2: Any, vpc_id: str) -> tuple[Encryption, ...]:
-    asked = {"Filters": [{"Name": "vpc-id", "Values": [vpc_id]}]}
-    found = every(ec2, "describe_vpc_encryption_controls", "VpcEncryptionControls", **asked)
+    of_vpc = [{"Name": "vpc-id", "Values": [vpc_id]}]
+    items = every(ec2, "describe_vpc_encryption_controls", "VpcEncryptionControls", Filters=of_vpc)
     return tuple(
         Encryption(
-            one.get("VpcEncryptionControlId") or "",
-            one.get("Mode") or "",
+            item.get("VpcEncryptionControlId") or "",
+            item.get("Mode") or "",
             tuple(
                 sorted(
                     name
-                    for name, held in (one.get("ResourceExclusions") or {}).items()
-                    if held.get("State") in ("enabled", "disabling")
+                    for name, exclusion in (item.get("ResourceExclusions") or {}).items()
+                    if exclusion.get("State") in ("enabled", "disabling")
                 )
             ),
         )
-        for one in found
-        if one.get("State") not in ("deleted", "deleting", "creating")
+        for item in items
+        if item.get("State") not in ("deleted", "deleting", "creating")
     )

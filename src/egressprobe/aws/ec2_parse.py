@@ -1,6 +1,6 @@
-"""EC2's answers made into the snapshot's nouns, one function an answer. Pure; a field that is missing is a default.
+"""EC2's responses as structs of the snapshot, one function for each kind. Pure; a missing field gets a default.
 
-The names of the fields are those of the EC2 API Reference's data types.
+Field names are those of the EC2 API Reference's data types.
 """
 
 from collections.abc import Iterable
@@ -10,8 +10,6 @@ from egressprobe.audit.vpc.snapshot import (
     Acl,
     AclEntry,
     Attachment,
-    Endpoint,
-    Gate,
     Gateway,
     Group,
     Interface,
@@ -20,16 +18,18 @@ from egressprobe.audit.vpc.snapshot import (
     Permission,
     Route,
     RouteTable,
+    RouteTargetKind,
     Subnet,
     Vpc,
+    VpcEndpoint,
 )
 from egressprobe.audit.vpc.snapshot_dns import Dhcp
 
-type Said = dict[str, Any]
-# https://www.iana.org/assignments/protocol-numbers; EC2 answers with names for these four.
+type Item = dict[str, Any]
+# https://www.iana.org/assignments/protocol-numbers; EC2 returns names for these four.
 _PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17, "icmpv6": 58}
-# Route fields in the order of the API; GatewayId tells by its prefix.
-_GATES: tuple[tuple[str, Gate], ...] = (
+# The fields of a Route that name its target, in the order of the API; of GatewayId the prefix of the id decides.
+_TARGET_FIELDS: tuple[tuple[str, RouteTargetKind], ...] = (
     ("NatGatewayId", "nat"),
     ("TransitGatewayId", "transit"),
     ("VpcPeeringConnectionId", "peering"),
@@ -41,90 +41,95 @@ _GATES: tuple[tuple[str, Gate], ...] = (
     ("CarrierGatewayId", "other"),
     ("OdbNetworkArn", "other"),
 )
-_GATEWAYS: tuple[tuple[str, Gate], ...] = (("igw-", "internet"), ("vgw-", "vpn"), ("vpce-", "endpoint"))
+_GATEWAY_IDS: tuple[tuple[str, RouteTargetKind], ...] = (("igw-", "internet"), ("vgw-", "vpn"), ("vpce-", "endpoint"))
 
 
-def vpc(said: Said) -> Vpc:
-    held = [one["CidrBlock"] for one in _associated(said, "CidrBlockAssociationSet", "CidrBlockState")]
-    held += [one["Ipv6CidrBlock"] for one in _associated(said, "Ipv6CidrBlockAssociationSet", "Ipv6CidrBlockState")]
+def vpc(item: Item) -> Vpc:
+    cidrs = [one["CidrBlock"] for one in _associated(item, "CidrBlockAssociationSet", "CidrBlockState")]
+    cidrs += [one["Ipv6CidrBlock"] for one in _associated(item, "Ipv6CidrBlockAssociationSet", "Ipv6CidrBlockState")]
     return Vpc(
-        id=said["VpcId"],
-        owner=said.get("OwnerId") or "",
-        blocks=tuple(dict.fromkeys([*_some(said.get("CidrBlock")), *held])),
-        dhcp_options=said.get("DhcpOptionsId") or "",
+        id=item["VpcId"],
+        owner=item.get("OwnerId") or "",
+        blocks=tuple(dict.fromkeys([*_optional(item.get("CidrBlock")), *cidrs])),
+        dhcp_options=item.get("DhcpOptionsId") or "",
     )
 
 
-def subnet(said: Said) -> Subnet:
-    six = [one["Ipv6CidrBlock"] for one in _associated(said, "Ipv6CidrBlockAssociationSet", "Ipv6CidrBlockState")]
+def subnet(item: Item) -> Subnet:
+    ipv6 = [one["Ipv6CidrBlock"] for one in _associated(item, "Ipv6CidrBlockAssociationSet", "Ipv6CidrBlockState")]
     return Subnet(
-        id=said["SubnetId"],
-        zone=said.get("AvailabilityZone") or "",
-        owner=said.get("OwnerId") or "",
-        blocks=(*_some(said.get("CidrBlock")), *six),
-        free=said.get("AvailableIpAddressCount"),
-        dns64=bool(said.get("EnableDns64")),
+        id=item["SubnetId"],
+        zone=item.get("AvailabilityZone") or "",
+        owner=item.get("OwnerId") or "",
+        blocks=(*_optional(item.get("CidrBlock")), *ipv6),
+        free=item.get("AvailableIpAddressCount"),
+        dns64=bool(item.get("EnableDns64")),
     )
 
 
-def _associated(said: Said, field: str, state: str) -> list[Said]:
-    """Blocks that hold; one that was taken away stays listed for a while."""
-    return [one for one in said.get(field) or [] if (one.get(state) or {}).get("State") == "associated"]
+def _associated(item: Item, field: str, state: str) -> list[Item]:
+    """The active CIDRs; one that was removed stays listed for a while."""
+    return [one for one in item.get(field) or [] if (one.get(state) or {}).get("State") == "associated"]
 
 
-def route_table(said: Said) -> RouteTable:
-    held = [one for one in said.get("Associations") or [] if _state(one.get("AssociationState")) != "disassociated"]
+def route_table(item: Item) -> RouteTable:
+    associations = [
+        one for one in item.get("Associations") or [] if _state(one.get("AssociationState")) != "disassociated"
+    ]
     return RouteTable(
-        id=said["RouteTableId"],
-        main=any(one.get("Main") for one in held),
-        subnets=tuple(sorted(_of(held, "SubnetId"))),
-        gateways=tuple(sorted(_of(held, "GatewayId"))),
-        routes=tuple(map(_route, said.get("Routes") or [])),
+        id=item["RouteTableId"],
+        main=any(one.get("Main") for one in associations),
+        subnets=tuple(sorted(_values(associations, "SubnetId"))),
+        gateways=tuple(sorted(_values(associations, "GatewayId"))),
+        routes=tuple(map(_route, item.get("Routes") or [])),
     )
 
 
-def _route(said: Said) -> Route:
-    to, gate = "", "other"
-    for field, kind in _GATES:
-        if said.get(field):
-            to, gate = said[field], kind
-            break
-    else:
-        to = said.get("GatewayId") or ""
-        gate = "local" if to == "local" else next((kind for start, kind in _GATEWAYS if to.startswith(start)), "other")
+def _route(item: Item) -> Route:
+    to, kind = _target(item)
     destination = (
-        said.get("DestinationCidrBlock") or said.get("DestinationIpv6CidrBlock") or said.get("DestinationPrefixListId")
+        item.get("DestinationCidrBlock") or item.get("DestinationIpv6CidrBlock") or item.get("DestinationPrefixListId")
     )
     return Route(
         destination=destination or "",
-        gate=gate,  # type: ignore[arg-type]
+        gate=kind,
         to=to,
-        active=said.get("State") != "blackhole",
-        propagated=said.get("Origin") == "EnableVgwRoutePropagation",
+        active=item.get("State") != "blackhole",
+        propagated=item.get("Origin") == "EnableVgwRoutePropagation",
     )
 
 
-def acl(said: Said) -> Acl:
-    entries = sorted(map(_entry, said.get("Entries") or []), key=lambda one: (one.egress, one.number))
-    held = [one["SubnetId"] for one in said.get("Associations") or [] if one.get("SubnetId")]
-    return Acl(said["NetworkAclId"], tuple(sorted(held)), tuple(entries))
+def _target(item: Item) -> tuple[str, RouteTargetKind]:
+    for field, kind in _TARGET_FIELDS:
+        if item.get(field):
+            return item[field], kind
+    gateway = item.get("GatewayId") or ""
+    if gateway == "local":
+        return gateway, "local"
+    return gateway, next((kind for prefix, kind in _GATEWAY_IDS if gateway.startswith(prefix)), "other")
 
 
-def _entry(said: Said) -> AclEntry:
-    protocol = _protocol(said.get("Protocol"))
-    span = said.get("PortRange") or {}
+def acl(item: Item) -> Acl:
+    entries = sorted(map(_entry, item.get("Entries") or []), key=lambda entry: (entry.egress, entry.number))
+    subnets = _values(item.get("Associations"), "SubnetId")
+    return Acl(item["NetworkAclId"], tuple(sorted(subnets)), tuple(entries))
+
+
+def _entry(item: Item) -> AclEntry:
+    protocol = _protocol(item.get("Protocol"))
+    span = item.get("PortRange") or {}
     return AclEntry(
-        number=int(said["RuleNumber"]),
-        egress=bool(said.get("Egress")),
-        allow=said.get("RuleAction") == "allow",
+        number=int(item["RuleNumber"]),
+        egress=bool(item.get("Egress")),
+        allow=item.get("RuleAction") == "allow",
         protocol=protocol,
-        block=said.get("CidrBlock") or said.get("Ipv6CidrBlock") or "",
+        block=item.get("CidrBlock") or item.get("Ipv6CidrBlock") or "",
         ports=_ports(protocol, span.get("From"), span.get("To")),
     )
 
 
-def _protocol(said: Any) -> int:
-    text = str(said if said is not None else "-1")
+def _protocol(value: Any) -> int:
+    text = str(value if value is not None else "-1")
     return _PROTOCOLS[text] if text in _PROTOCOLS else int(text)
 
 
@@ -135,126 +140,132 @@ def _ports(protocol: int, low: Any, high: Any) -> tuple[int, int] | None:
     return int(low), int(high)
 
 
-def group(said: Said) -> Group:
+def group(item: Item) -> Group:
     return Group(
-        id=said["GroupId"],
-        name=said.get("GroupName") or "",
-        ingress=tuple(map(_permission, said.get("IpPermissions") or [])),
-        egress=tuple(map(_permission, said.get("IpPermissionsEgress") or [])),
+        id=item["GroupId"],
+        name=item.get("GroupName") or "",
+        ingress=tuple(map(_permission, item.get("IpPermissions") or [])),
+        egress=tuple(map(_permission, item.get("IpPermissionsEgress") or [])),
     )
 
 
-def _permission(said: Said) -> Permission:
-    protocol = _protocol(said.get("IpProtocol"))
-    four, six = (_of(said.get("IpRanges"), "CidrIp"), _of(said.get("Ipv6Ranges"), "CidrIpv6"))
+def _permission(item: Item) -> Permission:
+    protocol = _protocol(item.get("IpProtocol"))
+    ipv4, ipv6 = (_values(item.get("IpRanges"), "CidrIp"), _values(item.get("Ipv6Ranges"), "CidrIpv6"))
     return Permission(
         protocol=protocol,
-        ports=_ports(protocol, said.get("FromPort"), said.get("ToPort")),
-        blocks=(*four, *six),
-        prefix_lists=tuple(_of(said.get("PrefixListIds"), "PrefixListId")),
-        groups=tuple(_of(said.get("UserIdGroupPairs"), "GroupId")),
+        ports=_ports(protocol, item.get("FromPort"), item.get("ToPort")),
+        blocks=(*ipv4, *ipv6),
+        prefix_lists=tuple(_values(item.get("PrefixListIds"), "PrefixListId")),
+        groups=tuple(_values(item.get("UserIdGroupPairs"), "GroupId")),
     )
 
 
-def interface(said: Said) -> Interface:
-    four = said.get("PrivateIpAddresses") or ([said] if said.get("PrivateIpAddress") else [])
-    attached = said.get("Attachment") or {}
+def interface(item: Item) -> Interface:
+    """Association.PublicIp: the public address that an internet gateway translates to a private one."""
+    ipv4 = item.get("PrivateIpAddresses") or ([item] if item.get("PrivateIpAddress") else [])
+    attachment = item.get("Attachment") or {}
+    public = {(one.get("Association") or {}).get("PublicIp"): one.get("PrivateIpAddress") for one in (item, *ipv4)}
     return Interface(
-        id=said["NetworkInterfaceId"],
-        subnet=said.get("SubnetId") or "",
-        groups=tuple(_of(said.get("Groups"), "GroupId")),
-        addresses=(*_of(four, "PrivateIpAddress"), *_of(said.get("Ipv6Addresses"), "Ipv6Address")),
-        prefixes=(*_of(said.get("Ipv4Prefixes"), "Ipv4Prefix"), *_of(said.get("Ipv6Prefixes"), "Ipv6Prefix")),
-        description=said.get("Description") or "",
-        kind=said.get("InterfaceType") or "interface",
-        owner=said.get("OwnerId") or "",
-        checked=said.get("SourceDestCheck") is not False,
-        instance=attached.get("InstanceId") or "",
+        id=item["NetworkInterfaceId"],
+        subnet=item.get("SubnetId") or "",
+        groups=tuple(_values(item.get("Groups"), "GroupId")),
+        addresses=(*_values(ipv4, "PrivateIpAddress"), *_values(item.get("Ipv6Addresses"), "Ipv6Address")),
+        prefixes=(*_values(item.get("Ipv4Prefixes"), "Ipv4Prefix"), *_values(item.get("Ipv6Prefixes"), "Ipv6Prefix")),
+        description=item.get("Description") or "",
+        kind=item.get("InterfaceType") or "interface",
+        owner=item.get("OwnerId") or "",
+        checked=item.get("SourceDestCheck") is not False,
+        instance=attachment.get("InstanceId") or "",
+        public={text: private for text, private in public.items() if text and private},
+        status=item.get("Status") or "",
     )
 
 
-def nat(said: Said) -> Nat:
-    held = said.get("NatGatewayAddresses") or []
-    good = [one for one in held if one.get("Status") in (None, "succeeded")]
-    good.sort(key=lambda one: one.get("IsPrimary") is False)
+def nat(item: Item) -> Nat:
+    listed = item.get("NatGatewayAddresses") or []
+    usable = [one for one in listed if one.get("Status") in (None, "succeeded")]
+    usable.sort(key=lambda one: one.get("IsPrimary") is False)
     return Nat(
-        id=said["NatGatewayId"],
-        state=said.get("State") or "",
-        subnet=said.get("SubnetId") or "",
-        public=said.get("ConnectivityType") != "private",
-        regional=said.get("AvailabilityMode") == "regional",
-        addresses=tuple(_of(good, "PrivateIp")),
-        elastic=tuple(_of(good, "PublicIp")),
-        route_table=said.get("RouteTableId") or "",
+        id=item["NatGatewayId"],
+        state=item.get("State") or "",
+        subnet=item.get("SubnetId") or "",
+        public=item.get("ConnectivityType") != "private",
+        regional=item.get("AvailabilityMode") == "regional",
+        addresses=tuple(_values(usable, "PrivateIp")),
+        elastic=tuple(_values(usable, "PublicIp")),
+        route_table=item.get("RouteTableId") or "",
     )
 
 
-def internet_gateway(said: Said, vpc_id: str) -> Gateway:
-    return Gateway(said["InternetGatewayId"], "internet", _attached(said.get("Attachments"), vpc_id))
+def internet_gateway(item: Item, vpc_id: str) -> Gateway:
+    return Gateway(item["InternetGatewayId"], "internet", _attached(item.get("Attachments"), vpc_id))
 
 
-def egress_only_gateway(said: Said, vpc_id: str) -> Gateway:
-    return Gateway(said["EgressOnlyInternetGatewayId"], "egress-only", _attached(said.get("Attachments"), vpc_id))
+def egress_only_gateway(item: Item, vpc_id: str) -> Gateway:
+    return Gateway(item["EgressOnlyInternetGatewayId"], "egress-only", _attached(item.get("Attachments"), vpc_id))
 
 
-def vpn_gateway(said: Said, vpc_id: str) -> Gateway:
-    return Gateway(said["VpnGatewayId"], "vpn", _attached(said.get("VpcAttachments"), vpc_id))
+def vpn_gateway(item: Item, vpc_id: str) -> Gateway:
+    return Gateway(item["VpnGatewayId"], "vpn", _attached(item.get("VpcAttachments"), vpc_id))
 
 
-def _attached(held: list[Said] | None, vpc_id: str) -> bool:
-    """An internet gateway says `available` where the others say `attached` (EC2 API, InternetGatewayAttachment)."""
-    return any(one.get("VpcId") == vpc_id and one.get("State") in ("attached", "available") for one in held or [])
+def _attached(attachments: list[Item] | None, vpc_id: str) -> bool:
+    """An internet gateway is `available` where the others are `attached` (EC2 API, InternetGatewayAttachment)."""
+    return any(
+        one.get("VpcId") == vpc_id and one.get("State") in ("attached", "available") for one in attachments or []
+    )
 
 
-def attachment(said: Said) -> Attachment:
+def attachment(item: Item) -> Attachment:
     return Attachment(
-        id=said["TransitGatewayAttachmentId"],
-        gateway=said.get("TransitGatewayId") or "",
-        state=said.get("State") or "",
-        subnets=tuple(sorted(said.get("SubnetIds") or [])),
-        ipv6=(said.get("Options") or {}).get("Ipv6Support") != "disable",
+        id=item["TransitGatewayAttachmentId"],
+        gateway=item.get("TransitGatewayId") or "",
+        state=item.get("State") or "",
+        subnets=tuple(sorted(item.get("SubnetIds") or [])),
+        ipv6=(item.get("Options") or {}).get("Ipv6Support") != "disable",
     )
 
 
-def peering(said: Said, vpc_id: str) -> Peering:
-    sides = [said.get("AccepterVpcInfo") or {}, said.get("RequesterVpcInfo") or {}]
-    other = next((one for one in sides if one.get("VpcId") != vpc_id), {})
-    four = _of(other.get("CidrBlockSet"), "CidrBlock") or _some(other.get("CidrBlock"))
+def peering(item: Item, vpc_id: str) -> Peering:
+    sides = [item.get("AccepterVpcInfo") or {}, item.get("RequesterVpcInfo") or {}]
+    other = next((side for side in sides if side.get("VpcId") != vpc_id), {})
+    ipv4 = _values(other.get("CidrBlockSet"), "CidrBlock") or _optional(other.get("CidrBlock"))
     return Peering(
-        id=said["VpcPeeringConnectionId"],
-        state=(said.get("Status") or {}).get("Code") or "",
+        id=item["VpcPeeringConnectionId"],
+        state=(item.get("Status") or {}).get("Code") or "",
         peer=other.get("VpcId") or "",
-        blocks=(*four, *_of(other.get("Ipv6CidrBlockSet"), "Ipv6CidrBlock")),
+        blocks=(*ipv4, *_values(other.get("Ipv6CidrBlockSet"), "Ipv6CidrBlock")),
     )
 
 
-def endpoint(said: Said) -> Endpoint:
-    return Endpoint(
-        id=said["VpcEndpointId"],
-        kind=said.get("VpcEndpointType") or "",
-        service=said.get("ServiceName") or "",
-        state=(said.get("State") or "").lower(),
-        subnets=tuple(sorted(said.get("SubnetIds") or [])),
-        private_dns=bool(said.get("PrivateDnsEnabled")),
+def endpoint(item: Item) -> VpcEndpoint:
+    return VpcEndpoint(
+        id=item["VpcEndpointId"],
+        kind=item.get("VpcEndpointType") or "",
+        service=item.get("ServiceName") or "",
+        state=(item.get("State") or "").lower(),
+        subnets=tuple(sorted(item.get("SubnetIds") or [])),
+        private_dns=bool(item.get("PrivateDnsEnabled")),
     )
 
 
-def dhcp(said: Said) -> Dhcp:
-    held = {one["Key"]: tuple(_of(one.get("Values"), "Value")) for one in said.get("DhcpConfigurations") or []}
+def dhcp(item: Item) -> Dhcp:
+    options = {one["Key"]: tuple(_values(one.get("Values"), "Value")) for one in item.get("DhcpConfigurations") or []}
     return Dhcp(
-        said["DhcpOptionsId"],
-        held.get("domain-name-servers", ()),
-        " ".join(held.get("domain-name", ())),
+        item["DhcpOptionsId"],
+        options.get("domain-name-servers", ()),
+        " ".join(options.get("domain-name", ())),
     )
 
 
-def _of(listed: Iterable[Said] | None, field: str) -> list[str]:
-    return [one[field] for one in listed or [] if one.get(field)]
+def _values(items: Iterable[Item] | None, field: str) -> list[str]:
+    return [item[field] for item in items or [] if item.get(field)]
 
 
-def _some(value: str | None) -> list[str]:
+def _optional(value: str | None) -> list[str]:
     return [value] if value else []
 
 
-def _state(said: Said | None) -> str:
-    return (said or {}).get("State") or ""
+def _state(item: Item | None) -> str:
+    return (item or {}).get("State") or ""

@@ -1,21 +1,21 @@
-"""The only reader of EKS, and of the VPC's subnets for what EKS says of them. Values we do not know are passed on."""
+"""The only reader of EKS, and of the CIDRs of the VPC's subnets. Values that are not known here are passed on."""
 
 from contextlib import suppress
 from typing import Any, NamedTuple
 
 from egressprobe.apiserver.kube_version import nearest
 
-# The mode where EKS does not say.
-UNTOLD = "unknown"
-# Of a cluster that goes away, or never came.
+# The mode where EKS does not report one.
+UNKNOWN_MODE = "unknown"
+# The status of a cluster that is being deleted, or was never created.
 LEAVING = frozenset({"DELETING", "FAILED"})
 
 
 class Cluster(NamedTuple):
-    """mode: controlPlaneEgressMode as it is called, `unknown` where EKS does not say; any value is passed on.
+    """mode: controlPlaneEgressMode, `unknown` where EKS does not report it; any value is passed on.
 
-    authority: the cluster's CA, PEM in base64. groups: the cluster security group first. remote: address blocks of
-    hybrid nodes. role: ARN of the cluster's own.
+    authority: the cluster's CA, PEM in base64. groups: the cluster security group first. remote, remote_pods: CIDRs of
+    hybrid nodes and of their pods. role: ARN of the cluster's role.
     """
 
     version: str
@@ -32,6 +32,7 @@ class Cluster(NamedTuple):
     remote: tuple[str, ...] = ()
     authentication: str = ""
     role: str = ""
+    remote_pods: tuple[str, ...] = ()
 
 
 class Provider(NamedTuple):
@@ -47,32 +48,37 @@ def read_cluster(client: Any, name: str) -> Cluster:
     return described(client.describe_cluster(name=name)["cluster"])
 
 
-def described(found: dict[str, Any]) -> Cluster:
-    """Out of DescribeCluster's `cluster`, of which any part may be missing."""
-    network = found.get("kubernetesNetworkConfig") or {}
-    vpc = found.get("resourcesVpcConfig") or {}
+def described(response: dict[str, Any]) -> Cluster:
+    """Reads DescribeCluster's `cluster`, of which any part may be missing."""
+    network = response.get("kubernetesNetworkConfig") or {}
+    vpc = response.get("resourcesVpcConfig") or {}
     groups = dict.fromkeys([vpc.get("clusterSecurityGroupId"), *(vpc.get("securityGroupIds") or [])])
-    hybrid = (found.get("remoteNetworkConfig") or {}).get("remoteNodeNetworks") or []
+    hybrid = response.get("remoteNetworkConfig") or {}
     return Cluster(
-        version=found.get("version", ""),
+        version=response.get("version", ""),
         ip_family=network.get("ipFamily") or "ipv4",
-        mode=vpc.get("controlPlaneEgressMode") or UNTOLD,
-        status=found.get("status", ""),
-        name=found.get("name", ""),
-        endpoint=found.get("endpoint") or "",
-        authority=(found.get("certificateAuthority") or {}).get("data") or "",
-        issuer=((found.get("identity") or {}).get("oidc") or {}).get("issuer") or "",
+        mode=vpc.get("controlPlaneEgressMode") or UNKNOWN_MODE,
+        status=response.get("status", ""),
+        name=response.get("name", ""),
+        endpoint=response.get("endpoint") or "",
+        authority=(response.get("certificateAuthority") or {}).get("data") or "",
+        issuer=((response.get("identity") or {}).get("oidc") or {}).get("issuer") or "",
         vpc=vpc.get("vpcId") or "",
         subnets=tuple(sorted(vpc.get("subnetIds") or [])),
         groups=tuple(group for group in groups if group),
-        remote=tuple(sorted(block for one in hybrid for block in one.get("cidrs") or [])),
-        role=found.get("roleArn") or "",
-        authentication=(found.get("accessConfig") or {}).get("authenticationMode") or "",
+        remote=_cidrs(hybrid.get("remoteNodeNetworks")),
+        remote_pods=_cidrs(hybrid.get("remotePodNetworks")),
+        role=response.get("roleArn") or "",
+        authentication=(response.get("accessConfig") or {}).get("authenticationMode") or "",
     )
 
 
-def tells_mode(client: Any) -> bool:
-    """False for a botocore that drops controlPlaneEgressMode from the answer without a word (before 1.43.33)."""
+def _cidrs(networks: list[dict[str, Any]] | None) -> tuple[str, ...]:
+    return tuple(sorted(cidr for network in networks or [] for cidr in network.get("cidrs") or []))
+
+
+def supports_egress_mode(client: Any) -> bool:
+    """False for a botocore that silently drops controlPlaneEgressMode from the response (before 1.43.33)."""
     shape = client.meta.service_model.shape_for("VpcConfigResponse")
     return "controlPlaneEgressMode" in shape.members
 
@@ -80,37 +86,37 @@ def tells_mode(client: Any) -> bool:
 def read_providers(client: Any, name: str) -> list[Provider]:
     """ListIdentityProviderConfigs, paged, and each described. Raises botocore's exceptions."""
     pages = client.get_paginator("list_identity_provider_configs").paginate(clusterName=name)
-    listed = [one for page in pages for one in page.get("identityProviderConfigs") or []]
-    found = []
-    for one in listed:
-        said = client.describe_identity_provider_config(clusterName=name, identityProviderConfig=one)
-        config = (said.get("identityProviderConfig") or {}).get("oidc") or {}
-        provider = one.get("name", "")
-        found.append(Provider(provider, config.get("issuerUrl") or "", config.get("status") or ""))
-    return found
+    references = [reference for page in pages for reference in page.get("identityProviderConfigs") or []]
+    providers = []
+    for reference in references:
+        response = client.describe_identity_provider_config(clusterName=name, identityProviderConfig=reference)
+        config = (response.get("identityProviderConfig") or {}).get("oidc") or {}
+        issuer, status = config.get("issuerUrl") or "", config.get("status") or ""
+        providers.append(Provider(reference.get("name", ""), issuer, status))
+    return providers
 
 
 def read_networks(client: Any, vpc: str) -> dict[str, list[str]]:
-    """The address blocks of every subnet of the VPC, by its id: nodes need not be where the control plane is.
+    """The CIDRs of every subnet of the VPC, by its id: nodes may be in other subnets than the control plane.
 
     DescribeSubnets, paged. Raises botocore's exceptions.
     """
     pages = client.get_paginator("describe_subnets").paginate(Filters=[{"Name": "vpc-id", "Values": [vpc]}])
-    found = {}
-    for said in (one for page in pages for one in page["Subnets"]):
-        held = [one["Ipv6CidrBlock"] for one in ipv6_blocks(said)]
-        found[said["SubnetId"]] = [block for block in (said.get("CidrBlock"), *held) if block]
-    return found
+    cidrs = {}
+    for subnet in (subnet for page in pages for subnet in page["Subnets"]):
+        ipv6 = [association["Ipv6CidrBlock"] for association in ipv6_blocks(subnet)]
+        cidrs[subnet["SubnetId"]] = [cidr for cidr in (subnet.get("CidrBlock"), *ipv6) if cidr]
+    return cidrs
 
 
 def ipv6_blocks(subnet: dict[str, Any]) -> list[dict[str, Any]]:
-    """Those of DescribeSubnets' associations that hold; one that was taken away stays listed for a while."""
-    listed = subnet.get("Ipv6CidrBlockAssociationSet") or []
-    return [one for one in listed if one.get("Ipv6CidrBlockState", {}).get("State") == "associated"]
+    """The active ones of DescribeSubnets' associations; one that was removed stays listed for a while."""
+    associations = subnet.get("Ipv6CidrBlockAssociationSet") or []
+    return [one for one in associations if one.get("Ipv6CidrBlockState", {}).get("State") == "associated"]
 
 
 def facts(cluster: Cluster) -> dict[str, Any]:
-    """What of it goes into a plan. A value that a probe does not know stays out: it would refuse the whole plan."""
+    """What a plan contains of it. A value that a probe does not know is left out: it would refuse the whole plan."""
     known: dict[str, Any] = {}
     with suppress(ValueError):
         known["kubeVersion"] = nearest(cluster.version)

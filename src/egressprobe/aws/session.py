@@ -1,4 +1,4 @@
-"""A cluster by its name, as the AWS profile's identity sees it: what a person's commands begin with."""
+"""A cluster by its name, read with the credentials of the AWS profile."""
 
 from typing import Any, NamedTuple
 
@@ -7,7 +7,7 @@ from egressprobe.aws.eks import Cluster
 from egressprobe.model.errors import AwsError, InputError
 
 
-class Named(NamedTuple):
+class NamedCluster(NamedTuple):
     """session: boto3's, with a region."""
 
     session: Any
@@ -15,7 +15,7 @@ class Named(NamedTuple):
     cluster: Cluster
 
 
-def by_name(name: str, region: str | None) -> Named:
+def by_name(name: str, region: str | None) -> NamedCluster:
     """Raises InputError and AwsError."""
     from boto3.session import Session
     from botocore.exceptions import BotoCoreError
@@ -31,5 +31,5 @@ def by_name(name: str, region: str | None) -> Named:
     if around.leaving:
         raise InputError("--cluster", around.leaving)
     if cluster is None:
-        raise AwsError("; ".join(one.summary for one in around.findings))
-    return Named(session, around, cluster)
+        raise AwsError("; ".join(finding.summary for finding in around.findings))
+    return NamedCluster(session, around, cluster)

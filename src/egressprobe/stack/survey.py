@@ -6,7 +6,7 @@ Every refusal is one line (InputError) that says what is wrong and how to go on.
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from egressprobe.aws.eks import UNTOLD, described, ipv6_blocks
+from egressprobe.aws.eks import UNKNOWN_MODE, described, ipv6_blocks
 from egressprobe.model.errors import AwsError, InputError
 from egressprobe.stack.aws_answers import field
 
@@ -75,7 +75,7 @@ def read_survey(eks: Any, ec2: Any, cluster: str) -> Survey:
     return Survey(
         cluster=cluster,
         version=seen.version,
-        mode="not reported by EKS" if seen.mode == UNTOLD else seen.mode,
+        mode="not reported by EKS" if seen.mode == UNKNOWN_MODE else seen.mode,
         ip_family=seen.ip_family,
         vpc=seen.vpc or field(subnets, "DescribeSubnets", 0, "VpcId"),
         groups=seen.groups,

@@ -8,7 +8,6 @@ from egressprobe.audit.vpc.snapshot import (
     AclEntry,
     Attachment,
     Encryption,
-    Endpoint,
     Exclusion,
     Nat,
     Peering,
@@ -16,6 +15,7 @@ from egressprobe.audit.vpc.snapshot import (
     PublicAccess,
     Route,
     RouteTable,
+    VpcEndpoint,
     VpcSnapshot,
 )
 from egressprobe.audit.vpc.snapshot_dns import Dhcp, DnsFirewallRule, ResolverRule, Zone
@@ -228,7 +228,7 @@ BROKEN = [
         "a firewall's endpoint that failed",
         replace(
             routes(BASE, "rtb-private", Route("93.0.0.0/8", "endpoint", "vpce-1")),
-            endpoints=(Endpoint("vpce-1", "GatewayLoadBalancer", state="failed", subnets=(PUBLIC,)),),
+            endpoints=(VpcEndpoint("vpce-1", "GatewayLoadBalancer", state="failed", subnets=(PUBLIC,)),),
         ),
         "web",
         "ENDPOINT_NOT_AVAILABLE",
@@ -293,7 +293,9 @@ BROKEN = [
     ),
     Broken(
         "an EKS endpoint hides the issuer",
-        replace(BASE, endpoints=(Endpoint("vpce-eks", "Interface", f"com.amazonaws.{REGION}.eks", private_dns=True),)),
+        replace(
+            BASE, endpoints=(VpcEndpoint("vpce-eks", "Interface", f"com.amazonaws.{REGION}.eks", private_dns=True),)
+        ),
         "issuer",
         "EKS_ENDPOINT_HIDES_OIDC",
         Code.DNS_NXDOMAIN,

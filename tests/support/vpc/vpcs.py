@@ -35,16 +35,23 @@ def make(clients: Readers, seed: str) -> Made:
 
 
 def moto_session() -> Any:
-    """boto3's, with one answer of moto's put right: it garbles the state of a subnet's IPv6 block (moto 5.2)."""
+    """boto3's, with two answers of moto's put right (moto 5.2): it garbles the state of a subnet's IPv6 block, and its
+    interfaces are attached to nothing.
+    """
     session = boto3.Session(region_name=REGION)
 
-    def mend(parsed: dict[str, Any], **_: Any) -> None:
+    def attach(parsed: dict[str, Any], **_: Any) -> None:
+        for interface in parsed.get("NetworkInterfaces", []):
+            interface["Status"] = "in-use"
+
+    def restore(parsed: dict[str, Any], **_: Any) -> None:
         for subnet in parsed.get("Subnets", []):
             for one in subnet.get("Ipv6CidrBlockAssociationSet", []):
                 if "'associated'" in one["Ipv6CidrBlockState"]["State"]:
                     one["Ipv6CidrBlockState"] = {"State": "associated"}
 
-    session.events.register("after-call.ec2.DescribeSubnets", mend)
+    session.events.register("after-call.ec2.DescribeSubnets", restore)
+    session.events.register("after-call.ec2.DescribeNetworkInterfaces", attach)
     return session
 
 

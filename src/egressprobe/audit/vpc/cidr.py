@@ -1,4 +1,4 @@
-"""Address blocks and sets of ports, as numbers: a walk asks thousands of times whether a block holds an address."""
+"""CIDR blocks and sets of ports, as numbers: a walk tests thousands of times whether a CIDR contains an address."""
 
 import ipaddress
 from functools import lru_cache
@@ -8,7 +8,7 @@ import msgspec
 
 
 class Address(NamedTuple):
-    """version: 4 or 6; they never meet."""
+    """version: 4 or 6; addresses of different versions are never equal."""
 
     version: int
     number: int
@@ -38,39 +38,48 @@ class Block(msgspec.Struct, frozen=True):
 
 @lru_cache(65536)
 def block(text: str) -> Block:
-    """Out of `10.0.0.0/8`, `fd00::/8` or one address. Host bits may be set, as EC2 accepts them. Raises ValueError."""
-    found = ipaddress.ip_network(text, strict=False)
-    return Block(found.version, int(found.network_address), int(found.broadcast_address), found.prefixlen)
+    """Reads `10.0.0.0/8`, `fd00::/8` or one address. Host bits may be set, as EC2 accepts them. Raises ValueError."""
+    network = ipaddress.ip_network(text, strict=False)
+    return Block(network.version, int(network.network_address), int(network.broadcast_address), network.prefixlen)
 
 
 @lru_cache(65536)
 def address(text: str) -> Address:
     """Raises ValueError."""
-    found = ipaddress.ip_address(text)
-    return Address(found.version, int(found))
+    parsed = ipaddress.ip_address(text)
+    return Address(parsed.version, int(parsed))
 
 
-# No provider routes these: RFC 1918, RFC 6598, RFC 3927, RFC 1122 s3.2.1.3, RFC 4193, RFC 4291 s2.5.6.
-_NOT_ON_THE_INTERNET = (
-    *map(block, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "127.0.0.0/8")),
-    *map(block, ("fc00::/7", "fe80::/10", "::1/128")),
+# Not routed on the internet: RFC 6890 and its updates in the IANA special-purpose address registries. The blocks for
+# documentation (RFC 5737, RFC 3849) are left out: the audit uses one address of each for "any address of the internet".
+_NOT_ON_THE_INTERNET = tuple(
+    block(text)
+    for text in (
+        *("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16"),  # RFC 1122, RFC 3927
+        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"),  # RFC 1918, RFC 6598
+        *("192.0.0.0/24", "198.18.0.0/15", "224.0.0.0/4", "240.0.0.0/4"),  # RFC 6890, RFC 2544, RFC 5771, RFC 1112
+        *("::/128", "::1/128", "::ffff:0:0/96", "64:ff9b:1::/48"),  # RFC 4291, RFC 8215
+        *("100::/64", "2001::/32", "2001:2::/48", "2001:10::/28"),  # RFC 6666, RFC 4380, RFC 5180, RFC 4843
+        *("5f00::/16", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8"),  # RFC 9602, RFC 4193, RFC 4291, RFC 3879
+    )
 )
 # RFC 6052 s2.1: a NAT gateway turns these into IPv4 (user guide, nat-gateway-nat64-dns64).
-_NAT64 = block("64:ff9b::/96")
+NAT64 = block("64:ff9b::/96")
 
 
-def on_the_internet(one: Address) -> bool:
-    """Whether an internet gateway has anywhere to send it."""
-    return not any(one in held for held in _NOT_ON_THE_INTERNET)
+@lru_cache(65536)
+def on_the_internet(target: Address) -> bool:
+    """Whether an internet gateway has a route for it beyond the VPC."""
+    return not any(target in special for special in _NOT_ON_THE_INTERNET)
 
 
-def behind_nat64(one: Address) -> Address | None:
+def behind_nat64(target: Address) -> Address | None:
     """The IPv4 address that an address of 64:ff9b::/96 stands for."""
-    return Address(4, one.number - _NAT64.first) if one in _NAT64 else None
+    return Address(4, target.number - NAT64.first) if target in NAT64 else None
 
 
 class Ports(NamedTuple):
-    """A set of ports: ranges, both ends included, in order and apart."""
+    """A set of ports: ranges, both ends included, sorted and not adjacent."""
 
     ranges: tuple[tuple[int, int], ...]
 
@@ -109,7 +118,7 @@ class Ports(NamedTuple):
 
 
 NO_PORTS = Ports(())
-# Clients of Lambda, NAT gateways and load balancers use all of them (user guide, nacl-ephemeral-ports).
+# Lambda, NAT gateways and load balancers use all of these as client ports (user guide, nacl-ephemeral-ports).
 EPHEMERAL = Ports(((1024, 65535),))
 
 

@@ -1,11 +1,11 @@
-"""What a network ACL and what security groups let pass.
+"""What a network ACL and what security groups allow.
 
 Network ACLs (VPC User Guide, nacl-rules): entries in ascending order, the first that matches decides, stateless, one
-list a direction, IPv4 and IPv6 apart; entry 32767 (`*`) denies the rest. Port ranges are those of the packet's
-destination.
+list for each direction, IPv4 and IPv6 apart; the entry `*` (32767, of IPv6 32768) denies the rest. Port ranges are
+those of the packet's destination.
 
 Security groups (VPC User Guide, security-group-rules): the union of all rules of all groups, only what is allowed
-passes, answers to what passed always do. A reference to a group means its members' private addresses.
+passes, return traffic of what passed always does. A reference to a group means its members' private addresses.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,10 +16,13 @@ from egressprobe.audit.vpc.snapshot import Acl, Group, Permission
 
 ALL = -1
 TCP, UDP = 6, 17
+# The last rules, of IPv4 and of IPv6, which the console shows as `*`. They cannot be changed (user guide,
+# custom-network-acl).
+STAR = (32767, 32768)
 
 
 class Passed(NamedTuple):
-    """ports: those that pass. denied_by: number of the first entry that denies some of the rest, 32767 for `*`."""
+    """ports: those that pass. denied_by: number of the first entry that denies some of the rest (see STAR)."""
 
     ports: Ports
     denied_by: int = 0
@@ -32,8 +35,8 @@ def acl_passes(acl: Acl, *, egress: bool, protocol: int, remote: Address, ports:
     for entry in acl.entries:
         if entry.egress is not egress or entry.protocol not in (ALL, protocol):
             continue
-        held = block(entry.block)  # asked a hundred thousand times in a large audit, so not by `in`
-        if held.version != version or not held.first <= number <= held.last:
+        cidr = block(entry.block)  # tested a hundred thousand times in a large audit, so not by `in`
+        if cidr.version != version or not cidr.first <= number <= cidr.last:
             continue
         covers = left & Ports((entry.ports,)) if entry.ports else left
         if not covers:
@@ -45,7 +48,7 @@ def acl_passes(acl: Acl, *, egress: bool, protocol: int, remote: Address, ports:
         left -= covers
         if not left:
             break
-    return Passed(passed, denied_by or (32767 if left else 0))
+    return Passed(passed, denied_by or (STAR[0] if left else 0))
 
 
 class Remote(NamedTuple):
@@ -68,10 +71,10 @@ def groups_pass(
     unsure = False
     for group in groups:
         for rule in group.egress if egress else group.ingress:
-            said = _permits(rule, lists, protocol, port, remote)
-            if said:
+            permitted = _permits(rule, lists, protocol, port, remote)
+            if permitted:
                 return True
-            unsure |= said is None
+            unsure |= permitted is None
     return None if unsure else False
 
 
@@ -82,15 +85,15 @@ def _permits(
         return False
     if rule.ports and not rule.ports[0] <= port <= rule.ports[1]:
         return False
-    if any(remote.address in block(one) for one in rule.blocks):
+    if any(remote.address in block(text) for text in rule.blocks):
         return True
-    if remote.groups and any(one in remote.groups for one in rule.groups):
+    if remote.groups and any(name in remote.groups for name in rule.groups):
         return True
     unsure = False
     for name in rule.prefix_lists:
-        held = lists.get(name)
-        if held is None:
+        listed = lists.get(name)
+        if listed is None:
             unsure = True
-        elif any(remote.address in block(one) for one in held):
+        elif any(remote.address in block(text) for text in listed):
             return True
     return None if unsure else False

@@ -1,6 +1,6 @@
-"""A VPC as data: everything that the audit asks of it, read once, frozen, as JSON a file that a customer can send.
+"""A VPC as data: everything that the audit reads, taken once, frozen; its JSON is a file that can be sent.
 
-`None` where a list stands: it could not be read, and `unread` says why. An empty list is a fact.
+`None` instead of a list: it could not be read, and `unread` says why. An empty list is a fact.
 """
 
 from typing import Any, Literal
@@ -14,7 +14,7 @@ SNAPSHOT_SCHEMA = "egressprobe/snapshot/v1"
 
 
 class Vpc(CompactStruct, frozen=True):
-    """blocks: of both families. dns_*: None where the attribute could not be read."""
+    """blocks: CIDRs of both families. dns_*: None where the attribute could not be read."""
 
     id: str
     owner: str = ""
@@ -25,7 +25,7 @@ class Vpc(CompactStruct, frozen=True):
 
 
 class Subnet(CompactStruct, frozen=True):
-    """free: addresses that are left. dns64: the resolver makes up IPv6 addresses of names that have none."""
+    """blocks: CIDRs. free: free addresses. dns64: the resolver synthesizes IPv6 addresses of names that have none."""
 
     id: str
     zone: str = ""
@@ -35,7 +35,7 @@ class Subnet(CompactStruct, frozen=True):
     dns64: bool = False
 
 
-type Gate = Literal[
+type RouteTargetKind = Literal[
     "local",
     "internet",
     "egress-only",
@@ -50,17 +50,17 @@ type Gate = Literal[
 
 
 class Route(CompactStruct, frozen=True):
-    """destination: CIDR or prefix list. gate, to: the kind of its target and the target's id."""
+    """destination: CIDR or prefix list. gate, to: the kind of its target, and the target's id."""
 
     destination: str
-    gate: Gate
+    gate: RouteTargetKind
     to: str = ""
     active: bool = True
     propagated: bool = False
 
 
 class RouteTable(CompactStruct, frozen=True):
-    """subnets: associated by name; all others have the main table. gateways: whose inbound traffic it routes."""
+    """subnets: associated explicitly; all others use the main table. gateways: whose inbound traffic it routes."""
 
     id: str
     main: bool = False
@@ -81,7 +81,7 @@ class AclEntry(CompactStruct, frozen=True):
 
 
 class Acl(CompactStruct, frozen=True):
-    """A network ACL; entries by direction and number. 32767 is the `*` that ends it."""
+    """A network ACL; entries by direction and number. 32767 (IPv6: 32768) is the `*` that denies the rest."""
 
     id: str
     subnets: tuple[str, ...] = ()
@@ -106,7 +106,11 @@ class Group(CompactStruct, frozen=True):
 
 
 class Interface(CompactStruct, frozen=True):
-    """addresses, prefixes: of both families. checked: it takes only what is for itself."""
+    """addresses, prefixes: of both families. checked: the source/destination check is on.
+
+    public: public IPv4 address -> the private one that it is associated with. status: EC2's, such as `in-use` or
+    `available` (attached to nothing); empty where it is not known.
+    """
 
     id: str
     subnet: str
@@ -118,10 +122,12 @@ class Interface(CompactStruct, frozen=True):
     owner: str = ""
     checked: bool = True
     instance: str = ""
+    public: dict[str, str] = {}
+    status: str = ""
 
 
 class Nat(CompactStruct, frozen=True):
-    """addresses: private. subnet: empty for a regional one, which has a route table of its own."""
+    """addresses: private; elastic: public. subnet: empty for a regional one, which has a route table of its own."""
 
     id: str
     state: str
@@ -142,7 +148,7 @@ class Gateway(CompactStruct, frozen=True):
 
 
 class Attachment(CompactStruct, frozen=True):
-    """A transit gateway's, in this VPC."""
+    """An attachment of a transit gateway to this VPC."""
 
     id: str
     gateway: str
@@ -152,7 +158,7 @@ class Attachment(CompactStruct, frozen=True):
 
 
 class Peering(CompactStruct, frozen=True):
-    """blocks: of the other VPC."""
+    """blocks: CIDRs of the other VPC."""
 
     id: str
     state: str
@@ -160,8 +166,8 @@ class Peering(CompactStruct, frozen=True):
     blocks: tuple[str, ...] = ()
 
 
-class Endpoint(CompactStruct, frozen=True):
-    """A VPC endpoint; kind as EC2 has it: Interface, Gateway, GatewayLoadBalancer, ..."""
+class VpcEndpoint(CompactStruct, frozen=True):
+    """A VPC endpoint; kind as EC2 names it: Interface, Gateway, GatewayLoadBalancer, ..."""
 
     id: str
     kind: str
@@ -172,14 +178,14 @@ class Endpoint(CompactStruct, frozen=True):
 
 
 class PrefixList(CompactStruct, frozen=True):
-    """blocks: None where its entries cannot be read."""
+    """blocks: CIDRs; None where its entries cannot be read."""
 
     id: str
     blocks: tuple[str, ...] | None = None
 
 
 class Exclusion(CompactStruct, frozen=True):
-    """From VPC Block Public Access: of a VPC or a subnet, by id."""
+    """An exclusion of VPC Block Public Access. of: the VPC or subnet, by id."""
 
     of: str
     mode: str
@@ -193,7 +199,7 @@ class PublicAccess(CompactStruct, frozen=True):
 
 
 class Encryption(CompactStruct, frozen=True):
-    """VPC encryption controls. excluded: what they let pass, by the API's names."""
+    """VPC encryption controls. excluded: the kinds of resource that they allow, by the API's names."""
 
     id: str
     mode: str
@@ -201,7 +207,9 @@ class Encryption(CompactStruct, frozen=True):
 
 
 class ClusterFacts(CompactStruct, frozen=True):
-    """What EKS says. groups: the cluster security group first. reads_dhcp: whether its role may follow DHCP options."""
+    """What EKS reports. groups: the cluster security group first. remote, remote_pods: CIDRs of hybrid nodes and of
+    their pods. reads_dhcp: whether the cluster's role may read DHCP options.
+    """
 
     name: str
     ip_family: str = "ipv4"
@@ -212,10 +220,11 @@ class ClusterFacts(CompactStruct, frozen=True):
     issuer: str = ""
     role: str = ""
     reads_dhcp: bool | None = None
+    remote_pods: tuple[str, ...] = ()
 
 
 class Unread(CompactStruct, frozen=True):
-    """What could not be read: the part of the snapshot, the IAM action, AWS's words."""
+    """What could not be read: the part of the snapshot, the IAM action, AWS's message."""
 
     part: str
     action: str
@@ -224,7 +233,7 @@ class Unread(CompactStruct, frozen=True):
 
 
 class VpcSnapshot(CompactStruct, frozen=True):
-    """Everything at one time. names: addresses of host names, as they were resolved where it was taken."""
+    """The VPC at one time. names: addresses of host names, as resolved where it was taken."""
 
     schema_version: str
     taken_at: str
@@ -241,7 +250,7 @@ class VpcSnapshot(CompactStruct, frozen=True):
     gateways: tuple[Gateway, ...] | None = None
     attachments: tuple[Attachment, ...] | None = None
     peerings: tuple[Peering, ...] | None = None
-    endpoints: tuple[Endpoint, ...] | None = None
+    endpoints: tuple[VpcEndpoint, ...] | None = None
     prefix_lists: tuple[PrefixList, ...] | None = None
     dhcp: Dhcp | None = None
     resolver_rules: tuple[ResolverRule, ...] | None = None
@@ -254,16 +263,16 @@ class VpcSnapshot(CompactStruct, frozen=True):
 
 
 def to_json(snapshot: VpcSnapshot) -> bytes:
-    """Indented, one line at its end; reading it back gives an equal snapshot."""
+    """Indented, with a newline at its end; reading it back gives an equal snapshot."""
     return msgspec.json.format(msgspec.json.encode(snapshot), indent=1) + b"\n"
 
 
 def from_json(data: bytes) -> VpcSnapshot:
-    """Raises ValueError that names the place."""
+    """Raises ValueError that names the field."""
     version: Any = None
     try:
-        said = msgspec.json.decode(data)
-        version = said.get("schemaVersion") if isinstance(said, dict) else None
+        document = msgspec.json.decode(data)
+        version = document.get("schemaVersion") if isinstance(document, dict) else None
         if version != SNAPSHOT_SCHEMA:
             raise ValueError(f"schemaVersion is {version!r}, not {SNAPSHOT_SCHEMA}; save one with audit --save")
         return msgspec.json.decode(data, type=VpcSnapshot)

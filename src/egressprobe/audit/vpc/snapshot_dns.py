@@ -1,4 +1,4 @@
-"""What of a VPC's DNS a snapshot holds: DHCP options, Route 53 Resolver rules, private zones, DNS Firewall."""
+"""The DNS part of a snapshot: DHCP options, Route 53 Resolver rules, private hosted zones, DNS Firewall."""
 
 from egressprobe.model.struct import CompactStruct
 
@@ -13,7 +13,7 @@ class Dhcp(CompactStruct, frozen=True):
 
 
 class ResolverRule(CompactStruct, frozen=True):
-    """Of Route 53 Resolver, associated with the VPC. targets: name servers of a FORWARD rule."""
+    """A rule of Route 53 Resolver that is associated with the VPC. targets: name servers of a FORWARD rule."""
 
     id: str
     domain: str
@@ -30,7 +30,7 @@ class Zone(CompactStruct, frozen=True):
 
 
 class DnsFirewallRule(CompactStruct, frozen=True):
-    """domains: None for a list that AWS manages, which nobody may read."""
+    """domains: None for a list that AWS manages, which cannot be read."""
 
     group: str
     name: str

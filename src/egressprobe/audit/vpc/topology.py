@@ -1,7 +1,8 @@
-"""A snapshot with its indexes: which table, which ACL, which interface. Everything the walk asks, answered once.
+"""A snapshot with its indexes: which route table, which ACL, which interface. A walk looks everything up here.
 
-Routes (VPC User Guide, how-route-tables-work, "Route priority"): the longest prefix wins whatever its origin; of
-equal ones local, then static, then prefix list, then propagated. A blackhole that wins drops.
+Routes (VPC User Guide, how-route-tables-work, "Route priority"; Site-to-Site VPN User Guide, vpn-route-priority): the
+longest prefix wins; of equal ones local, then static, then prefix list, then propagated. A local route wins over a
+propagated one even where that is more specific. A blackhole route that is selected drops.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,7 +12,6 @@ from egressprobe.audit.vpc.cidr import Address, Block, address, block
 from egressprobe.audit.vpc.snapshot import (
     Acl,
     Attachment,
-    Endpoint,
     Gateway,
     Group,
     Interface,
@@ -20,8 +20,11 @@ from egressprobe.audit.vpc.snapshot import (
     Route,
     RouteTable,
     Subnet,
+    VpcEndpoint,
     VpcSnapshot,
 )
+
+LOAD_BALANCERS = frozenset({"network_load_balancer", "gateway_load_balancer"})
 
 
 class Chosen(NamedTuple):
@@ -31,102 +34,128 @@ class Chosen(NamedTuple):
     unsure: str = ""
 
 
-class Network:
-    """Indexes over one snapshot. Raises ValueError for a block that is none."""
+class Topology:
+    """Indexes over one snapshot. Raises ValueError for an invalid CIDR."""
 
     def __init__(self, snapshot: VpcSnapshot) -> None:
         self.snapshot = snapshot
-        # A participant of a shared VPC does not see the owner's tables and ACLs, nor the others' subnets.
+        # A participant of a shared VPC sees neither the owner's tables and ACLs nor the subnets of others.
         self.shared = bool(snapshot.vpc.owner and snapshot.account and snapshot.vpc.owner != snapshot.account)
         self.blocks = tuple(map(block, snapshot.vpc.blocks))
-        self.subnets: dict[str, Subnet] = {one.id: one for one in snapshot.subnets}
+        self.subnets: dict[str, Subnet] = {subnet.id: subnet for subnet in snapshot.subnets}
         self.subnet_blocks: list[tuple[Block, Subnet]] = [
-            (block(held), one) for one in snapshot.subnets for held in one.blocks
+            (block(text), subnet) for subnet in snapshot.subnets for text in subnet.blocks
         ]
-        self.acls: dict[str, Acl] = {name: one for one in snapshot.acls or () for name in one.subnets}
+        self.acls: dict[str, Acl] = {name: acl for acl in snapshot.acls or () for name in acl.subnets}
         tables = snapshot.route_tables or ()
-        self.tables: dict[str, RouteTable] = {name: one for one in tables for name in one.subnets}
-        self.tables_by_id: dict[str, RouteTable] = {one.id: one for one in tables}
-        self.edges: dict[str, RouteTable] = {name: one for one in tables for name in one.gateways}
-        self.main = next((one for one in tables if one.main), None)
-        self.groups: dict[str, Group] = {one.id: one for one in snapshot.groups or ()}
-        self.nats: dict[str, Nat] = {one.id: one for one in snapshot.nats or ()}
-        self.gateways: dict[str, Gateway] = {one.id: one for one in snapshot.gateways or ()}
-        self.peerings: dict[str, Peering] = {one.id: one for one in snapshot.peerings or ()}
-        self.endpoints: dict[str, Endpoint] = {one.id: one for one in snapshot.endpoints or ()}
-        self.lists = {one.id: one.blocks for one in snapshot.prefix_lists or ()}
-        self.interfaces: dict[str, Interface] = {one.id: one for one in snapshot.interfaces or ()}
-        self.instances: dict[str, Interface] = {
-            one.instance: one for one in reversed(snapshot.interfaces or ()) if one.instance
-        }
+        self.tables: dict[str, RouteTable] = {name: table for table in tables for name in table.subnets}
+        self.tables_by_id: dict[str, RouteTable] = {table.id: table for table in tables}
+        self.edges: dict[str, RouteTable] = {name: table for table in tables for name in table.gateways}
+        self.main = next((table for table in tables if table.main), None)
+        self.groups: dict[str, Group] = {group.id: group for group in snapshot.groups or ()}
+        self.nats: dict[str, Nat] = {nat.id: nat for nat in snapshot.nats or ()}
+        self.gateways: dict[str, Gateway] = {gateway.id: gateway for gateway in snapshot.gateways or ()}
+        self.peerings: dict[str, Peering] = {peering.id: peering for peering in snapshot.peerings or ()}
+        self.endpoints: dict[str, VpcEndpoint] = {endpoint.id: endpoint for endpoint in snapshot.endpoints or ()}
+        self.lists = {prefix_list.id: prefix_list.blocks for prefix_list in snapshot.prefix_lists or ()}
+        self._index_interfaces(snapshot.interfaces or ())
         self._subnet_of: dict[Address, Subnet | None] = {}
-        self._by_address: dict[Address, Interface] = {}
-        self._prefixes: list[tuple[Block, Interface]] = []
-        for one in snapshot.interfaces or ():
-            for text in one.addresses:
-                self._by_address[address(text)] = one
-            self._prefixes += [(block(text), one) for text in one.prefixes]
         self._check()
 
+    def _index_interfaces(self, interfaces: tuple[Interface, ...]) -> None:
+        self.interfaces: dict[str, Interface] = {interface.id: interface for interface in interfaces}
+        self.instances: dict[str, Interface] = {
+            interface.instance: interface for interface in reversed(interfaces) if interface.instance
+        }
+        # EKS's own interfaces are always attached: where they are `available` too (an emulated account) the status of
+        # the others means nothing.
+        eks = f"Amazon EKS {self.snapshot.cluster.name}"
+        self.statuses_known = not any(one.description == eks and one.status == "available" for one in interfaces)
+        # Public IPv4 address -> the interface and its private address.
+        self.public: dict[Address, tuple[Interface, Address]] = {}
+        self._by_address: dict[Address, Interface] = {}
+        self._prefixes: list[tuple[Block, Interface]] = []
+        for interface in interfaces:
+            for text in interface.addresses:
+                self._by_address[address(text)] = interface
+            self._prefixes += [(block(text), interface) for text in interface.prefixes]
+            for public, private in interface.public.items():
+                self.public[address(public)] = (interface, address(private))
+
     def _check(self) -> None:
-        """Everything else that is parsed on the way: a bad word in a file is found before the walk."""
+        """Parses everything else that a walk parses: an invalid word in a file is found before the walk."""
         for table in self.snapshot.route_tables or ():
             _parsed(table.id, (route.destination for route in table.routes if not route.destination.startswith("pl-")))
         for acl in self.snapshot.acls or ():
             _parsed(acl.id, (entry.block for entry in acl.entries))
         for group in self.snapshot.groups or ():
             _parsed(group.id, (text for rule in (*group.ingress, *group.egress) for text in rule.blocks))
-        for name, held in self.lists.items():
-            _parsed(name, held or ())
-        for one in self.snapshot.peerings or ():
-            _parsed(one.id, one.blocks)
+        for name, texts in self.lists.items():
+            _parsed(name, texts or ())
+        for peering in self.snapshot.peerings or ():
+            _parsed(peering.id, peering.blocks)
+        cluster = self.snapshot.cluster
+        _parsed("cluster", (*cluster.remote, *cluster.remote_pods))
 
     def table_of(self, subnet: str) -> RouteTable | None:
         """Its own, or the VPC's main one (user guide, "Main route table")."""
         return self.tables.get(subnet) or self.main
 
+    def subnets_of(self, table: RouteTable) -> list[str]:
+        """Those that use the table: associated with it, or, for the main one, with none."""
+        return [name for name in self.subnets if self.table_of(name) is table]
+
     def attachments_of(self, gateway: str) -> list[Attachment]:
-        return [one for one in self.snapshot.attachments or () if one.gateway == gateway]
+        return [attachment for attachment in self.snapshot.attachments or () if attachment.gateway == gateway]
 
-    def inside(self, one: Address) -> bool:
-        return any(one in held for held in self.blocks)
+    def inside(self, target: Address) -> bool:
+        """Whether it is in one of the VPC's CIDRs."""
+        return any(target in cidr for cidr in self.blocks)
 
-    def subnet_of(self, one: Address) -> Subnet | None:
-        if one not in self._subnet_of:  # asked several times a walk
-            self._subnet_of[one] = next((subnet for held, subnet in self.subnet_blocks if one in held), None)
-        return self._subnet_of[one]
+    def subnet_of(self, target: Address) -> Subnet | None:
+        if target not in self._subnet_of:  # asked several times a walk
+            self._subnet_of[target] = next((subnet for cidr, subnet in self.subnet_blocks if target in cidr), None)
+        return self._subnet_of[target]
 
-    def interface_of(self, one: Address) -> Interface | None:
+    def interface_of(self, target: Address) -> Interface | None:
         """By its address, or by a prefix that is delegated to it (EC2 User Guide, ec2-prefix-eni)."""
-        found = self._by_address.get(one)
-        return found or next((held for prefix, held in self._prefixes if one in prefix), None)
+        interface = self._by_address.get(target)
+        return interface or next((owner for prefix, owner in self._prefixes if target in prefix), None)
 
     def route(self, table: RouteTable, to: Address) -> Chosen:
-        best: list[tuple[int, int, Route]] = []
+        """The route that EC2 selects for an address."""
+        matching: list[tuple[int, int, Route]] = []
         unsure = ""
         for route in table.routes:
-            for held in self._destinations(route):
-                if held is None:
+            for cidr in self._destinations(route):
+                if cidr is None:
                     unsure = f"the prefix list {route.destination} of a route cannot be read"
-                elif to in held:
-                    best.append((held.length, _RANK.get(_origin(route), 0), route))
-        if not best:
+                elif to in cidr:
+                    matching.append((cidr.length, _RANK[_origin(route)], route))
+        if any(rank == _RANK["local"] for _, rank, _ in matching):
+            matching = [match for match in matching if match[1] != _RANK["propagated"]]
+        if not matching:
             return Chosen(None, unsure)
-        best.sort(key=lambda one: one[:2], reverse=True)
-        top = best[0]
-        if len(best) > 1 and best[1][:2] == top[:2] and best[1][2].to != top[2].to and _origin(top[2]) == "list":
-            unsure = f"two prefix lists of {table.id} have the same block, and EC2 takes one of them at random"
-        return Chosen(top[2], unsure)
+        matching.sort(key=lambda match: match[:2], reverse=True)
+        first = matching[0]
+        if (
+            len(matching) > 1
+            and matching[1][:2] == first[:2]
+            and matching[1][2].to != first[2].to
+            and _origin(first[2]) == "list"
+        ):
+            unsure = f"two prefix lists of {table.id} have the same CIDR, and EC2 selects one of them at random"
+        return Chosen(first[2], unsure)
 
     def _destinations(self, route: Route) -> Iterator[Block | None]:
         if not route.destination.startswith("pl-"):
             yield block(route.destination)
             return
-        held = self.lists.get(route.destination)
-        if held is None:
+        texts = self.lists.get(route.destination)
+        if texts is None:
             yield None
         else:
-            yield from map(block, held)
+            yield from map(block, texts)
 
 
 def _parsed(owner: str, texts: Iterable[str]) -> None:
@@ -134,7 +163,7 @@ def _parsed(owner: str, texts: Iterable[str]) -> None:
         try:
             block(text)
         except ValueError:
-            raise ValueError(f"{owner}: «{text}» is no address block") from None
+            raise ValueError(f'{owner}: "{text}" is not a CIDR') from None
 
 
 _RANK = {"local": 3, "static": 2, "list": 1, "propagated": 0}
@@ -146,3 +175,8 @@ def _origin(route: Route) -> str:
     if route.destination.startswith("pl-"):
         return "list"
     return "propagated" if route.propagated else "static"
+
+
+def is_load_balancer(interface: Interface) -> bool:
+    """By EC2's InterfaceType, or by the description of Elastic Load Balancing's interfaces (`ELB app/NAME/ID`)."""
+    return interface.kind in LOAD_BALANCERS or interface.description.startswith("ELB ")

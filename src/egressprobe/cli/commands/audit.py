@@ -1,4 +1,4 @@
-"""`egressprobe audit`: what the VPC's configuration says of the way out, subnet by subnet."""
+"""`egressprobe audit`: whether the VPC's configuration allows the control plane's egress, subnet by subnet."""
 
 import argparse
 import sys
@@ -16,23 +16,25 @@ EXAMPLES = (
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
-        "audit", help="what the VPC's configuration says of the way out, subnet by subnet"
+        "audit", help="Audit VPC egress: whether the configuration allows each target, subnet by subnet"
     )
-    parser.add_argument("--cluster", metavar="NAME", help="read it now, as the AWS profile's identity")
+    parser.add_argument("--cluster", metavar="NAME", help="read its VPC now, with the credentials of the AWS profile")
     add_region(parser)
-    parser.add_argument("--snapshot", metavar="FILE", help="one that was saved before; asks AWS nothing")
+    parser.add_argument("--snapshot", metavar="FILE", help="a file that --save wrote; makes no AWS call")
     parser.add_argument("--save", metavar="FILE", help="write the snapshot, to audit it again elsewhere")
     parser.add_argument("-f", "--file", help="targets file, YAML or JSON (default: the cluster's issuers)")
-    parser.add_argument("--skip", action="append", default=[], metavar="CODE", help="do not tell; may be repeated")
+    parser.add_argument(
+        "--skip", action="append", default=[], metavar="CODE", help="suppress this finding; may be repeated"
+    )
     add_output(parser, ("table", "json", "yaml"))
     return parser
 
 
 def run(options: argparse.Namespace) -> int:
-    from egressprobe.cli.commands.audit_source import ask
+    from egressprobe.cli.commands.audit_source import read_audit
     from egressprobe.cli.output.formats import render
 
-    audit = ask(
+    audit = read_audit(
         cluster=options.cluster,
         region=options.region,
         snapshot=options.snapshot,

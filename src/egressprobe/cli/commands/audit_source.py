@@ -1,8 +1,9 @@
-"""The audit from where a person sits: of a cluster by name, or of a snapshot in a file."""
+"""The input of `egressprobe audit`: a cluster by name, or a snapshot in a file; and the audit of it."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from egressprobe.audit.paths.destinations import hosts_of
 from egressprobe.audit.resolve_names import with_names
 from egressprobe.audit.result import Audit
 from egressprobe.audit.run import audit
@@ -10,6 +11,7 @@ from egressprobe.audit.vpc.snapshot import VpcSnapshot, from_json, to_json
 from egressprobe.aws.eks import Cluster
 from egressprobe.aws.session import by_name
 from egressprobe.aws.vpc_snapshot import read_snapshot, readers
+from egressprobe.catalog.findings_cluster import NETWORKS_UNREADABLE
 from egressprobe.catalog.registry import FINDINGS
 from egressprobe.discovery.issuers import issuer_targets
 from egressprobe.model.errors import InputError, os_words
@@ -21,15 +23,15 @@ from egressprobe.targets.plan import read_plan
 _MAX_SNAPSHOT = 64 * 1024 * 1024
 
 
-class _Taken(NamedTuple):
-    """beside: what reading the cluster itself found."""
+class _Input(NamedTuple):
+    """beside: findings of reading the cluster itself."""
 
     snapshot: VpcSnapshot
     targets: tuple[Target, ...]
     beside: tuple[Finding, ...] = ()
 
 
-def ask(
+def read_audit(
     *,
     cluster: str | None,
     region: str | None,
@@ -38,22 +40,21 @@ def ask(
     targets: str | None,
     skip: list[str],
 ) -> Audit:
-    """Raises InputError and AwsError; what may not be read is a finding."""
+    """Raises InputError and AwsError; a part that cannot be read is a finding."""
     if (cluster is None) == (snapshot is None):
         raise InputError("", "give one of --cluster NAME and --snapshot FILE")
     codes = _codes(skip)
     given = read_plan(read_file(targets)).targets if targets else ()
     if snapshot is not None:
-        taken = _Taken(_read(snapshot), given)
+        read = _Input(_read(snapshot), given)
     else:
         assert cluster is not None  # noqa: S101
-        taken = _of_cluster(cluster, region, given)
-    hosts = [one.host for one in taken.targets if not one.endpoints]
-    whole = with_names(taken.snapshot, hosts)
+        read = _of_cluster(cluster, region, given)
+    whole = with_names(read.snapshot, hosts_of(read.targets))
     if save is not None:
         _save(save, whole)
     try:
-        return audit(whole, taken.targets, codes, taken.beside)
+        return audit(whole, read.targets, codes, read.beside)
     except ValueError as error:
         raise InputError(snapshot or "the VPC", str(error)) from None
 
@@ -62,7 +63,7 @@ def _codes(skip: list[str]) -> list[str]:
     codes = [word.strip().upper() for text in skip for word in text.split(",") if word.strip()]
     for code in codes:
         if code not in FINDINGS:
-            raise InputError("--skip", f"«{code}» is no finding; egressprobe explain lists them all")
+            raise InputError("--skip", f'"{code}" is not a finding; egressprobe explain lists them all')
     return codes
 
 
@@ -70,18 +71,20 @@ def _read(name: str) -> VpcSnapshot:
     path = Path(name)
     try:
         if path.stat().st_size > _MAX_SNAPSHOT:
-            raise InputError(name, f"is larger than {_MAX_SNAPSHOT // 1024 // 1024} MB; that is no snapshot of one VPC")
+            raise InputError(
+                name, f"is larger than {_MAX_SNAPSHOT // 1024 // 1024} MB, which is not a snapshot of one VPC"
+            )
         data = path.read_bytes()
     except OSError as error:
         raise InputError(name, f"cannot be read: {os_words(error)}") from None
     try:
         return from_json(data)
     except ValueError as error:
-        raise InputError(name, f"is no snapshot: {error}") from None
+        raise InputError(name, f"is not a snapshot: {error}") from None
 
 
 def _save(name: str, snapshot: VpcSnapshot) -> None:
-    """For its owner's eyes: it shows how to get into a network."""
+    """Readable by its owner only: it shows how to get into a network."""
     path = Path(name)
     try:
         path.touch(mode=0o600)
@@ -90,12 +93,13 @@ def _save(name: str, snapshot: VpcSnapshot) -> None:
         raise InputError("--save", f"{name} cannot be written: {os_words(error)}") from None
 
 
-def _of_cluster(name: str, region: str | None, given: tuple[Target, ...]) -> _Taken:
+def _of_cluster(name: str, region: str | None, given: tuple[Target, ...]) -> _Input:
     """Without targets: the issuers that EKS names."""
-    session, around, found = by_name(name, region)
-    taken = read_snapshot(readers(session), found, region=session.region_name)
-    targets = given or _issuers(found, around.providers or [])
-    return _Taken(taken, targets, tuple(one for one in around.findings if one.code != "NETWORKS_UNREADABLE"))
+    session, surroundings, described = by_name(name, region)
+    snapshot = read_snapshot(readers(session), described, region=session.region_name)
+    targets = given or _issuers(described, surroundings.providers or [])
+    beside = tuple(finding for finding in surroundings.findings if finding.code != NETWORKS_UNREADABLE.code)
+    return _Input(snapshot, targets, beside)
 
 
 def _issuers(cluster: Cluster, providers: list[Any]) -> tuple[Target, ...]:

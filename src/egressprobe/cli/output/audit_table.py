@@ -1,21 +1,25 @@
-"""The audit as a table: a line a target, a column a subnet, then what is wrong with the commands that mend it."""
+"""The audit as a table: a line a target, a column a subnet, then what is wrong and the commands that fix it."""
 
-import textwrap
 from collections.abc import Iterator, Sequence
 
-from egressprobe.audit.result import Audit, Cell, Row
-from egressprobe.cli.output.terminal import COLOURS, MAX_NAME, SHOWN, Style, indented
+from egressprobe.audit.paths.destination import SubnetCell, TargetRow
+from egressprobe.audit.result import Audit
+from egressprobe.cli.output.terminal import COLOURS, SHOWN, Style, indented, line, paragraph, short, widths
 from egressprobe.model.report import Finding
-from egressprobe.model.target import Verdict
+from egressprobe.model.target import Expect, Verdict
 
-_SHOWN = {"open": "open", "partial": "PARTLY", "closed": "CLOSED", "unknown": "unknown"}
+_SHOWN = {"open": "open", "partial": "partial", "closed": "CLOSED", "unknown": "unknown"}
+# Of a target that must be blocked.
+_SHOWN_BLOCKED = {"open": "NOT BLOCKED", "partial": "NOT BLOCKED", "closed": "blocked", "unknown": "unknown"}
 _COLOUR = {
     "open": COLOURS[Verdict.PASS],
     "partial": COLOURS[Verdict.DEGRADED],
-    "closed": COLOURS[Verdict.FAIL],
+    "CLOSED": COLOURS[Verdict.FAIL],
     "unknown": COLOURS[Verdict.UNKNOWN],
+    "NOT BLOCKED": COLOURS[Verdict.FAIL],
+    "blocked": COLOURS[Verdict.PASS],
 }
-# What needs a person stands last, next to the prompt.
+# What needs a person comes last, next to the prompt.
 _SEVERITIES = ("info", "warning", "error")
 _SEVERITY = {"info": "note", "warning": "WARNING", "error": "ERROR"}
 _PAINT = {"info": "2", "warning": COLOURS[Verdict.DEGRADED], "error": COLOURS[Verdict.FAIL]}
@@ -27,59 +31,56 @@ def audit_table(audit: Audit, *, colour: bool = False, width: int | None = None)
     """`width`: columns of a terminal to fold words to, never commands; None leaves all whole."""
     style = Style(colour)
     lines = [*_matrix(audit, style), ""]
-    found = sorted(audit.findings, key=lambda one: _SEVERITIES.index(one.severity))
-    notes = [one for one in found if one.severity == "info"]
-    for one in (*notes[:_MOST_NOTES], *found[len(notes) :]):
-        lines += _told(one, style, width)
+    findings = sorted(audit.findings, key=lambda finding: _SEVERITIES.index(finding.severity))
+    notes = [finding for finding in findings if finding.severity == "info"]
+    for finding in (*notes[:_MOST_NOTES], *findings[len(notes) :]):
+        lines += _finding(finding, style, width)
     if len(notes) > _MOST_NOTES:
         lines.append(f"and {len(notes) - _MOST_NOTES} more notes (-o json has them)")
-    footer = _footer(audit)
-    if width:
-        footer = (part for line in footer for part in textwrap.wrap(line, width, break_on_hyphens=False))
-    return "\n".join((*lines, *([""] if found else []), *footer))
+    footer = (part for text in _footer(audit) for part in paragraph(text, width))
+    return "\n".join((*lines, *([""] if findings else []), *footer))
 
 
 def _matrix(audit: Audit, style: Style) -> Iterator[str]:
-    heads = ("TARGET", "PORT", *(place.zone or place.id for place in audit.subnets))
-    below = ("", "", *(place.id for place in audit.subnets))
-    rows = [(_name(row), str(row.target.port), *map(_cell, row.cells)) for row in audit.rows]
-    widths = [max(map(len, column)) for column in zip(heads, below, *rows, strict=True)]
+    heads = ("TARGET", "PORT", *(column.zone or column.id for column in audit.subnets))
+    below = ("", "", *(column.id for column in audit.subnets))
+    rows = [
+        (_name(row), str(row.target.port), *(_cell(cell, row.target.expect) for cell in row.cells))
+        for row in audit.rows
+    ]
+    columns = widths((heads, below, *rows))
     for head in (heads, below):
-        yield style.paint(_line(head, widths), "2")
-    for row, shown in zip(audit.rows, rows, strict=True):
-        painted = list(shown)
-        for i, cell in enumerate(row.cells, 2):
-            word = _SHOWN[cell.state]
-            painted[i] = style.paint(word, _COLOUR[cell.state]) + shown[i][len(word) :].ljust(widths[i] - len(word))
-        yield _line(tuple(painted), widths)
+        yield style.paint(line(head, columns), "2")
+
+    def paint(i: int, text: str) -> str:
+        word = next((word for word in _COLOUR if i > 1 and text.startswith(word)), "")
+        return style.paint(word, _COLOUR[word]) + text[len(word) :] if word else text
+
+    for cells in rows:
+        yield line(cells, columns, paint=paint)
 
 
-def _line(cells: tuple[str, ...], widths: list[int]) -> str:
-    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+def _name(row: TargetRow) -> str:
+    return short(row.target.name) + (" (assumed public)" if row.target.assumed and row.target.host else "")
 
 
-def _name(row: Row) -> str:
-    name = row.target.name + (" (as any of the internet)" if row.target.assumed and row.target.host else "")
-    return name if len(name) <= MAX_NAME else name[: MAX_NAME - 1] + "…"
-
-
-def _cell(cell: Cell) -> str:
+def _cell(cell: SubnetCell, expect: Expect) -> str:
+    if expect is Expect.BLOCKED:
+        return _SHOWN_BLOCKED[cell.state]
     return f"{_SHOWN[cell.state]} {cell.code}" if cell.code and cell.state != "open" else _SHOWN[cell.state]
 
 
-def _told(one: Finding, style: Style, width: int | None) -> Iterator[str]:
-    head = f"{_SEVERITY[one.severity]:<8}{one.code}"
-    yield style.paint(head[:8], _PAINT[one.severity]) + head[8:]
-    yield from indented(style, "cause", one.summary, width)
-    if "subnets" in one.evidence and one.severity != "info":
-        hit = _some(one.evidence["targets"]), _some(one.evidence["subnets"])
-        yield from indented(style, "hits", f"{hit[0]} from {hit[1]}", width)
-    *commands, words = one.remedy.split("\n")
-    if one.severity == "info":
+def _finding(finding: Finding, style: Style, width: int | None) -> Iterator[str]:
+    head = f"{_SEVERITY[finding.severity]:<8}{finding.code}"
+    yield style.paint(head[:8], _PAINT[finding.severity]) + head[8:]
+    yield from indented(style, "cause", finding.summary, width)
+    if finding.severity == "info":
         return
-    for line in commands:
-        yield from indented(style, "mend", line, width)
-    yield from indented(style, "" if commands else "mend", words, width)
+    if "subnets" in finding.evidence:
+        targets, subnets = _some(finding.evidence["targets"]), _some(finding.evidence["subnets"])
+        yield from indented(style, "affects", f"{targets} from {subnets}", width)
+    for i, text in enumerate(finding.remedy.split("\n")):
+        yield from indented(style, "" if i else "fix", text, width)
 
 
 def _some(names: Sequence[str]) -> str:
@@ -87,10 +88,22 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def _footer(audit: Audit) -> Iterator[str]:
-    many = {word: sum(one.severity == word for one in audit.findings) for word in _SEVERITIES}
-    skipped = f", {', '.join(audit.skipped)} skipped" if audit.skipped else ""
+    if audit.not_audited:
+        listed = [f"{target.name} ({target.reason})" for target in audit.not_audited]
+        yield f"{len(listed)} not audited: {_some(listed)}."
+    nouns = {"error": "error", "warning": "warning", "info": "note"}
+    counts = ", ".join(
+        _counted(sum(finding.severity == severity for finding in audit.findings), noun)
+        for severity, noun in nouns.items()
+    )
+    suppressed = ""
+    if audit.skipped:
+        suppressed = f", {_counted(audit.suppressed, 'finding')} suppressed ({', '.join(audit.skipped)} skipped)"
     name = audit.cluster_name or audit.vpc
-    counts = f"{many['error']} errors, {many['warning']} warnings, {many['info']} notes{skipped}"
-    yield f"{name}: {SHOWN[audit.verdict]}; {counts}; {audit.vpc} in {audit.region} as of {audit.taken_at}."
+    yield f"{name}: {SHOWN[audit.verdict]}; {counts}{suppressed}; {audit.vpc} in {audit.region} as of {audit.taken_at}."
     yield audit.limits

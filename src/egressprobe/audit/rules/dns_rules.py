@@ -1,17 +1,20 @@
-"""Rules of names: who answers the control plane's questions, and who might answer them wrongly.
+"""Rules of names: which servers answer the control plane's queries, and which answers may be wrong.
 
 Route 53 Developer Guide: resolver-overview-forward-vpc-to-network ("if a private hosted zone and a Resolver rule are
 for the same domain, the rule takes precedence"; the most specific domain wins), resolver-dns-firewall-rules (by
 priority of group, then of rule; the first that matches decides).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from urllib.parse import urlsplit
 
-from egressprobe.audit.destinations import custom_servers, is_amazons
-from egressprobe.audit.vpc.private_dns import depth, within
+from egressprobe.audit.changes.change import commands
+from egressprobe.audit.fixes.endpoint_dns import private_dns_off
+from egressprobe.audit.paths.destinations import custom_servers, is_amazon_dns
+from egressprobe.audit.paths.private_dns import depth, within
+from egressprobe.audit.rules.rule import Input, Rule, declared
 from egressprobe.audit.vpc.snapshot import VpcSnapshot
 from egressprobe.audit.vpc.snapshot_dns import DnsFirewallRule, ResolverRule
-from egressprobe.audit.vpc.topology import Network
 from egressprobe.catalog.findings_vpc_config import (
     DHCP_CHANGED_RECENTLY,
     DHCP_OPTIONS_UNREADABLE_BY_CLUSTER_ROLE,
@@ -24,26 +27,14 @@ from egressprobe.catalog.findings_vpc_config import (
 from egressprobe.model.report import Finding
 
 _BLOCKING = ("BLOCK",)
-_ASKED = ("", "A", "AAAA")
+_QUERIED_TYPES = ("", "A", "AAAA")
 
 
-def rules(network: Network, hosts: Iterable[str]) -> list[Finding]:
-    """hosts: names of targets."""
-    snapshot, names = network.snapshot, sorted({host.lower().rstrip(".") for host in hosts})
-    return [
-        *_servers(snapshot),
-        *_hidden_issuer(snapshot),
-        *(one for name in names for one in _shadowed(snapshot, name)),
-        *_firewall(snapshot, names),
-    ]
-
-
-def _servers(snapshot: VpcSnapshot) -> Iterator[Finding]:
-    dhcp, cluster = snapshot.dhcp, snapshot.cluster
-    if dhcp is None:
-        return
+def _servers(given: Input) -> Iterator[Finding]:
+    snapshot = given.topology.snapshot
+    dhcp, cluster = declared(snapshot.dhcp), snapshot.cluster
     custom = custom_servers(dhcp, snapshot)
-    if not any(is_amazons(one, snapshot) for one in dhcp.servers):
+    if not any(is_amazon_dns(server, snapshot) for server in dhcp.servers):
         listed = ", ".join(dhcp.servers) or "no name servers at all"
         yield DHCP_WITHOUT_AMAZON_DNS.found(
             f"the DHCP options {dhcp.id} of {snapshot.vpc.id} name {listed}",
@@ -64,32 +55,51 @@ def _servers(snapshot: VpcSnapshot) -> Iterator[Finding]:
         )
     if dhcp.changed_at:
         said = (
-            f"DHCP options of {snapshot.vpc.id} were changed at {dhcp.changed_at}; the control plane may not know yet"
+            f"DHCP options of {snapshot.vpc.id} were changed at {dhcp.changed_at}; the control plane may still use "
+            "the old ones"
         )
         yield DHCP_CHANGED_RECENTLY.found(said, {"vpc": snapshot.vpc.id, "changedAt": dhcp.changed_at})
 
 
-def _hidden_issuer(snapshot: VpcSnapshot) -> Iterator[Finding]:
-    """Unless a zone or a Resolver rule of one's own answers for the issuer's name."""
+def _hidden_issuer(given: Input) -> Iterator[Finding]:
+    """If something dials the issuer's name (oidc.eks.REGION), and no zone or Resolver rule answers for it.
+
+    The dual-stack name oidc-eks.REGION.api.aws is not in the endpoint's zone (EKS user guide, vpc-interface-endpoints).
+    """
+    snapshot = given.topology.snapshot
     issuer = f"oidc.eks.{snapshot.region}."
-    for one in snapshot.endpoints or ():
-        if one.kind != "Interface" or not one.service.endswith(".eks") or not one.private_dns:
+    own = urlsplit(snapshot.cluster.issuer).hostname or issuer  # not known: it may be the old name
+    if not any(name.startswith(issuer) for name in (own, *given.names)):
+        return
+    names = [zone.name for zone in declared(snapshot.zones)] + [
+        rule.domain for rule in declared(snapshot.resolver_rules)
+    ]
+    if any(name.lower().startswith(issuer) for name in names):
+        return
+    for endpoint in declared(snapshot.endpoints):
+        if endpoint.kind != "Interface" or not endpoint.service.endswith(".eks") or not endpoint.private_dns:
             continue
-        names = [zone.name for zone in snapshot.zones or ()] + [rule.domain for rule in snapshot.resolver_rules or ()]
-        if one.state == "available" and not any(name.lower().startswith(issuer) for name in names):
-            said = f"private DNS of {one.id} ({one.service}) hides {issuer}amazonaws.com in the VPC"
-            mend = f"aws ec2 modify-vpc-endpoint --vpc-endpoint-id {one.id} --no-private-dns-enabled"
-            yield EKS_ENDPOINT_HIDES_OIDC.found(said, {"endpoint": one.id, "service": one.service}, (mend,))
+        if endpoint.state == "available":
+            hidden = f"{issuer}amazonaws.com{'.cn' if snapshot.region.startswith('cn-') else ''}"
+            said = f"private DNS of {endpoint.id} ({endpoint.service}) hides {hidden} in the VPC"
+            changes, warning = private_dns_off(given.topology, endpoint.id)
+            evidence = {"endpoint": endpoint.id, "service": endpoint.service, "name": hidden}
+            yield EKS_ENDPOINT_HIDES_OIDC.found(said + warning, evidence, commands(changes))
+
+
+def _shadows(given: Input) -> Iterator[Finding]:
+    for name in given.names:
+        yield from _shadowed(given.topology.snapshot, name)
 
 
 def _shadowed(snapshot: VpcSnapshot, name: str) -> Iterator[Finding]:
-    zones = [zone for zone in snapshot.zones or () if within(name, zone.name)]
-    held = [rule for rule in snapshot.resolver_rules or () if within(name, rule.domain)]
-    if not zones or not held:
+    zones = [zone for zone in declared(snapshot.zones) if within(name, zone.name)]
+    rules = [rule for rule in declared(snapshot.resolver_rules) if within(name, rule.domain)]
+    if not zones or not rules:
         return
-    zone = max(zones, key=lambda one: depth(one.name))
-    # the most specific wins; of equal ones a SYSTEM rule was made to win against a FORWARD rule above it
-    rule = max(held, key=lambda one: (depth(one.domain), one.kind == "SYSTEM"))
+    zone = max(zones, key=lambda candidate: depth(candidate.name))
+    # The most specific wins; of equal ones a SYSTEM rule overrides a FORWARD rule above it.
+    rule = max(rules, key=lambda candidate: (depth(candidate.domain), candidate.kind == "SYSTEM"))
     if rule.kind == "FORWARD" and depth(rule.domain) >= depth(zone.name):
         to = ", ".join(rule.targets)
         said = f"{name} is in the private zone {zone.name}, and the rule {rule.id} ({rule.domain}) sends it to {to}"
@@ -113,40 +123,48 @@ def _unshadow(snapshot: VpcSnapshot, rule: ResolverRule, zone: str) -> tuple[str
     )
 
 
-def _firewall(snapshot: VpcSnapshot, names: list[str]) -> Iterator[Finding]:
-    secret: dict[str, DnsFirewallRule] = {}
-    for name in names:
-        for rule in snapshot.dns_firewall or ():
-            if rule.query_type not in _ASKED:
+def _firewall(given: Input) -> Iterator[Finding]:
+    unreadable: dict[str, DnsFirewallRule] = {}
+    for name in given.names:
+        for rule in declared(given.topology.snapshot.dns_firewall):
+            if rule.query_type not in _QUERIED_TYPES:
                 continue
             if rule.domains is None:
                 if rule.action in _BLOCKING:
-                    secret.setdefault(f"{rule.group}/{rule.name}", rule)
+                    unreadable.setdefault(f"{rule.group}/{rule.name}", rule)
                 continue
-            entry = next((one for one in rule.domains if _matches(name, one)), None)
+            entry = next((domain for domain in rule.domains if _matches(name, domain)), None)
             if entry is None:
                 continue
             if rule.action in _BLOCKING:
                 yield _blocked(name, entry, rule)
             break
-    for rule in secret.values():
+    for rule in unreadable.values():
         said = f"the rule {rule.name} of {rule.group} blocks by {rule.list or 'a list'}, which cannot be read"
         yield DNS_FIREWALL_UNREADABLE_LIST.found(said, {"group": rule.group, "rule": rule.name, "list": rule.list})
 
 
 def _blocked(name: str, entry: str, rule: DnsFirewallRule) -> Finding:
-    said = f"{name} is blocked by the rule {rule.name} of {rule.group}: «{entry}» is in {rule.list}"
+    said = f"{name} is blocked by the rule {rule.name} of {rule.group}: `{entry}` is in {rule.list}"
     evidence = {"name": name, "entry": entry, "group": rule.group, "rule": rule.name, "list": rule.list}
-    mend = (
+    command = (
         f"aws route53resolver update-firewall-domains --firewall-domain-list-id {rule.list} --operation REMOVE "
         f"--domains '{entry}'"
     )
-    return DNS_FIREWALL_BLOCKS.found(said, evidence, (mend,))
+    return DNS_FIREWALL_BLOCKS.found(said, evidence, (command,))
 
 
 def _matches(name: str, entry: str) -> bool:
-    """`*` stands for everything, `*.x` for all below x (not x itself)."""
-    wanted = entry.lower().rstrip(".")
-    if wanted == "*":
+    """`*` matches everything, `*.x` all below x (not x itself)."""
+    pattern = entry.lower().rstrip(".")
+    if pattern == "*":
         return True
-    return name.endswith(wanted[1:]) if wanted.startswith("*.") else name == wanted
+    return name.endswith(pattern[1:]) if pattern.startswith("*.") else name == pattern
+
+
+DNS_RULES = (
+    Rule("name servers of the DHCP options", ("dhcp",), _servers),
+    Rule("the cluster's issuer behind an EKS endpoint", ("endpoints", "zones", "resolver_rules"), _hidden_issuer),
+    Rule("Resolver rules above private hosted zones", ("zones", "resolver_rules"), _shadows),
+    Rule("Route 53 Resolver DNS Firewall", ("dns_firewall",), _firewall),
+)

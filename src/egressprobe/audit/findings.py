@@ -1,0 +1,100 @@
+"""Findings of paths: one for each cause, with all subnets, targets and addresses that it affects."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from egressprobe.audit.fixes.problem import Problem
+from egressprobe.audit.fixes.proposal import Proposal
+from egressprobe.audit.paths.destination import TargetRow
+from egressprobe.audit.paths.destinations import plain
+from egressprobe.audit.paths.paths import Paths
+from egressprobe.audit.vpc.blockers import Blame
+from egressprobe.audit.vpc.reachability import Path
+from egressprobe.catalog.entry import FindingEntry
+from egressprobe.catalog.findings_vpc_config import VPC_DNS_SUPPORT_OFF
+from egressprobe.catalog.findings_vpc_path import BLOCKED_TARGET_OPEN, PATH_UNKNOWN, SUBNET_WITHOUT_IPV6
+from egressprobe.model.report import Finding
+from egressprobe.model.target import Expect
+
+MOST_SHOWN = 20
+# Rules beside the paths report these, once for each subnet or VPC.
+_BY_A_RULE = frozenset({SUBNET_WITHOUT_IPV6, VPC_DNS_SUPPORT_OFF})
+# Address and port -> the targets that have it.
+type Names = dict[tuple[str, int], list[str]]
+
+
+def problems(paths: Paths) -> list[Problem]:
+    """What keeps paths from being open, by cause; paths that are expected to be blocked have no problem."""
+    groups: dict[tuple[Any, ...], list[tuple[Path, Blame]]] = {}
+    for key, path in paths.known.items():
+        if Expect.REACHABLE not in paths.expected.get(key, {Expect.REACHABLE}):
+            continue
+        for blame in path.blames:
+            if blame.finding not in _BY_A_RULE:
+                groups.setdefault(blame.key, []).append((path, blame))
+    return [Problem(tuple(pairs)) for pairs in groups.values()]
+
+
+def path_findings(
+    paths: Paths,
+    rows: Sequence[TargetRow],
+    found: Sequence[Problem],
+    proposals: Mapping[tuple[str | int, ...], Proposal],
+) -> Iterator[Finding]:
+    """Closed and partial paths, targets that should be blocked and are not, and what cannot be determined."""
+    names: Names = {}
+    for row in rows:
+        for text in row.target.addresses:
+            names.setdefault((text, row.target.port), []).append(row.target.name)
+    for problem in found:
+        yield _closing(problem, names, proposals.get(problem.key, Proposal()))
+    for row in rows:
+        if row.target.expect is Expect.BLOCKED:
+            yield from _not_blocked(row, proposals)
+    yield from _unknown(paths, rows, names)
+
+
+def _closing(problem: Problem, names: Names, proposal: Proposal) -> Finding:
+    some = all(path.state != "closed" for path in problem.paths)
+    said = plain(problem.blame.said) + ("; some calls fail" if some else "")
+    return told(problem.blame.finding, said, problem.blame.evidence | _affected(problem.paths, names), proposal)
+
+
+def told(entry: FindingEntry, said: str, evidence: Mapping[str, Any], proposal: Proposal) -> Finding:
+    """A finding with the commands that are proven to fix it, or with the reason why there are none."""
+    return entry.found(said, evidence, proposal.lines[:MOST_SHOWN])
+
+
+def _not_blocked(row: TargetRow, proposals: Mapping[tuple[str | int, ...], Proposal]) -> Iterator[Finding]:
+    subnets = [cell.subnet for cell in row.cells if cell.state in ("open", "partial")]
+    if subnets:
+        target = row.target
+        where = "the internet" if target.assumed else ", ".join(target.addresses[:3])
+        said = f"{target.name} must be blocked, and calls to {where} port {target.port} pass from {', '.join(subnets)}"
+        evidence = {"port": target.port, "subnets": subnets, "targets": [target.name]}
+        evidence |= {"addresses": list(target.addresses)[:MOST_SHOWN]}
+        proposal = proposals.get((BLOCKED_TARGET_OPEN.code, target.name, target.port), Proposal())
+        yield told(BLOCKED_TARGET_OPEN, said, evidence, proposal)
+
+
+def _unknown(paths: Paths, rows: Sequence[TargetRow], names: Names) -> Iterator[Finding]:
+    for row in rows:
+        if not row.target.addresses:
+            said = f"unknown: {row.target.host} resolves only inside the VPC"
+            yield PATH_UNKNOWN.found(said, {"why": said, "targets": [row.target.name]})
+    unknown: dict[str, list[Path]] = {}
+    for path in paths.known.values():
+        for why in path.knowledge_ends:
+            unknown.setdefault(why, []).append(path)
+    for why, affected in unknown.items():
+        yield PATH_UNKNOWN.found(f"unknown: {why}", {"why": why} | _affected(affected, names))
+
+
+def _affected(paths: Iterable[Path], names: Names) -> dict[str, Any]:
+    paths = tuple(paths)
+    targets = dict.fromkeys(name for path in paths for name in names.get((path.address, path.port), [path.address]))
+    return {
+        "subnets": list(dict.fromkeys(path.subnet for path in paths)),
+        "targets": list(targets)[:MOST_SHOWN],
+        "addresses": list(dict.fromkeys(path.address for path in paths))[:MOST_SHOWN],
+    }

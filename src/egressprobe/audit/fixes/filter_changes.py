@@ -1,0 +1,98 @@
+"""Candidates for filters: rules of security groups and entries of network ACLs.
+
+An allowing entry gets a free number below the rule that denies (user guide, nacl-rules: the lowest number is evaluated
+first). If there is none, the denying rule moves to a higher number and its place is used.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from egressprobe.audit.changes.change import AclRuleChange, Change, GroupRule
+from egressprobe.audit.fixes.problem import Problem, scope
+from egressprobe.audit.vpc.blockers import AclRule, SecurityGroups, TargetGroups
+from egressprobe.audit.vpc.cidr import EPHEMERAL, address
+from egressprobe.audit.vpc.packet_filters import STAR, TCP, UDP
+from egressprobe.audit.vpc.snapshot import Acl, AclEntry, Permission
+from egressprobe.audit.vpc.topology import Topology
+from egressprobe.catalog.findings_vpc_path import NACL_EPHEMERAL_DENIED
+
+_NUMBERS = {"tcp": TCP, "udp": UDP}
+_LAST_RULE = 32766
+
+
+def groups_out(topology: Topology, problem: Problem) -> Iterator[tuple[Change, ...]]:
+    """Egress rules of the first of the control plane's groups."""
+    changes: dict[Change, None] = {}
+    for _, blame in problem.pairs:
+        at = blame.at
+        if isinstance(at, SecurityGroups) and at.groups:
+            rule = Permission(_NUMBERS[at.protocol], (at.port, at.port), blocks=(scope(topology, at.remote),))
+            changes[GroupRule(at.groups[0], egress=True, permission=rule)] = None
+    if changes:
+        yield tuple(changes)
+
+
+def groups_in(topology: Topology, problem: Problem) -> Iterator[tuple[Change, ...]]:
+    """By the cluster's own group where the call comes straight from it; else by address."""
+    changes: dict[Change, None] = {}
+    own = topology.snapshot.cluster.groups
+    for _, blame in problem.pairs:
+        at = blame.at
+        if not isinstance(at, TargetGroups) or not at.groups:
+            continue
+        caller = topology.interface_of(address(at.remote))
+        direct = own and not at.translated and (caller is None or set(caller.groups) & set(own))
+        rule = Permission(
+            _NUMBERS[at.protocol],
+            (at.port, at.port),
+            blocks=() if direct else (scope(topology, at.remote),),
+            groups=own[:1] if direct else (),
+        )
+        changes[GroupRule(at.groups[0], egress=False, permission=rule)] = None
+    if changes:
+        yield tuple(changes)
+
+
+def acl_entries(topology: Topology, problem: Problem) -> Iterator[tuple[Change, ...]]:
+    """Entries that allow what one rule of one ACL denies in one direction."""
+    allowed: dict[AclEntry, None] = {}
+    for _, blame in problem.pairs:
+        at = blame.at
+        if isinstance(at, AclRule):
+            returning = blame.finding is NACL_EPHEMERAL_DENIED
+            ports = EPHEMERAL.ranges[0] if returning else (int(at.ports), int(at.ports))
+            egress, remote = at.direction == "egress", scope(topology, at.remote)
+            allowed[AclEntry(0, egress, allow=True, protocol=_NUMBERS[at.protocol], block=remote, ports=ports)] = None
+    at = problem.blame.at
+    if isinstance(at, AclRule):
+        acl = next((acl for acl in topology.snapshot.acls or () if acl.id == at.network_acl), None)
+        if acl is not None:
+            yield from place(acl, tuple(allowed), at.rule)
+
+
+def place(acl: Acl, entries: Sequence[AclEntry], before: int) -> Iterator[tuple[Change, ...]]:
+    """The entries, of one direction, with numbers that are evaluated before rule `before`; none if nothing is free."""
+    if not entries:
+        return
+    egress = entries[0].egress
+    taken = {entry.number for entry in acl.entries if entry.egress is egress}
+    below = [number for number in range(min(before, _LAST_RULE + 1) - 1, 0, -1) if number not in taken]
+    if len(below) >= len(entries):
+        yield tuple(
+            AclRuleChange(acl.id, _numbered(entry, number)) for entry, number in zip(entries, below, strict=False)
+        )
+        return
+    denying = next((entry for entry in acl.entries if entry.egress is egress and entry.number == before), None)
+    if denying is None or before in STAR:
+        return
+    following = min((number for number in taken if number > before), default=_LAST_RULE + 1)
+    numbers = [*sorted(below), before, *range(before + 1, min(following, _LAST_RULE + 1))]
+    if len(numbers) <= len(entries):
+        return
+    changes = [AclRuleChange(acl.id, _numbered(denying, numbers[len(entries)]))]
+    for entry, number in zip(entries, numbers, strict=False):
+        changes.append(AclRuleChange(acl.id, _numbered(entry, number), replace=number == before))
+    yield tuple(changes)
+
+
+def _numbered(entry: AclEntry, number: int) -> AclEntry:
+    return AclEntry(number, entry.egress, entry.allow, entry.protocol, entry.block, entry.ports)

@@ -1,0 +1,86 @@
+"""Rules of the VPC and the cluster: attributes, subnets, and what the audit itself could read."""
+
+from collections.abc import Iterator
+
+from egressprobe.audit.changes.change import commands
+from egressprobe.audit.fixes.candidates import candidates
+from egressprobe.audit.fixes.problem import Problem
+from egressprobe.audit.rules.rule import Input, Rule, declared
+from egressprobe.audit.vpc.blockers import Blame, SubnetFamily
+from egressprobe.audit.vpc.reachability import Path
+from egressprobe.catalog.entry import FindingEntry
+from egressprobe.catalog.findings_vpc_config import (
+    AUDIT_PART_UNREADABLE,
+    AUDIT_PERMISSION_MISSING,
+    OWNED_BY_ANOTHER_ACCOUNT,
+    SUBNET_ADDRESSES_LOW,
+    VPC_DNS_HOSTNAMES_OFF,
+    VPC_DNS_SUPPORT_OFF,
+)
+from egressprobe.catalog.findings_vpc_path import SUBNET_WITHOUT_IPV6
+from egressprobe.model.report import Finding
+
+# https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html, "Subnet requirements"
+_FREE_NEEDED, _FREE_RECOMMENDED = 6, 16
+
+
+def _shared(given: Input) -> Iterator[Finding]:
+    vpc = given.topology.snapshot.vpc
+    if given.topology.shared:
+        said = f"{vpc.id} belongs to {vpc.owner}; only the owner can read its route tables, network ACLs and gateways"
+        yield OWNED_BY_ANOTHER_ACCOUNT.found(said, {"vpc": vpc.id, "owner": vpc.owner})
+
+
+def _dns_support(given: Input) -> Iterator[Finding]:
+    yield from _attribute(given, VPC_DNS_SUPPORT_OFF, "enableDnsSupport", "--enable-dns-support")
+
+
+def _dns_hostnames(given: Input) -> Iterator[Finding]:
+    yield from _attribute(given, VPC_DNS_HOSTNAMES_OFF, "enableDnsHostnames", "--enable-dns-hostnames")
+
+
+def _attribute(given: Input, finding: FindingEntry, name: str, option: str) -> Iterator[Finding]:
+    vpc = given.topology.snapshot.vpc
+    if not declared(vpc.dns_support if finding is VPC_DNS_SUPPORT_OFF else vpc.dns_hostnames):
+        command = f"aws ec2 modify-vpc-attribute --vpc-id {vpc.id} {option} '{{\"Value\":true}}'"
+        yield finding.found(f"{name} of {vpc.id} is off", {"vpc": vpc.id}, (command,))
+
+
+def _free_addresses(given: Input) -> Iterator[Finding]:
+    for name in given.topology.snapshot.cluster.subnets:
+        subnet = given.topology.subnets.get(name)
+        if subnet is not None and subnet.free is not None and subnet.free < _FREE_RECOMMENDED:
+            required = "at least 6" if subnet.free < _FREE_NEEDED else "16 recommended"
+            said = f"{name} has {subnet.free} free addresses ({required})"
+            yield SUBNET_ADDRESSES_LOW.found(said, {"subnet": name, "free": subnet.free})
+
+
+def _ipv6(given: Input) -> Iterator[Finding]:
+    topology = given.topology
+    cluster = topology.snapshot.cluster
+    for name in cluster.subnets if cluster.ip_family == "ipv6" else ():
+        subnet = topology.subnets.get(name)
+        if subnet is not None and not any(":" in text for text in subnet.blocks):
+            said = f"{name} has no IPv6 CIDR, and the cluster is IPv6"
+            blame = Blame(SUBNET_WITHOUT_IPV6, name, said, SubnetFamily(name))
+            problem = Problem(((Path(name, "::", 0, "tcp", "closed", blame), blame),))
+            changes = next(candidates(topology, problem), ())
+            yield SUBNET_WITHOUT_IPV6.found(said, {"subnet": name}, commands(changes))
+
+
+def _unread(given: Input) -> Iterator[Finding]:
+    for unread in given.topology.snapshot.unread:
+        finding = AUDIT_PERMISSION_MISSING if unread.denied else AUDIT_PART_UNREADABLE
+        why = "is not allowed" if unread.denied else "failed"
+        said = f"{unread.action} {why}, so {unread.part.replace('_', ' ')} is not known: {unread.error}"
+        yield finding.found(said, {"action": unread.action, "part": unread.part, "error": unread.error})
+
+
+VPC_RULES = (
+    Rule("the owner of the VPC", (), _shared),
+    Rule("enableDnsSupport", ("vpc.dns_support",), _dns_support),
+    Rule("enableDnsHostnames", ("vpc.dns_hostnames",), _dns_hostnames),
+    Rule("free addresses of the cluster's subnets", (), _free_addresses),
+    Rule("IPv6 of the cluster's subnets", (), _ipv6),
+    Rule("what could be read", (), _unread),
+)
