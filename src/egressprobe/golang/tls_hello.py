@@ -3,15 +3,17 @@
 A ServerHello is read by the rules of crypto/tls/handshake_messages.go serverHelloMsg.unmarshal. Pure.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from egressprobe.golang.tls_record import DECODE_ERROR, HEADER_SIZE, local_error
+from egressprobe.golang.tls_record import DECODE_ERROR, HANDSHAKE, HEADER_SIZE, TLS_1_2, TLS_1_3, local_error
 
 # RFC 8446 section 4.1.3: the SHA-256 of "HelloRetryRequest"
 _RETRY_RANDOM = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
 (_STATUS, _GROUPS, _POINTS, _ALPN, _SCT, _EMS, _TICKET) = (5, 10, 11, 16, 18, 23, 35)
 (_PSK, _VERSIONS, _COOKIE, _KEY_SHARE, _RENEGOTIATION) = (41, 43, 44, 51, 0xFF01)
-_SERVER_NAME = 0
+_SERVER_NAME, _SIGNATURE_ALGORITHMS = 0, 13
+_CLIENT_HELLO = 1
 GROUP_NAMES = {
     0x11EC: "X25519MLKEM768",
     0x11EB: "SecP256r1MLKEM768",
@@ -100,6 +102,33 @@ def read_client_hello(record: bytes, padding_prefix: bytes) -> ClientOffer:
         tuple(shares),
         tuple(name for name in names if not name.startswith(padding_prefix)),
     )
+
+
+def group_hello(groups: Sequence[int], server_name: str | None, random: bytes) -> bytes:
+    """A ClientHello record of TLS 1.3 with `groups` and no key share: a server that has one asks for it.
+
+    The answer is a HelloRetryRequest with the group that the server selects, or an alert (RFC 8446 section 4.2.8).
+    random: 64 bytes, for the random and the session id.
+    """
+    extensions = {
+        _GROUPS: _vector(b"".join(group.to_bytes(2) for group in groups), 2),
+        _SIGNATURE_ALGORITHMS: _vector(bytes.fromhex("080404030807080508060503060304010501"), 2),
+        _VERSIONS: _vector(TLS_1_3.to_bytes(2), 1),
+        _KEY_SHARE: _vector(b"", 2),
+    }
+    if server_name:
+        extensions[_SERVER_NAME] = _vector(b"\0" + _vector(server_name.encode("ascii"), 2), 2)
+    listed = b"".join(kind.to_bytes(2) + _vector(value, 2) for kind, value in extensions.items())
+    suites = bytes.fromhex("130113021303")
+    body = (
+        TLS_1_2.to_bytes(2) + random[:32] + _vector(random[32:], 1) + _vector(suites, 2) + b"\1\0" + _vector(listed, 2)
+    )
+    message = bytes([_CLIENT_HELLO]) + _vector(body, 3)
+    return bytes([HANDSHAKE, 3, 1]) + _vector(message, 2)
+
+
+def _vector(value: bytes, length_size: int) -> bytes:
+    return len(value).to_bytes(length_size) + value
 
 
 def offered_groups(record: bytes) -> list[str]:

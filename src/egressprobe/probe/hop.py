@@ -21,6 +21,7 @@ from egressprobe.net.addresses import is_address
 from egressprobe.net.guard import Guard
 from egressprobe.net.urls import HostPort, shown
 from egressprobe.probe.concurrency import LADDERS
+from egressprobe.probe.missing_group import selected_group
 from egressprobe.probe.retry_ladder import Climber, Shape
 from egressprobe.probe.transport.certificate_check import Trust, known
 from egressprobe.probe.transport.connect import connect
@@ -168,10 +169,25 @@ class Prober:
                 if not _lacks_the_group(other.attempt):
                     opened, terms = other, terms._replace(group=group)
                     break
-        if opened.channel is None and opened.attempt.failure is None:
+        failure = opened.attempt.failure
+        if failure is not None and failure.api_server_error == NO_COMMON_GROUP:
+            return await self._with_missing_group(opened, endpoint, host_port, budget)
+        if opened.channel is None and failure is None:
             # OpenSSL rejects what Go accepts: once more without OpenSSL's verification, judged by the same rules.
             opened = await self._open(target, endpoint, host_port, budget, terms._replace(verify=False))
         return opened
+
+    async def _with_missing_group(
+        self, opened: Opened, endpoint: Endpoint, host_port: HostPort, budget: Budget
+    ) -> Opened:
+        """A refusal that is only this OpenSSL's: the server has a group that Go offers and OpenSSL does not."""
+        name = None if is_address(host_port.host) else host_port.host.removesuffix(".")
+        group = await selected_group(endpoint, name, self._hello, budget)
+        if group is None:
+            return opened
+        message = f"{endpoint} takes the group {group}, which the API server has and this {ssl.OPENSSL_VERSION} has not"
+        failure = Failure(Phase.TLS, Code.PROBE_LIMITATION, message)
+        return Opened(replace(opened.attempt, failure=failure), None)
 
     async def _open(
         self, target: Target, endpoint: Endpoint, host_port: HostPort, budget: Budget, terms: "_Terms"

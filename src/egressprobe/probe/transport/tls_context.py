@@ -17,11 +17,13 @@ import ssl
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from egressprobe.apiserver.client_rules import WEBHOOK_ALPN
 from egressprobe.apiserver.kube_version import CURRENT, Hello
+from egressprobe.golang.tls_hello import GROUP_NAMES, offered_groups
 from egressprobe.golang.tls_record import ALERT, HANDSHAKE
 
 # crypto/tls/cipher_suites.go without RSA key exchange, CBC-SHA256 and 3DES, which Go has off by default
@@ -87,6 +89,14 @@ def groups(hello: Hello) -> tuple[str, ...]:
     if ssl.OPENSSL_VERSION_INFO >= (3, 5):
         return _GROUPS
     return (*_GROUPS, _OPENSSL_DEFAULT)
+
+
+@lru_cache(maxsize=16)
+def missing_groups(hello: Hello) -> tuple[int, ...]:
+    """The key exchange groups of the API server's hello that this OpenSSL does not offer, by number."""
+    offered: set[str] = set(offered_groups(client_hello(context("", (), Offer((), hello), verify=False), None)))
+    offered |= {"X25519", "P-256", "P-384", "P-521"}
+    return tuple(number for number, name in GROUP_NAMES.items() if name in hello.groups and name not in offered)
 
 
 def trust_store() -> str:

@@ -1,0 +1,227 @@
+"""Go's checks of a server's handshake: texts, any fragmentation, any damage. Servers are OpenSSL's, their bytes changed."""
+
+import ssl
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from egressprobe.apiserver.kube_version import HELLOS
+from egressprobe.golang.tls_client import ServerFlight
+from egressprobe.golang.tls_hello import Fields, group_hello, read_client_hello, read_server_hello
+from egressprobe.golang.tls_record import TLS_1_2, TLS_1_3, GoTlsError, RecordReader, read_alert
+from egressprobe.lab.certs import issue, make_authority
+from egressprobe.lab.servers import server_context
+from egressprobe.probe.transport.tls_context import PADDING_PREFIX, Offer, client_hello, context
+from tests.support.peers.tls_scripts import flight, record, records, recut
+
+CREDENTIAL = issue(make_authority("ca"), ("t.lab",))
+HELLO = client_hello(context("", (), Offer(()), verify=False), b"t.lab")
+OFFER = read_client_hello(HELLO, PADDING_PREFIX)
+
+
+def _server(version=None, group=None):
+    made = server_context(CREDENTIAL)
+    if version:
+        made.maximum_version = version
+    if group:
+        made.set_ecdh_curve(group)
+    return made
+
+
+NEW, OLD, RETRY = (flight(_server(*options), HELLO) for options in ((), (ssl.TLSVersion.TLSv1_2,), (None, "secp384r1")))
+
+
+def outcome(data, cuts=(), *, counts_tickets=True):
+    """Go's error for these bytes, fed in pieces of these sizes; None when it goes on."""
+    server, at = ServerFlight(OFFER, counts_tickets=counts_tickets), 0
+    try:
+        for cut in (*cuts, len(data) or 1):
+            server.feed(data[at : at + cut])
+            at += cut
+    except GoTlsError as error:
+        return str(error)
+    return None
+
+
+def _hello(data=NEW, **changes):
+    """The first message of a flight with fields replaced: `random`, `session_id`, `suite`, `compression`, `legacy`."""
+    message = next(records(data))[1]
+    fields = Fields(message[4:])
+    legacy, random, session = fields.take(2), fields.take(32), fields.vector(1)
+    suite, compression = fields.take(2), fields.take(1)
+    extensions = fields.extensions() | changes.pop("extensions", {})
+    for dropped in changes.pop("without", ()):
+        extensions.pop(dropped, None)
+    values = {"legacy": legacy, "random": random, "session_id": session, "suite": suite, "compression": compression}
+    values |= changes
+    listed = b"".join(kind.to_bytes(2) + len(value).to_bytes(2) + value for kind, value in extensions.items())
+    body = values["legacy"] + values["random"] + bytes([len(values["session_id"])]) + values["session_id"]
+    body += values["suite"] + values["compression"] + len(listed).to_bytes(2) + listed
+    return record(22, b"\2" + len(body).to_bytes(3) + body)
+
+
+_LOCAL = "local error: tls: "
+_FORBIDDEN = "tls: server sent a ServerHello extension forbidden in TLS 1.3"
+_CASES = {
+    "hello request": (record(22, bytes(4)), "tls: received unexpected handshake message of type *tls.helloRequestMsg when waiting for *tls.serverHelloMsg"),
+    "unknown message": (record(22, b"\x63\0\0\0"), _LOCAL + "unexpected message"),
+    "hello request with a body": (record(22, b"\0\0\0\1x"), _LOCAL + "error decoding message"),
+    "huge message": (record(22, b"\2\xff\0\0"), "tls: handshake message of length 16711680 bytes exceeds maximum of 65536 bytes"),
+    "empty handshake record": (record(22, b""), _LOCAL + "unexpected message"),
+    "record overflow": (record(22, bytes(16385)), _LOCAL + "record overflow"),
+    "oversized": (b"\x16\3\3\xff\xff", "tls: oversized record received with length 65535"),
+    "http": (b"HTTP/1.1 400", "http: server gave HTTP response to HTTPS client"),
+    "ssh": (b"SSH-2.0-x", "tls: first record does not look like a TLS handshake"),
+    "change_cipher_spec first": (record(20, b"\1"), "tls: first record does not look like a TLS handshake"),
+    "fatal alert": (record(21, b"\2\x28"), "remote error: tls: handshake failure"),
+    "unknown alert": (record(21, b"\2\xc8"), "remote error: tls: alert(200)"),
+    "alert of three bytes": (record(21, b"\2\x28\0"), _LOCAL + "unexpected message"),
+    "close_notify": (record(21, b"\1\0"), "EOF"),
+    "warnings": (record(21, b"\1\x70") * 17, "tls: too many ignored records"),
+    "a few warnings": (record(21, b"\1\x70") * 16, None),
+    "session id": (_hello(session_id=b"x" * 32), "tls: server did not echo the legacy session ID"),
+    "compression": (_hello(compression=b"\1"), "tls: server sent non-zero legacy TLS compression method"),
+    "suite": (_hello(suite=b"\x13\x04"), "tls: server chose an unconfigured cipher suite"),
+    "legacy version": (_hello(legacy=b"\3\1"), "tls: server sent an incorrect legacy version"),
+    "TLS 1.1": (_hello(without=(43,), legacy=b"\3\2"), "tls: server selected unsupported protocol version 302"),
+    "TLS 1.3 by legacy version": (_hello(without=(43,), legacy=b"\3\4"), "tls: server selected TLS 1.3 using the legacy version field"),
+    "ALPN": (_hello(extensions={16: b"\0\3\2h2"}), _FORBIDDEN),
+    "extended master secret": (_hello(extensions={23: b""}), _FORBIDDEN),
+    "cookie": (_hello(extensions={44: b"\0\1x"}), "tls: server sent a cookie in a normal ServerHello"),
+    "empty cookie": (_hello(RETRY, extensions={44: b"\0\0"}), _LOCAL + "error decoding message"),
+    "no share": (_hello(without=(51,)), "tls: server did not send a key share"),
+    "a group that was not shared": (_hello(extensions={51: b"\0\x18\0\1x"}), "tls: server selected unsupported group"),
+    "pre-shared key": (_hello(extensions={41: b"\0\0"}), "tls: server selected an invalid PSK"),
+    "unknown extension": (_hello(extensions={0x1234: b"x"}), None),
+    "retry without a change": (_hello(RETRY, without=(51,)), "tls: server sent an unnecessary HelloRetryRequest message"),
+    "retry for what was shared": (_hello(RETRY, extensions={51: b"\0\x1d"}), "tls: server sent an unnecessary HelloRetryRequest key_share"),
+    "retry for an unknown group": (_hello(RETRY, extensions={51: b"\x12\x34"}), "tls: server selected unsupported group"),
+    "two retries": (RETRY.partition(record(20, b"\1"))[0] * 2, "tls: server sent two HelloRetryRequest messages"),
+    "downgrade": (_hello(OLD, random=bytes(24) + b"DOWNGRD\1"), "tls: downgrade attempt detected, possibly due to a MitM attack or a broken middlebox"),
+    "plaintext behind ServerHello": (_hello() + record(22, b"\x08\0\0\2\0\0"), _LOCAL + "bad record MAC"),
+    "record version": (_hello() + record(23, bytes(30), 0x0301), "tls: received record with version 301 when expecting version 303"),
+    "long record": (_hello() + b"\x17\3\3\x41\x01", "tls: oversized record received with length 16641"),
+    "many change_cipher_spec": (_hello() + record(20, b"\1") * 17, "tls: too many ignored records"),
+    "change_cipher_spec of two": (_hello() + record(20, b"\2"), _LOCAL + "error decoding message"),
+    "data behind ServerHello in one record": (record(22, next(records(NEW))[1] + b"\x08"), "tls: handshake buffer not empty before setting read traffic secret"),
+    "TLS 1.2 suite": (_hello(OLD, suite=b"\0\x2f"), "tls: server chose an unconfigured cipher suite"),
+    "TLS 1.2 compression": (_hello(OLD, compression=b"\1"), "tls: server selected unsupported compression format"),
+    "TLS 1.2 session id": (_hello(OLD, session_id=OFFER.session_id), "tls: server echoed TLS 1.3 compatibility session ID in TLS 1.2"),
+    "TLS 1.2 ALPN": (_hello(OLD, extensions={16: b"\0\3\2h2"}), "tls: server advertised unrequested ALPN extension"),
+    "TLS 1.2 points": (_hello(OLD, extensions={11: b"\1\1"}), "tls: server offered only incompatible point formats"),
+    "TLS 1.2 renegotiation": (_hello(OLD, extensions={0xFF01: b"\1x"}), "tls: initial handshake had non-empty renegotiation extension"),
+    "TLS 1.2 without certificate": (_hello(OLD) + record(22, b"\x0e\0\0\0"), "tls: received unexpected handshake message of type *tls.serverHelloDoneMsg when waiting for *tls.certificateMsg"),
+    "TLS 1.2 empty certificates": (_hello(OLD) + record(22, b"\x0b\0\0\3\0\0\0"), "tls: received unexpected handshake message of type *tls.certificateMsg when waiting for *tls.certificateMsg"),
+    "TLS 1.2 early change_cipher_spec": (_hello(OLD) + record(20, b"\1"), _LOCAL + "unexpected message"),
+    "TLS 1.2 data": (_hello(OLD) + record(23, b"x"), _LOCAL + "unexpected message"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", _CASES)
+def test_texts(case):
+    data, text = _CASES[case]
+    assert outcome(data) == text
+
+
+def test_honest_servers_pass():
+    assert [outcome(data) for data in (NEW, OLD, RETRY)] == [None] * 3
+
+
+@given(st.sampled_from([NEW, OLD, RETRY]), st.lists(st.integers(1, 60), min_size=1, max_size=5), st.booleans())
+def test_any_fragmentation_is_read_alike(data, cuts, every):
+    """Records of any sizes: the same group, version and certificates."""
+
+    def seen(given):
+        server = ServerFlight(OFFER, counts_tickets=True)
+        server.feed(given)
+        return server.hello, server.group, server.version, server.retry, server.certificates
+
+    assert seen(recut(data, cuts, every=every and data is OLD)) == seen(data)
+
+
+@settings(max_examples=300)
+@given(
+    st.sampled_from([NEW, OLD, RETRY]),
+    st.lists(st.tuples(st.integers(0, 400), st.binary(max_size=3), st.integers(0, 3)), max_size=3),
+    st.lists(st.integers(1, 40), max_size=40),
+)
+def test_damage_is_judged_alike_however_it_arrives(data, changes, cuts):
+    """Any change of the bytes ends in nothing but Go's error or none, the same for any pieces."""
+    for at, inserted, removed in changes:
+        data = data[:at] + inserted + data[at + removed :]
+    assert outcome(data, cuts) == outcome(data)
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_judged(data):
+    outcome(data)
+    outcome(record(22, data))
+    outcome(record(22, b"\2" + len(data).to_bytes(3) + data))
+
+
+def _established(version=TLS_1_3, *, counts_tickets=True):
+    server = ServerFlight(OFFER, counts_tickets=counts_tickets)
+    server.records.version, server.complete = version, True
+    return server
+
+
+TICKET = b"\x04" + (14).to_bytes(3) + bytes(14)
+
+
+def test_tickets_are_counted_since_go_1_26():
+    """16 pass, 17 do not, unless data comes in between."""
+    server = _established()
+    for _ in range(3):
+        for _ in range(16):
+            server.decrypted(TICKET)
+        server.data_arrived()
+    for _ in range(16):
+        server.decrypted(TICKET)
+    with pytest.raises(GoTlsError, match="too many non-advancing records"):
+        server.decrypted(TICKET)
+    for _ in range(100):
+        _established(counts_tickets=False).decrypted(TICKET)
+
+
+@pytest.mark.parametrize(
+    ("version", "message", "text"),
+    [
+        (TLS_1_2, bytes(4), "local error: tls: no renegotiation"),
+        (TLS_1_3, b"\x18\0\0\1\2", "local error: tls: error decoding message"),
+        (TLS_1_3, b"\x0d\0\0\3\0\0\0", "tls: received unexpected handshake message of type *tls.certificateRequestMsgTLS13"),
+    ],
+)  # fmt: skip
+def test_messages_after_the_handshake(version, message, text):
+    with pytest.raises(GoTlsError) as error:
+        _established(version).decrypted(message)
+    assert str(error.value) == text
+
+
+@pytest.mark.parametrize(
+    ("version", "content", "text"),
+    [
+        (TLS_1_3, b"\1\x74", "remote error: tls: certificate required"),
+        (TLS_1_3, b"\1\x5a", None),
+        (TLS_1_2, b"\1\x74", None),
+        (TLS_1_2, b"\3\x74", "local error: tls: unexpected message"),
+        (0, b"\2\x46", "remote error: tls: protocol version not supported"),
+    ],
+)
+def test_alerts(version, content, text):
+    error = read_alert(content, version)
+    assert (str(error) if error else None) == text
+
+
+def test_a_hello_of_groups_alone_is_answered_with_the_group():
+    """A real server asks for the key share of the group it selects; one without it sends an alert."""
+    for curve, number in (("X25519", 29), ("secp384r1", 24)):
+        reply = flight(_server(group=curve), group_hello((29, 24), "t.lab", bytes(range(64))))
+        answer = read_server_hello(next(RecordReader().feed(reply)))
+        assert (answer.is_retry, answer.selected_group) == (True, number)
+
+
+def test_groups_follow_the_kubernetes_version():
+    assert "SecP256r1MLKEM768" in HELLOS["1.36"].groups
+    assert "SecP256r1MLKEM768" not in HELLOS["1.35"].groups
+    assert HELLOS["1.31"].groups == ("X25519", "P-256", "P-384", "P-521")
