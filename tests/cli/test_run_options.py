@@ -215,9 +215,8 @@ def test_a_profile_is_for_every_aws_call(monkeypatch):
     """--profile is AWS_PROFILE."""
     import os
 
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    monkeypatch.setenv("AWS_PROFILE", "")
     profiles = []
     monkeypatch.setattr("egressprobe.cli.commands.audit.run", lambda _: profiles.append(os.environ["AWS_PROFILE"]) or 0)
     assert cli.main(["audit", "--cluster", "x", "--profile", "night"]) == 0
     assert profiles == ["night"]
-    monkeypatch.delenv("AWS_PROFILE")

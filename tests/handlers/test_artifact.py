@@ -65,7 +65,7 @@ def test_bad_event(function):
     answer = function.invoke({"targets": [{"kind": "webhook", "name": "x", "url": "http://x/"}]})
     assert answer["error"] == {
         "code": "target_invalid",
-        "message": "targets[0].url: «http://x/» must begin with https://",
+        "message": 'targets[0].url: "http://x/" must begin with https://',
     }
 
 

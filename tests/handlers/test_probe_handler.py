@@ -117,7 +117,7 @@ def test_a_short_function_still_reports(world, capsys, caplog):
         ({"targets": [], "plan": {}}, "event.plan: is unknown"),
         ({"source": "aws.events"}, "event.source: must be schedule"),
         ({"source": "schedule"}, "event.plan: is missing"),
-        ({"source": "schedule", "plan": 5}, "expected an object with «targets», got a number"),
+        ({"source": "schedule", "plan": 5}, 'expected an object with "targets", got a number'),
         ({"source": "schedule", "plan": {"targets": []}}, "targets: is empty"),
         ({"action": "reboot"}, "event.action: must be doctor"),
         ({"action": "doctor", "name": 5}, "event.name: must be a string"),
