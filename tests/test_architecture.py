@@ -45,6 +45,7 @@ PUBLIC = {
             "dns_message.*",
             "release.*",
             "resolver.*",
+            "tls_alerts.*",
             "tls_client.*",
             "tls_hello.*",
             "tls_record.*",
@@ -56,12 +57,13 @@ PUBLIC = {
         "entry.*",
         "findings_cluster.*",
         "findings_probe.*",
+        "findings_tls.*",
         "findings_vpc_config.*",
         "findings_vpc_path.*",
         "registry.*",
     ),
     "apiserver": (
-        *("availability.*", "client_rules.*", "forecast.*", "kube_version.*"),
+        *("authentication.*", "availability.*", "client_rules.*", "forecast.*", "kube_version.*"),
         *("log_messages.sentence", "refusals.*"),
     ),
     "audit": (

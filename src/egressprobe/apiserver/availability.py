@@ -1,39 +1,114 @@
-"""The condition Available of an APIService: k8s.io/kube-aggregator remote_available_controller.go. Pure.
+"""The condition Available of an APIService: k8s.io/kube-aggregator remote_available_controller.go (1.35). Pure.
 
 The controller and the proxy call the same pods in different ways: the check does not verify TLS and sends no
-server name, the proxy verifies the caBundle and the name. So Available=True says nothing about requests.
+server name, the proxy verifies the caBundle and the name. So Available=True says nothing about requests. While the
+condition is False the aggregator proxies nothing: every request gets 503 `service unavailable` at once
+(kube-aggregator/pkg/apiserver/handler_proxy.go).
+
+The outcome is ours where the check could be repeated; what the API server's own condition says, as discovery read it,
+stands beside it and decides where it is False.
 """
 
-from egressprobe.model.failure import NOT_MEASURED, Code
+import re
+
+from msgspec.structs import replace
+
+from egressprobe.apiserver.authentication import refusal
+from egressprobe.apiserver.forecast import Prediction
+from egressprobe.model.failure import NOT_MEASURED, Code, Failure, Phase
 from egressprobe.model.measurement import Attempt, Hop
-from egressprobe.model.report import Availability
+from egressprobe.model.report import Availability, Forecast
+from egressprobe.model.target import Kind, Target
 
 CHECK_LIMIT = 5.0  # seconds, http.Client.Timeout of the controller's discovery client
+UNAVAILABLE = "service unavailable"  # what every request gets meanwhile
+# Go's texts for a check that its 5 s ended before it had a connection: either of the two, by chance.
+CONNECTING_TIMED_OUT = (
+    "context deadline exceeded",
+    "net/http: request canceled while waiting for connection (Client.Timeout exceeded while awaiting headers)",
+)
 _PICKS = 5  # checks at once, each of one endpoint picked at random; one success is enough
 _LEAST_SHARE = 2 / 3
-# Our request is anonymous; the API server's carries its front-proxy certificate. What it would get is unknown.
-_REFUSED = frozenset({401, 403})
+# Finding of a refused call -> reason of the condition. With an unusable caBundle the check, which does not verify,
+# passes: `CA_BUNDLE_UNUSABLE` makes no condition False.
+_REASONS = {
+    "SERVICE_NOT_FOUND": "ServiceNotFound",
+    "SERVICE_PORT_NOT_FOUND": "ServicePortError",
+    "SERVICE_TYPE_UNSUPPORTED": "FailedDiscoveryCheck",
+    "SERVICE_WITHOUT_ENDPOINTS": "MissingEndpoints",
+}
+_NO_SLICES = re.compile(r"cannot find endpoint(s|slices) for ")
+# kube-aggregator reads EndpointSlices since 1.33; before, its messages say `endpoints`.
+_SLICES_SINCE = (1, 33)
 
 
-def availability(hop: Hop | None) -> Availability | None:
+def availability(target: Target, hop: Hop | None, kube_version: str) -> Availability | None:
     """The condition that the controller would set; None for other kinds of target."""
+    if target.kind is not Kind.AGGREGATED_API:
+        return None
+    if target.refusal is not None:
+        return _refused(target, kube_version)
     if hop is None:
         return None
-    known = [attempt for attempt in hop.attempts if not _unknown(attempt)]
+    known = [attempt for attempt in hop.attempts if not _unknown(target, attempt)]
     failed = [attempt for attempt in known if attempt.failure]
     good = (len(known) - len(failed)) / len(known) if known else 0.0
     share = round(1 - (1 - good) ** _PICKS, 4)
+    condition = target.condition
     if not known or (not good and len(known) < len(hop.attempts)):
         first = next((a.failure for a in hop.attempts if a.failure), None)
-        return Availability("unknown", None, 0.0, first.message if first else None, hop.url, hop.attempts)
+        error = first.message if first else None
+        return Availability("unknown", None, 0.0, error, hop.url, hop.attempts, condition)
     error = failed[0].failure.api_server_error if failed and failed[0].failure else None
     if share >= _LEAST_SHARE:
-        return Availability("pass", "Passed", share, None, hop.url, hop.attempts)
-    return Availability("fail", "FailedDiscoveryCheck", share, error, hop.url, hop.attempts)
+        return Availability("pass", "Passed", share, None, hop.url, hop.attempts, condition)
+    return Availability("fail", "FailedDiscoveryCheck", share, error, hop.url, hop.attempts, condition)
 
 
-def _unknown(attempt: Attempt) -> bool:
-    failure = attempt.failure
-    if failure is None:
+def unavailable(available: Availability | None) -> bool:
+    """Whether requests get 503 at once: the check fails, or the API server itself says that it does."""
+    if available is None:
         return False
-    return failure.code in NOT_MEASURED or (failure.code is Code.HTTP_STATUS and attempt.exchange_status in _REFUSED)
+    return available.outcome == "fail" or (available.condition is not None and available.condition.status == "False")
+
+
+def proxied(prediction: Prediction | None, available: Availability | None) -> Prediction | None:
+    """The prediction for a request: 503 at once while the APIService is not Available, whatever the path is like."""
+    if available is None or not unavailable(available):
+        return prediction
+    failure = prediction.failure if prediction and prediction.forecast.outcome == "fail" else None
+    failure = failure or next((attempt.failure for attempt in available.attempts if attempt.failure), None)
+    condition = available.condition
+    if available.outcome != "fail" and condition is not None:
+        since = f" since {condition.since}" if condition.since else ""
+        message = f"the API server reports Available=False{since} ({condition.reason}): {condition.message}"
+        failure = Failure(Phase.HTTP, Code.APISERVICE_UNAVAILABLE, message)
+    elif failure is not None:
+        failure = replace(failure, message=f"the APIService is not Available: {failure.message}")
+    else:
+        failure = Failure(
+            Phase.HTTP, Code.APISERVICE_UNAVAILABLE, f"the APIService is not Available: {available.error}"
+        )
+    answer = Forecast(outcome="fail", seconds=0.0, error=UNAVAILABLE, share=0.0)
+    return Prediction(answer, replace(failure, api_server_error=UNAVAILABLE))
+
+
+def _refused(target: Target, kube_version: str) -> Availability | None:
+    """The condition where the controller finds no endpoint: nothing is called."""
+    assert target.refusal is not None  # noqa: S101
+    reason = _REASONS.get(target.refusal.finding)
+    if reason is None:
+        return None
+    message = target.refusal.error
+    if reason == "MissingEndpoints":
+        if _NO_SLICES.match(message):
+            reason = "EndpointsNotFound"
+        kind = "endpointslices" if tuple(map(int, kube_version.split("."))) >= _SLICES_SINCE else "endpoints"
+        message = re.sub(r"^(cannot find )?endpoint(s|slices) for ", rf"\g<1>{kind} for ", message)
+    return Availability("fail", reason, 0.0, message, "", (), target.condition)
+
+
+def _unknown(target: Target, attempt: Attempt) -> bool:
+    """Not measured, or refused for lack of the front-proxy certificate: what the API server would get is unknown."""
+    failure = attempt.failure
+    return refusal(target, attempt) is not None or (failure is not None and failure.code in NOT_MEASURED)

@@ -22,6 +22,7 @@ class ClientRules(NamedTuple):
     alpn: offered protocols. call_limit: seconds for the whole call; None: the target's timeoutSeconds.
     timed_out: Go's text when that limit ends the call. http: the server speaks HTTP.
     switch_relevant: the egress device carries this traffic. impact: what breaks when it fails.
+    credentials: what the API server presents to the server and the probe does not have.
     """
 
     alpn: tuple[str, ...]
@@ -30,6 +31,7 @@ class ClientRules(NamedTuple):
     http: bool
     switch_relevant: bool
     impact: Impact
+    credentials: str = ""
 
 
 _DEADLINE = "context deadline exceeded"
@@ -39,7 +41,9 @@ RULES: dict[Kind, ClientRules] = {
     Kind.WEBHOOK: ClientRules(WEBHOOK_ALPN, None, _DEADLINE, True, True, Impact.BLOCKS),
     Kind.OIDC: ClientRules(DEFAULT_ALPN, 30.0, _CLIENT_TIMEOUT, True, True, Impact.BLOCKS),
     # The proxied request has its own, longer timeout: the 30 s of the dialer come first.
-    Kind.AGGREGATED_API: ClientRules(DEFAULT_ALPN, 60.0, _DEADLINE, True, False, Impact.BLOCKS),
-    Kind.KUBELET: ClientRules(DEFAULT_ALPN, 60.0, _DEADLINE, True, False, Impact.BLOCKS),
+    Kind.AGGREGATED_API: ClientRules(
+        DEFAULT_ALPN, 60.0, _DEADLINE, True, False, Impact.BLOCKS, "front-proxy client certificate"
+    ),
+    Kind.KUBELET: ClientRules(DEFAULT_ALPN, 60.0, _DEADLINE, True, False, Impact.BLOCKS, "kubelet client certificate"),
     Kind.ENDPOINT: ClientRules(DEFAULT_ALPN, None, _DEADLINE, False, True, Impact.NONE),
 }

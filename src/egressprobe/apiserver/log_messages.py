@@ -7,6 +7,7 @@ k8s.io/apimachinery/pkg/util/proxy (aggregated APIs, kubelet).
 
 import posixpath
 
+from egressprobe.apiserver.availability import UNAVAILABLE
 from egressprobe.apiserver.refusals import NO_CLIENT, NO_CONVERTER
 from egressprobe.model.failure import Code
 from egressprobe.model.measurement import Hop
@@ -26,8 +27,8 @@ def sentence(target: Target, hop: Hop, code: Code, error: str) -> str | None:
         if code in _CONTENT or error.startswith("oidc: "):
             return error if hop.role == "jwks" else _INITIALIZING + error
         return f'{_FETCHING if hop.role == "jwks" else _INITIALIZING}Get "{hop.url}": {error}'
-    if target.refusal is not None:
-        return error  # the message of the APIService's condition Available
+    if target.refusal is not None or error == UNAVAILABLE:
+        return error
     if target.kind in (Kind.AGGREGATED_API, Kind.KUBELET):
         return f"error trying to reach service: {error}"
     return None

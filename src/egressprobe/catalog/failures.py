@@ -42,11 +42,12 @@ _ROWS = (
     Entry(
         "tls_alert",
         "the server refuses the handshake with an alert",
-        "The alert says why: `handshake failure` for no common cipher or group, `certificate required` for a server "
-        "that wants a client certificate (kube-apiserver has none to give), `unrecognized name` for a name it does "
-        "not serve.",
+        "The alert says why, and the finding beside it what it means for this kind of target: `handshake failure` for "
+        "no common cipher or group, `certificate required` for a server that requires a client certificate, `internal "
+        "error` for a server without a usable certificate, `unrecognized name` for a name it does not serve.",
         "openssl s_client -connect ADDRESS:PORT -servername NAME </dev/null",
-        "Allow ECDHE with AES-GCM or ChaCha20 and one of X25519, P-256, P-384; do not demand a client certificate.",
+        "Check the server's TLS configuration and its log for this time: the alert's name in the message says which "
+        "part.",
     ),
     Entry(
         "tls_protocol_version",
@@ -169,6 +170,16 @@ _ROWS = (
         "Not a JSON Web Key Set, empty, or only keys of unknown types.",
         "curl -s JWKS_URI | jq '.keys[].kty'",
         "Publish the signing keys at jwks_uri.",
+    ),
+    Entry(
+        "apiservice_unavailable",
+        "the API server reports the APIService as not Available",
+        "Its own condition Available is False, as discovery last read it, so it proxies no request: all of them get "
+        "503 `service unavailable`. The probe could not repeat its check, or sees no failure: the reason and the "
+        "message of the condition say what the API server met.",
+        "kubectl get apiservice NAME -o jsonpath='{.status.conditions}'",
+        "Follow the condition's message. For 401 or 403: check the CA that the server trusts for the front-proxy "
+        "client certificate (configmap extension-apiserver-authentication in kube-system).",
     ),
     # -- any
     Entry(

@@ -20,7 +20,7 @@ _MAX_USELESS_RECORDS = 16
 _MAX_HANDSHAKE, _MAX_HANDSHAKE_CERTIFICATE = 65536, 262144
 _CERTIFICATE = 11
 # crypto/tls/alert.go alertText
-_ALERTS = {
+ALERT_TEXTS = {
     0: "close notify",
     10: "unexpected message",
     20: "bad record MAC",
@@ -83,7 +83,7 @@ class CloseNotifyError(GoTlsError):
 
 def alert_text(number: int) -> str:
     """Go's text of an alert."""
-    return _ALERTS.get(number, f"alert({number})")
+    return ALERT_TEXTS.get(number, f"alert({number})")
 
 
 def local_error(number: int) -> GoTlsError:

@@ -65,6 +65,7 @@ class Code(StrEnum):
     OIDC_ISSUER_MISMATCH = "oidc_issuer_mismatch"
     OIDC_JWKS_UNREACHABLE = "oidc_jwks_unreachable"
     OIDC_JWKS_INVALID = "oidc_jwks_invalid"
+    APISERVICE_UNAVAILABLE = "apiservice_unavailable"
 
     TARGET_FORBIDDEN = "target_forbidden"
     TARGET_INVALID = "target_invalid"
@@ -134,6 +135,7 @@ CODES: dict[Code, CodeFacts] = {
     # The failure of another host; its own phase and message stand in the failure.
     Code.OIDC_JWKS_UNREACHABLE: CodeFacts(None, Ending.ANSWERED),
     Code.OIDC_JWKS_INVALID: CodeFacts(Phase.HTTP, Ending.ANSWERED),
+    Code.APISERVICE_UNAVAILABLE: CodeFacts(Phase.HTTP, Ending.NOT_SENT),
     Code.TARGET_FORBIDDEN: CodeFacts(None, Ending.NOT_SENT, measured=False),
     Code.TARGET_INVALID: CodeFacts(None, Ending.NOT_SENT, measured=False),
     Code.DEADLINE_EXCEEDED: CodeFacts(None, Ending.NOT_SENT, measured=False),

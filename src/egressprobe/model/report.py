@@ -14,7 +14,16 @@ import msgspec
 from egressprobe.model.failure import Failure
 from egressprobe.model.measurement import Attempt, HttpExchange, Resolution
 from egressprobe.model.struct import Struct
-from egressprobe.model.target import Expect, FailurePolicy, Impact, Kind, ServiceRef, Target, Verdict
+from egressprobe.model.target import (
+    AvailableCondition,
+    Expect,
+    FailurePolicy,
+    Impact,
+    Kind,
+    ServiceRef,
+    Target,
+    Verdict,
+)
 
 REPORT_SCHEMA = "egressprobe/report/v1"
 
@@ -47,7 +56,7 @@ class Finding(Struct, frozen=True):
 
 
 class Availability(Struct, frozen=True):
-    """An APIService's condition Available, as the API server's unverified check would set it.
+    """An APIService's condition Available, as the API server's check, which does not verify TLS, would set it.
 
     reason: the condition's, None where it is unknown. share: fraction of its checks that pass; a check passes if one of
     five random endpoints does. error: the condition's message. url: the path asked for. attempts: one an endpoint.
@@ -59,6 +68,7 @@ class Availability(Struct, frozen=True):
     error: str | None
     url: str
     attempts: tuple[Attempt, ...] = ()
+    condition: AvailableCondition | None = None
 
 
 class TargetView(Struct, frozen=True):
@@ -81,7 +91,8 @@ class Result(Struct, frozen=True):
     """One target: its verdict, the failure of the call that fails, and everything measured.
 
     switch_relevant: the egress device carries this traffic. resolutions: also those of other name servers, compared.
-    attempts, http: of all hops, in their order. duration_ms: of the measurement.
+    attempts, http: of all hops, in their order. duration_ms: of the measurement. authentication: not checked where the
+    server refused the probe for lack of credentials that only the API server has.
     """
 
     target: TargetView
@@ -96,6 +107,7 @@ class Result(Struct, frozen=True):
     findings: tuple[Finding, ...]
     duration_ms: float
     availability: Availability | None = None
+    authentication: Literal["not checked"] | None = None
 
 
 class Summary(msgspec.Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from egressprobe.apiserver.authentication import Refusing
 from egressprobe.apiserver.forecast import Client, Prediction
 from egressprobe.model.measurement import Measurement
 from egressprobe.model.report import Availability, Forecast
@@ -21,7 +22,11 @@ class Neighbours(NamedTuple):
 
 
 class Case(NamedTuple):
-    """prediction: None where it depends on something that was not measured. available: of an APIService only."""
+    """prediction: None where it depends on something that was not measured. available: of an APIService only.
+
+    measured: attempts that were refused only for lack of the API server's credentials have no failure in it; refusing
+    has them.
+    """
 
     target: Target
     measured: Measurement
@@ -29,6 +34,7 @@ class Case(NamedTuple):
     client: Client
     others: Neighbours
     available: Availability | None = None
+    refusing: tuple[Refusing, ...] = ()
 
     @property
     def forecast(self) -> Forecast | None:

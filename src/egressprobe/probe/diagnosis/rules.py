@@ -20,6 +20,7 @@ from egressprobe.model.measurement import Attempt, Hop, Resolution
 from egressprobe.model.report import Finding
 from egressprobe.probe.diagnosis.interception import intercepted
 from egressprobe.probe.diagnosis.middlebox import path_broken
+from egressprobe.probe.diagnosis.refusals import alerts, not_authenticated
 from egressprobe.probe.diagnosis.rule_input import Case
 
 _SLOW_SHARE = 0.5  # of the call's limit
@@ -142,6 +143,7 @@ FINDING_RULES: tuple[_Rule, ...] = (
     _refused,
     path_broken,
     intercepted,
+    alerts,
     _available_but_rejected,
     _address_dead,
     _call_slow,
@@ -149,4 +151,5 @@ FINDING_RULES: tuple[_Rule, ...] = (
     _dns_slow,
     _views_differ,
     _server_error,
+    not_authenticated,
 )

@@ -5,6 +5,7 @@ Rules:
 - `degraded`: it passes, but not always, not fast, or not for long; each reason is a finding.
 - The verdict follows the share, not the one order seen: it does not change when DNS rotates.
 - A target that must be blocked passes only while something else can be reached from the same place.
+- A server that refuses only for lack of the API server's own credentials is reached: no failure, and a finding.
 - From a place where the control plane is not, every verdict is unknown.
 """
 
@@ -12,7 +13,8 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from egressprobe.apiserver.availability import availability
+from egressprobe.apiserver.authentication import reached
+from egressprobe.apiserver.availability import availability, proxied
 from egressprobe.apiserver.client_rules import RULES
 from egressprobe.apiserver.forecast import client_for, forecast
 from egressprobe.apiserver.log_messages import sentence
@@ -20,7 +22,7 @@ from egressprobe.catalog.findings_cluster import CLUSTER_ISSUER_UNREACHABLE
 from egressprobe.catalog.registry import FINDINGS
 from egressprobe.model.failure import NOT_MEASURED, Code, Failure, Phase
 from egressprobe.model.measurement import Measurement
-from egressprobe.model.report import Availability, Finding, Forecast, Result, view
+from egressprobe.model.report import Finding, Forecast, Result, view
 from egressprobe.model.target import Expect, FailurePolicy, Impact, Plan, Target, Verdict
 from egressprobe.probe.diagnosis.blocked import blocked, connected
 from egressprobe.probe.diagnosis.interception import shared_issuers
@@ -34,15 +36,16 @@ _DELAY_SECONDS = 1.0  # a fail-open call that fails slower than this delays ever
 
 def judge(plan: Plan, measured: Mapping[str, Measurement]) -> tuple[Result, ...]:
     """Forecast and diagnose every target, in the plan's order. measured: by target name."""
-    reached = {t.name for t in plan.targets if t.expect is Expect.REACHABLE and connected(measured[t.name].hops)}
+    connecting = {t.name for t in plan.targets if t.expect is Expect.REACHABLE and connected(measured[t.name].hops)}
     issuers = shared_issuers((target, measured[target.name]) for target in plan.targets)
     results = []
     for target in plan.targets:
-        measurement = measured[target.name]
+        measurement, refusing = reached(target, measured[target.name])
         client = client_for(target, plan.sources, ipv6_expected=plan.ip_family == "ipv6")
-        others = Neighbours(bool(reached - {target.name}), issuers, plan.misplaced is not None)
-        available = availability(measurement.availability)
-        results.append(result(Case(target, measurement, forecast(measurement, client), client, others, available)))
+        others = Neighbours(bool(connecting - {target.name}), issuers, plan.misplaced is not None)
+        available = availability(target, measurement.availability, plan.kube_version)
+        prediction = proxied(forecast(measurement, client), available)
+        results.append(result(Case(target, measurement, prediction, client, others, available, refusing)))
     return tuple(results)
 
 
@@ -57,8 +60,6 @@ def result(case: Case) -> Result:
         findings = tuple(finding for rule in FINDING_RULES for finding in rule(case))
         verdict = _verdict(predicted, findings)
         failure = _failure(case)
-        if available is not None and available.outcome == "fail" and verdict is not Verdict.FAIL:
-            verdict, failure = Verdict.FAIL, _unavailable(available) or failure
         if target.advisory and verdict is Verdict.FAIL:
             verdict, findings = Verdict.DEGRADED, (*findings, _warning(target, failure))
     return Result(
@@ -74,6 +75,7 @@ def result(case: Case) -> Result:
         findings=findings,
         duration_ms=measured.duration_ms,
         availability=available,
+        authentication="not checked" if case.refusing else None,
     )
 
 
@@ -82,12 +84,6 @@ def _warning(target: Target, failure: Failure | None) -> Finding:
     why = failure.message if failure else "it cannot be called"
     evidence = {"url": target.url, "code": str(failure.code) if failure else None}
     return CLUSTER_ISSUER_UNREACHABLE.found(f"{target.host} fails, which stops nothing by itself: {why}", evidence)
-
-
-def _unavailable(available: Availability) -> Failure | None:
-    """Requests could be proxied, but the API server does not send any to an APIService that is not Available."""
-    failure = next((attempt.failure for attempt in available.attempts if attempt.failure), None)
-    return replace(failure, message=f"the APIService is not Available: {failure.message}") if failure else None
 
 
 def _rounded(predicted: Forecast | None) -> Forecast | None:
