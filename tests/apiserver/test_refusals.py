@@ -9,7 +9,7 @@ from egressprobe.apiserver.log_messages import sentence
 from egressprobe.apiserver.refusals import REFUSALS
 from egressprobe.cli.output.table import to_table
 from egressprobe.golang.resolver import ResolverConfig
-from egressprobe.model.failure import Code
+from egressprobe.model.failure import Code, Phase
 from egressprobe.model.target import Impact, Verdict
 from egressprobe.probe.edges import Edges
 from egressprobe.probe.run import run
@@ -36,14 +36,18 @@ def refusal(code, error='no endpoints available for service "svc"'):
     return {"refusal": {"finding": code, "error": error}}
 
 
+def test_what_a_refused_call_fails_with():
+    """The Service leads nowhere, or no client can be made."""
+    assert REFUSALS["SERVICE_WITHOUT_ENDPOINTS"] == (Phase.RESOLVE, Code.SERVICE_UNRESOLVED)
+    assert REFUSALS["CA_BUNDLE_UNUSABLE"] == (Phase.TLS, Code.CA_BUNDLE_INVALID)
+
+
 @pytest.mark.parametrize("code", sorted(REFUSALS))
 def test_a_call_that_is_never_dialled_fails_with_its_finding(code):
     [one] = probe(HOOK | refusal(code)).results
     assert (one.verdict, one.impact, one.attempts, one.resolutions) == (Verdict.FAIL, Impact.BLOCKS, (), ())
     assert [found.code for found in one.findings] == [code]
     assert (one.failure.phase, one.failure.code) == REFUSALS[code]
-    codes = (Code.SERVICE_UNRESOLVED, Code.CA_BUNDLE_INVALID, Code.TARGET_INVALID, Code.HTTP_STATUS)
-    assert one.failure.code in codes
     assert (one.forecast.outcome, one.forecast.seconds, one.forecast.share) == ("fail", 0.0, 0.0)
     assert not one.switch_relevant, "it is broken today, whatever the egress mode"
 
@@ -93,7 +97,12 @@ def test_the_api_servers_sentence_names_the_webhook_not_the_target(changes, said
 def test_an_apiservice_says_what_its_condition_says():
     raw = {"kind": "aggregated-api", "name": "v1.x.y", "service": HOOK["service"]}
     [one] = probe(raw | refusal("SERVICE_NOT_FOUND", 'service/svc in "ns" is not present')).results
-    assert (one.verdict, one.failure.api_server_error) == (Verdict.FAIL, 'service/svc in "ns" is not present')
+    assert (one.verdict, one.failure.api_server_error) == (Verdict.FAIL, "service unavailable")
+    assert (one.availability.reason, one.availability.error) == (
+        "ServiceNotFound",
+        'service/svc in "ns" is not present',
+    )
+    assert one.failure.message.endswith('service/svc in "ns" is not present')
     assert sentence(read_plan({"targets": [HOOK | refusal("SERVICE_NOT_FOUND")]}).targets[0], None, None, "x")
 
 

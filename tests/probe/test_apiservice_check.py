@@ -1,6 +1,8 @@
 """An APIService is asked twice, in two ways: available or not, and whether requests to it would be proxied."""
 
 import asyncio
+import ssl
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,6 +17,7 @@ from egressprobe.probe.apiservice_check import check_path
 from egressprobe.probe.edges import Edges
 from egressprobe.probe.run import run
 from egressprobe.targets.plan import read_plan
+from tests.support.peers.client_certificates import requiring
 from tests.support.peers.h2server import H2Server
 
 CA, OTHER_CA = make_authority("api-ca"), make_authority("other-ca")
@@ -23,8 +26,8 @@ SERVICE = {"namespace": "kube-system", "name": "metrics-server"}
 TLS = server_context(issue(CA, ("metrics-server.kube-system.svc",)))
 
 
-def probe(*servers, ca=CA):
-    target = {"kind": "aggregated-api", "name": NAME, "service": SERVICE, "caBundle": ca.pem}
+def probe(*servers, ca=CA, **more):
+    target = {"kind": "aggregated-api", "name": NAME, "service": SERVICE, "caBundle": ca.pem} | more
     target |= {"addresses": [f"{server.address}:{server.port}" for server in servers]}
     edges = Edges(guard=lambda _: None, config=ResolverConfig())
     return asyncio.run(run(read_plan({"targets": [target]}), run_id="a", seconds=20, edges=edges)).results[0]
@@ -58,22 +61,115 @@ def test_available_and_every_request_is_503(lab_loop):
 
 @pytest.mark.parametrize("status", ["301 Moved Permanently", "404 Not Found", "500 Oops", "503 Unavailable"])
 def test_only_2xx_is_available(lab_loop, status):
-    """Requests could be proxied, but none is: the verdict is fail, in the condition's words."""
+    """Requests could be proxied, but none is: each gets 503 at once, and the condition has the reason."""
     server = api(lab_loop, status)
     one = probe(server)
     url = f"https://127.0.0.1:{server.port}{PATH}"
-    assert (one.verdict, one.forecast.outcome) == (Verdict.FAIL, "pass")
+    assert (one.verdict, one.forecast.outcome, one.forecast.seconds) == (Verdict.FAIL, "fail", 0.0)
+    assert one.failure.api_server_error == one.forecast.error == "service unavailable"
     assert (one.availability.outcome, one.availability.reason) == ("fail", "FailedDiscoveryCheck")
     assert one.availability.error == f"failing or missing response from {url}: bad status from {url}: {status[:3]}"
     assert one.failure.code is Code.HTTP_STATUS
     assert one.failure.message.startswith("the APIService is not Available: ")
 
 
+CONDITION = {"reason": "FailedDiscoveryCheck", "message": "bad status: 401", "since": "2026-11-26T01:02:03Z"}
+
+
+def probe_requiring(version, **more):
+    """A server that requires a client certificate by another CA."""
+    tls = server_context(issue(CA, ("metrics-server.kube-system.svc",)))
+    with requiring(tls, OTHER_CA.pem, version) as (address, port):
+        return probe(SimpleNamespace(address=address, port=port), **more)
+
+
 @pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden"])
-def test_a_refusal_of_the_anonymous_says_nothing(lab_loop, status):
-    """The API server shows its front-proxy certificate, which we do not have: not known, and no verdict of ours."""
+def test_a_refusal_of_the_anonymous_is_no_failure(lab_loop, status):
+    """The API server presents its front-proxy certificate, which we do not have: reached, authentication not checked."""
     one = probe(api(lab_loop, status))
     assert (one.verdict, one.availability.outcome, one.availability.reason) == (Verdict.PASS, "unknown", None)
+    assert (one.failure, one.authentication) == (None, "not checked")
+    assert [found.code for found in one.findings] == ["AUTHENTICATION_NOT_CHECKED"]
+    assert f"refuses the probe (status {status[:3]})" in one.findings[0].summary
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_demanded_client_certificate_is_no_failure(version):
+    """In TLS 1.2 an alert in the handshake, in TLS 1.3 one after it: the path and the server's certificate are proven."""
+    one = probe_requiring(version)
+    assert (one.verdict, one.failure, one.authentication) == (Verdict.PASS, None, "not checked")
+    assert (one.availability.outcome, one.forecast.outcome) == ("unknown", "pass")
+    assert one.attempts[0].tls.chain
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_wrong_server_certificate_is_not_hidden_by_the_demand(version):
+    """The proxy verifies the server before it shows anything: unknown authority, not authentication."""
+    one = probe_requiring(version, caBundle=OTHER_CA.pem)
+    assert (one.verdict, one.failure.code) == (Verdict.FAIL, Code.TLS_UNKNOWN_AUTHORITY)
+
+
+@pytest.mark.parametrize("status", ["200 OK", "401 Unauthorized"])
+@pytest.mark.parametrize(
+    ("own", "verdict"), [("False", Verdict.FAIL), ("True", Verdict.PASS), ("Unknown", Verdict.PASS)]
+)
+def test_the_api_servers_own_false_is_the_verdict(lab_loop, status, own, verdict):
+    """It has the client certificate and we do not: where it says False, with its reason and since when."""
+    one = probe(api(lab_loop, status), condition=CONDITION | {"status": own})
+    assert one.verdict is verdict
+    assert one.availability.condition.status == own
+    if verdict is Verdict.FAIL:
+        assert (one.failure.code, one.failure.api_server_error) == (Code.APISERVICE_UNAVAILABLE, "service unavailable")
+        assert "2026-11-26T01:02:03Z (FailedDiscoveryCheck): bad status: 401" in one.failure.message
+
+
+@pytest.mark.parametrize(
+    ("finding", "error", "version", "reason", "message"),
+    [
+        ("SERVICE_NOT_FOUND", "m", "1.35", "ServiceNotFound", "m"),
+        ("SERVICE_PORT_NOT_FOUND", "m", "1.35", "ServicePortError", "m"),
+        ("SERVICE_TYPE_UNSUPPORTED", 'unsupported service type "ExternalName"', "1.35", "FailedDiscoveryCheck", None),
+        ("SERVICE_WITHOUT_ENDPOINTS", "endpoints for s", "1.35", "MissingEndpoints", "endpointslices for s"),
+        ("SERVICE_WITHOUT_ENDPOINTS", "endpointslices for s", "1.32", "MissingEndpoints", "endpoints for s"),
+        (
+            "SERVICE_WITHOUT_ENDPOINTS",
+            "cannot find endpointslices for s",
+            "1.35",
+            "EndpointsNotFound",
+            "cannot find endpointslices for s",
+        ),
+        (
+            "SERVICE_WITHOUT_ENDPOINTS",
+            "cannot find endpointslices for s",
+            "1.32",
+            "EndpointsNotFound",
+            "cannot find endpoints for s",
+        ),
+    ],
+)
+def test_reasons_of_a_condition_without_endpoints(finding, error, version, reason, message):
+    """kube-aggregator's reasons and messages, by version; requests get 503 and nothing is dialled."""
+    target = {
+        "kind": "aggregated-api",
+        "name": NAME,
+        "service": SERVICE,
+        "refusal": {"finding": finding, "error": error},
+    }
+    edges = Edges(guard=lambda _: None, config=ResolverConfig())
+    plan = read_plan({"targets": [target], "kubeVersion": version})
+    [one] = asyncio.run(run(plan, run_id="a", seconds=5, edges=edges)).results
+    assert (one.availability.reason, one.availability.error) == (reason, message or error)
+    assert (one.verdict, one.failure.api_server_error) == (Verdict.FAIL, "service unavailable")
+
+
+def test_an_unusable_ca_bundle_makes_no_condition_false():
+    """The check does not verify: the condition stays True, and requests fail with the client's own error."""
+    refusal = {"finding": "CA_BUNDLE_UNUSABLE", "error": "unable to load root certificates: x"}
+    target = {"kind": "aggregated-api", "name": NAME, "service": SERVICE, "refusal": refusal}
+    edges = Edges(guard=lambda _: None, config=ResolverConfig())
+    [one] = asyncio.run(run(read_plan({"targets": [target]}), run_id="a", seconds=5, edges=edges)).results
+    assert (one.verdict, one.availability) == (Verdict.FAIL, None)
+    assert one.failure.api_server_error == "unable to load root certificates: x"
 
 
 def test_over_h2(lab_loop):
@@ -97,6 +193,7 @@ def test_silence_ends_after_five_seconds(lab_loop):
     one = probe(lab_loop.start(TcpServer()))
     assert one.availability.outcome == "fail"
     assert one.availability.error.endswith("(Client.Timeout exceeded while awaiting headers)")
+    assert one.availability.alternatives[0].endswith(": context deadline exceeded")
     assert 4_900 < one.availability.attempts[0].failure_ms < 5_500
 
 

@@ -14,7 +14,7 @@ from egressprobe.apiserver.client_rules import RULES
 from egressprobe.golang.tls_alerts import CLIENT_CERTIFICATE_ALERTS, alert_number
 from egressprobe.model.failure import Code
 from egressprobe.model.measurement import Attempt, Hop, Measurement
-from egressprobe.model.target import Endpoint, Target
+from egressprobe.model.target import Endpoint, Kind, Target
 
 # RFC 9110 sections 15.5.2 and 15.5.4
 _REFUSED = frozenset({401, 403})
@@ -38,28 +38,30 @@ def client_certificate_refused(attempt: Attempt) -> bool:
     return alert_number(failure.api_server_error) in CLIENT_CERTIFICATE_ALERTS
 
 
-def refusal(target: Target, attempt: Attempt) -> str | None:
+def refusal(kind: Kind, attempt: Attempt) -> str | None:
     """What refused the probe for lack of the API server's credentials; None if nothing did, or none are presented."""
-    if not RULES[target.kind].credentials:
+    if not RULES[kind].credentials:
         return None
     if attempt.exchange_status in _REFUSED:
         return f"status {attempt.exchange_status}"
     if client_certificate_refused(attempt) and attempt.failure:
-        return f"{attempt.failure.api_server_error}"
+        return f"alert {alert_number(attempt.failure.api_server_error)}"
     return None
 
 
 def reached(target: Target, measured: Measurement) -> tuple[Measurement, tuple[Refusing, ...]]:
     """The measurement with such attempts as what they prove, a reached server; and who refused."""
-    refusing = tuple(
-        Refusing(Endpoint(attempt.address, attempt.port), answer)
-        for hop in measured.hops
+    checked = (measured.availability,) if measured.availability else ()
+    refusing = {
+        Endpoint(attempt.address, attempt.port): answer
+        for hop in (*checked, *measured.hops)
         for attempt in hop.attempts
-        if (answer := refusal(target, attempt))
-    )
+        if (answer := refusal(target.kind, attempt))
+    }
     if not refusing:
         return measured, ()
-    return replace(measured, hops=tuple(_reached_hop(target, hop) for hop in measured.hops)), refusing
+    hops = tuple(_reached_hop(target, hop) for hop in measured.hops)
+    return replace(measured, hops=hops), tuple(Refusing(*pair) for pair in refusing.items())
 
 
 def _reached_hop(target: Target, hop: Hop) -> Hop:
@@ -67,6 +69,6 @@ def _reached_hop(target: Target, hop: Hop) -> Hop:
 
 
 def _reached_attempt(target: Target, attempt: Attempt) -> Attempt:
-    if attempt.failure is None or not refusal(target, attempt):
+    if attempt.failure is None or not refusal(target.kind, attempt):
         return attempt
     return replace(attempt, failure=None, failure_ms=None, exchange_ms=attempt.failure_ms or 0.0)

@@ -13,12 +13,12 @@ import re
 
 from msgspec.structs import replace
 
-from egressprobe.apiserver.authentication import refusal
+from egressprobe.apiserver.authentication import refusal as refused_by
 from egressprobe.apiserver.forecast import Prediction
 from egressprobe.model.failure import NOT_MEASURED, Code, Failure, Phase
 from egressprobe.model.measurement import Attempt, Hop
 from egressprobe.model.report import Availability, Forecast
-from egressprobe.model.target import Kind, Target
+from egressprobe.model.target import DEFAULT_KUBE_VERSION, CallRefusal, Kind, Target
 
 CHECK_LIMIT = 5.0  # seconds, http.Client.Timeout of the controller's discovery client
 UNAVAILABLE = "service unavailable"  # what every request gets meanwhile
@@ -42,19 +42,22 @@ _NO_SLICES = re.compile(r"cannot find endpoint(s|slices) for ")
 _SLICES_SINCE = (1, 33)
 
 
-def availability(target: Target, hop: Hop | None, kube_version: str) -> Availability | None:
-    """The condition that the controller would set; None for other kinds of target."""
-    if target.kind is not Kind.AGGREGATED_API:
-        return None
-    if target.refusal is not None:
-        return _refused(target, kube_version)
+def availability(
+    hop: Hop | None, target: Target | None = None, kube_version: str = DEFAULT_KUBE_VERSION
+) -> Availability | None:
+    """The condition that the controller would set; None for other kinds of target.
+
+    hop: the check, None where none was made. target: its own condition and refusal, where it has them.
+    """
+    if target is not None and target.refusal is not None and target.kind is Kind.AGGREGATED_API:
+        return _refused(target, target.refusal, kube_version)
     if hop is None:
         return None
-    known = [attempt for attempt in hop.attempts if not _unknown(target, attempt)]
+    known = [attempt for attempt in hop.attempts if not _unknown(attempt)]
     failed = [attempt for attempt in known if attempt.failure]
     good = (len(known) - len(failed)) / len(known) if known else 0.0
     share = round(1 - (1 - good) ** _PICKS, 4)
-    condition = target.condition
+    condition = target.condition if target else None
     if not known or (not good and len(known) < len(hop.attempts)):
         first = next((a.failure for a in hop.attempts if a.failure), None)
         error = first.message if first else None
@@ -62,7 +65,16 @@ def availability(target: Target, hop: Hop | None, kube_version: str) -> Availabi
     error = failed[0].failure.api_server_error if failed and failed[0].failure else None
     if share >= _LEAST_SHARE:
         return Availability("pass", "Passed", share, None, hop.url, hop.attempts, condition)
-    return Availability("fail", "FailedDiscoveryCheck", share, error, hop.url, hop.attempts, condition)
+    others = _alternatives(error or "")
+    return Availability("fail", "FailedDiscoveryCheck", share, error, hop.url, hop.attempts, condition, others)
+
+
+def _alternatives(error: str) -> tuple[str, ...]:
+    """The message with the other text of a check that timed out while it connected."""
+    for text, other in (CONNECTING_TIMED_OUT, CONNECTING_TIMED_OUT[::-1]):
+        if error.endswith(f": {text}"):
+            return (error.removesuffix(text) + other,)
+    return ()
 
 
 def unavailable(available: Availability | None) -> bool:
@@ -93,13 +105,12 @@ def proxied(prediction: Prediction | None, available: Availability | None) -> Pr
     return Prediction(answer, replace(failure, api_server_error=UNAVAILABLE))
 
 
-def _refused(target: Target, kube_version: str) -> Availability | None:
+def _refused(target: Target, refusal: CallRefusal, kube_version: str) -> Availability | None:
     """The condition where the controller finds no endpoint: nothing is called."""
-    assert target.refusal is not None  # noqa: S101
-    reason = _REASONS.get(target.refusal.finding)
+    reason = _REASONS.get(refusal.finding)
     if reason is None:
         return None
-    message = target.refusal.error
+    message = refusal.error
     if reason == "MissingEndpoints":
         if _NO_SLICES.match(message):
             reason = "EndpointsNotFound"
@@ -108,7 +119,7 @@ def _refused(target: Target, kube_version: str) -> Availability | None:
     return Availability("fail", reason, 0.0, message, "", (), target.condition)
 
 
-def _unknown(target: Target, attempt: Attempt) -> bool:
+def _unknown(attempt: Attempt) -> bool:
     """Not measured, or refused for lack of the front-proxy certificate: what the API server would get is unknown."""
-    failure = attempt.failure
-    return refusal(target, attempt) is not None or (failure is not None and failure.code in NOT_MEASURED)
+    unmeasured = attempt.failure is not None and attempt.failure.code in NOT_MEASURED
+    return unmeasured or refused_by(Kind.AGGREGATED_API, attempt) is not None

@@ -11,12 +11,12 @@ UNRECOGNIZED_NAME, CERTIFICATE_REQUIRED, NO_APPLICATION_PROTOCOL = 112, 116, 120
 # send handshake failure, Java bad certificate; in TLS 1.3 it is certificate required (RFC 8446 section 4.4.2.4).
 CLIENT_CERTIFICATE_ALERTS = frozenset({40, 42, 43, 44, 45, 46, 48, 49, 116})
 _NUMBERS = {text: number for number, text in ALERT_TEXTS.items()}
-_REMOTE = re.compile(r"remote error: tls: (?:alert\((\d+)\)|(.*))")
+_REMOTE = re.compile(r"(?:^|: )remote error: tls: (?:alert\((\d+)\)|(.*))$")
 
 
 def alert_number(error: str | None) -> int | None:
-    """The number of the alert that Go's error text reports as received; None for any other text."""
-    match = _REMOTE.fullmatch(error or "")
+    """The number of the alert that Go's error text ends with, as received; None for any other text."""
+    match = _REMOTE.search(error or "")
     if match is None:
         return None
     return int(match[1]) if match[1] else _NUMBERS.get(match[2])

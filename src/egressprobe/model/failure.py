@@ -137,7 +137,7 @@ CODES: dict[Code, CodeFacts] = {
     Code.OIDC_JWKS_INVALID: CodeFacts(Phase.HTTP, Ending.ANSWERED),
     Code.APISERVICE_UNAVAILABLE: CodeFacts(Phase.HTTP, Ending.NOT_SENT),
     Code.TARGET_FORBIDDEN: CodeFacts(None, Ending.NOT_SENT, measured=False),
-    Code.TARGET_INVALID: CodeFacts(None, Ending.NOT_SENT, measured=False),
+    Code.TARGET_INVALID: CodeFacts(None, Ending.NOT_SENT),
     Code.DEADLINE_EXCEEDED: CodeFacts(None, Ending.NOT_SENT, measured=False),
     Code.PROBE_LIMITATION: CodeFacts(None, Ending.NOT_SENT, measured=False),
     Code.INTERNAL_ERROR: CodeFacts(None, Ending.NOT_SENT, measured=False),

@@ -59,7 +59,8 @@ class Availability(Struct, frozen=True):
     """An APIService's condition Available, as the API server's check, which does not verify TLS, would set it.
 
     reason: the condition's, None where it is unknown. share: fraction of its checks that pass; a check passes if one of
-    five random endpoints does. error: the condition's message. url: the path asked for. attempts: one an endpoint.
+    five random endpoints does. error: the condition's message; alternatives: what it may be instead, by chance.
+    url: the path requested. attempts: one an endpoint. condition: the API server's own, as discovery last read it.
     """
 
     outcome: Literal["pass", "fail", "unknown"]
@@ -69,6 +70,7 @@ class Availability(Struct, frozen=True):
     url: str
     attempts: tuple[Attempt, ...] = ()
     condition: AvailableCondition | None = None
+    alternatives: tuple[str, ...] = ()
 
 
 class TargetView(Struct, frozen=True):

@@ -9,7 +9,7 @@ import re
 
 from msgspec.structs import replace
 
-from egressprobe.apiserver.availability import CHECK_LIMIT
+from egressprobe.apiserver.availability import CHECK_LIMIT, CONNECTING_TIMED_OUT
 from egressprobe.model.failure import Code, Failure, Phase
 from egressprobe.model.measurement import Attempt, Hop
 from egressprobe.model.target import Endpoint, Target
@@ -71,6 +71,9 @@ def _message(url: str, attempt: Attempt) -> str:
     """The condition's message."""
     failure = attempt.failure
     text = failure.api_server_error if failure and failure.api_server_error else _TIMED_OUT
+    if failure and failure.code in (Code.CONNECT_TIMEOUT, Code.TLS_TIMEOUT):
+        # The client's limit comes before any of the dialer's or the handshake's.
+        text = CONNECTING_TIMED_OUT[failure.code is Code.TLS_TIMEOUT]
     what = f'Get "{url}": {text}'
     if attempt.exchange_status is not None:
         what = f"bad status from {url}: {attempt.exchange_status}"

@@ -43,7 +43,7 @@ def judge(plan: Plan, measured: Mapping[str, Measurement]) -> tuple[Result, ...]
         measurement, refusing = reached(target, measured[target.name])
         client = client_for(target, plan.sources, ipv6_expected=plan.ip_family == "ipv6")
         others = Neighbours(bool(connecting - {target.name}), issuers, plan.misplaced is not None)
-        available = availability(target, measurement.availability, plan.kube_version)
+        available = availability(measurement.availability, target, plan.kube_version)
         prediction = proxied(forecast(measurement, client), available)
         results.append(result(Case(target, measurement, prediction, client, others, available, refusing)))
     return tuple(results)
