@@ -7,7 +7,7 @@ terminal that is too narrow for the columns gets the times on a line of their ow
 import re
 from collections.abc import Iterator
 
-from egressprobe.catalog.registry import lookup
+from egressprobe.catalog.registry import lookup, visible
 from egressprobe.cli.output.terminal import (
     COLOURS,
     ORDER,
@@ -23,7 +23,7 @@ from egressprobe.cli.output.terminal import (
 )
 from egressprobe.model.failure import Code, Phase
 from egressprobe.model.measurement import Attempt
-from egressprobe.model.report import Report, Result
+from egressprobe.model.report import Availability, Report, Result
 from egressprobe.model.target import Impact, Kind, Verdict
 
 _HEADS = ("VERDICT", "KIND", "TARGET", "DNS", "CONNECT", "TLS", "HTTP", "PREDICTED API CALL")
@@ -140,8 +140,8 @@ def details(result: Result) -> Iterator[tuple[str, str]]:
         if result.failure.api_server_error:
             yield "apiserver", result.failure.api_server_error
     if result.availability:
-        yield "available", _AVAILABLE[result.availability.outcome]
-    for finding in result.findings:
+        yield "available", _available(result.availability)
+    for finding in visible(result.findings):
         yield "finding", f"{finding.summary} ({finding.code})"
     fix = _fix(result)
     if fix:
@@ -152,6 +152,15 @@ def details(result: Result) -> Iterator[tuple[str, str]]:
         yield "impact", f"{result.impact}: {_IMPACTS[result.impact]}{affects}"
     if result.target.objects:
         yield "nodes" if result.target.kind is Kind.KUBELET else "called by", _some(result.target.objects)
+
+
+def _available(check: Availability) -> str:
+    """Of the API server's own condition where it is False, else of the check as we repeated it."""
+    own = check.condition
+    if own is not None and own.status == "False" and check.outcome != "fail":
+        return f"no: the API server reports False ({own.reason}){f' since {own.since}' if own.since else ''}"
+    reason = f" ({check.reason}: {check.error})" if check.outcome == "fail" else ""
+    return _AVAILABLE[check.outcome] + reason
 
 
 def _some(objects: tuple[str, ...]) -> str:
