@@ -45,7 +45,6 @@ PUBLIC = {
             "dns_message.*",
             "release.*",
             "resolver.*",
-            "tls_alerts.*",
             "tls_client.*",
             "tls_hello.*",
             "tls_record.*",
@@ -64,7 +63,7 @@ PUBLIC = {
     ),
     "apiserver": (
         *("authentication.*", "availability.*", "client_rules.*", "forecast.*", "kube_version.*"),
-        *("log_messages.sentence", "refusals.*"),
+        *("log_messages.sentence", "refusals.*", "tls_alerts.*"),
     ),
     "audit": (
         "paths.destination.*",

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from egressprobe.apiserver.authentication import reached, refusal
 from egressprobe.apiserver.client_rules import RULES
 from egressprobe.apiserver.forecast import client_for, forecast
+from egressprobe.apiserver.tls_alerts import CLIENT_CERTIFICATE_ALERTS, alert_number
 from egressprobe.golang.resolver import ResolverConfig
-from egressprobe.golang.tls_alerts import CLIENT_CERTIFICATE_ALERTS, alert_number
 from egressprobe.golang.tls_record import ALERT_TEXTS, alert_text
 from egressprobe.lab.certs import issue, make_authority
 from egressprobe.lab.servers import TcpServer, server_context

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from egressprobe.apiserver.client_rules import RULES
-from egressprobe.golang.tls_alerts import CLIENT_CERTIFICATE_ALERTS, alert_number
+from egressprobe.apiserver.tls_alerts import CLIENT_CERTIFICATE_ALERTS, alert_number
 from egressprobe.model.failure import Code
 from egressprobe.model.measurement import Attempt, Hop, Measurement
 from egressprobe.model.target import Endpoint, Kind, Target

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 
+from egressprobe.apiserver import tls_alerts
 from egressprobe.apiserver.authentication import client_certificate_refused
 from egressprobe.apiserver.client_rules import RULES
+from egressprobe.apiserver.tls_alerts import alert_number
 from egressprobe.catalog.entry import FindingEntry
 from egressprobe.catalog.findings_tls import (
     ALPN_REJECTED,
@@ -14,8 +16,6 @@ from egressprobe.catalog.findings_tls import (
     SERVER_TLS_ERROR,
     TLS_PARAMETERS_DIFFER,
 )
-from egressprobe.golang import tls_alerts
-from egressprobe.golang.tls_alerts import alert_number
 from egressprobe.golang.tls_record import alert_text
 from egressprobe.model.measurement import Attempt
 from egressprobe.model.report import Finding
