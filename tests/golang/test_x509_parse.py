@@ -1,6 +1,6 @@
 """Certificates as Go reads them: DER, names, and what OpenSSL's refusals are called."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import certifi
@@ -18,7 +18,7 @@ from egressprobe.golang.x509.hostname import hostname_error
 from egressprobe.golang.x509.signatures import signature_error
 from egressprobe.lab.certs import issue, make_authority
 from egressprobe.model.failure import Code
-from egressprobe.probe.transport.certificate_check import Trust, days_left, failure, views
+from egressprobe.probe.transport.certificate_check import Trust, judge, views
 from tests.support.peers import pki
 
 CA = make_authority("unit ca")
@@ -70,7 +70,7 @@ def test_negative_serials_are_refused():
     wire[at] |= 0x80
     with pytest.raises(CertificateError, match="x509: negative serial number"):
         parse(bytes(wire))
-    refused = failure([bytes(wire)], Trust("a.example", tuple, bundle="b"), datetime.now(UTC), verified=True)
+    refused = judge([bytes(wire)], Trust("a.example", tuple, bundle="b"), datetime.now(UTC)).failure
     assert refused.code is Code.TLS_CERT_INVALID
     assert refused.api_server_error == "tls: failed to parse certificate from server: x509: negative serial number"
 
@@ -104,13 +104,6 @@ def test_a_hundred_names_are_only_counted():
         hostname_error(parse(der(many)), "x.example")
         == "x509: certificate is valid for 100 names, but none matched x.example"
     )
-
-
-def test_days_left_are_those_of_the_first_to_end():
-    soon = issue(CA, ("a.example",), ends=timedelta(days=2))
-    days, ends_soon = days_left([der(soon), der(CA)], datetime.now(UTC))
-    assert 1.9 < days < 2
-    assert ends_soon
 
 
 def _named(tag, text):

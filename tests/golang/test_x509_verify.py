@@ -17,7 +17,7 @@ from egressprobe.golang.x509.certificate import CertificateError, parse
 from egressprobe.golang.x509.signatures import signature_error
 from egressprobe.golang.x509.verify import algorithm_error, verify
 from egressprobe.model.failure import Code
-from egressprobe.probe.transport.certificate_check import Trust, failure
+from egressprobe.probe.transport.certificate_check import Trust, judge
 from tests.support.peers import pki
 
 HOST = "a.lab"
@@ -155,7 +155,7 @@ def test_weak_signatures_and_keys():
     )
     assert "crypto/rsa: 768-bit keys are insecure" in refusal([leaf(weak)], [weak])
     small = leaf(key=pki.make_key("rsa768"))
-    said = failure([small.der], Trust(HOST, lambda: [ROOT.der], bundle="b"), NOW, verified=False)
+    said = judge([small.der], Trust(HOST, lambda: [ROOT.der], bundle="b"), NOW).failure
     assert said.api_server_error.startswith("tls: invalid signature by the server certificate: crypto/rsa: 768-bit")
 
 
@@ -219,12 +219,8 @@ def test_what_go_refuses_to_read(extension, text):
     """Fatal wherever it stands in the chain, also in a certificate nobody needs."""
     with pytest.raises(CertificateError, match=text.replace("(", r"\(")):
         parse(pki.make("x", extensions=(extension,)).der)
-    said = failure(
-        [leaf().der, pki.make("unneeded", extensions=(extension,)).der],
-        Trust(HOST, lambda: [ROOT.der], bundle="b"),
-        NOW,
-        verified=True,
-    )
+    sent = [leaf().der, pki.make("unneeded", extensions=(extension,)).der]
+    said = judge(sent, Trust(HOST, lambda: [ROOT.der], bundle="b"), NOW).failure
     assert said.code is Code.TLS_CERT_INVALID
     assert said.api_server_error.startswith("tls: failed to parse certificate from server: x509:")
 
@@ -293,7 +289,7 @@ def test_mutated_chains_never_pass_by_accident(which, seed, flip):
     wire = bytearray(chain[which])
     wire[seed % len(wire)] ^= flip
     chain[which] = bytes(wire)
-    said = failure(chain, Trust(HOST, lambda: [ROOT.der], bundle="b"), NOW, verified=False)
+    said = judge(chain, Trust(HOST, lambda: [ROOT.der], bundle="b"), NOW).failure
     if said is None:
         assert parse(bytes(wire)).tbs == parse((_LEAF, middle)[which].der).tbs
 
@@ -325,14 +321,14 @@ def test_addresses_as_names():
 
 
 def test_openssls_word_counts_for_one_path_only():
-    """Two anchors of one name: OpenSSL may have taken the one that Go refuses, and the other never signed."""
+    """Two anchors of one name: OpenSSL took the one that Go refuses, and the other never signed."""
     usual = (pki.basic_constraints(ca=True), pki.CERT_SIGN)
     signer = pki.make("twin", extensions=(*usual, pki.extended_key_usage(pki.CLIENT)))
     twin = pki.make_ca("twin")
     leaf = pki.make("", by=signer, extensions=(pki.alt_names(dns=(HOST,)), pki.extended_key_usage(pki.SERVER)))
     for anchors in ([signer.der, twin.der], [twin.der, signer.der]):
-        said = failure([leaf.der], Trust(HOST, lambda anchors=anchors: anchors, bundle="b"), NOW, verified=True)
-        assert said is not None
+        trust = Trust(HOST, lambda anchors=anchors: anchors, bundle="b")
+        assert judge([leaf.der], trust, NOW, verified=[leaf.der, signer.der]).failure is not None
 
 
 # -- what Go said ----------------------------------------------------------------------------------------------
@@ -346,7 +342,7 @@ def test_the_answers_of_go(case, release):
     """Random chains that Go programs were shown, odd keys, names and DER among them: the same verdict and text."""
     sent, trusted = ([base64.b64decode(der) for der in case[side]] for side in ("sent", "trust"))
     trust = Trust(case["host"], lambda: trusted, "b", release)
-    refused = failure(sent, trust, datetime.fromisoformat(case["at"]), verified=False)
+    refused = judge(sent, trust, datetime.fromisoformat(case["at"])).failure
     expected = case["answers"][release.name.removeprefix("V").replace("_", ".")]
     assert (refused.api_server_error if refused else "") == expected
 

@@ -1,30 +1,24 @@
-"""Whether kube-apiserver accepts a certificate chain, and with which error text it refuses.
+"""Whether kube-apiserver accepts a certificate chain, with which error text it refuses, and how long the chain lasts.
 
-OpenSSL verifies first. Where it accepts, its signature checks count and Go's rules are checked without verifying
-signatures (verify.py): names compared byte by byte, constraints, usages, dates. Where it refuses, the unverified
-chain is judged by the same rules with real signature checks, because OpenSSL refuses what Go accepts: a leaf with
-keyUsage keyCertSign, anyExtendedKeyUsage as the only usage, key identifiers that differ.
+The chain is judged as it was sent, by Go's rules of the Kubernetes version (golang/x509/verify.py): names compared
+byte by byte, constraints, usages, dates. OpenSSL verifies first. The signatures along the path that it verified count
+as valid; any other signature that a rule asks for is verified here (golang/x509/signatures.py). So a chain that
+OpenSSL refuses and Go accepts is judged too: a leaf with keyUsage keyCertSign, anyExtendedKeyUsage as the only usage,
+key identifiers that differ.
+
+What is remembered, valid and invalid signatures, certificates read and refused, is bounded by bytes.
 """
 
-from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
+from egressprobe.golang.byte_cache import ByteCache
 from egressprobe.golang.release import DEFAULT_RELEASE, GoRelease
-from egressprobe.golang.x509.certificate import Certificate, name_text, parse
-from egressprobe.golang.x509.der import CertificateError
-from egressprobe.golang.x509.public_keys import DSA, LEAST_RSA_BITS, rsa_error
-from egressprobe.golang.x509.verify import (
-    CertificateRefusal,
-    Rules,
-    Signed,
-    algorithm_error,
-    check_leaf,
-    verified_chains,
-)
+from egressprobe.golang.x509.certificate import Certificate, CertificateError, name_text, parse
+from egressprobe.golang.x509.public_keys import DSA, rsa_error
+from egressprobe.golang.x509.verify import CertificateRefusal, Rules, algorithm_error, verified_chains
 from egressprobe.model.failure import Code, Failure, Phase
 from egressprobe.model.measurement import CertificateView
 
@@ -34,51 +28,23 @@ _MAX_TEXT = 300  # characters of a name shown
 _PREFIX = "tls: failed to verify certificate: "
 _SOON_DAYS, _SOON_SHARE = 7.0, 0.2  # less than min(7 days, a fifth of its life) left
 _MOST_RSA_BITS = 8192
-
-
-def views(chain: Sequence[bytes]) -> tuple[CertificateView, ...]:
-    """The presented chain for a report, leaf first; what does not parse shows why."""
-    return tuple(_view(der) for der in chain[:MAX_CHAIN])
-
-
-@lru_cache(maxsize=512)  # the same chains come minute after minute
-def _view(der: bytes) -> CertificateView:
-    try:
-        certificate = parse(der)
-    except CertificateError as error:
-        return CertificateView(str(error), "", "", "", "")
-    names = tuple(name.text for name in certificate.extensions.names)
-    return CertificateView(
-        subject=name_text(certificate.subject)[:_MAX_TEXT],
-        issuer=name_text(certificate.issuer)[:_MAX_TEXT],
-        serial=f"{certificate.serial:x}",
-        not_before=certificate.not_before.isoformat(),
-        not_after=certificate.not_after.isoformat(),
-        names=tuple(name[:_MAX_TEXT] for name in names[:_MAX_NAMES]),
-        sha256=certificate.sha256,
-    )
-
-
-def days_left(chain: Sequence[bytes], now: datetime) -> tuple[float | None, bool]:
-    """Days until the first certificate of the chain ends, and whether that is soon."""
-    days: float | None = None
-    soon = False
-    for der in chain[:MAX_CHAIN]:
-        try:
-            certificate = parse(der)
-        except CertificateError:
-            continue
-        left = (certificate.not_after - now).total_seconds() / 86400
-        life = (certificate.not_after - certificate.not_before).total_seconds() / 86400
-        soon = soon or left < min(_SOON_DAYS, _SOON_SHARE * life)
-        days = left if days is None else min(days, left)
-    return days, soon
+_DAY = 86400.0
+# SHA-256 of a certificate -> how it is shown. The same chains come minute after minute.
+_VIEWS: ByteCache[CertificateView] = ByteCache(512 * 1024)
+# (SHA-256 of a certificate, of a possible issuer) -> the error of the signature, empty when it is valid. The same
+# bytes stay valid or invalid, so neither OpenSSL nor we need verify them again each minute.
+_SIGNATURES: ByteCache[str] = ByteCache(512 * 1024)
+_SIGNATURE_SIZE = 250  # bytes that one of these takes, about
+# (bundle, host) where a chain was accepted under a caBundle: its next handshake need not be verified by OpenSSL. Not
+# for the system roots, where OpenSSL may know roots that are in no list.
+_ACCEPTED: ByteCache[bool] = ByteCache(512 * 1024)
 
 
 class Trust(NamedTuple):
     """What a chain is verified against. anchors: returns the trusted certificates in DER; called only when needed.
 
     host: the name or address the leaf must be valid for. bundle: the caBundle's id; empty: the system roots.
+    release: whose rules count.
     """
 
     host: str
@@ -87,94 +53,151 @@ class Trust(NamedTuple):
     release: GoRelease = DEFAULT_RELEASE
 
 
-# (bundle, host) -> chains presented there whose signatures are valid. The same bytes under the same anchors stay
-# valid, so OpenSSL need not verify them again each minute; names, dates and usages are checked every time.
-# Not for the system roots, where OpenSSL's verdict covers more than the signatures.
-_sound: dict[tuple[str, str], set[tuple[bytes, ...]]] = {}
-_MOST_HOSTS, _MOST_CHAINS = 4096, 16
+class Judgement(NamedTuple):
+    """Go's answer to a chain.
+
+    days: until the first certificate of the chain that Go takes ends, the anchor included; of several chains the one
+    that lasts longest. Of a refused chain, or one that is not verified, the leaf's. soon: less than 7 days, or a
+    fifth of that certificate's life.
+    """
+
+    failure: Failure | None
+    days: float | None = None
+    soon: bool = False
+
+
+def views(chain: Sequence[bytes]) -> tuple[CertificateView, ...]:
+    """The presented chain for a report, leaf first; what does not parse shows why."""
+    return tuple(_view(der) for der in chain[:MAX_CHAIN])
+
+
+def _view(der: bytes) -> CertificateView:
+    try:
+        certificate = parse(der)
+    except CertificateError as error:
+        return CertificateView(str(error)[:_MAX_TEXT], "", "", "", "")
+    view = _VIEWS.find(certificate.digest)
+    if view is None:
+        names = tuple(name.text[:_MAX_TEXT] for name in certificate.extensions.names[:_MAX_NAMES])
+        view = CertificateView(
+            subject=name_text(certificate.subject)[:_MAX_TEXT],
+            issuer=name_text(certificate.issuer)[:_MAX_TEXT],
+            serial=f"{certificate.serial:x}"[:_MAX_TEXT],
+            not_before=certificate.not_before.isoformat(),
+            not_after=certificate.not_after.isoformat(),
+            names=names,
+            sha256=certificate.sha256,
+        )
+        _VIEWS.put(certificate.digest, view, 1000 + 2 * sum(map(len, names)))
+    return view
+
+
+def unverified_days(chain: Sequence[bytes], now: datetime) -> tuple[float | None, bool]:
+    """Days until the leaf of a chain that nobody verifies ends, and whether that is soon."""
+    try:
+        return _lasts((parse(chain[0]),), now) if chain else (None, False)
+    except CertificateError:
+        return None, False
+
+
+def _lasts(path: Iterable[Certificate], now: datetime) -> tuple[float, bool]:
+    """Days until the first certificate of a path ends, and whether one of them ends soon."""
+    days, soon = float("inf"), False
+    for certificate in path:
+        left = (certificate.not_after - now).total_seconds() / _DAY
+        life = (certificate.not_after - certificate.not_before).total_seconds() / _DAY
+        days = min(days, left)
+        soon = soon or left < min(_SOON_DAYS, _SOON_SHARE * life)
+    return days, soon
 
 
 def known(bundle: str, host: str) -> bool:
-    """Whether `host` has presented a chain before whose signatures are valid under `bundle`."""
-    return (bundle, host) in _sound
+    """Whether `host` has presented a chain before that was accepted under the caBundle `bundle`."""
+    return _ACCEPTED.find((bundle, host)) is not None
 
 
-def sound(trust: Trust, chain: Sequence[bytes]) -> bool:
-    """Whether this chain's signatures were verified before."""
-    return tuple(chain) in _sound.get((trust.bundle, trust.host), ())
+def remember(trust: Trust) -> None:
+    """Remember that the host's chain was accepted."""
+    if trust.bundle:
+        _ACCEPTED.put((trust.bundle, trust.host), value=True, size=len(trust.host) + 150)
 
 
-def remember(trust: Trust, chain: Sequence[bytes]) -> None:
-    """Remember a chain whose signatures were verified."""
-    if not trust.bundle:
-        return
-    if len(_sound) >= _MOST_HOSTS:
-        _sound.clear()
-    chains = _sound.setdefault((trust.bundle, trust.host), set())
-    if len(chains) >= _MOST_CHAINS:
-        chains.clear()
-    chains.add(tuple(chain))
-
-
-def failure(chain: Sequence[bytes], trust: Trust, now: datetime, *, verified: bool) -> Failure | None:
-    """Go's refusal of a presented chain (leaf first); None when it accepts.
-
-    verified: OpenSSL accepted, so the signatures are valid and only the rules are checked; else every signature is
-    verified here.
-    """
+def judge(chain: Sequence[bytes], trust: Trust, now: datetime, verified: Sequence[bytes] = ()) -> Judgement:
+    """Go's answer to a chain as it was sent, leaf first. verified: the path that OpenSSL verified, leaf first."""
     if not chain:
-        return Failure(Phase.TLS, Code.TLS_CERT_INVALID, "the server sent no certificate", "tls: no certificates")
+        message = "the server sent no certificate"
+        return Judgement(Failure(Phase.TLS, Code.TLS_CERT_INVALID, message, "tls: no certificates"))
     parsed: list[Certificate] = []
     for der in chain:
         try:
             parsed.append(parse(der, trust.release))
         except CertificateError as error:
-            text = f"tls: failed to parse certificate from server: {error}"
             message = f"the server sent a certificate that Go cannot parse: {str(error).removeprefix('x509: ')}"
-            return Failure(Phase.TLS, Code.TLS_CERT_INVALID, message, text)
-    return _size_failure(parsed) or _verify(parsed, trust, now, verified=verified) or _key_failure(parsed[0])
+            text = f"tls: failed to parse certificate from server: {error}"
+            return Judgement(Failure(Phase.TLS, Code.TLS_CERT_INVALID, message, text))
+    leaf = parsed[0]
+    failure = _size_failure(parsed)
+    paths: Sequence[Sequence[Certificate]] = ()
+    if failure is None:
+        path = _path(verified, trust.release)
+        paths, refusal = verified_chains(
+            parsed, _roots(parsed, trust, path), Rules(trust.host, now, trust.release), _signature_error
+        )
+        failure = _refused(refusal, leaf, now) if refusal else _key_failure(leaf)
+    days, soon = max(_lasts(path, now) for path in paths or [[leaf]])
+    return Judgement(failure, days, soon)
 
 
-def _verify(chain: list[Certificate], trust: Trust, now: datetime, *, verified: bool) -> Failure | None:
-    leaf, rules = chain[0], Rules(trust.host, now, trust.release)
-    if verified and not trust.bundle:  # a public root: OpenSSL's verdict on the chain, Go's rules for the leaf
-        refusal = check_leaf(leaf, rules)
-    else:
-        roots = _roots(trust.anchors(), chain)
-        signed: Signed = algorithm_error
-        if not verified or _ambiguous(chain, roots):
-            from egressprobe.golang.x509.signatures import signature_error
-
-            signed = signature_error
-        refusal = verified_chains(chain, roots, rules, signed).refusal
-    return _refused(refusal, leaf, now) if refusal else None
+def _path(verified: Sequence[bytes], release: GoRelease) -> list[Certificate]:
+    """OpenSSL's path. It verified the signature of each certificate with the key of the next."""
+    try:
+        path = [parse(der, release) for der in verified]
+    except CertificateError:  # Go refuses one: then nothing is taken from OpenSSL
+        return []
+    for child, parent in pairwise(path):
+        _SIGNATURES.put((child.digest, parent.digest), "", _SIGNATURE_SIZE)
+    return path
 
 
-def _ambiguous(chain: Sequence[Certificate], roots: Sequence[Certificate]) -> bool:
-    """Whether a certificate has several possible issuers: then the path OpenSSL took need not be the one Go takes."""
-    pool = {candidate.der: candidate.subject for candidate in (*chain[1:], *roots)}
-    subjects = Counter(pool.values())
-    return any(subjects[certificate.issuer] > 1 for certificate in chain)
+def _signature_error(child: Certificate, parent: Certificate) -> str | None:
+    """Go's text when `parent` did not sign `child`; verified once for the same bytes."""
+    error = algorithm_error(child, parent)
+    if error:
+        return error
+    pair = (child.digest, parent.digest)
+    remembered = _SIGNATURES.find(pair)
+    if remembered is None:
+        from egressprobe.golang.x509.signatures import signature_error
+
+        remembered = signature_error(child, parent) or ""
+        _SIGNATURES.put(pair, remembered, _SIGNATURE_SIZE)
+    return remembered or None
 
 
-def _roots(anchors: Sequence[bytes], chain: Sequence[Certificate]) -> list[Certificate]:
-    """The anchors that could matter: those whose subject some certificate names as its issuer, or the leaf itself."""
+def _roots(chain: Sequence[Certificate], trust: Trust, path: Sequence[Certificate]) -> list[Certificate]:
+    """The anchors that could matter: those whose subject some certificate names as its issuer, or the leaf itself.
+
+    System roots in a folder are in no list; the one at the end of OpenSSL's path is an anchor.
+    """
     issuers = {certificate.issuer for certificate in chain}
     roots = []
-    for der in anchors:
+    for der in trust.anchors():
         if der == chain[0].der or any(issuer in der for issuer in issuers):
-            with suppress(CertificateError):
-                roots.append(parse(der))
+            try:
+                roots.append(parse(der, trust.release))
+            except CertificateError:
+                continue
+    if not trust.bundle and path:
+        roots.append(path[-1])
     return roots
 
 
-def _size_failure(chain: list[Certificate]) -> Failure | None:
+def _size_failure(chain: Sequence[Certificate]) -> Failure | None:
     """crypto/tls/handshake_client.go checkKeySize: no RSA key over 8192 bits, wherever it is in the chain."""
-    if any((certificate.rsa_bits or 0) > _MOST_RSA_BITS for certificate in chain):
+    if any((certificate.key.bits or 0) > _MOST_RSA_BITS for certificate in chain):
         text = f"tls: server sent certificate containing RSA key larger than {_MOST_RSA_BITS} bits"
-        return Failure(
-            Phase.TLS, Code.TLS_CERT_INVALID, f"an RSA key of the chain has more than {_MOST_RSA_BITS} bits", text
-        )
+        message = f"an RSA key of the chain has more than {_MOST_RSA_BITS} bits"
+        return Failure(Phase.TLS, Code.TLS_CERT_INVALID, message, text)
     return None
 
 
@@ -182,12 +205,12 @@ def _key_failure(leaf: Certificate) -> Failure | None:
     """What Go finds only when it uses the leaf's public key."""
     if leaf.key.algorithm in ("", DSA):
         text = f"tls: server's certificate contains an unsupported type of public key: {leaf.key.go_type}"
-        return Failure(
-            Phase.TLS, Code.TLS_CERT_INVALID, "Go does not support the type of the server's public key", text
-        )
-    if leaf.rsa_bits is not None and leaf.rsa_bits < LEAST_RSA_BITS:
-        text = f"tls: invalid signature by the server certificate: {rsa_error(leaf.key)}"
-        message = f"the server's RSA key of {leaf.rsa_bits} bits is too small"
+        message = "Go does not support the type of the server's public key"
+        return Failure(Phase.TLS, Code.TLS_CERT_INVALID, message, text)
+    error = rsa_error(leaf.key) if leaf.key.bits is not None else None
+    if error:
+        text = f"tls: invalid signature by the server certificate: {error}"
+        message = f"Go refuses the server's RSA key of {leaf.key.bits} bits: {error.removeprefix('crypto/rsa: ')}"
         return Failure(Phase.TLS, Code.TLS_CERT_INVALID, message, text)
     return None
 
@@ -195,7 +218,7 @@ def _key_failure(leaf: Certificate) -> Failure | None:
 def _refused(refusal: CertificateRefusal, leaf: Certificate, now: datetime) -> Failure:
     """A refusal as a failure: code, plain words, Go's text."""
     text, guilty = _PREFIX + refusal.text, refusal.certificate
-    subject = "the server's certificate" if guilty is leaf else f'the CA certificate "{guilty.hint_name}"'
+    subject = "the server's certificate" if guilty is leaf else f'the CA certificate "{guilty.hint_name[:_MAX_TEXT]}"'
     plain = refusal.text.removeprefix("x509: ")
     code = Code.TLS_CERT_INVALID
     if refusal.kind == "dates" and now < guilty.not_before:
@@ -209,7 +232,8 @@ def _refused(refusal: CertificateRefusal, leaf: Certificate, now: datetime) -> F
         message = f"the server's {plain}" if plain.startswith("certificate") else plain
     elif refusal.kind == "authority":
         code = Code.TLS_UNKNOWN_AUTHORITY
-        message = f'the server\'s certificate is signed by an unknown CA; its issuer is "{name_text(leaf.issuer)}"'
+        issuer = name_text(leaf.issuer)[:_MAX_TEXT]
+        message = f'the server\'s certificate is signed by an unknown CA; its issuer is "{issuer}"'
     elif refusal.kind == "usage":
         message = "a certificate of the chain does not allow server authentication (extended key usage)"
     else:

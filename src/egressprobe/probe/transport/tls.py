@@ -24,8 +24,7 @@ from egressprobe.golang.tls_hello import read_client_hello
 from egressprobe.golang.tls_record import ALERT, CloseNotifyError, GoTlsError, read_alert
 from egressprobe.model.failure import Code, Failure, Phase
 from egressprobe.model.measurement import Handshake
-from egressprobe.probe.transport.certificate_check import Trust, days_left, remember, sound, views
-from egressprobe.probe.transport.certificate_check import failure as chain_failure
+from egressprobe.probe.transport.certificate_check import Judgement, Trust, judge, remember, unverified_days, views
 from egressprobe.probe.transport.stream import Stream
 from egressprobe.probe.transport.time_limits import TLS_LIMIT, Budget
 from egressprobe.probe.transport.tls_context import PADDING_PREFIX, ObservedConnection
@@ -208,12 +207,12 @@ async def tls_handshake(
         trust = None
         message = f"{stream.endpoint} selects the key exchange group {group}, which the API server does not offer"
         failure = Failure(Phase.TLS, Code.TLS_ALERT, message, NO_COMMON_GROUP)
+    judgement = Judgement(failure, *unverified_days(chain, datetime.now(UTC)))
     if trust is not None:
-        verified = context.verify_mode is not ssl.CERT_NONE or sound(trust, chain)
-        failure = chain_failure(chain, trust, datetime.now(UTC), verified=session.established and verified)
-        if failure is None and session.established:
-            remember(trust, chain)
-    return session, _record(session, chain, server_name, user_seconds), failure
+        judgement = judge(chain, trust, datetime.now(UTC), _verified_path(session, context))
+        if judgement.failure is None and session.established:
+            remember(trust)
+    return session, _record(session, chain, judgement, server_name, user_seconds), judgement.failure
 
 
 def _broken(session: Session, error: Exception, trust: Trust | None, waited: float, *, ran_out: bool) -> Failure:
@@ -225,7 +224,7 @@ def _broken(session: Session, error: Exception, trust: Trust | None, waited: flo
         and trust is not None
         and isinstance(error, ssl.SSLError | GoTlsError)
     ):
-        refused = chain_failure(flight.certificates, trust, datetime.now(UTC), verified=False)
+        refused = judge(flight.certificates, trust, datetime.now(UTC)).failure
         if refused is not None:
             return refused
     if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLZeroReturnError) and flight is not None:
@@ -242,13 +241,22 @@ def _chain(session: Session) -> list[bytes]:
     return []
 
 
-def _record(session: Session, chain: list[bytes], server_name: str | None, user_seconds: float) -> Handshake:
+def _verified_path(session: Session, context: ssl.SSLContext) -> list[bytes]:
+    """The path that OpenSSL verified, leaf first; empty where it did not verify, or refused."""
+    if session.established and context.verify_mode is not ssl.CERT_NONE:
+        with suppress(ssl.SSLError, ValueError):
+            return [bytes(der) for der in session.ssl.get_verified_chain()]
+    return []
+
+
+def _record(
+    session: Session, chain: list[bytes], judgement: Judgement, server_name: str | None, user_seconds: float
+) -> Handshake:
     stream, flight = session.stream, session.flight
     first_byte = stream.first_byte_seconds
     on_wire = stream.lap()
     cipher = session.ssl.cipher()
     version = session.ssl.version()
-    days, soon = days_left(chain, datetime.now(UTC))
     return Handshake(
         duration_ms=round((on_wire or user_seconds) * 1e3, 3),
         user_ms=round(user_seconds * 1e3, 3),
@@ -261,6 +269,6 @@ def _record(session: Session, chain: list[bytes], server_name: str | None, user_
         server_name=server_name,
         hello_bytes=session.hello_bytes,
         chain=views(chain),
-        days_remaining=None if days is None else round(days, 2),
-        expires_soon=soon,
+        days_remaining=None if judgement.days is None else round(judgement.days, 2),
+        expires_soon=judgement.soon,
     )

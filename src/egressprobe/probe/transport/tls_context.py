@@ -53,6 +53,7 @@ _LEAST_PADDING = 6 * 24  # fewer bytes do not hold the dummy names
 _contexts: dict[tuple[str, "Offer", bool], ssl.SSLContext] = {}
 _fillers: dict["Offer", list[str]] = {}
 _trust_store = ""
+_system_roots: tuple[int, tuple[bytes, ...]] = (-1, ())
 
 
 class ObservedConnection(ssl.SSLObject):
@@ -157,9 +158,14 @@ def _load_system_roots(made: ssl.SSLContext) -> None:
 
 def system_roots(verifying: ssl.SSLContext) -> tuple[bytes, ...]:
     """The system's anchors in DER, as far as they are in one file (a folder is read by OpenSSL as needed)."""
+    global _system_roots
     if verifying.verify_mode is ssl.CERT_NONE:
         verifying = context("", (), Offer(WEBHOOK_ALPN), verify=True)
-    return tuple(verifying.get_ca_certs(binary_form=True))
+    # OpenSSL adds those of a folder as it needs them; encoding 150 roots takes longer than judging a chain.
+    count = verifying.cert_store_stats()["x509"]
+    if _system_roots[0] != count:
+        _system_roots = count, tuple(verifying.get_ca_certs(binary_form=True))
+    return _system_roots[1]
 
 
 def _size_hello(made: ssl.SSLContext, offer: Offer) -> None:

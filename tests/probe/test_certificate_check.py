@@ -1,0 +1,165 @@
+"""The verdict on a chain: how long it lasts, whose signatures count, what is remembered, and that this is bounded."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from egressprobe.golang.release import GoRelease
+from egressprobe.golang.x509 import certificate, signatures
+from egressprobe.model.failure import Code
+from egressprobe.probe.transport import certificate_check
+from egressprobe.probe.transport.certificate_check import Trust, judge, unverified_days, views
+from tests.support.peers import pki
+
+HOST = "a.lab"
+NOW = datetime.now(UTC)
+SAN, SERVER = pki.alt_names(dns=(HOST,)), pki.extended_key_usage(pki.SERVER)
+CA_TRUE = pki.basic_constraints(ca=True)
+SIGNS = (CA_TRUE, pki.CERT_SIGN)
+
+
+def leaf(by, days=300, **options):
+    return pki.make("", by=by, extensions=(SAN, SERVER), ends=timedelta(days=days), **options)
+
+
+def authority(name, by=None, days=3000, **options):
+    return pki.make(name, by=by, extensions=SIGNS, ends=timedelta(days=days), **options)
+
+
+def judged(sent, anchors, *, verified=(), bundle="b", release=GoRelease.V1_25):
+    trust = Trust(HOST, lambda: [made.der for made in anchors], bundle, release)
+    return judge([made.der for made in sent], trust, NOW, [made.der for made in verified])
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered():
+    for cache in (certificate_check._SIGNATURES, certificate_check._VIEWS, certificate._READ):
+        cache.clear()
+
+
+def test_days_left_are_those_of_the_path_with_its_anchor():
+    """The CA in the caBundle ends in 2 days and is not presented; the leaf is valid for 300."""
+    root = authority("root", days=2)
+    result = judged([leaf(root)], [root])
+    assert result.failure is None
+    assert result.days == pytest.approx(2, abs=0.1)
+    assert result.soon
+
+
+def test_certificates_that_are_not_needed_count_for_nothing():
+    """An expired intermediate that the server also sends, and an anchor of somebody else's."""
+    root = authority("root")
+    middle = authority("middle", by=root, days=400)
+    unneeded = authority("other", by=root, days=-3)
+    stranger = authority("stranger", days=1)
+    result = judged([leaf(middle), unneeded, middle, stranger], [stranger, root])
+    assert result.failure is None
+    assert result.days == pytest.approx(300, abs=0.1)
+    assert not result.soon
+
+
+@pytest.mark.parametrize("release", GoRelease)
+def test_of_several_paths_the_one_that_lasts_longest_counts(release):
+    """A cross-signed CA: Go takes any path, so the call fails when the last of them ends."""
+    key = pki.make_key()
+    old, new = authority("old", days=3), authority("new", days=3000)
+    crossed = [authority("middle", by=old, key=key, days=3), authority("middle", by=new, key=key, days=1000)]
+    for sent in (crossed, crossed[::-1]):
+        result = judged([leaf(crossed[0]), *sent], [old, new], release=release)
+        assert result.failure is None
+        assert result.days == pytest.approx(300, abs=0.1)
+        assert not result.soon
+    only_old = judged([leaf(crossed[0]), crossed[0]], [old, new], release=release)
+    assert only_old.days == pytest.approx(3, abs=0.1)
+    assert only_old.soon
+
+
+def test_without_a_path_the_leaf_counts():
+    """A refused chain and one that nobody verifies: only the leaf is sure to be used."""
+    root, other = authority("root", days=2), authority("other", days=2)
+    refused = judged([leaf(root), root], [other])
+    assert refused.failure.code is Code.TLS_UNKNOWN_AUTHORITY
+    assert refused.days == pytest.approx(300, abs=0.1)
+    days, soon = unverified_days([leaf(root, days=1).der, root.der], NOW)
+    assert days == pytest.approx(1, abs=0.1)
+    assert soon
+    assert unverified_days([], NOW) == unverified_days([b"\x30\x00"], NOW) == (None, False)
+
+
+def test_the_anchor_of_a_folder_is_taken_from_openssl():
+    """Without a caBundle the roots may be in a folder, in no list; with one only its certificates are anchors."""
+    root = authority("root", days=40)
+    end = leaf(root)
+    found = judged([end], [], verified=[end, root], bundle="")
+    assert found.failure is None
+    assert found.days == pytest.approx(40, abs=0.1)
+    assert judged([end], [], verified=[end, root]).failure.code is Code.TLS_UNKNOWN_AUTHORITY
+
+
+def test_openssl_vouches_for_its_own_path_only():
+    """OpenSSL compares names without case: it found the real signer, Go finds another one of the exact name."""
+    signer = authority("Root")
+    exact = authority("root")
+    end = pki.make("", by=signer._replace(subject=pki.name("root")), extensions=(SAN, SERVER))
+    refused = judged([end], [signer, exact], verified=[end, signer]).failure
+    assert refused.code is Code.TLS_UNKNOWN_AUTHORITY
+    assert "ECDSA verification failure" in refused.api_server_error
+
+
+@pytest.mark.parametrize("good", [True, False])
+def test_signatures_are_verified_once(monkeypatch, good):
+    """Of accepted and of refused chains alike: the next minute only the rules are applied."""
+    asked = []
+
+    def counting(child, parent, real=signatures.signature_error):
+        asked.append((child.digest, parent.digest))
+        return real(child, parent)
+
+    monkeypatch.setattr(signatures, "signature_error", counting)
+    root = authority("root")
+    anchors = [root] if good else [authority("root"), authority("root")]
+    middle = authority("middle", by=root)
+    results = [judged([leaf_of_middle, middle], anchors) for leaf_of_middle in [leaf(middle)] * 3]
+    assert {result.failure is None for result in results} == {good}
+    assert len(asked) == len(set(asked)) == (2 if good else 3)
+
+
+def test_what_openssl_verified_is_not_verified_again(monkeypatch):
+    monkeypatch.setattr(signatures, "signature_error", None)
+    root = authority("root")
+    middle = authority("middle", by=root)
+    end = leaf(middle)
+    assert judged([end, middle], [root], verified=[end, middle, root]).failure is None
+    assert judged([end, middle], [root]).failure is None
+
+
+def _many_names(count, i):
+    names = tuple(f"{j:x}-{i}" for j in range(count))
+    return pki.make("", extensions=(pki.alt_names(dns=(HOST, *names)), SERVER))
+
+
+def test_caches_are_bounded_by_bytes():
+    """Certificates of 100 KB, one after the other, valid or not: kept are a few, and the small ones beside them."""
+    root = authority("root")
+    end = leaf(root)
+    assert judged([end], [root]).failure is None
+    for i in range(64):
+        hostile = _many_names(9000, i)
+        assert judged([hostile], [root]).failure is not None
+        views([hostile.der])
+        views([hostile.der[:-1]])
+    assert certificate._READ.used <= 512 * 1024
+    assert certificate_check._VIEWS.used <= 512 * 1024
+    assert certificate._READ.find((certificate.parse(end.der).digest, GoRelease.V1_25)) is not None
+
+
+def test_views_are_short():
+    """What a peer chooses is cut: names, serial numbers, error texts."""
+    long = pki.make("x" * 5000, serial=1 << 16000, extensions=(pki.alt_names(dns=("n" * 5000,) * 200),))
+    (view,) = views([long.der])
+    assert len(view.names) == 50
+    assert {len(view.subject), len(view.serial), *map(len, view.names)} == {300}
+    assert (
+        len(views([pki.make("x", extensions=(pki.alt_names(uris=("http://a b/" + "x" * 9000,)),)).der])[0].subject)
+        == 300
+    )
