@@ -41,6 +41,7 @@ PUBLIC = {
     "golang": (
         *(
             "address_order.sort_addresses",
+            "byte_cache.ByteCache",
             "dialer.*",
             "dns_message.*",
             "release.*",

@@ -163,3 +163,16 @@ def test_views_are_short():
         len(views([pki.make("x", extensions=(pki.alt_names(uris=("http://a b/" + "x" * 9000,)),)).der])[0].subject)
         == 300
     )
+
+
+def test_a_missing_intermediate_is_named():
+    """The certificate says where its issuer's is: AIA, RFC 5280 section 4.2.2.1."""
+    root = authority("root")
+    middle = authority("middle", by=root)
+    location = pki.seq(pki.seq(pki.oid("1.3.6.1.5.5.7.48.2"), pki.tlv(0x86, b"http://ca.example/1.crt")))
+    end = pki.make("", by=middle, extensions=(SAN, SERVER, pki.extension("1.3.6.1.5.5.7.1.1", location)))
+    assert "whose certificate the server does not send (it is at http://ca.example/1.crt)" in (
+        judged([end], [root]).failure.message
+    )
+    assert "does not send" not in judged([end, middle], [authority("other")]).failure.message
+    assert views([end.der])[0].issuer_urls == ("http://ca.example/1.crt",)

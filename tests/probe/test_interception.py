@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 
 from egressprobe.apiserver.forecast import client_for
 from egressprobe.golang.resolver import ResolverConfig
@@ -80,3 +81,16 @@ def test_who_shares_an_issuer():
     assert shared_issuers([one, shown("x.ns.svc", endpoints=(Endpoint("10.0.0.1", 443),))]) == frozenset()
     assert shared_issuers([shown(subject="CN=Fw"), shown("b.org", subject="CN=Fw")]) == frozenset()
     assert shared_issuers([one, shown("b.org", issuer="CN=Other")]) == frozenset()
+
+
+def test_a_missing_intermediate_is_not_an_interception():
+    """The leaf says where its issuer's certificate is: the server sends too few. A CA that is sent is another thing."""
+    target, measured = shown()
+    (attempt,) = measured.hops[0].attempts
+    leaf = replace(attempt.tls.chain[0], issuer_urls=("http://ca.example/1.crt",))
+    firewall = CertificateView("CN=Fw", "CN=Fw", "1", "", "")
+    for chain, codes in (((leaf,), []), ((leaf, firewall), ["TLS_INTERCEPTED"])):
+        tried = replace(attempt, tls=replace(attempt.tls, chain=chain))
+        seen = replace(measured, hops=(replace(measured.hops[0], attempts=(tried,)),))
+        assert found(target, seen) == codes
+        assert bool(shared_issuers([(target, seen), shown("b.other.org")])) is bool(codes)

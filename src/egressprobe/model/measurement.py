@@ -61,7 +61,7 @@ class Resolution(Struct, frozen=True):
 
 
 class CertificateView(Struct, frozen=True):
-    """One certificate as presented, leaf first."""
+    """One certificate as presented, leaf first. `issuer_urls`: where it says its issuer's certificate is (AIA)."""
 
     subject: str
     issuer: str
@@ -70,6 +70,7 @@ class CertificateView(Struct, frozen=True):
     not_after: str
     names: tuple[str, ...] = ()
     sha256: str = ""
+    issuer_urls: tuple[str, ...] = ()
 
 
 class Handshake(Struct, frozen=True):

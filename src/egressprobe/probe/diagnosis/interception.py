@@ -63,10 +63,16 @@ def _chain(attempt: Attempt) -> tuple[CertificateView, ...]:
 
 
 def _unknown_issuer(attempt: Attempt) -> str | None:
-    """The issuer of the last certificate of a chain by an unknown CA. A self-signed leaf is the server's own."""
+    """The issuer of the last certificate of a chain by an unknown CA.
+
+    A self-signed leaf is the server's own. A leaf that says where its issuer's certificate is (RFC 5280 section
+    4.2.2.1) is one whose server sends too few: no firewall publishes the CA that it signs with.
+    """
     chain = _chain(attempt)
     unknown = attempt.failure is not None and attempt.failure.code is Code.TLS_UNKNOWN_AUTHORITY
     if not unknown or not chain or chain[0].issuer == chain[0].subject:
+        return None
+    if chain[0].issuer_urls and chain[-1].issuer != chain[-1].subject:
         return None
     return chain[-1].issuer or None
 

@@ -23,7 +23,7 @@ from egressprobe.model.failure import Code, Failure, Phase
 from egressprobe.model.measurement import CertificateView
 
 MAX_CHAIN = 10  # certificates shown; a server may send any number
-_MAX_NAMES = 50
+_MAX_NAMES, _MAX_URLS = 50, 4
 _MAX_TEXT = 300  # characters of a name shown
 _PREFIX = "tls: failed to verify certificate: "
 _SOON_DAYS, _SOON_SHARE = 7.0, 0.2  # less than min(7 days, a fifth of its life) left
@@ -87,6 +87,7 @@ def _view(der: bytes) -> CertificateView:
             not_after=certificate.not_after.isoformat(),
             names=names,
             sha256=certificate.sha256,
+            issuer_urls=tuple(url[:_MAX_TEXT] for url in certificate.extensions.issuer_urls[:_MAX_URLS]),
         )
         _VIEWS.put(certificate.digest, view, 1000 + 2 * sum(map(len, names)))
     return view
@@ -143,7 +144,7 @@ def judge(chain: Sequence[bytes], trust: Trust, now: datetime, verified: Sequenc
         paths, refusal = verified_chains(
             parsed, _roots(parsed, trust, path), Rules(trust.host, now, trust.release), _signature_error
         )
-        failure = _refused(refusal, leaf, now) if refusal else _key_failure(leaf)
+        failure = _refused(refusal, parsed, now) if refusal else _key_failure(leaf)
     days, soon = max(_lasts(path, now) for path in paths or [[leaf]])
     return Judgement(failure, days, soon)
 
@@ -215,9 +216,9 @@ def _key_failure(leaf: Certificate) -> Failure | None:
     return None
 
 
-def _refused(refusal: CertificateRefusal, leaf: Certificate, now: datetime) -> Failure:
+def _refused(refusal: CertificateRefusal, chain: Sequence[Certificate], now: datetime) -> Failure:
     """A refusal as a failure: code, plain words, Go's text."""
-    text, guilty = _PREFIX + refusal.text, refusal.certificate
+    leaf, text, guilty = chain[0], _PREFIX + refusal.text, refusal.certificate
     subject = "the server's certificate" if guilty is leaf else f'the CA certificate "{guilty.hint_name[:_MAX_TEXT]}"'
     plain = refusal.text.removeprefix("x509: ")
     code = Code.TLS_CERT_INVALID
@@ -234,6 +235,9 @@ def _refused(refusal: CertificateRefusal, leaf: Certificate, now: datetime) -> F
         code = Code.TLS_UNKNOWN_AUTHORITY
         issuer = name_text(leaf.issuer)[:_MAX_TEXT]
         message = f'the server\'s certificate is signed by an unknown CA; its issuer is "{issuer}"'
+        urls = leaf.extensions.issuer_urls
+        if urls and not any(certificate.subject == leaf.issuer for certificate in chain[1:]):
+            message += f", whose certificate the server does not send (it is at {urls[0][:_MAX_TEXT]})"
     elif refusal.kind == "usage":
         message = "a certificate of the chain does not allow server authentication (extended key usage)"
     else:
