@@ -4,12 +4,13 @@
 (`probe_limitation`): Go would have read on, so what the API server would get is unknown.
 """
 
+import asyncio
 import time
 from typing import NamedTuple
 
 
 class Limits(NamedTuple):
-    """Per connection. `data`: bytes read. `messages`: reads, TLS records, decrypted pieces. `cpu`: seconds of TLS."""
+    """Per connection. `data`: bytes read. `messages`: reads, TLS records, decrypted pieces. `cpu`: seconds."""
 
     data: int
     messages: int
@@ -18,7 +19,7 @@ class Limits(NamedTuple):
 
 # An OIDC document of 1 MiB (http.py MAX_BODY) in TLS records of 256 bytes, and Go's largest certificate message of
 # 256 KiB (crypto/tls/common.go maxHandshakeCertificateMsg), fit.
-PROBE_LIMITS = Limits(data=4 << 20, messages=6_000, cpu=1.0)
+PROBE_LIMITS = Limits(data=4 << 20, messages=6_000, cpu=0.5)
 # The Kubernetes API server: lists of thousands of objects over one connection.
 API_SERVER_LIMITS = Limits(data=1 << 30, messages=1_000_000, cpu=120.0)
 
@@ -34,7 +35,8 @@ class PeerBudget:
         self.limits = limits
         self.data = self.messages = 0
         self.cpu = 0.0
-        self._cpu_from = 0.0
+        self._started: float | None = None
+        self._timer: asyncio.Handle | None = None
 
     def charge(self, data: int, messages: int = 1) -> None:
         """Count `data` bytes in `messages` messages."""
@@ -45,11 +47,24 @@ class PeerBudget:
         if self.messages > self.limits.messages:
             raise PeerLimitError(f"sends more than {self.limits.messages} messages")
 
-    def __enter__(self) -> None:
-        """Charge the CPU time of this block, which must not await."""
-        self._cpu_from = time.thread_time()
+    def start_cpu(self, loop: asyncio.AbstractEventLoop) -> None:
+        """From here to `stop_cpu` the peer's data is processed: TLS, HTTP and what the caller does with it.
 
-    def __exit__(self, *_: object) -> None:
-        self.cpu += time.thread_time() - self._cpu_from
+        If the caller waits for something else in between, other peers' time cannot be told from this one's: then
+        nothing is charged.
+        """
+        self._started = time.thread_time()
+        self._timer = loop.call_soon(self._interrupt)
+
+    def stop_cpu(self) -> None:
+        """Charge the CPU time since `start_cpu`."""
+        if self._started is None or self._timer is None:
+            return
+        self._timer.cancel()
+        self.cpu += time.thread_time() - self._started
+        self._started = None
         if self.cpu > self.limits.cpu:
             raise PeerLimitError(f"costs more than {self.limits.cpu:.1f} s of CPU time")
+
+    def _interrupt(self) -> None:
+        self._started = None

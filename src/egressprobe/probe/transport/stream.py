@@ -83,6 +83,7 @@ class Stream:
 
     async def receive(self, until: float) -> bytes:
         """The next bytes; empty at the end of the stream. Raises TimeoutError, OSError, PeerLimitError."""
+        self.budget.stop_cpu()
         if not self._write_failed:
             self._operation = "read"
         if not self._arrived:
@@ -102,6 +103,7 @@ class Stream:
         self._unread -= len(data)
         self._received(stamp)
         self.budget.charge(len(data))
+        self.budget.start_cpu(self._loop)
         return data
 
     def _received(self, stamp: float | None) -> None:

@@ -86,7 +86,9 @@ class Session:
         self._pieces += 1
         if self._pieces >= _PIECES_AT_ONCE:
             self._pieces = 0
+            self.stream.budget.stop_cpu()
             await asyncio.sleep(0)
+            self.stream.budget.start_cpu(asyncio.get_running_loop())
             if asyncio.get_running_loop().time() >= until:
                 raise TimeoutError
         return data
@@ -121,16 +123,14 @@ class Session:
                 raise EndOfStreamError(partial=flight is not None and flight.records.inside)
             if flight is not None:
                 before = flight.records.records
-                with self.stream.budget:
-                    flight.feed(data)
+                flight.feed(data)
                 self.stream.budget.charge(0, flight.records.records - before)
             self._incoming.write(data)
 
     def _step(self, step: Callable[[], Any]) -> tuple[Any, bool]:
         """One call into OpenSSL, and whether it finished. Go's error for a message of this step wins."""
         try:
-            with self.stream.budget:
-                result, done = step(), True
+            result, done = step(), True
         except ssl.SSLWantReadError:
             result, done = None, False
         except ssl.SSLError as error:
