@@ -37,7 +37,7 @@ PUBLIC = {
         "struct.*",
         "target.*",
     ),
-    "net": ("addresses.*", "guard.*", "urls.*"),
+    "net": ("addresses.*", "guard.*", "secrets.*", "urls.*"),
     "golang": (
         *(
             "address_order.sort_addresses",
@@ -83,10 +83,10 @@ PUBLIC = {
         *("transport.peer_limits.*", "transport.tls.Channel", "transport.tls_context.*"),
     ),
     "aws": ("cluster.*", "eks.*", "session.by_name", "vpc_snapshot.*"),
-    "targets": ("file.*", "plan.*", "spec.*"),
+    "targets": ("decode.*", "file.*", "plan.*", "spec.*"),
     "discovery": (
         *("issuers.*", "kubelets.*", "run.collect", "target_names.free_name"),
-        *("kubernetes.client.*", "kubernetes.eks_token.*", "kubernetes.kubeconfig.api_server"),
+        *("kubernetes.client.*", "kubernetes.eks_token.*", "kubernetes.kubeconfig.*"),
         *("kubernetes.recorded.RecordedSource", "kubernetes.resources.*"),
     ),
     "lab": ("scenario.*",),

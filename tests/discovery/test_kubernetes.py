@@ -27,6 +27,7 @@ from egressprobe.golang.x509.ca_bundle import anchors
 from egressprobe.handlers.discover import handler
 from egressprobe.lab.certs import make_authority
 from egressprobe.model.discovered import Discovered
+from egressprobe.model.errors import InputError
 from egressprobe.net.guard import forbidden
 from tests.conftest import ROOT
 from tests.support.aws.fake_aws import ENVIRONMENT
@@ -316,6 +317,33 @@ def test_the_token_is_in_no_log_no_repr_and_no_finding(api, caplog, capfd, monke
     text += caplog.text + "".join(capfd.readouterr())
     for secret in (TOKEN, "the-secret", "the-session"):
         assert secret not in text
+
+
+def test_headers_of_the_server_are_sent_with_each_request(api):
+    """Impersonation and Basic authentication, in UTF-8; without compression where it is not wanted."""
+    headers = (("Impersonate-User", "jane"), ("Impersonate-Group", "a"), ("Impersonate-Group", "zoë"))
+    found = read(api.server(headers=headers, compress=False))
+    assert set(by_name(found)) == set(GOLDEN)
+    for _, received in api.requests:
+        assert received["Impersonate-User"] == "jane"
+        assert received["Authorization"] == f"Bearer {TOKEN}"
+        assert "Accept-Encoding" not in received
+    assert "zoë" not in repr(api.server(headers=headers))
+
+
+def test_a_token_that_cannot_be_renewed_is_a_finding(api):
+    """A plugin that worked once."""
+    calls = []
+
+    def token():
+        calls.append(None)
+        if len(calls) > 1:
+            raise InputError("--kubeconfig", "the exec plugin failed")
+        return "old"
+
+    found = read(api.server(token=token))
+    assert codes(found) == ["TOKEN_REFUSED"]
+    assert found.findings[0].summary == "the token cannot be renewed: --kubeconfig: the exec plugin failed"
 
 
 # -- the token -----------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from io import TextIOWrapper
 from egressprobe.cli.commands import audit, demo, discover, explain, invoke, run
 from egressprobe.cli.common.exit_codes import BAD_INPUT, INTERRUPTED, OUR_ERROR, message
 from egressprobe.cli.common.parser import parser
-from egressprobe.model.errors import AwsError, InputError, os_words
+from egressprobe.model.errors import AwsError, InputError, os_words, stack_of
 
 # To add a command: a module in commands/, and its name here. In this order in --help.
 COMMANDS = (run, invoke, discover, audit, explain, demo)
@@ -39,8 +39,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         message("egressprobe: interrupted")
         return INTERRUPTED
     except Exception as error:
-        if os.environ.get("EGRESSPROBE_TRACEBACK"):
-            raise
         message(f"egressprobe: {_one_line(error)}")
         return OUR_ERROR
     return code
@@ -53,7 +51,9 @@ def _one_line(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG):
         _drop_stdout()
         return f"the output cannot be written: {os_words(error)}"
-    return f"internal error: {type(error).__name__}: {error} (EGRESSPROBE_TRACEBACK=1 shows where)"
+    # Not the text of the error: it may hold a secret.
+    where = stack_of(error) if os.environ.get("EGRESSPROBE_TRACEBACK") else "EGRESSPROBE_TRACEBACK=1 shows where"
+    return f"internal error: {type(error).__name__} ({where})"
 
 
 def _any_encoding() -> None:

@@ -48,6 +48,7 @@ from egressprobe.discovery.kubernetes.resources import (
 from egressprobe.discovery.kubernetes.responses import ExpiredError, UnreadableError, unreadable
 from egressprobe.discovery.targets import make_targets
 from egressprobe.model.discovered import Discovered, LeftOut
+from egressprobe.model.errors import stack_of
 from egressprobe.model.report import Finding
 from egressprobe.model.target import CallRefusal, Kind, ServiceRef
 
@@ -170,10 +171,9 @@ async def _read(source: Source, resource: Resource, wanted: set[_Key]) -> _ListC
         except PageError as error:
             content.trouble = unreadable(resource, str(error)).finding
         except Exception as error:  # ours: the other lists are not to blame
-            logger.exception("reading failed", extra={"list": resource.plural})
-            content.trouble = unreadable(
-                resource, f"egressprobe itself failed: {type(error).__name__}: {error}"
-            ).finding
+            # Not the text of the error: it may hold what was sent.
+            logger.error("reading failed", extra={"list": resource.plural, "where": stack_of(error)})  # noqa: TRY400
+            content.trouble = unreadable(resource, f"egressprobe itself failed: {type(error).__name__}").finding
         return content
     message = f"changed during {_RESTARTS} readings: each time the continue token had expired"
     content.trouble = unreadable(resource, message).finding

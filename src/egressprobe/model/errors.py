@@ -1,5 +1,7 @@
 """Errors that a person can act on, and their texts."""
 
+import traceback
+
 _MAX_SHOWN = 60
 
 
@@ -17,6 +19,12 @@ class AwsError(RuntimeError):
 def os_words(error: OSError) -> str:
     """The operating system's text for an error on a file, in lower case."""
     return (error.strerror or str(error)).lower()
+
+
+def stack_of(error: BaseException) -> str:
+    """Where an unexpected error was raised, without its text, which may hold a secret."""
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    return f"Traceback (most recent call last):\n{frames}{type(error).__name__}"
 
 
 def short(text: str) -> str:

@@ -18,7 +18,11 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     )
     parser.add_argument("--cluster", metavar="NAME", help="read EKS and the API server, as the AWS profile's identity")
     add_region(parser)
-    parser.add_argument("--kubeconfig", metavar="FILE", help="read the API server that a kubeconfig names")
+    parser.add_argument(
+        "--kubeconfig",
+        metavar="FILE",
+        help="read the API server of a kubeconfig (default, as kubectl: KUBECONFIG or ~/.kube/config)",
+    )
     parser.add_argument("--context", metavar="NAME", help="of the kubeconfig; default: its current one")
     parser.add_argument("--from", dest="folder", metavar="DIR", help="recorded lists, PLURAL.json each")
     add_timeout(parser, "seconds")

@@ -11,13 +11,14 @@ from egressprobe.discovery.issuers import with_issuers
 from egressprobe.discovery.kubelets import NodeNetwork, networks_of
 from egressprobe.discovery.kubernetes.client import ApiServer, KubernetesSource
 from egressprobe.discovery.kubernetes.eks_token import Credentials, tokens
-from egressprobe.discovery.kubernetes.kubeconfig import api_server
+from egressprobe.discovery.kubernetes.kubeconfig import api_server, default_paths
 from egressprobe.discovery.kubernetes.recorded import RecordedSource
 from egressprobe.discovery.run import collect
 from egressprobe.golang.x509.ca_bundle import cluster_anchors
 from egressprobe.model.discovered import Discovered
 from egressprobe.model.errors import AwsError, InputError
 from egressprobe.net.guard import Guard, forbidden
+from egressprobe.net.urls import shown
 from egressprobe.targets.file import read_file
 
 
@@ -38,15 +39,19 @@ def discover(
     folder: str | None,
     seconds: float,
 ) -> Discovery:
-    """By exactly one of the three. Raises InputError and AwsError; trouble with a part is a finding."""
-    if sum(source is not None for source in (cluster, kubeconfig, folder)) != 1:
+    """By one of the three, or else by kubectl's own kubeconfig. Trouble with a part is a finding.
+
+    Raises InputError and AwsError.
+    """
+    sources = [source for source in (cluster, kubeconfig, folder) if source is not None]
+    paths = [Path(kubeconfig)] if kubeconfig is not None else default_paths()
+    if len(sources) > 1 or not (sources or paths):
         raise InputError("", "give one of --cluster NAME, --kubeconfig FILE and --from DIR")
     if folder is not None:
         return _recorded(Path(folder))
-    if kubeconfig is not None:
-        return _by_kubeconfig(kubeconfig, context, seconds)
-    assert cluster is not None  # noqa: S101
-    return _by_cluster(cluster, region, seconds)
+    if cluster is not None:
+        return _by_cluster(cluster, region, seconds)
+    return _by_kubeconfig(paths, context, seconds)
 
 
 def _recorded(folder: Path) -> Discovery:
@@ -67,11 +72,11 @@ def _recorded_cluster(path: Path) -> Cluster | None:
     return described(response["cluster"])
 
 
-def _by_kubeconfig(path: str, context: str | None, seconds: float) -> Discovery:
-    with api_server(path, context) as server:
+def _by_kubeconfig(paths: list[Path], context: str | None, seconds: float) -> Discovery:
+    with api_server(paths, context) as server:
         # A person's own file may name a tunnel on this computer.
         discovered = asyncio.run(_read(server, [], seconds, guard=lambda _: None))
-    return Discovery(discovered, {}, server.url)
+    return Discovery(discovered, {}, shown(server.url))
 
 
 async def _read(server: ApiServer, networks: list[NodeNetwork], seconds: float, *, guard: Guard) -> Discovered:

@@ -21,7 +21,7 @@ import httpcore
 
 from egressprobe.apiserver.client_rules import WEBHOOK_ALPN
 from egressprobe.apiserver.kube_version import HELLOS
-from egressprobe.catalog.findings_cluster import API_SERVER_UNREACHABLE
+from egressprobe.catalog.findings_cluster import API_SERVER_UNREACHABLE, TOKEN_REFUSED
 from egressprobe.discovery.kubernetes.resources import Page, Resource, read_page
 from egressprobe.discovery.kubernetes.responses import (
     ListResponse,
@@ -32,10 +32,12 @@ from egressprobe.discovery.kubernetes.responses import (
 )
 from egressprobe.golang.resolver import ResolverConfig
 from egressprobe.golang.x509.ca_bundle import bundle_id
+from egressprobe.model.errors import InputError
 from egressprobe.model.failure import Failure
 from egressprobe.model.target import DEFAULT_KUBE_VERSION, Endpoint, Kind, Plan, Target
 from egressprobe.net.addresses import is_address
 from egressprobe.net.guard import Guard
+from egressprobe.net.secrets import without_secrets
 from egressprobe.net.urls import HostPort, parse_url, shown
 from egressprobe.probe.hop import Prober
 from egressprobe.probe.transport.exchange import USER_AGENT
@@ -62,7 +64,7 @@ class ApiServer(NamedTuple):
 
     anchors: the cluster's CA, empty for the system roots. token: a bearer token, fresh at each call; None: the
     certificate alone. certificate: files of a client certificate and its key. name: sent as SNI and verified
-    instead of the URL's host.
+    instead of the URL's host. headers: of each request, such as impersonation. compress: take gzip.
     """
 
     url: str
@@ -71,9 +73,11 @@ class ApiServer(NamedTuple):
     certificate: tuple[Path, Path] | None = None
     name: str | None = None
     verify: bool = True
+    headers: tuple[tuple[str, str], ...] = ()
+    compress: bool = True
 
     def __repr__(self) -> str:
-        return f"ApiServer({self.url!r})"
+        return f"ApiServer({shown(self.url)!r})"
 
 
 class KubernetesSource:
@@ -107,6 +111,13 @@ class KubernetesSource:
         self._prober = Prober(self._plan, self._config, guard, self._ends)
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._token = server.token() if server.token else None
+        self._fixed_headers = (
+            (b"Host", self._at.authority.encode()),
+            (b"Accept", b"application/json"),
+            *(((b"Accept-Encoding", b"gzip"),) if server.compress else ()),
+            (b"User-Agent", USER_AGENT.encode()),
+            *((name.encode(), value.encode()) for name, value in server.headers),
+        )
         self._unreachable: UnreadableError | None = None
         if server.certificate:
             self._identify(*server.certificate)
@@ -148,10 +159,10 @@ class KubernetesSource:
         renewed = False
         for pause in (*_RETRIES, None):
             try:
-                response = await connection.get(path, self._token)
+                response = await connection.get(path)
                 if response.status == 401 and not renewed and self._server.token:
-                    renewed, self._token = True, self._server.token()
-                    response = await connection.get(path, self._token)
+                    renewed, self._token = True, self._renewed_token(self._server.token)
+                    response = await connection.get(path)
                 return good_body(response, resource, going_on=bool(token))
             except TransientError as error:
                 await connection.close()
@@ -160,6 +171,18 @@ class KubernetesSource:
                     raise unreadable(resource, str(error)) from None
                 await asyncio.sleep(wait)
         raise AssertionError("unreachable")
+
+    @staticmethod
+    def _renewed_token(token: Callable[[], str]) -> str:
+        try:
+            return token()
+        except InputError as error:  # a token file, or a plugin, that worked once
+            raise UnreadableError(TOKEN_REFUSED, f"the token cannot be renewed: {error}", {}) from None
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Of one request. They hold secrets: never print them, nor httpcore's errors about them."""
+        token = ((b"Authorization", b"Bearer " + self._token.encode()),) if self._token else ()
+        return [*self._fixed_headers, *token]
 
     def left(self) -> float:
         """Seconds until everything must be done."""
@@ -197,10 +220,6 @@ class KubernetesSource:
     def url(self) -> str:
         return self._server.url.rstrip("/")
 
-    @property
-    def authority(self) -> str:
-        return self._at.authority
-
 
 class _Connection:
     """One connection that is kept while the server keeps it, and opened again when it does not."""
@@ -211,7 +230,7 @@ class _Connection:
         self._http: httpcore.AsyncHTTP11Connection | None = None
         self._wire: Wire | None = None
 
-    async def get(self, path: str, token: str | None) -> ListResponse:
+    async def get(self, path: str) -> ListResponse:
         """Raises TransientError, TooLargeError, UnreadableError."""
         if self._http is None or not self._http.is_available():
             await self.close()
@@ -220,17 +239,11 @@ class _Connection:
         assert self._wire is not None  # noqa: S101
         if self._source.left() <= 0:
             raise TransientError("no time is left for discovery")
-        headers = {
-            "Host": self._source.authority,
-            "Accept": "application/json",
-            "Accept-Encoding": "gzip",
-            "User-Agent": USER_AGENT,
-        } | ({"Authorization": f"Bearer {token}"} if token else {})
         try:
             async with asyncio.timeout(min(_PAGE_SECONDS, self._source.left())):
                 self._wire.until = asyncio.get_running_loop().time() + _SILENCE
                 response = await self._http.handle_async_request(
-                    httpcore.Request("GET", self._source.url + path, headers=list(headers.items()))
+                    httpcore.Request("GET", self._source.url + path, headers=self._source.headers())
                 )
                 return await self._read(response)
         except TooLargeError:
@@ -269,7 +282,9 @@ class _Connection:
             return f"the server said nothing for {_SILENCE:.0f} s"
         if isinstance(cause, ssl.SSLError):
             return f"TLS broke: {(cause.reason or '').lower() or cause}"
-        return f"the connection broke: {cause or error}"
+        if isinstance(error, httpcore.LocalProtocolError):
+            return "the request cannot be sent"
+        return f"the connection broke: {without_secrets(str(cause or error))}"
 
     async def _open(self) -> None:
         self._channel = await self._source.open()

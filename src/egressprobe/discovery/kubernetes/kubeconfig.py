@@ -1,181 +1,245 @@
-"""A kubeconfig into an ApiServer, for people outside Lambda: kubectl's file, as far as it says where and as whom.
+"""A kubeconfig into an ApiServer, for people outside Lambda: where kubectl connects to, and as whom.
 
-Taken: server, certificate-authority(-data), insecure-skip-tls-verify, tls-server-name; token, tokenFile, client
-certificates, exec plugins (`aws eks get-token`). A proxy-url, passwords and the auth providers that kubectl has
-dropped are refused with a line.
+Which credentials are used, and in what form, follows k8s.io/client-go v0.36: tools/clientcmd/client_config.go,
+transport/round_trippers.go (a token before a password, impersonation headers), transport/token_source.go (a token file
+is stripped and comes before `token`), transport/transport.go TLSConfigFor, plugin/pkg/client/auth/exec/exec.go (a
+plugin is used only where there is nothing else). A proxy-url and the auth providers that kubectl has dropped are
+refused. No message shows a secret.
 https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/
 """
 
 import base64
-import binascii
-import json
 import os
-import shutil
-import subprocess
+import re
+import ssl
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from egressprobe.discovery.kubernetes.client import ApiServer
+from egressprobe.discovery.kubernetes.exec_plugin import checked_plugin, run_plugin
+from egressprobe.discovery.kubernetes.kubeconfig_file import (
+    PLACE,
+    Chosen,
+    ClusterEntry,
+    UserEntry,
+    decoded,
+    read_context,
+)
 from egressprobe.golang.x509.ca_bundle import BundleError, anchors
 from egressprobe.model.errors import InputError, os_words, short
-from egressprobe.net.urls import parse_url
-from egressprobe.targets.file import read_file
+from egressprobe.net.secrets import is_header_value
+from egressprobe.net.urls import parse_url, shown
 
-_EXEC_SECONDS = 60
-_PLACE = "--kubeconfig"
+# Bytes of a key of as-user-extra that are in a header's name as they are: transport/round_trippers.go headerKeyEscape.
+_LEGAL = frozenset(b"!#$&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+type _Token = Callable[[], str] | None
+type _Files = tuple[Path, Path] | None
+type _Headers = tuple[tuple[str, str], ...]
+
+
+def default_paths() -> list[Path]:
+    """The files that kubectl reads by itself, those that exist: KUBECONFIG's, else ~/.kube/config."""
+    listed = os.environ.get("KUBECONFIG", "")
+    paths = [Path(text) for text in dict.fromkeys(listed.split(os.pathsep)) if text] if listed else []
+    if not listed:
+        paths = [Path.home() / ".kube" / "config"]
+    return [path for path in paths if path.exists()]
 
 
 @contextmanager
-def api_server(path: str, context: str | None = None) -> Iterator[ApiServer]:
-    """The server of `context`, by default the current one. Keys lie in a private folder for as long as this lasts.
+def api_server(paths: list[Path], context: str | None = None) -> Iterator[ApiServer]:
+    """The server of `context`, by default the current one. Keys are in a private folder for as long as this lasts.
 
     Raises InputError.
     """
-    document = read_file(path)
-    if not isinstance(document, dict):
-        raise InputError(_PLACE, f"{path} is not a kubeconfig")
-    name = context or document.get("current-context") or ""
-    if not name:
-        raise InputError(_PLACE, f"{path} has no current-context; name one with --context")
-    chosen = _named(document, "contexts", "context", name)
-    cluster = _named(document, "clusters", "cluster", str(chosen.get("cluster")))
-    user = _named(document, "users", "user", str(chosen.get("user"))) if chosen.get("user") else {}
-    home = Path(path).resolve().parent
+    chosen = read_context(paths, context)
     with tempfile.TemporaryDirectory(prefix="egressprobe-") as folder:
-        yield _server(cluster, user, home, Path(folder))
+        yield _server(chosen, Path(folder))
 
 
-def _named(document: dict[str, Any], plural: str, singular: str, name: str) -> dict[str, Any]:
-    listed = document.get(plural)
-    entries = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
-    for one in entries:
-        if one.get("name") == name and isinstance(one.get(singular), dict):
-            found: dict[str, Any] = one[singular]
-            return found
-    known = ", ".join(short(str(one.get("name"))) for one in entries) or "none"
-    raise InputError(_PLACE, f'there is no {singular} "{short(name)}"; there are: {known}')
-
-
-def _server(cluster: dict[str, Any], user: dict[str, Any], home: Path, folder: Path) -> ApiServer:
-    if cluster.get("proxy-url"):
-        raise InputError(_PLACE, "proxy-url is not supported; connect without a proxy")
-    url = str(cluster.get("server") or "")
-    try:
-        parse_url(url, ("https",))
-    except ValueError as error:
-        raise InputError(_PLACE, f'server "{short(url)}" {error}') from None
-    token, certificate = _identity(user, home, folder)
+def _server(chosen: Chosen, folder: Path) -> ApiServer:
+    cluster, user = chosen.cluster, chosen.user
+    authority = _authority(cluster, chosen.cluster_home)
+    _refused(user)
+    if cluster.proxy_url:
+        message = "is not supported; connect without a proxy"
+        raise InputError(PLACE, f'clusters.proxy-url "{short(shown(cluster.proxy_url))}" {message}')
+    url = _url(cluster, tls=bool(authority or user.client_certificate or user.client_certificate_data))
+    token, files = _credentials(chosen, authority, folder)
     return ApiServer(
         url=url,
-        anchors=_authority(cluster, home),
+        anchors=_anchors(authority),
         token=token,
-        certificate=certificate,
-        name=cluster.get("tls-server-name") or None,
-        verify=not cluster.get("insecure-skip-tls-verify", False),
+        certificate=files,
+        name=cluster.tls_server_name or None,
+        verify=not cluster.insecure_skip_tls_verify,
+        headers=(*_basic(user), *_impersonation(user)),
+        compress=not cluster.disable_compression,
     )
 
 
-def _authority(cluster: dict[str, Any], home: Path) -> tuple[bytes, ...]:
-    data = _data(cluster, "certificate-authority", home)
-    if data is None:
-        return ()
+def _url(cluster: ClusterEntry, *, tls: bool) -> str:
+    """rest/url_utils.go DefaultServerURL: a host or HOST:PORT gets its scheme from whether there is anything of TLS."""
+    url = cluster.server
+    if not url:
+        raise InputError(PLACE, "clusters.server is missing")
+    if "://" not in url and "/" not in url:
+        url = f"{'https' if tls or cluster.insecure_skip_tls_verify else 'http'}://{url}"
+    path = re.match(r"[a-z]+://[^/?#]*/[^?#]", url)
     try:
-        return anchors(data)
+        # Behind a path kubectl drops the query and the fragment.
+        url = re.split(r"[?#]", url)[0] if path else url
+        parse_url(url, ("https",))
+    except ValueError as error:
+        raise InputError(PLACE, f'clusters.server "{short(shown(url))}" {error}') from None
+    return url
+
+
+def _authority(cluster: ClusterEntry, home: Path) -> bytes:
+    """PEM; empty for the system roots."""
+    inline = decoded(cluster.certificate_authority_data, "clusters.certificate-authority-data")
+    if cluster.certificate_authority and inline:
+        raise InputError(PLACE, "clusters has certificate-authority and certificate-authority-data; keep one")
+    if cluster.insecure_skip_tls_verify and (cluster.certificate_authority or inline):
+        raise InputError(PLACE, "clusters has insecure-skip-tls-verify and a certificate authority; keep one")
+    if cluster.certificate_authority:
+        return _file(home / cluster.certificate_authority, "certificate-authority")
+    return inline
+
+
+def _anchors(authority: bytes) -> tuple[bytes, ...]:
+    try:
+        return anchors(authority) if authority else ()
     except BundleError as error:
-        raise InputError(_PLACE, f"certificate-authority: {error}") from None
-
-
-def _data(entry: dict[str, Any], key: str, home: Path) -> bytes | None:
-    """`KEY-data` in base64, or the file that KEY names, beside the kubeconfig."""
-    inline = entry.get(f"{key}-data")
-    if inline:
-        try:
-            return base64.b64decode(str(inline), validate=True)
-        except (binascii.Error, ValueError):
-            raise InputError(_PLACE, f"{key}-data is not base64") from None
-    return _file(home / str(entry[key]), key) if entry.get(key) else None
+        raise InputError(PLACE, f"certificate-authority: {error}") from None
 
 
 def _file(path: Path, key: str) -> bytes:
     try:
         return path.read_bytes()
-    except OSError as error:
-        raise InputError(_PLACE, f"{key} {path} cannot be read: {os_words(error)}") from None
+    except (OSError, ValueError) as error:
+        reason = os_words(error) if isinstance(error, OSError) else "it is not a path"
+        raise InputError(PLACE, f"{key} {_shown(path)} cannot be read: {reason}") from None
 
 
-type _Identity = tuple[Callable[[], str] | None, tuple[Path, Path] | None]
+def _shown(path: Path) -> str:
+    return "".join(c if c.isprintable() else "?" for c in str(path))
 
 
-def _identity(user: dict[str, Any], home: Path, folder: Path) -> _Identity:
-    for key in ("username", "password", "auth-provider"):
-        if user.get(key):
-            raise InputError(_PLACE, f"users.{key} is not supported; use a token, a client certificate or exec")
-    if isinstance(user.get("exec"), dict):
-        return _by_plugin(user["exec"], folder)
-    certificate, key_data = _data(user, "client-certificate", home), _data(user, "client-key", home)
-    files = _keep(folder, certificate, key_data) if certificate and key_data else None
-    if user.get("tokenFile"):
-        path = home / str(user["tokenFile"])
-        return lambda: _file(path, "tokenFile").decode("utf-8", "replace").strip(), files
-    fixed = user.get("token")
-    return (lambda: str(fixed)) if fixed else None, files
+def _refused(user: UserEntry) -> None:
+    """validation.go validateAuthInfo, and what is not supported here."""
+    if user.auth_provider is not None:
+        raise InputError(PLACE, "users.auth-provider is not supported; use a token, a client certificate or exec")
+    if user.token and (user.username or user.password):
+        raise InputError(PLACE, "users has a token and a username or password; keep one")
+    if (user.as_uid or user.as_groups or user.as_user_extra) and not user.user_as:
+        raise InputError(PLACE, "users has as-uid, as-groups or as-user-extra without as; name the user")
+    for key, inline in (("certificate", user.client_certificate_data), ("key", user.client_key_data)):
+        if getattr(user, f"client_{key}") and inline:
+            raise InputError(PLACE, f"users has client-{key} and client-{key}-data; keep one")
+    has_certificate = user.client_certificate or user.client_certificate_data
+    if has_certificate and not (user.client_key or user.client_key_data):
+        raise InputError(PLACE, "users has a client certificate without client-key or client-key-data")
+    if user.exec is not None:
+        checked_plugin(user.exec)
 
 
-def _by_plugin(plugin: dict[str, Any], folder: Path) -> _Identity:
-    """What an exec plugin gives; a token that is refused is asked for once more."""
-    status = _exec(plugin)
-    certificate, key = status.get("clientCertificateData"), status.get("clientKeyData")
-    files = _keep(folder, str(certificate).encode(), str(key).encode()) if certificate and key else None
-    if not status.get("token"):
+def _credentials(chosen: Chosen, authority: bytes, folder: Path) -> tuple[_Token, _Files]:
+    user, home = chosen.user, chosen.user_home
+    files: _Files = None
+    if user.client_certificate or user.client_certificate_data:
+        pair = [
+            decoded(getattr(user, f"client_{part}_data"), f"users.client-{part}-data")
+            or _file(home / getattr(user, f"client_{part}"), f"client-{part}")
+            for part in ("certificate", "key")
+        ]
+        files = _keep(folder, *pair)
+    token = _token(user, home)
+    if user.exec is None or token or files or user.username or user.password:
+        return token, files
+    return _by_plugin(chosen, authority, folder)
+
+
+def _token(user: UserEntry, home: Path) -> _Token:
+    """A file's token is read again each time; where it cannot be read `token` is used."""
+    fixed = _checked(user.token, "users.token") if user.token else ""
+    if not user.token_file:
+        return (lambda: fixed) if fixed else None
+    path = home / user.token_file
+
+    def read() -> str:
+        try:
+            text = _file(path, "tokenFile").decode("utf-8", "replace").strip()
+            if not text:
+                raise InputError(PLACE, f"tokenFile {_shown(path)} is empty")
+        except InputError:
+            if fixed:
+                return fixed
+            raise
+        return _checked(text, "the token in tokenFile")
+
+    read()
+    return read
+
+
+def _checked(text: str, what: str) -> str:
+    """net/http refuses to send such a header, and so does kubectl."""
+    if not is_header_value(text):
+        raise InputError(PLACE, f"{what} has a line end or another control character in it; write it as one line")
+    return text
+
+
+def _by_plugin(chosen: Chosen, authority: bytes, folder: Path) -> tuple[_Token, _Files]:
+    """What an exec plugin gives; after the API server has refused a token it is run once more."""
+    plugin = chosen.user.exec
+    assert plugin is not None  # noqa: S101 (the caller)
+    first = run_plugin(plugin, chosen.user_home, chosen.cluster, authority)
+    files = _keep(folder, first.certificate.encode(), first.key.encode()) if first.certificate else None
+    if not first.token:
         return None, files
-    fresh = [str(status["token"])]
+    unused = [first.token]
 
     def token() -> str:
-        return fresh.pop() if fresh else str(_exec(plugin).get("token") or "")
+        return unused.pop() if unused else run_plugin(plugin, chosen.user_home, chosen.cluster, authority).token
 
     return token, files
 
 
 def _keep(folder: Path, certificate: bytes, key: bytes) -> tuple[Path, Path]:
-    """OpenSSL reads them from files only."""
+    """OpenSSL reads them from files only. Raises InputError for a pair that crypto/tls X509KeyPair refuses."""
     paths = folder / "certificate", folder / "key"
     for path, data in zip(paths, (certificate, key), strict=True):
         path.touch(mode=0o600)
         path.write_bytes(data)
+    try:
+        # An encrypted key would make OpenSSL ask for its password on the terminal.
+        ssl.create_default_context().load_cert_chain(*paths, password="")
+    except (ssl.SSLError, ValueError, OSError):
+        raise InputError(PLACE, "the client certificate and its key are not a pair in PEM, or are encrypted") from None
     return paths
 
 
-def _exec(plugin: dict[str, Any]) -> dict[str, Any]:
-    """The status of an ExecCredential. https://kubernetes.io/docs/reference/config-api/client-authentication.v1/"""
-    command = str(plugin.get("command") or "")
-    found = shutil.which(command)
-    if found is None:
-        raise InputError(_PLACE, f'the exec plugin "{short(command)}" is not on PATH')
-    given = {str(one.get("name")): str(one.get("value")) for one in plugin.get("env") or [] if isinstance(one, dict)}
-    version = str(plugin.get("apiVersion") or "client.authentication.k8s.io/v1")
-    info = json.dumps({"apiVersion": version, "kind": "ExecCredential", "spec": {"interactive": False}})
-    environment = os.environ | given | {"KUBERNETES_EXEC_INFO": info}
-    arguments = [str(one) for one in plugin.get("args") or []]
-    try:
-        done = subprocess.run(
-            [found, *arguments],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_EXEC_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise InputError(_PLACE, f'the exec plugin "{short(command)}" did not finish: {type(error).__name__}') from None
-    if done.returncode:
-        words = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        said = words[-1] if words else f"exit {done.returncode}"
-        raise InputError(_PLACE, f'the exec plugin "{short(command)}" failed: {said[:200]}')
-    try:
-        status = json.loads(done.stdout)["status"]
-        return dict(status)
-    except (ValueError, KeyError, TypeError):
-        raise InputError(_PLACE, f'the exec plugin "{short(command)}" printed no ExecCredential') from None
+def _basic(user: UserEntry) -> _Headers:
+    if not (user.username or user.password):
+        return ()
+    credentials = base64.b64encode(f"{user.username}:{user.password}".encode()).decode()
+    return (("Authorization", f"Basic {credentials}"),)
+
+
+def _impersonation(user: UserEntry) -> _Headers:
+    """transport/round_trippers.go impersonatingRoundTripper."""
+    headers = [("Impersonate-User", user.user_as)] if user.user_as else []
+    headers += [("Impersonate-Uid", user.as_uid)] if user.as_uid else []
+    headers += [("Impersonate-Group", group) for group in user.as_groups]
+    for key, values in user.as_user_extra.items():
+        headers += [(f"Impersonate-Extra-{_header_key(key)}", value) for value in values]
+    for name, value in headers:
+        _checked(value, f"users.{name}")
+    return tuple(headers)
+
+
+def _header_key(key: str) -> str:
+    """Percent-encoded where it may not be in a header's name."""
+    return "".join(chr(byte) if byte in _LEGAL else f"%{byte:02X}" for byte in key.encode())
