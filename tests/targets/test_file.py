@@ -63,9 +63,9 @@ def aliases(levels, width):
         ("[" * 101 + "]" * 101, "nested more than 100 deep"),
         ("a: " + "!!x [" * 100_000, "nested more than 100 deep"),
         # What few lines stand for.
-        (merges(12, 9), "or its aliases stand for that many"),
-        (aliases(30, 9), "or its aliases stand for that many"),
-        ("a: &a [" + "x, " * 1000 + "]\nb: [" + "*a, " * 1000 + "]", "or its aliases stand for that many"),
+        (merges(12, 9), "are its aliases nested"),
+        (aliases(30, 9), "are its aliases nested"),
+        ("a: &a [" + "x, " * 1000 + "]\nb: [" + "*a, " * 1000 + "]", "are its aliases nested"),
         ("a: &a [*a]", '"*a" contains itself'),
         ("a: &a {b: {c: *a}}", '"*a" contains itself'),
         ("a: &a\n  <<: *a", '"*a" contains itself'),

@@ -68,7 +68,7 @@ def _measure(text: str, name: str, nodes: int, depth: int) -> None:
         if open_nodes and size:
             anchor, total = open_nodes.pop()
             if total + size > nodes:
-                raise InputError(name, f"has more than {nodes} values, or its aliases stand for that many")
+                raise InputError(name, f"stands for more than {nodes} values; are its aliases nested?")
             open_nodes.append((anchor, total + size))
 
 

@@ -98,7 +98,7 @@ def _check(document: object, name: str, nodes: int) -> None:
         value, depth = stack.pop()
         left -= 1
         if left < 0:
-            raise InputError(name, f"has more than {nodes} values, or its aliases stand for that many")
+            raise InputError(name, f"stands for more than {nodes} values; are its aliases nested?")
         if depth >= MAX_DEPTH and isinstance(value, dict | list):
             raise InputError(name, f"is nested more than {MAX_DEPTH} deep")
         if isinstance(value, dict):
