@@ -1,5 +1,7 @@
 """What is never dialled."""
 
+from ipaddress import IPv4Address, IPv6Address
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,6 +35,15 @@ from egressprobe.net.guard import forbidden
         "64:ff9b::127.0.0.1",
         "64:ff9b::a9fe:a9fe",
         "2002:7f00:1::",
+        "100.100.100.200",
+        "::ffff:100.100.100.200",
+        "2001:0:7f00:1::1",
+        "2001::a00:1",
+        "64:ff9b:1::10.0.0.1",
+        "64:ff9b:1:ffff::1",
+        "::ffff:0:10.0.0.1",
+        "fec0::1",
+        "feff:ffff::1",
     ],
 )
 def test_forbidden(address):
@@ -51,6 +62,10 @@ def test_forbidden(address):
         "fd12:3456::1",
         "::ffff:10.0.0.1",
         "64:ff9b::808:808",
+        "100.100.100.199",
+        "64:ff9b:2::1",
+        "2001:1::1",
+        "2001:4860::1",
     ],
 )
 def test_allowed(address):
@@ -64,3 +79,23 @@ def test_every_address_gets_an_answer(address):
     reason = forbidden(str(address))
     if address.is_loopback or address.is_link_local or address.is_multicast or address.is_unspecified:
         assert reason
+
+
+# How an IPv4 address can be written as IPv6. The last three are refused whatever they hold.
+_FORMS = {
+    "mapped": lambda n: 0xFFFF << 32 | n,
+    "compatible": lambda n: n,
+    "nat64": lambda n: 0x64FF9B << 96 | n,
+    "6to4": lambda n: 0x2002 << 112 | n << 80 | 1,
+    "translated": lambda n: 0xFFFF << 48 | n,
+    "local nat64": lambda n: 0x64FF9B0001 << 80 | n,
+    "teredo": lambda n: 0x20010000 << 96 | 0x0A000001 << 64 | n ^ 0xFFFFFFFF,
+}
+
+
+@given(st.ip_addresses(v=4), st.sampled_from(sorted(_FORMS)))
+def test_no_ipv6_form_opens_what_ipv4_forbids(address, form):
+    """Whatever the notation, an address that may not be dialled stays forbidden."""
+    written = IPv6Address(_FORMS[form](int(IPv4Address(address))))
+    if forbidden(str(address)) or form in ("translated", "local nat64", "teredo"):
+        assert forbidden(str(written)), written

@@ -19,6 +19,16 @@ _RESERVED = ip_network("240.0.0.0/4")
 _NAT64 = ip_network("64:ff9b::/96")  # RFC 6052: the IPv4 address is in the last 32 bits
 _6TO4 = ip_network("2002::/16")
 _COMPATIBLE = ip_network("::/96")
+# Instance metadata of another cloud, inside 100.64.0.0/10, which VPCs do use.
+# https://www.alibabacloud.com/help/en/ecs/user-guide/view-instance-metadata
+_OTHER_METADATA = ip_network("100.100.100.200/32")
+# IPv6 prefixes that reach an IPv4 address that cannot be checked, or that are not in use any more.
+_REFUSED = (
+    (ip_network("2001::/32"), "a Teredo address (RFC 4380)"),
+    (ip_network("64:ff9b:1::/48"), "a local-use NAT64 address (RFC 8215)"),
+    (ip_network("::ffff:0:0:0/96"), "an IPv4-translated address (RFC 2765)"),
+    (ip_network("fec0::/10"), "a site-local address (RFC 3879)"),
+)
 type Guard = Callable[[str], str | None]
 
 
@@ -41,10 +51,15 @@ def forbidden(text: str) -> str | None:
         if inner is not None:
             reason = forbidden(str(inner))
             return f"{reason} (inside {address})" if reason else None
+        for prefix, what in _REFUSED:
+            if address in prefix:
+                return f"{address} is {what}"
         if address in _AWS_LOCAL:
             return f"{address} is an AWS-local address (instance metadata, resolver)"
     elif address in _THIS_NETWORK:
         return f"{address} is unspecified"
+    elif address in _OTHER_METADATA:
+        return f"{address} is an instance metadata address"
     elif address in _RESERVED:
         return f"{address} is reserved or broadcast"
     for what, is_it in (
