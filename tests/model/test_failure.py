@@ -38,6 +38,7 @@ def test_derived_sets():
         Code.DEADLINE_EXCEEDED,
         Code.PROBE_LIMITATION,
         Code.INTERNAL_ERROR,
+        Code.CONTROL_UNREACHABLE,
     } == NOT_MEASURED
     assert {Code.DNS_TIMEOUT, Code.CONNECT_TIMEOUT, Code.TLS_TIMEOUT, Code.HTTP_TIMEOUT} == SILENT
     assert {Code.CONNECT_TIMEOUT, Code.HOST_UNREACHABLE, Code.NETWORK_UNREACHABLE} == NO_REPLY

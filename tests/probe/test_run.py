@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from egressprobe.catalog.registry import lookup
 from egressprobe.golang.resolver import ResolverConfig
 from egressprobe.lab.certs import issue, make_authority
 from egressprobe.lab.dns import DnsServer, Records, serve_zone
@@ -139,21 +140,49 @@ def test_targets_that_must_be_blocked(lab_loop):
     deaf = lab_loop.start(DeafServer()).port
     reset = lab_loop.start(ResetServer()).port
     world = World(lab_loop, {"t.lab": Records(a=("127.0.0.1",))})
-    blocked, cut, leak, nx, _ = world.probe(
+    blocked, cut, leak, _ = world.probe(
         endpoint(f"tcp://t.lab:{deaf}", expect="blocked", timeoutSeconds=1),
         endpoint(f"tls://t.lab:{reset}", expect="blocked"),
         endpoint(f"tcp://t.lab:{good}", expect="blocked"),
-        endpoint("tcp://nx.lab:443", expect="blocked"),
         endpoint(f"tls://t.lab:{good}"),
     )
-    assert [one.verdict for one in (blocked, cut, leak, nx)] == [
-        Verdict.PASS,
-        Verdict.PASS,
-        Verdict.FAIL,
-        Verdict.UNKNOWN,
-    ]
+    assert [result.verdict for result in (blocked, cut, leak)] == [Verdict.PASS, Verdict.PASS, Verdict.FAIL]
     assert leak.failure.code is Code.BLOCKED_TARGET_REACHED
     assert leak.impact is Impact.NONE
+
+
+@pytest.mark.parametrize(
+    ("records", "verdict"),
+    [
+        (None, Verdict.PASS),  # NXDOMAIN
+        (Records(), Verdict.PASS),  # no address of either family
+        (Records(fault_a="refused", fault_aaaa="refused"), Verdict.PASS),
+        (Records(fault_a="drop", fault_aaaa="drop"), Verdict.PASS),
+        (Records(fault_a="servfail", fault_aaaa="servfail"), Verdict.UNKNOWN),  # the name server's own trouble
+    ],
+)
+@pytest.mark.parametrize("own", [True, False], ids=["its control", "another target"])
+def test_blocked_by_dns_while_the_control_resolves(lab_loop, records, verdict, own):
+    """A DNS firewall answers NXDOMAIN, no address or nothing; the API server cannot reach such a name."""
+    good = lab_loop.start(TcpServer()).port
+    zone = {"t.lab": Records(a=("127.0.0.1",))} | ({"closed.lab": records} if records else {})
+    closed = endpoint("tcp://closed.lab:443", expect="blocked", timeoutSeconds=1)
+    control = f"tcp://t.lab:{good}"
+    targets = [closed | {"control": control}] if own else [closed, endpoint(control)]
+    found = World(lab_loop, zone).probe(*targets)[0]
+    assert found.verdict is verdict
+    assert codes(found) == (["BLOCKED_BY_DNS"] if verdict is Verdict.PASS else [])
+
+
+@pytest.mark.parametrize("control", ["tcp://127.0.0.1:{good}", "tcp://t.lab:{deaf}", "tcp://other.lab:{good}"])
+def test_a_name_that_does_not_resolve_is_unknown_without_a_control_that_does(lab_loop, control):
+    """An address proves no DNS, a control that is down proves nothing: unknown, and the control is named."""
+    good, deaf = lab_loop.start(TcpServer()).port, lab_loop.start(DeafServer()).port
+    control = control.format(good=good, deaf=deaf)
+    world = World(lab_loop, {"t.lab": Records(a=("127.0.0.1",))})
+    [found] = world.probe(endpoint("tcp://closed.lab:443", expect="blocked", timeoutSeconds=1, control=control))
+    assert (found.verdict, found.failure.code) == (Verdict.UNKNOWN, Code.CONTROL_UNREACHABLE)
+    assert control in found.failure.message
 
 
 def test_blocked_means_nothing_without_a_positive_control(lab_loop):
@@ -164,10 +193,15 @@ def test_blocked_means_nothing_without_a_positive_control(lab_loop):
     target = endpoint(f"tcp://t.lab:{deaf}", expect="blocked", timeoutSeconds=1)
     [alone] = world.probe(target)
     assert (alone.verdict, codes(alone)) == (Verdict.UNKNOWN, ["NO_POSITIVE_CONTROL"])
+    assert "no other target of this run" in alone.failure.message
     [proven] = world.probe(target | {"control": f"tcp://t.lab:{good}"})
     assert proven.verdict is Verdict.PASS
-    [dead] = world.probe(target | {"control": f"tcp://t.lab:{deaf}"})
-    assert dead.verdict is Verdict.UNKNOWN
+    # Others connect, its control does not: that is what is said, and nothing is to be opened for the target.
+    dead, other = world.probe(target | {"control": f"tcp://t.lab:{deaf}"}, endpoint(f"tcp://t.lab:{good}"))
+    assert (dead.verdict, other.verdict) == (Verdict.UNKNOWN, Verdict.PASS)
+    assert dead.failure.code is Code.CONTROL_UNREACHABLE
+    assert f"neither can its control tcp://t.lab:{deaf}: " in dead.failure.message
+    assert "Nothing is to be opened" in lookup(dead.failure.code).remedy
 
 
 def test_kinds_given_by_addresses(lab_loop):

@@ -227,5 +227,14 @@ _ROWS = (
         "nc -vz HOST PORT",
         "Close the path: the route, the security group's egress rule or the firewall policy that lets it through.",
     ),
+    Entry(
+        "control_unreachable",
+        "a target that must be blocked is, but so is its control",
+        "`expect: blocked` passes only while a positive control works from the same place; it does not, so the target "
+        "is unknown: neither pass nor fail.",
+        "egressprobe run CONTROL",
+        "Restore the path to the control, or name another one that works. Nothing is to be opened for the target "
+        "itself.",
+    ),
 )
 FAILURES: dict[str, Entry] = {entry.code: entry for entry in _ROWS}

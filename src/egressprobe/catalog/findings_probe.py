@@ -27,6 +27,17 @@ AVAILABLE_BUT_REJECTED = FindingEntry(
     severity="error",
     degrades=True,
 )
+BLOCKED_BY_DNS = FindingEntry(
+    "BLOCKED_BY_DNS",
+    "a target that must be blocked does not resolve",
+    "Its name has no address here while the control's name has: a DNS firewall, a response policy zone, or no such "
+    "name. The API server cannot reach it, so it counts as blocked. A misspelt name counts as blocked as well.",
+    "dig @RESOLVER NAME",
+    "No action is needed. To test the path and not the name, give the target an address that is known to work "
+    "elsewhere.",
+    severity="info",
+    degrades=False,
+)
 CALL_SLOW = FindingEntry(
     "CALL_SLOW",
     "the call takes more than half of its timeout",
@@ -117,6 +128,7 @@ NO_POSITIVE_CONTROL = FindingEntry(
     "passes.",
     severity="info",
     degrades=False,
+    hides=(Code.CONTROL_UNREACHABLE,),
 )
 PATH_MTU_BLACK_HOLE = FindingEntry(
     "PATH_MTU_BLACK_HOLE",

@@ -73,6 +73,7 @@ class Code(StrEnum):
     PROBE_LIMITATION = "probe_limitation"
     INTERNAL_ERROR = "internal_error"
     BLOCKED_TARGET_REACHED = "blocked_target_reached"
+    CONTROL_UNREACHABLE = "control_unreachable"
 
 
 class Ending(StrEnum):
@@ -142,6 +143,7 @@ CODES: dict[Code, CodeFacts] = {
     Code.PROBE_LIMITATION: CodeFacts(None, Ending.NOT_SENT, measured=False),
     Code.INTERNAL_ERROR: CodeFacts(None, Ending.NOT_SENT, measured=False),
     Code.BLOCKED_TARGET_REACHED: CodeFacts(Phase.CONNECT, Ending.ANSWERED),
+    Code.CONTROL_UNREACHABLE: CodeFacts(None, Ending.NOT_SENT, measured=False),
 }
 _CUT = {Ending.SILENT, Ending.RESET, Ending.CLOSED}
 # We could not measure: these never count as pass and never as fail.

@@ -12,11 +12,13 @@ from egressprobe.model.target import Target
 class Neighbours(NamedTuple):
     """What one target's diagnosis needs to know of the run.
 
-    control: another target connected from here. issuers: unknown ones, each signing for unrelated targets.
+    control: another target connected from here; control_by_name: one whose name was resolved by DNS.
+    issuers: unknown ones, each signing for unrelated targets.
     misplaced: the probe is not where the control plane is, so that nothing measured says anything of the cluster.
     """
 
     control: bool = False
+    control_by_name: bool = False
     issuers: frozenset[str] = frozenset()
     misplaced: bool = False
 

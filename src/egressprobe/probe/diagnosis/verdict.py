@@ -24,7 +24,7 @@ from egressprobe.model.failure import NOT_MEASURED, Code, Failure, Phase
 from egressprobe.model.measurement import Measurement
 from egressprobe.model.report import Finding, Forecast, Result, view
 from egressprobe.model.target import Expect, FailurePolicy, Impact, Plan, Target, Verdict
-from egressprobe.probe.diagnosis.blocked import blocked, connected
+from egressprobe.probe.diagnosis.blocked import blocked, connected, connected_by_name
 from egressprobe.probe.diagnosis.interception import shared_issuers
 from egressprobe.probe.diagnosis.rule_input import Case, Neighbours
 from egressprobe.probe.diagnosis.rules import FINDING_RULES
@@ -36,13 +36,20 @@ _DELAY_SECONDS = 1.0  # a fail-open call that fails slower than this delays ever
 
 def judge(plan: Plan, measured: Mapping[str, Measurement]) -> tuple[Result, ...]:
     """Forecast and diagnose every target, in the plan's order. measured: by target name."""
-    connecting = {t.name for t in plan.targets if t.expect is Expect.REACHABLE and connected(measured[t.name].hops)}
+    reachable = [target.name for target in plan.targets if target.expect is Expect.REACHABLE]
+    connecting = {name for name in reachable if connected(measured[name].hops)}
+    by_name = {name for name in connecting if connected_by_name(measured[name].hops)}
     issuers = shared_issuers((target, measured[target.name]) for target in plan.targets)
     results = []
     for target in plan.targets:
         measurement, refusing = reached(target, measured[target.name])
         client = client_for(target, plan.sources, ipv6_expected=plan.ip_family == "ipv6")
-        others = Neighbours(bool(connecting - {target.name}), issuers, plan.misplaced is not None)
+        others = Neighbours(
+            control=bool(connecting - {target.name}),
+            control_by_name=bool(by_name - {target.name}),
+            issuers=issuers,
+            misplaced=plan.misplaced is not None,
+        )
         available = availability(measurement.availability, target, plan.kube_version)
         prediction = proxied(forecast(measurement, client), available)
         results.append(result(Case(target, measurement, prediction, client, others, available, refusing)))
@@ -54,7 +61,7 @@ def result(case: Case) -> Result:
     target, measured, available = case.target, case.measured, case.available
     predicted = case.forecast
     if target.expect is Expect.BLOCKED:
-        verdict, failure, findings = blocked(target, measured, control=case.others.control)
+        verdict, failure, findings = blocked(target, measured, case.others)
         predicted = None
     else:
         findings = tuple(finding for rule in FINDING_RULES for finding in rule(case))
