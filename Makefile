@@ -28,8 +28,9 @@ test: $(SETUP) build/probe/.ready ## Run the tests, those in network namespaces 
 fuzz: $(SETUP) ## Random hostile input, SECONDS (30) for each class; a seed that fails is kept in tests/fuzz/seeds
 	@EGRESSPROBE_FUZZ_SECONDS=$(or $(SECONDS),30) scripts/isolated $(PYTHON) -m pytest -q -n 2 --timeout=0 tests/fuzz $(ARGS)
 
-conformance: $(SETUP) ## The recorded kube-apiserver verdicts on real servers, with a table of agreement
+conformance: $(SETUP) ## The recorded kube-apiserver verdicts on real servers, with a table of agreement; LIMBO=FILE: x509-limbo too
 	@EGRESSPROBE_REQUIRE_ALL=1 scripts/isolated $(PYTHON) -m pytest -q tests/probe/test_vectors_wire.py tests/probe/test_vectors_tls.py
+	@$(PYTHON) scripts/limbo.py $(LIMBO)
 
 check: $(SETUP) build/probe/.ready lint types docs-check lock-check template ## Everything CI runs; ALLOW_SKIP=1 where namespaces are missing
 	@EGRESSPROBE_REQUIRE_ALL=1 EGRESSPROBE_FUZZ_TOTAL=60 scripts/isolated $(PYTHON) -m pytest -q -n 2 $(ARGS)
