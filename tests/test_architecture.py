@@ -50,6 +50,8 @@ PUBLIC = {
             "tls_hello.*",
             "tls_record.*",
         ),
+        *("http.gzip_body.*", "http.input.*", "http.quote.*", "http.response.*", "http.url.*"),
+        *("jose.key_set.*", "jose.provider.*"),
         *("x509.ca_bundle.*", "x509.certificate.*", "x509.der.CertificateError", "x509.hostname.matches"),
         *("x509.public_keys.*", "x509.signatures.signature_error", "x509.verify.*"),
     ),
@@ -79,7 +81,7 @@ PUBLIC = {
     "publish": ("emf.*", "response.*"),
     "probe": (
         *("doctor.examine", "edges.*", "hop.Prober", "run.*"),
-        *("transport.exchange.USER_AGENT", "transport.http.*", "transport.resolve.*", "transport.time_limits.*"),
+        *("transport.exchange.USER_AGENT", "transport.http.wire.*", "transport.resolve.*", "transport.time_limits.*"),
         *("transport.peer_limits.*", "transport.tls.Channel", "transport.tls_context.*"),
     ),
     "aws": ("cluster.*", "eks.*", "session.by_name", "vpc_snapshot.*"),

@@ -18,7 +18,14 @@ from egressprobe.targets.plan import read_plan
 from tests.support.peers.h2server import H2Server
 
 CA = make_authority("idp-ca")
-KEYS = Page(json.dumps({"keys": [{"kty": "RSA", "n": "AQAB", "e": "AQAB"}]}).encode())
+KEY = {  # RFC 7515 appendix A.3.1
+    "kty": "EC",
+    "crv": "P-256",
+    "kid": "1",
+    "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+    "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+}
+KEYS = Page(json.dumps({"keys": [KEY]}).encode())
 PATH = "/r/.well-known/openid-configuration"
 
 
@@ -109,7 +116,11 @@ def test_documents_that_are_refused(provider, changes, expected, text):
             Code.HTTP_BODY_TOO_LARGE,
             None,
         ),
-        (Page(b"not gzip", headers=("Content-Encoding: gzip",)), Code.HTTP_BODY_INVALID, "connection broken"),
+        (
+            Page(b"not gzip", headers=("Content-Encoding: gzip",)),
+            Code.HTTP_BODY_INVALID,
+            "unable to read response body: unexpected EOF",
+        ),
     ],
     ids=["404", "204", "html", "deep", "list", "large", "bomb", "bad-gzip"],
 )
@@ -146,11 +157,89 @@ def test_a_redirect_loop_ends_after_ten(provider):
     assert result.failure.api_server_error.endswith("stopped after 10 redirects")
 
 
+def test_a_redirect_without_a_location_is_a_status(provider):
+    """net/http returns it as it is; go-oidc wants 200."""
+    provider.serve(Page(b"moved", status="302 Found"))
+    result = provider.probe()
+    assert code(result) is Code.HTTP_STATUS
+    assert result.failure.api_server_error == "oidc authenticator: initializing plugin: 302 Found: moved"
+
+
+@pytest.mark.parametrize(
+    ("location", "text"),
+    [
+        ("ftp://x/", 'Get "ftp://x/": unsupported protocol scheme "ftp"'),
+        (
+            "https://%41/?secret",
+            'failed to parse Location header "https://%41/": parse "https://%41/": invalid URL escape',
+        ),
+        ("https://xn--0:99999/", 'Get "https://xn--0:99999/": dial tcp: address 99999: invalid port'),
+    ],
+)
+def test_redirects_that_cannot_be_followed(provider, location, text):
+    provider.serve(Page(status="302 Found", headers=(f"Location: {location}",)))
+    result = provider.probe()
+    assert (result.verdict, code(result)) == (Verdict.FAIL, Code.HTTP_REDIRECT)
+    assert text in result.failure.api_server_error
+    assert "secret" not in str(result)
+
+
 def test_a_redirect_to_metadata_is_not_followed(provider):
     """The guard checks the address dialled, after every redirect."""
     provider.serve(Page(status="302 Found", headers=("Location: http://meta.lab/latest/meta-data/",)))
     result = provider.probe()
     assert (result.verdict, code(result)) == (Verdict.UNKNOWN, Code.TARGET_FORBIDDEN)
+
+
+@pytest.mark.parametrize(
+    ("keys", "message", "text"),
+    [
+        (
+            [KEY, KEY | {"kid": "9", "crv": "secp256k1"}],
+            "keys[1] (kty EC, crv secp256k1, kid 9): go-jose/go-jose: unsupported elliptic curve 'secp256k1'",
+            "fetching keys oidc: failed to decode keys: got Content-Type = application/json, but could not unmarshal as JSON: go-jose",
+        ),
+        (
+            [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg"}],
+            "no key of the set can verify a token: keys[0]: EdDSA is not accepted",
+            'oidc: verify token: oidc: id token signed with unsupported algorithm, expected ["ES256" ',
+        ),
+        ([], "the key set holds no keys", "failed to verify id token signature"),
+    ],
+)
+def test_key_sets_that_verify_nothing(provider, keys, message, text):
+    """The failure names the key by its index, and why."""
+    provider.keys.pages["/jwks"] = Page(json.dumps({"keys": keys}).encode())
+    result = provider.probe()
+    assert (result.verdict, code(result)) == (Verdict.FAIL, Code.OIDC_JWKS_INVALID)
+    assert message in result.failure.message
+    assert text in result.failure.api_server_error
+
+
+def test_a_login_page_is_named_by_its_content_type(provider):
+    provider.serve(Page(b"<html>sign in</html>", headers=("Content-Type: text/html",)))
+    result = provider.probe()
+    assert result.failure.api_server_error == (
+        "oidc authenticator: initializing plugin: oidc: failed to decode provider discovery object: "
+        'expected Content-Type = application/json, got "text/html": '
+        "invalid character '<' looking for beginning of value"
+    )
+    assert "Content-Type: text/html" in result.failure.message
+
+
+def test_text_of_a_provider_is_cut_and_escaped(provider):
+    """A mebibyte of issuer, an escape sequence in a body, a mebibyte of URL: none of it reaches a person's terminal."""
+    provider.serve(provider.document(issuer="\x1b[31m" + "i" * 900_000))
+    result = provider.probe()
+    assert code(result) is Code.OIDC_ISSUER_MISMATCH
+    assert len(result.failure.message) + len(result.failure.api_server_error) < 3000
+    provider.serve(Page(b"\x1b[31mred\r\n\xff", "500 \x1b"))
+    shown = str(provider.probe())
+    assert "\x1b" not in shown.replace("\\x1b", "")
+    provider.serve(provider.document(jwks_uri=f"https://{'j' * 400_000}.lab/{'k' * 400_000}"))
+    result = provider.probe()
+    assert (result.verdict, code(result)) == (Verdict.FAIL, Code.OIDC_JWKS_UNREACHABLE)
+    assert len(str(result)) < 40_000
 
 
 def test_keys_over_plain_http(provider):

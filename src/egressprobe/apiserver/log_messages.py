@@ -16,7 +16,8 @@ from egressprobe.model.target import FailurePolicy, Kind, Target
 # Failures of a response's content: the message has no `Get "URL":` in it.
 _CONTENT = frozenset({Code.HTTP_STATUS, Code.OIDC_ISSUER_MISMATCH, Code.OIDC_JWKS_INVALID})
 _INITIALIZING = "oidc authenticator: initializing plugin: "
-_FETCHING = "oidc: verify token: failed to verify signature: fetching keys oidc: get keys failed "
+_VERIFYING = "oidc: verify token: "
+_FETCHING = f"{_VERIFYING}failed to verify signature: fetching keys "
 
 
 def sentence(target: Target, hop: Hop, code: Code, error: str) -> str | None:
@@ -24,14 +25,23 @@ def sentence(target: Target, hop: Hop, code: Code, error: str) -> str | None:
     if target.kind is Kind.WEBHOOK:
         return _webhook(target, error)
     if target.kind is Kind.OIDC:
-        if code in _CONTENT or error.startswith("oidc: "):
-            return error if hop.role == "jwks" else _INITIALIZING + error
-        return f'{_FETCHING if hop.role == "jwks" else _INITIALIZING}Get "{hop.url}": {error}'
+        return _oidc(hop, code, error)
     if target.refusal is not None or error == UNAVAILABLE:
         return error
     if target.kind in (Kind.AGGREGATED_API, Kind.KUBELET):
         return f"error trying to reach service: {error}"
     return None
+
+
+def _oidc(hop: Hop, code: Code, error: str) -> str:
+    """Of the plugin's initialization, or of a token whose keys are fetched (go-oidc v2.3.0 oidc.go, jwks.go)."""
+    if error.startswith(_VERIFYING):
+        return error
+    fetching = hop.role == "jwks"
+    before = _FETCHING if fetching else _INITIALIZING
+    if code in _CONTENT or error.startswith(("oidc: ", "unable to read response body: ")):
+        return before + error
+    return f'{before}{"oidc: get keys failed " if fetching else ""}Get "{hop.url}": {error}'
 
 
 def _webhook(target: Target, error: str) -> str:

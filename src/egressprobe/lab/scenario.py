@@ -133,7 +133,19 @@ def _servers(ca: Credential, port: int) -> Iterator[Server]:
 
 _METRICS, _CUSTOM_METRICS = "/apis/metrics.k8s.io/v1beta1", "/apis/custom.metrics.k8s.io/v1beta2"
 _KEYS = Page(
-    json.dumps({"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "lab", "x": "11qYAYKxCrfVS_7TyWQHOg"}]}).encode()
+    json.dumps(
+        {
+            "keys": [
+                {  # RFC 7515 appendix A.3.1
+                    "kty": "EC",
+                    "crv": "P-256",
+                    "kid": "lab",
+                    "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+                    "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+                }
+            ]
+        }
+    ).encode()
 )
 
 

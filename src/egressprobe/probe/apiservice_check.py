@@ -15,7 +15,7 @@ from egressprobe.model.measurement import Attempt, Hop
 from egressprobe.model.target import Endpoint, Target
 from egressprobe.net.urls import HostPort
 from egressprobe.probe.hop import Prober, each
-from egressprobe.probe.transport.http import fetch
+from egressprobe.probe.transport.http.fetch import fetch
 from egressprobe.probe.transport.time_limits import Budget
 from egressprobe.probe.transport.tls import Channel
 
@@ -55,10 +55,9 @@ async def _check_endpoint(prober: Prober, target: Target, endpoint: Endpoint, pa
 
 
 async def _get(attempt: Attempt, channel: Channel, url: str, budget: Budget) -> Attempt:
-    response, failure, ms = await fetch(channel, url, budget, CHECK_LIMIT)
+    # The controller closes the body unread.
+    response, failure, ms = await fetch(channel, url, budget, CHECK_LIMIT, body=False)
     status = response.status if response else None
-    if failure and failure.code is Code.HTTP_BODY_TOO_LARGE:
-        status, failure = 200, None  # the controller closes the body unread
     if status is not None and not 200 <= status < 300:
         failure = Failure(Phase.HTTP, Code.HTTP_STATUS, f"{url} answers with status {status}, not 2xx")
     done = None if failure else ms

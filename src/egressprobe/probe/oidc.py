@@ -1,30 +1,43 @@
 """An OIDC provider hop by hop: discovery, its redirects, the key set (often on another host).
 
 Every host on the path is measured like any other: resolved, all addresses dialled. Then one GET goes to the
-first address whose attempt succeeded, over a connection of its own.
+first address whose attempt succeeded, over a connection of its own. URLs that the provider names are read as Go reads
+them; its documents are judged by golang/jose.
 """
 
 import asyncio
-from typing import Any
+import importlib
+from collections.abc import Callable
+from functools import partial
 
-import msgspec
 from msgspec.structs import replace
 
-from egressprobe.model.failure import Code, Failure, Phase
+from egressprobe.golang.http.quote import escaped
+from egressprobe.golang.http.url import GoUrl, UrlError, parse_go_url, resolve
+from egressprobe.golang.jose.key_set import KeySet, read_key_set
+from egressprobe.golang.jose.provider import DocumentError, Provider, issuer_mismatch, read_provider
+from egressprobe.model.failure import Code, Failure
 from egressprobe.model.measurement import Hop, HttpExchange, Role
 from egressprobe.model.target import Endpoint, Target
-from egressprobe.net.urls import HostPort, parse_url, shown
+from egressprobe.net.urls import HostPort, shown
 from egressprobe.probe.hop import Prober
-from egressprobe.probe.transport.http import (
-    Response,
-    fetch,
-    http_failure,
-    shown_body,
-)
+from egressprobe.probe.transport.http.fetch import fetch, http_failure, shown_body
+from egressprobe.probe.transport.http.request import Response, host_port
 from egressprobe.probe.transport.time_limits import HTTP_LIMIT, OIDC_LIMIT, SLACK, Budget
 
+# Most providers speak HTTP/2: imported before anything is measured, not in the middle of it.
+importlib.import_module("httpx")
+
 MAX_REDIRECTS = 10  # net/http.defaultCheckRedirect
-_KEY_MEMBERS = {"RSA": ("n", "e"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x")}  # RFC 7518, RFC 8037
+# Bytes of a document that are decoded on the event loop; a larger one would hold up the other targets.
+_DECODED_HERE = 32 * 1024
+_SHOWN_ISSUER = 500  # characters of an issuer of the document, in a message
+_MOST_REASONS = 3  # of keys that cannot verify a token, in a message
+_VERIFY = "oidc: verify token: "
+_FETCHING = f"{_VERIFY}failed to verify signature: fetching keys "
+_UNVERIFIED = f"{_VERIFY}failed to verify signature: failed to verify id token signature"
+# plugin/pkg/authenticator/token/oidc AllValidSigningAlgorithms
+_ALGORITHMS = '["ES256" "ES384" "ES512" "PS256" "PS384" "PS512" "RS256" "RS384" "RS512"]'
 
 
 async def follow(prober: Prober, target: Target, first: Hop, budget: Budget) -> tuple[Hop, ...]:
@@ -33,51 +46,73 @@ async def follow(prober: Prober, target: Target, first: Hop, budget: Budget) -> 
     hops, response = await _walk(prober, target, discovery_url(issuer), replace(first, role="discovery"), budget)
     if response is None:
         return tuple(hops)
-    jwks, failure = read_discovery(response, issuer)
-    if failure:
-        return (*hops[:-1], _failed(hops[-1], failure))
+    provider = await _decoded(response, partial(read_discovery, response, issuer))
+    if isinstance(provider, Failure):
+        return (*hops[:-1], _failed(hops[-1], provider))
     again = budget._replace(call_ends=asyncio.get_running_loop().time() + OIDC_LIMIT + SLACK)
     # The key set's host is measured anew even where it is the issuer's: it is another connection.
-    keys, response = await _walk(prober, target, jwks, None, again)
-    failure = read_keys(response) if response is not None else None
+    keys, response = await _walk(prober, target, provider.jwks_uri, None, again)
+    failure = await _decoded(response, partial(read_keys, response)) if response is not None else None
     if failure:
         keys[-1] = _failed(keys[-1], failure)
     return (*hops, *keys)
 
 
+async def _decoded[T](response: Response, read: Callable[[], T]) -> T:
+    """Decode a document; a large one in a thread, since decoding 1 MiB can take most of a second."""
+    return read() if len(response.body) <= _DECODED_HERE else await asyncio.to_thread(read)
+
+
 async def _walk(
-    prober: Prober, target: Target, url: str, hop: Hop | None, budget: Budget
+    prober: Prober, target: Target, text: str, hop: Hop | None, budget: Budget
 ) -> tuple[list[Hop], Response | None]:
-    """GET `url` and follow its redirects. Without a response the last hop says why."""
+    """GET the URL in `text` and follow its redirects. Without a response the last hop says why."""
     role: Role = "jwks" if hop is None else "discovery"
     hops: list[Hop] = []
+    url, base = None, None
     for _ in range(MAX_REDIRECTS + 1):
         try:
-            place = parse_url(url, ("https", "http"), query=True)
-        except ValueError as error:
-            message = f'"{shown(url)}" {error}'
-            text = f'unsupported protocol scheme or URL: "{shown(url)}"'
-            failure = Failure(Phase.HTTP, Code.HTTP_REDIRECT, message, text)
-            hops.append(Hop(role=role, url=shown(url), host="", port=0, failure=failure))
+            url = parse_go_url(text) if base is None else resolve(base, text)
+            place = host_port(url)
+        except UrlError as error:
+            if url is None and hops:
+                hops[-1] = _failed(hops[-1], _bad_location(text, error))
+            else:
+                hops.append(_uncallable(role, text, url, error))
             return hops, None
         if asyncio.get_running_loop().time() >= budget.call_ends:
-            message = f"the redirects before {shown(url)} took the whole time limit"
-            failure = Failure(Phase.HTTP, Code.HTTP_TIMEOUT, message)
-            hops.append(Hop(role=role, url=shown(url), host=place.host, port=place.port, failure=failure))
+            message = f"the redirects before {url.shown} took the whole time limit"
+            failure = http_failure(Code.HTTP_TIMEOUT, message, None)
+            hops.append(Hop(role=role, url=url.shown, host=place.host, port=place.port, failure=failure))
             return hops, None
-        measured = hop or await prober.hop(target, role, url, place, budget)
-        fetched, response = await _fetch(prober, target, replace(measured, url=shown(url)), url, place, budget)
+        measured = hop or await prober.hop(target, role, url.shown, place, budget)
+        fetched, response = await _fetch(prober, target, replace(measured, url=url.shown), url, place, budget)
         hops.append(fetched)
         if response is None or response.location is None:
             return hops, response
-        url, hop = response.location, None
-    message, text = f"more than {MAX_REDIRECTS} redirects", f"stopped after {MAX_REDIRECTS} redirects"
-    hops[-1] = _failed(hops[-1], Failure(Phase.HTTP, Code.HTTP_REDIRECT, message, text))
+        text, base, url, hop = response.location, url, None, None
+    message, words = f"more than {MAX_REDIRECTS} redirects", f"stopped after {MAX_REDIRECTS} redirects"
+    hops[-1] = _failed(hops[-1], http_failure(Code.HTTP_REDIRECT, message, words))
     return hops, None
 
 
+def _bad_location(text: str, error: UrlError) -> Failure:
+    """A redirect to what is not a URL (net/http Client.do)."""
+    name = shown(text)
+    message = f'the redirect to "{name}" cannot be followed: {escaped(str(error))}'
+    return http_failure(Code.HTTP_REDIRECT, message, f'failed to parse Location header "{name}": {error}')
+
+
+def _uncallable(role: Role, text: str, url: GoUrl | None, error: UrlError) -> Hop:
+    """A URL that Go's client does not take: refused when it is parsed (url is None), or before it is dialled."""
+    name = url.shown if url else shown(text)
+    words = str(error) if url or role != "jwks" else f"oidc: can't create request: {error}"
+    message = f'"{name}" cannot be called: {escaped(str(error))}'
+    return Hop(role=role, url=name, host="", port=0, failure=http_failure(Code.HTTP_REDIRECT, message, words))
+
+
 async def _fetch(
-    prober: Prober, target: Target, hop: Hop, url: str, place: HostPort, budget: Budget
+    prober: Prober, target: Target, hop: Hop, url: GoUrl, place: HostPort, budget: Budget
 ) -> tuple[Hop, Response | None]:
     """One GET to the first address of the hop whose attempt succeeded."""
     address = next((attempt.address for attempt in hop.attempts if attempt.failure is None), None)
@@ -91,7 +126,7 @@ async def _fetch(
     finally:
         await opened.channel.close_notify()
     http = HttpExchange(
-        url=shown(url),
+        url=url.shown,
         address=address,
         duration_ms=ms,
         protocol=response.protocol if response else "",
@@ -108,66 +143,63 @@ def _failed(hop: Hop, failure: Failure | None) -> Hop:
     return replace(hop, http=http, failure=failure)
 
 
-def _field(document: dict[str, Any], name: str) -> Any:
-    """A member by name, in any case: encoding/json prefers the exact one."""
-    if name in document:
-        return document[name]
-    return next((value for key, value in document.items() if key.lower() == name), None)
-
-
-def _object(body: bytes) -> dict[str, Any] | str:
-    """The JSON object in `body`, or why there is none."""
-    try:
-        document = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        return str(error)
-    except RecursionError:
-        return "exceeded max depth"
-    return document if isinstance(document, dict) else f"a JSON {type(document).__name__}, not an object"
-
-
-def read_discovery(response: Response, issuer: str) -> tuple[str, Failure | None]:
-    """The jwks_uri of a discovery document, or the reason why the API server refuses it."""
+def read_discovery(response: Response, issuer: str) -> Provider | Failure:
+    """The discovery document, or the reason why the API server refuses it."""
     if response.status != 200:
-        text = f"{response.status} {response.reason}: {shown_body(response.body)}"
-        return "", http_failure(Code.HTTP_STATUS, f"discovery answers with status {response.status}, not 200", text)
-    document = _object(response.body)
-    if isinstance(document, str):
-        text = f"oidc: failed to decode provider discovery object: {document}"
-        return "", http_failure(Code.HTTP_BODY_INVALID, f"the discovery document is not JSON: {document}", text)
-    got, jwks = _field(document, "issuer"), _field(document, "jwks_uri")
-    if got != issuer:
-        shown = got if isinstance(got, str) else ""
-        text = f'oidc: issuer did not match the issuer returned by provider, expected "{issuer}" got "{shown}"'
-        message = f'the document names the issuer "{shown}", the cluster is configured with "{issuer}"'
-        return "", http_failure(Code.OIDC_ISSUER_MISMATCH, message, text)
-    if not isinstance(jwks, str) or not jwks:
-        return "", http_failure(Code.HTTP_BODY_INVALID, "the discovery document has no jwks_uri", None)
-    return jwks, None
+        text = f"{response.status_line}: {shown_body(response.body)}"
+        return http_failure(Code.HTTP_STATUS, f"discovery answers with status {response.status}, not 200", text)
+    try:
+        provider = read_provider(response.body, response.content_type)
+    except DocumentError as error:
+        message = f"the discovery document cannot be decoded: {escaped(error.reason)}{_labelled(response)}"
+        return http_failure(Code.HTTP_BODY_INVALID, message, str(error))
+    if provider.issuer != issuer:
+        found = provider.issuer[:_SHOWN_ISSUER]
+        message = f'the document names the issuer "{escaped(found)}", the cluster is configured with "{issuer}"'
+        return http_failure(Code.OIDC_ISSUER_MISMATCH, message, issuer_mismatch(issuer, found))
+    if not provider.jwks_uri:
+        text = f'{_FETCHING}oidc: get keys failed Get "": unsupported protocol scheme ""'
+        return http_failure(Code.HTTP_BODY_INVALID, "the discovery document has no jwks_uri", text)
+    return provider
+
+
+def _labelled(response: Response) -> str:
+    """What the sender calls a body that is not JSON, where that helps."""
+    kind = escaped(response.content_type[:80])
+    return "" if "json" in kind.lower() else f" (Content-Type: {kind or 'none'})"
 
 
 def read_keys(response: Response) -> Failure | None:
     """What is wrong with a key set; None when it holds at least one key to verify tokens with."""
-    prefix = "oidc: verify token: failed to verify signature: fetching keys oidc: "
     if response.status != 200:
-        text = f"{prefix}get keys failed: {response.status} {response.reason} {shown_body(response.body)}"
+        text = f"{_FETCHING}oidc: get keys failed: {response.status_line} {shown_body(response.body)}"
         return http_failure(Code.HTTP_STATUS, f"the key set answers with status {response.status}, not 200", text)
-    document = _object(response.body)
-    keys = _field(document, "keys") if isinstance(document, dict) else None
-    if not isinstance(keys, list):
-        why = document if isinstance(document, str) else 'no list "keys"'
-        text = f"{prefix}failed to decode keys: {why}"
-        return http_failure(Code.OIDC_JWKS_INVALID, f"the key set is not a JSON Web Key Set: {why}", text)
-    if not any(_usable(key) for key in keys):
-        message = f"the key set holds no key that can verify a token ({len(keys)} in all)"
-        text = "oidc: verify token: failed to verify signature: failed to verify id token signature"
-        return http_failure(Code.OIDC_JWKS_INVALID, message, text)
-    return None
+    try:
+        keys = read_key_set(response.body, response.content_type)
+    except DocumentError as error:
+        message = f"the key set cannot be decoded, so no token is accepted: {escaped(error.reason)}"
+        return http_failure(Code.OIDC_JWKS_INVALID, message + _labelled(response), _FETCHING + str(error))
+    if keys.usable:
+        return None
+    return http_failure(Code.OIDC_JWKS_INVALID, _nothing_usable(keys), _unverified(keys))
 
 
-def _usable(key: Any) -> bool:
-    members = _KEY_MEMBERS.get(key.get("kty", "")) if isinstance(key, dict) else None
-    return members is not None and all(isinstance(key.get(name), str) for name in members)
+def _nothing_usable(keys: KeySet) -> str:
+    """Why no key verifies a token, for the first few."""
+    if not keys.keys:
+        return "the key set holds no keys"
+    reasons = [f"keys[{index}]: {key.unusable}" for index, key in enumerate(keys.keys[:_MOST_REASONS])]
+    more = len(keys.keys) - len(reasons)
+    return f"no key of the set can verify a token: {'; '.join(reasons)}" + (f"; and {more} more" if more else "")
+
+
+def _unverified(keys: KeySet) -> str:
+    """What is logged for a token that a key of the set has signed."""
+    kinds = {key.kty for key in keys.keys}
+    if kinds not in ({"OKP"}, {"oct"}):
+        return _UNVERIFIED
+    algorithm = "EdDSA" if kinds == {"OKP"} else "HS256"
+    return f'{_VERIFY}oidc: id token signed with unsupported algorithm, expected {_ALGORITHMS} got "{algorithm}"'
 
 
 def discovery_url(issuer: str) -> str:

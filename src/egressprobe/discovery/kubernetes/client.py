@@ -41,7 +41,7 @@ from egressprobe.net.secrets import without_secrets
 from egressprobe.net.urls import HostPort, parse_url, shown
 from egressprobe.probe.hop import Prober
 from egressprobe.probe.transport.exchange import USER_AGENT
-from egressprobe.probe.transport.http import TooLargeError, UnpackError, Wire, is_packed, read_body
+from egressprobe.probe.transport.http.wire import TooLargeError, UnpackError, Wire, is_packed, read_body
 from egressprobe.probe.transport.peer_limits import API_SERVER_LIMITS, PeerBudget
 from egressprobe.probe.transport.resolve import resolve, system_config
 from egressprobe.probe.transport.time_limits import Budget

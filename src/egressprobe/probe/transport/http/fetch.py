@@ -1,0 +1,110 @@
+"""A GET whose every outcome is data: a response or a failure.
+
+A failure that comes after the status and the headers is not a `Get "URL": ...` of the API server's: its caller reads
+the body, so the text begins with READING_BODY.
+"""
+
+import asyncio
+import ssl
+import time
+from typing import NamedTuple
+
+from egressprobe.golang.http.gzip_body import GzipError
+from egressprobe.golang.http.input import BodyTooLargeError, HttpError
+from egressprobe.golang.http.quote import cut
+from egressprobe.golang.http.url import GoUrl, UrlError, parse_go_url
+from egressprobe.model.failure import Code, Failure, Phase
+from egressprobe.net.urls import shown
+from egressprobe.probe.transport.http.http1 import get_http1
+from egressprobe.probe.transport.http.http2 import get_http2
+from egressprobe.probe.transport.http.request import MAX_BODY, Progress, Response
+from egressprobe.probe.transport.http.wire import TooLargeError
+from egressprobe.probe.transport.time_limits import Budget
+from egressprobe.probe.transport.tls import Channel
+from egressprobe.probe.transport.tls_failure import EndOfStreamError, stream_failure
+
+READING_BODY = "unable to read response body: "
+_BROKEN = "net/http: HTTP/1.x transport connection broken: "
+_ERROR_BODY = 200  # bytes of an error page, in a message
+
+
+class Fetched(NamedTuple):
+    """The result of a GET: `response` or `failure`, and the milliseconds on the wire."""
+
+    response: Response | None
+    failure: Failure | None
+    ms: float
+
+
+async def get(channel: Channel, url: GoUrl, until: float, progress: Progress, *, body: bool) -> Response:
+    """GET `url` over `channel`.
+
+    Raises what broke the connection (OSError, ssl.SSLError, EndOfStreamError), HttpError, UrlError and
+    BodyTooLargeError.
+    """
+    exchange = get_http2 if channel.protocol == "h2" else get_http1
+    return await exchange(channel, url, until, progress, body=body)
+
+
+async def fetch(channel: Channel, url: str | GoUrl, budget: Budget, limit: float, *, body: bool = True) -> Fetched:
+    """`get` for at most `limit` seconds. Network trouble and responses that are not HTTP are data.
+
+    body: False ends the exchange with the headers.
+    """
+    loop = asyncio.get_running_loop()
+    started = time.perf_counter()
+    response: Response | None = None
+    failure: Failure | None = None
+    progress = Progress()
+    name = url.shown if isinstance(url, GoUrl) else shown(url)
+    try:
+        parsed = url if isinstance(url, GoUrl) else parse_go_url(url)
+        response = await get(channel, parsed, budget.until(loop.time(), limit), progress, body=body)
+    except (ssl.SSLError, OSError, EndOfStreamError) as error:
+        waited = time.perf_counter() - started
+        failure = stream_failure(error, channel.stream, Phase.HTTP, waited, ran_out=budget.ran_out(loop.time()))
+        failure = _cut_off(failure, name, progress)
+    except (BodyTooLargeError, TooLargeError):
+        failure = http_failure(Code.HTTP_BODY_TOO_LARGE, f"{name} sends more than {MAX_BODY} bytes", None)
+    except HttpError as error:
+        failure = _invalid(error, name, progress)
+    except UrlError as error:
+        failure = http_failure(Code.HTTP_REDIRECT, f'"{name}" cannot be called: {error}', str(error))
+    seconds = channel.stream.lap() or time.perf_counter() - started
+    return Fetched(response, failure, round(seconds * 1e3, 3))
+
+
+def _cut_off(failure: Failure, name: str, progress: Progress) -> Failure:
+    """A connection that breaks in the middle of a response, with the text of the reader that it breaks."""
+    if not progress.received or failure.code is not Code.HTTP_RESET:
+        return failure
+    text = failure.api_server_error
+    if progress.status is None:
+        message = f"{name}: the connection broke within the response's headers"
+        return http_failure(Code.HTTP_RESET, message, _BROKEN + text if text else None)
+    message = f"{name}: the connection broke within the response's body"
+    return http_failure(Code.HTTP_RESET, message, READING_BODY + text if text else None)
+
+
+def _invalid(error: HttpError, name: str, progress: Progress) -> Failure:
+    ended = not isinstance(error, GzipError) and str(error) in (
+        "unexpected EOF",
+        "http: unexpected EOF reading trailer",
+    )
+    code = Code.HTTP_RESET if ended else Code.HTTP_BODY_INVALID
+    if error.in_body:
+        what = "the response ends within its body" if ended else f"the response's body cannot be read: {error}"
+        return http_failure(code, f"{name} ({progress.status}): {what}", f"{READING_BODY}{error}")
+    what = "the response ends within its headers" if ended else f"the response is not HTTP: {error}"
+    text = str(error) if str(error).startswith(("http2: ", "net/http: ")) else f"{_BROKEN}{error}"
+    return http_failure(code, f"{name}: {what}", text)
+
+
+def http_failure(code: Code, message: str, text: str | None) -> Failure:
+    """A failure of the HTTP phase. text: the API server's words."""
+    return Failure(Phase.HTTP, code, message, text)
+
+
+def shown_body(body: bytes) -> str:
+    """The beginning of an error page, for a message: without control characters or line breaks."""
+    return cut(body, _ERROR_BODY)
