@@ -79,7 +79,7 @@ def acquire(client: Any, group: str, properties: dict[str, Any], plan: Iterable[
 
     Raises `aws_errors`; then no lock of this run is left, or one that expires.
     """
-    before = _attempted(lambda: _locks(client, group))
+    before = attempted(lambda: _locks(client, group))
     for name in _valid(before):
         return _lock(name, before[name])
     run = str(uuid.uuid4())
@@ -87,11 +87,11 @@ def acquire(client: Any, group: str, properties: dict[str, Any], plan: Iterable[
     # Every schedule of the group has a plan; this one's has no targets.
     content = {"run": run, "until": time.time() + LOCK_SECONDS, "names": sorted(plan), "plan": {"targets": []}}
     target = properties["Target"] | {"Input": json.dumps(content)}
-    holder = _attempted(lambda: _create_lock(client, group, name, properties | {"Target": target}))
+    holder = attempted(lambda: _create_lock(client, group, name, properties | {"Target": target}))
     if holder.get("run") != run:
         return _lock(name, holder)
     try:
-        locks = _attempted(lambda: _locks(client, group))
+        locks = attempted(lambda: _locks(client, group))
     except aws_errors():
         release(client, group, name)
         raise
@@ -112,7 +112,7 @@ def is_held(client: Any, group: str, lock: Lock) -> bool:
 def release(client: Any, group: str, name: str) -> None:
     """Deletes the lock. One that cannot be deleted expires."""
     try:
-        _attempted(lambda: delete_schedule(client, group, name))
+        attempted(lambda: delete_schedule(client, group, name))
     except aws_errors():
         return
 
@@ -174,7 +174,7 @@ def _get(client: Any, group: str, name: str) -> dict[str, Any] | None:
     return schedule
 
 
-def _attempted[T](call: Callable[[], T]) -> T:
+def attempted[T](call: Callable[[], T]) -> T:
     """The result of the call, repeated after a pause when AWS or the connection fails."""
     for pause in _PAUSES:
         try:

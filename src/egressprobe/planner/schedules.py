@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from egressprobe.planner.scheduler_api import (
     DELETE_SECONDS,
     acquire,
+    attempted,
     aws_errors,
     delete_schedule,
     is_held,
@@ -113,7 +114,7 @@ def _delete(
     if not lock.own:
         return deleted, _each(sorted(there.keys() - properties.keys() - lock.plan), delete_one, DELETE_SECONDS)
     try:
-        now = list_schedules(client, group)
+        now = attempted(lambda: list_schedules(client, group))
         failed = write([name for name in properties if name not in now or not _same(now[name], properties[name])], now)
         if not failed:
             failed = _each(sorted((there.keys() & now.keys()) - properties.keys()), delete_one, DELETE_SECONDS)
