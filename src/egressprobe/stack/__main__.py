@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from egressprobe.model.errors import AwsError, InputError
-from egressprobe.stack.aws_answers import aws_errors, one_line
+from egressprobe.stack.aws_answers import aws_errors, is_foreign_answer, one_line
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,7 +24,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except AwsError as error:
         print(f"egressprobe: {error}", file=sys.stderr)
         return 1
-    except aws_errors() as error:
+    except Exception as error:
+        if not isinstance(error, aws_errors()) and not is_foreign_answer(error):
+            raise
         print(f"egressprobe: {one_line(error)}", file=sys.stderr)
         return 1
 

@@ -1,5 +1,6 @@
 """AWS's answers as an operator's tools need them: what can go wrong, in one line, and fields that must be there."""
 
+import traceback
 from typing import Any
 
 from egressprobe.model.errors import AwsError
@@ -29,23 +30,30 @@ def aws_errors() -> tuple[type[Exception], ...]:
     return (ClientError, BotoCoreError, ResponseParserError)
 
 
+def is_foreign_answer(error: BaseException) -> bool:
+    """Whether botocore failed to read an answer, such as a proxy's page: then it raises whatever it ran into."""
+    from botocore.parsers import ResponseParserError
+
+    if isinstance(error, ResponseParserError):
+        return True
+    frames = list(traceback.walk_tb(error.__traceback__))
+    return bool(frames) and frames[-1][0].f_globals.get("__name__") == "botocore.parsers"
+
+
 def is_transient(error: Exception) -> bool:
     """Whether the same call may succeed a little later: throttling, AWS's own errors, the connection."""
     from botocore.exceptions import ClientError, HTTPClientError
-    from botocore.parsers import ResponseParserError
 
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return error.response.get("Error", {}).get("Code") in _TRANSIENT or status >= _SERVER_ERROR
-    return isinstance(error, HTTPClientError | ResponseParserError)
+    return isinstance(error, HTTPClientError) or is_foreign_answer(error)
 
 
 def one_line(error: Exception) -> str:
     """The error for a person, without line breaks. An answer that is not AWS's is usually a proxy's page."""
-    from botocore.parsers import ResponseParserError
-
     text = " ".join(str(error).split())
-    if isinstance(error, ResponseParserError):
+    if is_foreign_answer(error):
         return f"the answer is not AWS's (is there a proxy?): {text[:300]}"
     return text
 

@@ -56,9 +56,7 @@ def refuse_another_cluster(existing: Existing, stack: str, cluster: str) -> None
     """A stack belongs to one cluster: names such as a_b and a-b give the same stack name. Raises InputError."""
     if not existing.belongs_to(cluster):
         owner = existing.parameters["ClusterName"]
-        raise InputError(
-            "STACK", f'"{stack}" is the stack of the cluster "{owner}", not of "{cluster}"; set STACK=NAME'
-        )
+        raise InputError("STACK", f'"{stack}" belongs to the cluster "{owner}", not to "{cluster}"; set STACK=NAME')
 
 
 def change_set(
@@ -168,7 +166,7 @@ def _wait_while(
     for look in range(looks):
         try:
             found, last_error = state(), ""
-        except aws_errors() as error:
+        except Exception as error:
             if not is_transient(error):
                 raise
             last_error = one_line(error)

@@ -12,7 +12,7 @@ import msgspec
 
 from egressprobe.model.errors import AwsError, InputError
 from egressprobe.model.joined_report import Joined
-from egressprobe.stack.aws_answers import aws_errors, field, one_line
+from egressprobe.stack.aws_answers import aws_errors, field, is_foreign_answer, one_line
 from egressprobe.stack.cloudformation import outputs
 
 # The Planner's own limit (template.yaml) and the network.
@@ -33,7 +33,11 @@ def invoke(stack: str, targets: Sequence[str], region: str | None) -> Joined:
         response = call_planner(session, planner, event)
     except NoRegionError:
         raise InputError("--region", "is missing, and neither AWS_REGION nor the profile names one") from None
-    except aws_errors() as error:
+    except (AwsError, InputError):
+        raise
+    except Exception as error:
+        if not isinstance(error, aws_errors()) and not is_foreign_answer(error):
+            raise
         raise AwsError(one_line(error)) from error
     if "error" in response:
         reason = response["error"]
