@@ -225,3 +225,23 @@ def test_groups_follow_the_kubernetes_version():
     assert "SecP256r1MLKEM768" in HELLOS["1.36"].groups
     assert "SecP256r1MLKEM768" not in HELLOS["1.35"].groups
     assert HELLOS["1.31"].groups == ("X25519", "P-256", "P-384", "P-521")
+
+
+@pytest.mark.parametrize(("version", "size"), [(TLS_1_3, 17), (TLS_1_2, 24)])
+def test_empty_records_are_counted(version, size):
+    """16 in a row pass, 17 do not; one with content starts again."""
+    reader = RecordReader()
+    reader.version, reader.encrypted, reader.empty_size = version, True, size
+    empty, full = record(23, bytes(size)), record(23, bytes(size + 1))
+    assert not list(reader.feed((empty * 16 + full) * 3 + empty * 16))
+    with pytest.raises(GoTlsError, match="too many ignored records"):
+        list(reader.feed(empty))
+
+
+@given(st.sampled_from([NEW, OLD, RETRY]), st.integers(0, 30))
+def test_what_came_before_an_error_is_consumed(data, extra):
+    """`consumed` ends exactly before the record with the error."""
+    server = ServerFlight(OFFER, counts_tickets=True)
+    with pytest.raises(GoTlsError, match="oversized"):
+        server.feed(data + b"\x16\3\3\xff\xff" + bytes(extra))
+    assert server.records.consumed == len(data)

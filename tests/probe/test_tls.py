@@ -214,7 +214,7 @@ class _AfterTls(TcpServer):
     ("server", "code", "text"),
     [
         (_AfterTls(b""), Code.HTTP_RESET, "EOF"),
-        (_AfterTls(b"220 smtp ready\r\n"), Code.HTTP_BODY_INVALID, 'malformed HTTP response "220 smtp ready"'),
+        (_AfterTls(b"220 smtp ready\r\n"), Code.HTTP_BODY_INVALID, 'broken: malformed HTTP status code "smtp"'),
         (_AfterTls(b"", hang=True), Code.HTTP_TIMEOUT, None),
     ],
     ids=["eof", "smtp", "hang"],

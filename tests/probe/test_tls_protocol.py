@@ -207,3 +207,36 @@ def test_an_honest_scripted_server_passes(lab_loop):
     """What the other tests change is all that is wrong with their servers."""
     found = attempt(lab_loop.start(ScriptedTls(_context())))
     assert (found.failure, found.exchange_status) == (None, 404)
+
+
+class _Answers(ScriptedTls):
+    """Answers the request with these bytes."""
+
+    def __init__(self, answer):
+        super().__init__(_context())
+        self.answer = answer
+
+
+_BROKEN = "net/http: HTTP/1.x transport connection broken: "
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "text"),
+    [
+        (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 404 no\r\n\r\n", 404, None),
+        (b"HTTP/1.1 103 Early Hints\r\nLink: x\r\nLink: y\r\n\r\n" * 5 + b"HTTP/1.0 200 OK\n\n", 200, None),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" * 6, None, _BROKEN + "net/http: too many 1xx informational responses"),
+        (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", 101, None),
+        (b"HTTP/1.1  204 two spaces\r\n", 204, None),
+        (b"hello\r\n", None, _BROKEN + 'malformed HTTP response "hello"'),
+        (b"HTTP/1.1 OK\r\n", None, _BROKEN + 'malformed HTTP status code "OK"'),
+        (b"HTTP/1.1 2000 OK\r\n", None, _BROKEN + 'malformed HTTP status code "2000"'),
+        (b"ICY 200 OK\r\n", None, _BROKEN + 'malformed HTTP version "ICY"'),
+        (b'say "hi"\r\n', None, _BROKEN + 'malformed HTTP status code "\\"hi\\""'),
+    ],
+)
+def test_the_first_line_of_an_answer(lab_loop, answer, status, text):
+    """Informational responses are skipped, five of them; anything else is refused in Go's words."""
+    found = attempt(lab_loop.start(_Answers(answer)))
+    assert found.exchange_status == status
+    assert (found.failure.api_server_error if found.failure else None) == text

@@ -17,6 +17,7 @@ from egressprobe.model.target import Endpoint
 
 DNS_PORT = 53
 MAX_SERVERS = 3  # dnsconfig_unix.go: "small, but the standard limit"
+_MAX_DOMAIN = 254
 _DEFAULT_SERVERS = ("127.0.0.1:53", "[::1]:53")
 
 
@@ -120,12 +121,16 @@ def parse_hosts(text: str) -> dict[str, tuple[str, ...]]:
     return hosts
 
 
-@lru_cache(maxsize=4096)
 def is_domain_name(name: str) -> bool:
     """net/dnsclient.go isDomainName: the names that Go queries; any other is `no such host` at once."""
+    return len(name) <= _MAX_DOMAIN and _is_domain_name(name)
+
+
+@lru_cache(maxsize=4096)  # keys of at most 254 characters: 1 MB
+def _is_domain_name(name: str) -> bool:
     if name == ".":
         return True
-    if not name or len(name) > 254 or (len(name) == 254 and not name.endswith(".")):
+    if not name or (len(name) == 254 and not name.endswith(".")):
         return False
     labels = name.removesuffix(".").split(".")
     if any(

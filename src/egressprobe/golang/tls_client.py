@@ -56,6 +56,9 @@ _EXT_ALPN, _EXT_EARLY_DATA, _EXT_QUIC = 16, 42, 57
 # crypto/tls/auth.go: what a TLS 1.3 CertificateVerify may use
 _SCHEMES_TLS_1_3 = {0x0804, 0x0805, 0x0806, 0x0403, 0x0503, 0x0603, 0x0807}
 _DOWNGRADES = {b"DOWNGRD\1", b"DOWNGRD\0"}  # RFC 8446 section 4.1.3
+# Bytes of a record without content: the type and the tag of an AEAD, before TLS 1.3 the explicit nonce and the tag
+_EMPTY_TLS_1_3 = 17
+_EMPTY_TLS_1_2 = dict.fromkeys((0xC02B, 0xC02C, 0xC02F, 0xC030), 24) | dict.fromkeys((0xCCA8, 0xCCA9), 16)
 _NAMED_CURVE = 3  # RFC 8422 section 5.4
 _MAX_NON_ADVANCING = 16  # conn.go maxUselessRecords, handlePostHandshakeMessage
 
@@ -164,7 +167,7 @@ class ServerFlight:
             check_hello(self._offer, hello, suite)
         check_share(self._offer, hello, first)
         self.group = GROUP_NAMES.get(hello.share_group, f"0x{hello.share_group:04x}")
-        self.records.encrypted = True
+        self.records.encrypted, self.records.empty_size = True, _EMPTY_TLS_1_3
         message = yield
         self._encrypted_extensions(message)
         message = yield
@@ -237,7 +240,7 @@ class ServerFlight:
             raise GoTlsError("tls: missing ServerKeyExchange message")
         if hello.has_ticket:
             raise GoTlsError("tls: server sent unrequested session ticket")
-        self.records.expects_ccs = True
+        self.records.expects_ccs, self.records.empty_size = True, _EMPTY_TLS_1_2.get(hello.suite, 0)
         yield
 
     def _server_key_exchange(self, body: bytes) -> None:

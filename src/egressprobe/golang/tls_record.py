@@ -108,18 +108,20 @@ def read_alert(data: bytes, version: int) -> GoTlsError | None:
 class RecordReader:
     """The records of one server.
 
-    inside: whether the bytes so far end inside a record. records: how many have begun.
+    inside: whether the bytes so far end inside a record. records: how many have begun. consumed: bytes of the last
+    `feed` up to the end of the last record without an error.
     version: 0 until the caller has read a ServerHello. expects_ccs, encrypted: set by the caller as the handshake
     goes on; `encrypted` follows by itself after a change_cipher_spec of TLS 1.2.
     """
 
     def __init__(self) -> None:
-        self.records = 0
+        self.records = self.consumed = 0
         self.version = 0
         self.encrypted = self.expects_ccs = False
+        self.empty_size = 0  # of an encrypted record without content, where the cipher tells
         self._header = b""  # incomplete
         self._content: bytearray | None = None  # of the current record; None where it is encrypted
-        self._kind = self._left = 0
+        self._kind = self._left = self._size = 0
         self._messages = bytearray()
         self._ignored = 0
 
@@ -130,6 +132,7 @@ class RecordReader:
     def feed(self, data: bytes) -> Iterator[bytes]:
         """The plaintext handshake messages that are complete with `data`. Raises GoTlsError."""
         view, at = memoryview(data), 0
+        self.consumed = 0
         while at < len(data):
             if not self._left:
                 missing = HEADER_SIZE - len(self._header)
@@ -145,6 +148,7 @@ class RecordReader:
             self._left -= len(piece)
             if not self._left:
                 yield from self._end()
+                self.consumed = at
 
     def _begin(self) -> None:
         """Check a header: the order of readRecordOrCCS."""
@@ -163,14 +167,17 @@ class RecordReader:
             raise GoTlsError(f"tls: oversized record received with length {size}")
         plain = not self.encrypted or (self.version == TLS_1_3 and self._kind == CHANGE_CIPHER_SPEC)
         self._content = bytearray() if plain else None
-        self._left = size
+        self._left = self._size = size
 
     def _end(self) -> Iterator[bytes]:
         content, kind = self._content, self._kind
         if content is None:
             if self.version == TLS_1_3 and kind != APPLICATION_DATA:
                 raise local_error(BAD_RECORD_MAC)
-            self._ignored = 0
+            if kind == APPLICATION_DATA and self._size == self.empty_size:
+                self._ignore()
+            else:
+                self._ignored = 0
             return
         if len(content) > _MAX_PLAINTEXT:
             raise local_error(RECORD_OVERFLOW)

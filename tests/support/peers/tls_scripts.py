@@ -48,14 +48,13 @@ def flight(context, hello):
 
 
 class ScriptedTls(TcpServer):
-    """Drives a real server handshake and sends `change(flight number, bytes)` of each flight; then answers and ends.
+    """Drives a real server handshake and sends `change(flight number, bytes)` of each flight; then answers and ends."""
 
-    reset: after the last flight, close with a reset if the client has sent on.
-    """
+    answer = ANSWER
 
-    def __init__(self, context, change=lambda number, data: data, *, reset=False):
+    def __init__(self, context, change=lambda number, data: data):
         super().__init__()
-        self._context, self._change, self._reset = context, change, reset
+        self._context, self._change = context, change
 
     async def talk(self, reader, writer):
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -85,14 +84,13 @@ class ScriptedTls(TcpServer):
         try:
             await drive(session.do_handshake)
             await drive(lambda: session.read(65536))
-            session.write(ANSWER)
+            session.write(self.answer)
             flush()
         except (ssl.SSLError, EOFError):
             writer.write(outgoing.read())
         await writer.drain()
-        if not self._reset:
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(reader.read(65536), 0.2)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(reader.read(65536), 0.2)
         writer.close()
 
 

@@ -11,6 +11,7 @@ What is sent depends on what was negotiated:
 """
 
 import asyncio
+import re
 import ssl
 import struct
 import time
@@ -26,7 +27,10 @@ USER_AGENT = f"egressprobe/{__version__}"
 # An alert follows our Finished after one round trip; a server that sends nothing for this long has none. Seconds.
 _ALERT_WAIT = 0.3
 _MAX_HEAD = 16 * 1024
+_SHOWN = 60  # bytes of what is not HTTP, in a message
+_MAX_INFORMATIONAL = 5  # net/http/transport.go max1xxResponses
 _STATUS_LINE = b"HTTP/"
+_STATUS, _VERSION = re.compile(rb"\d{3}"), re.compile(rb"HTTP/\d\.\d")
 # RFC 9113: preface and empty SETTINGS; before closing GOAWAY with NO_ERROR
 _H2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
 _H2_GOAWAY = struct.pack("!BHBBIII", 0, 8, 7, 0, 0, 0, 0)
@@ -94,14 +98,78 @@ async def _http2_preface(channel: Channel, until: float) -> None:
 async def _http1_head(channel: Channel, authority: str, until: float) -> tuple[int | None, Failure | None]:
     request = f"HEAD / HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: {USER_AGENT}\r\nConnection: close\r\n\r\n"
     await channel.send(request.encode("ascii"), until)
-    data = b""
-    while b"\n" not in data and len(data) < _MAX_HEAD:
-        data += await _receive(channel, until)
-    line = data.partition(b"\n")[0].rstrip(b"\r")
-    fields = line.split(b" ", 2)
-    if line.startswith(_STATUS_LINE) and len(fields) > 1 and len(fields[1]) == 3 and fields[1].isdigit():
-        return int(fields[1]), None
-    shown = line[:60].decode("latin-1").encode("unicode_escape").decode()
-    message = f'the answer after the TLS handshake is not HTTP: "{shown}"'
-    text = f'net/http: HTTP/1.x transport connection broken: malformed HTTP response "{shown}"'
+    head = _Head()
+    while not head.complete:
+        head.feed(await _receive(channel, until))
+    if head.informational > _MAX_INFORMATIONAL:
+        text = "net/http: HTTP/1.x transport connection broken: net/http: too many 1xx informational responses"
+        message = f"more than {_MAX_INFORMATIONAL} informational (1xx) responses and no final one"
+        return None, Failure(Phase.HTTP, Code.HTTP_BODY_INVALID, message, text)
+    status, problem = _read_status(head.line)
+    if problem is None:
+        return status, None
+    message = f"the answer after the TLS handshake is not HTTP: {_quoted(head.line)}"
+    text = f"net/http: HTTP/1.x transport connection broken: {problem}"
     return None, Failure(Phase.HTTP, Code.HTTP_BODY_INVALID, message, text)
+
+
+def _read_status(line: bytes) -> tuple[int | None, str | None]:
+    """The status of a status line, or Go's text for an invalid one (net/http/response.go ReadResponse)."""
+    version, space, rest = line.partition(b" ")
+    if not space:
+        return None, f"malformed HTTP response {_quoted(line)}"
+    status = rest.lstrip(b" ").partition(b" ")[0]
+    if not _STATUS.fullmatch(status):
+        return None, f"malformed HTTP status code {_quoted(status)}"
+    if not _VERSION.fullmatch(version):
+        return None, f"malformed HTTP version {_quoted(version)}"
+    return int(status), None
+
+
+def _quoted(data: bytes) -> str:
+    """The first bytes of what is not HTTP, as Go's %q prints them."""
+    shown = data[:_SHOWN].decode("latin-1").encode("unicode_escape").decode().replace('"', '\\"')
+    return f'"{shown}"'
+
+
+class _Head:
+    """Finds the status line of the final response: net/http skips five informational ones (RFC 9110 section 15.2).
+
+    complete: `line` is that status line, or the first _MAX_HEAD bytes hold none. informational: responses skipped.
+    """
+
+    def __init__(self) -> None:
+        self.informational = 0
+        self.complete = False
+        self.line = b""
+        self._data = bytearray()
+        self._searched = self._size = 0
+
+    def feed(self, data: bytes) -> None:
+        self._data += data
+        self._size += len(data)
+        while not self.complete and self._next():
+            pass
+        if self._size >= _MAX_HEAD and not self.complete:
+            self.line, self.complete = bytes(self._data[:_SHOWN]), True
+
+    def _next(self) -> bool:
+        """Take one line, or the headers of an informational response. False: more bytes are needed."""
+        end = self._data.find(b"\n", self._searched)
+        if end < 0:
+            self._searched = len(self._data)
+            return False
+        line = bytes(self._data[:end]).rstrip(b"\r")
+        del self._data[: end + 1]
+        self._searched = 0
+        if self.line:  # among the headers of an informational response, which end with an empty line
+            if not line:
+                self.line = b""
+            return True
+        self.line = line
+        if line[9:10] == b"1" and line[9:12] != b"101" and line.startswith(_STATUS_LINE):
+            self.informational += 1
+            self.complete = self.informational > _MAX_INFORMATIONAL
+        else:
+            self.complete = True
+        return True

@@ -56,7 +56,8 @@ class Session:
         self.established = False
         self.flight: ServerFlight | None = None
         self._hello = hello
-        self._go_error: GoTlsError | None = None
+        self._go_error: GoTlsError | None = None  # of a decrypted message
+        self._pending: GoTlsError | None = None  # of a record that OpenSSL does not get
         self._pieces = 0
 
     async def handshake(self, until: float) -> None:
@@ -116,6 +117,8 @@ class Session:
                 await self._flush(until)
             if done:
                 return cast("T", result)
+            if self._pending is not None:
+                raise self._pending
             data = await self.stream.receive(until)
             self._pieces = 0
             flight = self.flight
@@ -123,7 +126,10 @@ class Session:
                 raise EndOfStreamError(partial=flight is not None and flight.records.inside)
             if flight is not None:
                 before = flight.records.records
-                flight.feed(data)
+                try:
+                    flight.feed(data)
+                except GoTlsError as error:  # once OpenSSL has read what came before
+                    self._pending, data = error, data[: flight.records.consumed]
                 self.stream.budget.charge(0, flight.records.records - before)
             self._incoming.write(data)
 
