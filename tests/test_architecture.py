@@ -56,6 +56,7 @@ PUBLIC = {
         *("x509.public_keys.*", "x509.signatures.signature_error", "x509.verify.*"),
     ),
     "catalog": (
+        "advice.*",
         "entry.*",
         "findings_cluster.*",
         "findings_probe.*",

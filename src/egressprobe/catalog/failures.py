@@ -61,13 +61,14 @@ _ROWS = (
         "a certificate has expired",
         "The server's certificate, one of its chain, or the CA in the caBundle is past its end.",
         "openssl s_client -connect HOST:PORT -servername HOST -showcerts </dev/null | openssl x509 -noout -dates",
-        "Renew it and make the server load the new one; for cert-manager: kubectl describe certificate -n NAMESPACE.",
+        "Renew the certificate and make the server load the new one. With cert-manager:\n"
+        "kubectl describe certificate -n NAMESPACE",
     ),
     Entry(
         "tls_cert_not_yet_valid",
         "a certificate is not valid yet",
         "Its notBefore is in the future: a clock is wrong, or it was issued ahead of time.",
-        "openssl s_client -connect HOST:PORT -servername HOST </dev/null | openssl x509 -noout -dates; date -u",
+        "openssl s_client -connect HOST:PORT -servername HOST </dev/null | openssl x509 -noout -dates\ndate -u",
         "Correct the clock of the issuer or wait.",
     ),
     Entry(
@@ -154,8 +155,9 @@ _ROWS = (
         "The `issuer` of the document must equal the configured issuer URL byte for byte: scheme, case, port and "
         "trailing slash count.",
         "curl -s ISSUER/.well-known/openid-configuration | jq -r .issuer",
-        "Associate the identity provider with exactly the URL that the document names: aws eks "
-        "associate-identity-provider-config.",
+        "Associate the identity provider with exactly the URL that the document names.\n"
+        "aws eks associate-identity-provider-config --cluster-name CLUSTER --oidc "
+        "identityProviderConfigName=NAME,issuerUrl=ISSUER,clientId=CLIENT",
     ),
     Entry(
         "oidc_jwks_unreachable",
@@ -202,7 +204,7 @@ _ROWS = (
         "deadline_exceeded",
         "the run ended before this was measured",
         "The function's or the command's time limit was reached. The outcome is unknown: neither pass nor fail.",
-        "Look at the report's durationMs and at the targets that are slow.",
+        "Compare durationMs of the report and of its targets.",
         "Raise the function's timeout or --timeout, or split the targets.",
     ),
     Entry(

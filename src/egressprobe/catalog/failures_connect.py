@@ -10,9 +10,9 @@ TO_REACH = (
         "The name server says NXDOMAIN. kube-apiserver logs `no such host` and asks no other server. Frequent causes: "
         "a private hosted zone that is not associated with this VPC; a Resolver FORWARD rule that shadows it; an EKS "
         "interface endpoint with private DNS, which hides oidc.eks.REGION.amazonaws.com.",
-        "dig @RESOLVER NAME A; aws route53 list-hosted-zones-by-vpc --vpc-id VPC --vpc-region REGION",
-        "Associate the zone: aws route53 associate-vpc-with-hosted-zone --hosted-zone-id ZONE --vpc "
-        "VPCRegion=REGION,VPCId=VPC. Or correct the Resolver rule, or the URL.",
+        "dig @RESOLVER NAME A\naws route53 list-hosted-zones-by-vpc --vpc-id VPC --vpc-region REGION",
+        "Associate the private hosted zone with this VPC, or correct the Resolver rule, or the URL.\n"
+        "aws route53 associate-vpc-with-hosted-zone --hosted-zone-id ZONE --vpc VPCRegion=REGION,VPCId=VPC",
     ),
     Entry(
         "dns_no_addresses",
@@ -20,7 +20,7 @@ TO_REACH = (
         "NOERROR with neither A nor AAAA records, a CNAME without an address in the same response, or a name that "
         "Go's resolver never asks for (a label that begins or ends with '-'). Go follows CNAMEs only inside one "
         "response.",
-        "dig @RESOLVER NAME A; dig @RESOLVER NAME AAAA",
+        "dig @RESOLVER NAME A\ndig @RESOLVER NAME AAAA",
         "Add an A or AAAA record; give the last name of the CNAME chain an address; correct the name.",
     ),
     Entry(
@@ -30,7 +30,7 @@ TO_REACH = (
         "endpoint or an on-premises server that does not respond, or DNSSEC validation that fails. FORMERR means that "
         "the server, or a middlebox before it, rejects EDNS (RFC 6891), which Go sends with every query and never "
         "leaves out.",
-        "dig @RESOLVER NAME +edns=0; dig @RESOLVER NAME +noedns; aws route53resolver list-resolver-rules",
+        "dig @RESOLVER NAME +edns=0\ndig @RESOLVER NAME +noedns\naws route53resolver list-resolver-rules",
         "Correct the forwarding target or its security group (UDP and TCP 53), or the zone's DNSSEC. For FORMERR: "
         "update the name server, or the middlebox before it, to one that accepts EDNS.",
     ),
@@ -47,7 +47,7 @@ TO_REACH = (
         "No response within 5 s a try. Go waits for both the A and the AAAA response, so one dropped type is enough. "
         "With the VPC resolver, look at Route 53 Resolver DNS Firewall; with other resolvers at security groups, "
         "NACLs and routes for UDP and TCP 53.",
-        "dig @RESOLVER NAME A +tries=1; dig @RESOLVER NAME AAAA +tries=1; dig @RESOLVER NAME +tcp",
+        "dig @RESOLVER NAME A +tries=1\ndig @RESOLVER NAME AAAA +tries=1\ndig @RESOLVER NAME +tcp",
         "Open UDP and TCP 53 to the resolver, or make the server respond to AAAA queries (an empty response is "
         "enough).",
     ),
@@ -62,7 +62,7 @@ TO_REACH = (
         "dns_unreachable",
         "the name server cannot be reached",
         "The network reports it: ICMP port unreachable, or no route to the resolver.",
-        "cat /etc/resolv.conf; aws ec2 describe-dhcp-options",
+        "cat /etc/resolv.conf\naws ec2 describe-dhcp-options",
         "Correct the DHCP options set, or the route and the security group towards the resolver.",
     ),
     Entry(
@@ -80,7 +80,7 @@ TO_REACH = (
         "the address refuses the connection",
         "The SYN was answered with a reset: the path works and no process listens on that port, or a security "
         "appliance sends the reset.",
-        "nc -vz ADDRESS PORT; kubectl get endpointslices -n NAMESPACE",
+        "nc -vz ADDRESS PORT\nkubectl get endpointslices -n NAMESPACE",
         "Start the server or correct the port; for a service, look at the pod and its targetPort.",
     ),
     Entry(
@@ -88,11 +88,13 @@ TO_REACH = (
         "the address does not respond to the SYN",
         "Packets are silently dropped: by a security group, a network ACL (return traffic needs ports 1024-65535), a "
         "missing route, a NAT gateway without an internet gateway, or a firewall.",
-        "aws ec2 describe-route-tables --filters Name=association.subnet-id,Values=SUBNET; aws ec2 "
-        "describe-network-acls --filters Name=association.subnet-id,Values=SUBNET",
-        "Open the egress rule: aws ec2 authorize-security-group-egress --group-id SG --ip-permissions "
-        "IpProtocol=tcp,FromPort=PORT,ToPort=PORT,IpRanges='[{CidrIp=ADDRESS/32}]'. On the pod's side, allow the port "
-        "from the cluster security group.",
+        "egressprobe audit --cluster CLUSTER -f targets.yaml\n"
+        "aws ec2 describe-route-tables --filters Name=association.subnet-id,Values=SUBNET\n"
+        "aws ec2 describe-network-acls --filters Name=association.subnet-id,Values=SUBNET",
+        "Where the security group of the source has no such egress rule, add it; on the target's side, allow "
+        "the port from the cluster security group.\n"
+        "aws ec2 authorize-security-group-egress --group-id SG --ip-permissions "
+        "IpProtocol=tcp,FromPort=PORT,ToPort=PORT,IpRanges='[{CidrIp=ADDRESS/32}]'",
     ),
     Entry(
         "connect_reset",

@@ -9,7 +9,7 @@ API_SERVER_UNREACHABLE = FindingEntry(
     "The Discover function, or this computer, could not connect to the cluster's endpoint, or does not trust its "
     "certificate. The evidence has the phase and the failure's code, for `explain CODE`. What was discovered last "
     "stays in the plan, and its age grows.",
-    "aws eks describe-cluster --name CLUSTER --query cluster.endpoint; curl -k ENDPOINT/version",
+    "From the same place:\naws eks describe-cluster --name CLUSTER --query cluster.endpoint\ncurl -k ENDPOINT/version",
     "Inside the VPC: endpointPrivateAccess, enableDnsSupport and enableDnsHostnames of the VPC, and port 443 of the "
     "cluster security group from itself. From outside: endpointPublicAccess and publicAccessCidrs, which must contain "
     "your address (or the NAT gateway's). A certificate by another CA: compare certificateAuthority.data of "
@@ -38,7 +38,7 @@ CLUSTER_DELETING = FindingEntry(
     "Its webhooks and nodes are removed one after the other, so failures no longer say anything about the network: "
     "every verdict is unknown. Discovery does not call the API server.",
     "aws eks describe-cluster --name CLUSTER --query cluster.status",
-    "Remove the stack: make destroy CLUSTER=NAME.",
+    "Remove the stack.\nmake destroy CLUSTER=NAME",
     severity="warning",
     degrades=False,
 )
@@ -47,6 +47,7 @@ CLUSTER_ISSUER_UNREACHABLE = FindingEntry(
     "the cluster's own OIDC issuer cannot be reached",
     "AWS lists the issuer's endpoint as a prerequisite of CUSTOMER_ROUTED. IAM roles for service accounts are "
     "validated by STS, not by the API server, so nothing in the cluster stops when it fails: a warning, never a page.",
+    "From the subnet; with an EKS interface endpoint and private DNS the name does not exist there:\n"
     "dig oidc.eks.REGION.amazonaws.com",
     "Make the name resolve and allow egress to port 443. An EKS interface endpoint with private DNS hides the name: "
     "add a private hosted zone or a Resolver rule for oidc.eks.REGION.amazonaws.com.",
@@ -58,7 +59,7 @@ CLUSTER_UNREADABLE = FindingEntry(
     "the Planner cannot read the cluster",
     "EKS did not answer, or refused. Probing continues: the API server's version and IP family stay as they were last "
     "read, and the plan's age is not reported, so that an alarm follows after an hour.",
-    "aws eks describe-cluster --name CLUSTER",
+    "The Planner's log has AWS's message.\naws eks describe-cluster --name CLUSTER",
     "Allow the Planner's role eks:DescribeCluster on the cluster: a permissions boundary or a service control policy "
     "may deny it. The Planner's log has AWS's own message. Remove the stack when the cluster is gone.",
     severity="warning",
@@ -80,8 +81,9 @@ DISCOVERY_FORBIDDEN = FindingEntry(
     "The API server authenticates the caller and answers 403: the ClusterRole lacks a rule, so the objects of that "
     "list are not discovered; the others are. What was discovered of it before stays in the plan.",
     "kubectl auth can-i list RESOURCE --as=x --as-group=egressprobe",
-    "kubectl apply -f deploy/rbac.yaml, which binds the group egressprobe to exactly these rules; the access entry "
-    "must name that group: aws eks describe-access-entry --cluster-name CLUSTER --principal-arn ROLE",
+    "Bind the group egressprobe to these rules; the access entry must name that group.\n"
+    "kubectl apply -f deploy/rbac.yaml\n"
+    "aws eks describe-access-entry --cluster-name CLUSTER --principal-arn ROLE",
     severity="warning",
     degrades=False,
 )
@@ -132,7 +134,7 @@ METRIC_SERIES_CAPPED = FindingEntry(
     "the plan has more targets than series of ProbeSuccess may be written",
     "Each series costs money each hour and an alarm sees 500 of them, so above the cap (the stack's MaxSeries) there "
     "is one series for all targets: the alarm still notifies, but does not name the target. The logs do.",
-    "aws logs describe-query-definitions --query-definition-name-prefix egressprobe",
+    'The saved query "failing by target and subnet" of the stack names the targets.',
     "Raise MaxSeries (at most 500), set MetricDetail to target, or probe fewer targets. The stack's saved query "
     '"failing by target and subnet" names the failing targets.',
     severity="warning",
@@ -163,8 +165,9 @@ OBJECT_NOT_PROBED = FindingEntry(
     "Its URL is not one that may be connected to, or its Service could not be read. The evidence names the objects "
     "with their reasons.",
     "kubectl get KIND NAME -o yaml",
-    "Correct the URL in clientConfig (https://host[:port]/path, no user information, no query, not link-local), or "
-    "let discovery read Services and EndpointSlices: kubectl apply -f deploy/rbac.yaml",
+    "Correct the URL in clientConfig (https://host[:port]/path, no user information, no query, not "
+    "link-local), or let discovery read Services and EndpointSlices.\n"
+    "kubectl apply -f deploy/rbac.yaml",
     severity="warning",
     degrades=False,
 )
@@ -217,11 +220,12 @@ SERVICE_WITHOUT_ENDPOINTS = FindingEntry(
     "Its EndpointSlices contain no ready address with the port: the pods crash, do not become ready, or there are "
     "none. The call fails at once with `no endpoints available for service`, in every subnet; the network is not "
     "involved.",
-    "kubectl get endpointslices -n NAMESPACE -l kubernetes.io/service-name=SERVICE; kubectl get pods -n NAMESPACE -o "
-    "wide",
-    "Restore the pods: kubectl describe endpointslices -n NAMESPACE -l kubernetes.io/service-name=SERVICE names those "
-    "that are not ready, kubectl describe pod says why. When that takes long, failurePolicy Ignore lets requests "
-    "through.",
+    "kubectl get endpointslices -n NAMESPACE -l kubernetes.io/service-name=SERVICE\n"
+    "kubectl get pods -n NAMESPACE -o wide",
+    "Restore the pods: the first command names those that are not ready, the second says why. When that "
+    "takes long, failurePolicy Ignore lets requests through.\n"
+    "kubectl describe endpointslices -n NAMESPACE -l kubernetes.io/service-name=SERVICE\n"
+    "kubectl describe pod -n NAMESPACE POD",
     severity="error",
     degrades=True,
     hides=(Code.SERVICE_UNRESOLVED,),
@@ -232,7 +236,7 @@ STACK_DRIFTED = FindingEntry(
     "The cluster's subnets, security groups or IP family were changed after the stack was deployed. A verdict from "
     "another place says nothing about the control plane: it is unknown there until the stack is updated.",
     "aws eks describe-cluster --name CLUSTER --query cluster.resourcesVpcConfig",
-    "make deploy CLUSTER=NAME: it reads the cluster again and keeps each subnet's slot.",
+    "Deploy again: it reads the cluster and keeps each subnet's slot.\nmake deploy CLUSTER=NAME",
     severity="warning",
     degrades=False,
 )
@@ -263,7 +267,9 @@ TOKEN_REFUSED = FindingEntry(
     "It answers 401: there is no access entry for the role, the cluster does not use access entries (authentication "
     "mode CONFIG_MAP), or the clock differs by more than 15 minutes.",
     "aws eks list-access-entries --cluster-name CLUSTER",
-    "aws eks create-access-entry --cluster-name CLUSTER --principal-arn ROLE --kubernetes-groups egressprobe; then "
+    "Create the access entry, and bind its group.\n"
+    "aws eks create-access-entry --cluster-name CLUSTER --principal-arn ROLE --kubernetes-groups "
+    "egressprobe\n"
     "kubectl apply -f deploy/rbac.yaml",
     severity="warning",
     degrades=False,

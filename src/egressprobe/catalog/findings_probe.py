@@ -53,7 +53,7 @@ CERT_EXPIRES_SOON = FindingEntry(
     "Less than seven days or a fifth of its lifetime is left. After that every call fails with `x509: certificate has "
     "expired or is not yet valid`.",
     "openssl s_client -connect HOST:443 -servername HOST </dev/null | openssl x509 -noout -enddate",
-    "Renew the certificate; for cert-manager: kubectl get certificate -A, then cmctl renew.",
+    "Renew the certificate. With cert-manager:\nkubectl get certificate -A\ncmctl renew NAME -n NAMESPACE",
     severity="warning",
     degrades=True,
 )
@@ -63,8 +63,9 @@ DNS_SLOW = FindingEntry(
     "Go waits for both the A and the AAAA response. A name server that drops AAAA queries costs about 10 s while A "
     "looks healthy; a first name server that does not respond costs 5 s on every lookup.",
     "dig @RESOLVER HOST AAAA +tries=1 +time=5",
-    "Make the name server respond to AAAA queries (an empty response is enough), or remove the silent server from the "
-    "DHCP options set: aws ec2 describe-dhcp-options.",
+    "Make the name server respond to AAAA queries (an empty response is enough), or remove the silent "
+    "server from the DHCP options set.\n"
+    "aws ec2 describe-dhcp-options",
     severity="warning",
     degrades=True,
     hides=("CALL_SLOW",),
@@ -75,7 +76,7 @@ DNS_VIEWS_DIFFER = FindingEntry(
     "The resolvers in resolv.conf and the VPC resolver give answers of different kinds: one knows the name and the "
     "other does not, or one gives private and the other public addresses. Which one the API server queries decides "
     "where its call goes.",
-    "dig @169.254.169.253 HOST; dig @OTHER HOST",
+    "dig @169.254.169.253 HOST\ndig @OTHER HOST",
     "Make the answers agree: a private hosted zone associated with the VPC, or a Route 53 Resolver rule; with an EKS "
     "interface endpoint, oidc.eks.REGION.amazonaws.com needs its own answer.",
     severity="warning",
@@ -87,10 +88,12 @@ FLOW_BLACK_HOLED = FindingEntry(
     "The three-way handshake completes and nothing after it is acknowledged, neither a small ClientHello nor one with "
     "another name. Typical: a stateful firewall that sees one direction only (asymmetric routing), an inspection "
     "device that drops after inspection, a proxy that accepts connections for a backend that is down.",
-    "sudo tcpdump -ni any host ADDRESS and port PORT on both ends: note where the first data segment is last seen",
-    "Route both directions through the same stateful device (appliance mode of the transit gateway attachment: aws "
-    "ec2 modify-transit-gateway-vpc-attachment --transit-gateway-attachment-id ID --options "
-    "ApplianceModeSupport=enable), and check its drop log.",
+    "Capture on both ends, and note where the first data segment is last seen.\n"
+    "sudo tcpdump -ni any host ADDRESS and port PORT",
+    "Route both directions through the same stateful device, and check its drop log. For a transit "
+    "gateway, appliance mode of the attachment:\n"
+    "aws ec2 modify-transit-gateway-vpc-attachment --transit-gateway-attachment-id ID --options "
+    "ApplianceModeSupport=enable",
     severity="error",
     degrades=True,
     hides=(Code.TLS_TIMEOUT, ADDRESS_DEAD),
@@ -101,7 +104,9 @@ LARGE_CLIENT_HELLO_DROPPED = FindingEntry(
     "Since Kubernetes 1.32 the API server's ClientHello carries a post-quantum key share and takes two TCP segments. "
     "Some firewalls and proxies look for the server name in the first segment only, or reject ClientHellos that they "
     "cannot parse. Tools with a small ClientHello (curl, older clients) pass on the same path.",
-    "egressprobe run URL --kube-version 1.31; egressprobe run URL --kube-version 1.35",
+    "The first passes where the second fails:\n"
+    "egressprobe run URL --kube-version 1.31\n"
+    "egressprobe run URL --kube-version 1.35",
     "Update the inspecting device (it must reassemble the ClientHello across segments), or exempt the destination "
     "from TLS inspection. On the server's side: https://tldr.fail lists the fixes.",
     severity="error",
@@ -112,7 +117,7 @@ NO_NETWORK = FindingEntry(
     "NO_NETWORK",
     "the computer that runs the probe has no network",
     "It has no route to any address, by IPv4 or IPv6, so nothing was measured: the targets are unknown.",
-    "ip route; cat /etc/resolv.conf",
+    "ip route\ncat /etc/resolv.conf",
     "Connect this computer, or run the probe on a host in a control-plane subnet.",
     severity="error",
     degrades=False,
@@ -136,7 +141,7 @@ PATH_MTU_BLACK_HOLE = FindingEntry(
     "A link on the path carries less than 1500 bytes and the ICMP message that says so is lost (type 3 code 4; ICMPv6 "
     "type 2), so the sender does not reduce its packets. TCP connects, the ClientHello or the certificates never "
     "arrive. The direction says which side's large packets are dropped.",
-    "ping -M do -s 1472 ADDRESS, then smaller, from a host of that subnet; tracepath ADDRESS",
+    "From a host of that subnet, with smaller sizes too:\nping -M do -s 1472 ADDRESS\ntracepath ADDRESS",
     "Let ICMP `fragmentation needed` through in the NACLs, the security groups and every firewall of the path, or "
     "clamp the MSS on the tunnel or firewall that has the small MTU (iptables -t mangle -A FORWARD -p tcp --tcp-flags "
     "SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu).",
@@ -160,7 +165,7 @@ SERVER_ERROR_STATUS = FindingEntry(
     "The path works up to a load balancer or proxy, which has nothing healthy behind it. The probe asked for `/`, not "
     "for the webhook's own path, so the real call may differ.",
     "curl -skI https://HOST/",
-    "Look at the load balancer's target health: aws elbv2 describe-target-health --target-group-arn ARN",
+    "Look at the load balancer's target health.\naws elbv2 describe-target-health --target-group-arn ARN",
     severity="warning",
     degrades=True,
 )
@@ -170,9 +175,9 @@ SERVER_SILENT = FindingEntry(
     "The path works: TCP connects and every byte of the ClientHello is acknowledged. What accepts the connection does "
     "not answer TLS: a process that hangs, a load balancer without healthy targets, a port whose protocol waits for "
     "the client.",
-    "openssl s_client -connect ADDRESS:PORT -servername HOST </dev/null; on the server: ss -ltnp 'sport = :PORT'",
-    "Check the server: its threads, its backlog, its log; and the target health of the load balancer: aws elbv2 "
-    "describe-target-health --target-group-arn ARN",
+    "openssl s_client -connect ADDRESS:PORT -servername HOST </dev/null\nOn the server:\nss -ltnp 'sport = :PORT'",
+    "Check the server: its threads, its backlog, its log; and the target health of the load balancer.\n"
+    "aws elbv2 describe-target-health --target-group-arn ARN",
     severity="error",
     degrades=True,
     hides=(Code.TLS_TIMEOUT, ADDRESS_DEAD),
@@ -183,9 +188,12 @@ SNI_FILTERED = FindingEntry(
     "A ClientHello with this name is dropped, reset or closed, the same one with another name is answered: a firewall "
     "that filters by server name (AWS Network Firewall, a proxy's allow list), or a gateway that has no listener for "
     "this name.",
-    "openssl s_client -connect ADDRESS:PORT -servername HOST </dev/null; then with -servername sts.amazonaws.com",
-    "Allow the name in the firewall's rule group: aws network-firewall describe-rule-group --rule-group-name NAME "
-    "--type STATEFUL. Where the server itself rejects it: add the name to its listener.",
+    "The first fails, the second is answered:\n"
+    "openssl s_client -connect ADDRESS:PORT -servername HOST </dev/null\n"
+    "openssl s_client -connect ADDRESS:PORT -servername sts.amazonaws.com </dev/null",
+    "Allow the name in the firewall's rule group. Where the server itself rejects it: add the name to its"
+    " listener.\n"
+    "aws network-firewall describe-rule-group --rule-group-name NAME --type STATEFUL",
     severity="error",
     degrades=True,
     hides=(Code.TLS_TIMEOUT, Code.TLS_RESET, Code.TLS_EOF, ADDRESS_DEAD),
@@ -196,8 +204,9 @@ TLS_INTERCEPTED = FindingEntry(
     "The certificate is valid for the name but signed by a CA that the API server does not trust: a private CA on a "
     "public name, or the same unknown CA on unrelated targets. Devices that inspect TLS issue certificates like this. "
     "The API server cannot be made to trust them for OIDC issuers and system roots.",
-    "openssl s_client -connect HOST:443 -servername HOST -showcerts </dev/null | openssl x509 -noout -issuer "
-    "-subject, from a host of that subnet and from outside",
+    "From a host of that subnet and from outside:\n"
+    "openssl s_client -connect HOST:443 -servername HOST -showcerts </dev/null | openssl x509 -noout "
+    "-issuer -subject",
     "Exempt the destinations from TLS inspection on the firewall (for AWS Network Firewall: the TLS inspection "
     "configuration's scope). Your own webhook may instead have the inspecting CA in its caBundle.",
     severity="error",

@@ -23,7 +23,7 @@ AUTHENTICATION_NOT_CHECKED = FindingEntry(
     "The server refuses an anonymous caller: 401, 403, or it demands a client certificate. kube-apiserver presents "
     "one to kubelets and to aggregated API servers that the probe does not have. The path and the server's "
     "certificate are proven; whether the API server's certificate is accepted is not.",
-    "kubectl get --raw /apis/GROUP/VERSION; kubectl get --raw /api/v1/nodes/NODE/proxy/healthz",
+    "kubectl get --raw /apis/GROUP/VERSION\nkubectl get --raw /api/v1/nodes/NODE/proxy/healthz",
     "No action is needed while `kubectl get apiservice` shows True and `kubectl logs` works. Otherwise check the CA "
     "that the server trusts for client certificates: configmap extension-apiserver-authentication in kube-system, and "
     "--client-ca-file of the kubelet.",

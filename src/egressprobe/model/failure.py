@@ -15,6 +15,8 @@ import errno
 from enum import StrEnum
 from typing import NamedTuple
 
+import msgspec
+
 from egressprobe.model.struct import Struct
 
 
@@ -161,12 +163,17 @@ HANDSHAKE_CUT = frozenset(code for code, facts in CODES.items() if facts.phase i
 
 
 class Failure(Struct, frozen=True):
-    """One failure: where, which, in plain words, and as kube-apiserver would say it."""
+    """One failure: where, which, in plain words, and as kube-apiserver would say it.
+
+    confirm, remedy: lines of how to confirm and to fix it, commands and sentences; of a target's failure only.
+    """
 
     phase: Phase
     code: Code
     message: str
     api_server_error: str | None = None
+    confirm: str | msgspec.UnsetType = msgspec.UNSET
+    remedy: str | msgspec.UnsetType = msgspec.UNSET
 
 
 # errno -> (code while connecting, code once data flows, Go's text: syscall/zerrors_linux_amd64.go)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from egressprobe import __version__
+from egressprobe.catalog.advice import with_advice
 from egressprobe.catalog.registry import FINDINGS
 from egressprobe.golang.resolver import ResolverConfig
 from egressprobe.model.failure import Code, Failure, Phase
@@ -58,7 +59,7 @@ async def run(
     if plan.resolvers:
         config = override_servers(config, plan.resolvers)
     measured = await _measure_all(plan, config, edges.guard, seconds, concurrency, on_measured, stop)
-    results = judge(plan, measured)
+    results = tuple(map(with_advice, judge(plan, measured)))
     findings: tuple[Finding, ...] = ()
     if plan.misplaced is not None:
         evidence = {"subnetId": location.subnet_id}

@@ -4,10 +4,10 @@ What fails comes first; in each line the verdict, the slow or broken phase in it
 terminal that is too narrow for the columns gets the times on a line of their own. Colour only repeats the verdict.
 """
 
-import re
 from collections.abc import Iterator
 
-from egressprobe.catalog.registry import lookup, visible
+from egressprobe.catalog.advice import advice
+from egressprobe.catalog.registry import visible
 from egressprobe.cli.output.terminal import (
     COLOURS,
     ORDER,
@@ -18,6 +18,7 @@ from egressprobe.cli.output.terminal import (
     line,
     ms,
     paragraph,
+    remedy,
     short,
     widths,
 )
@@ -41,6 +42,7 @@ _AVAILABLE = {
 _TIMES = range(3, 7)  # the columns of _HEADS that hold times
 _NONE, _BROKEN = "-", "x"
 _MOST_OBJECTS = 5
+_MOST_CHECKS = 2
 
 
 def to_table(report: Report, *, colour: bool = False, width: int | None = None) -> str:
@@ -143,9 +145,9 @@ def details(result: Result) -> Iterator[tuple[str, str]]:
         yield "available", _available(result.availability)
     for finding in visible(result.findings):
         yield "finding", f"{finding.summary} ({finding.code})"
-    fix = _fix(result)
-    if fix:
-        yield from (("" if i else "fix", text) for i, text in enumerate(fix.split("\n")))
+    check, fix = advice(result)
+    yield from (("" if i else "check", text) for i, text in enumerate(check[:_MOST_CHECKS]))
+    yield from remedy(fix)
     some_fail = result.verdict is Verdict.DEGRADED and result.forecast is not None and result.forecast.share < 1
     if (result.verdict is Verdict.FAIL or some_fail) and result.impact in _IMPACTS:
         affects = f"; {result.target.affects}" if result.target.affects else ""
@@ -166,21 +168,6 @@ def _available(check: Availability) -> str:
 def _some(objects: tuple[str, ...]) -> str:
     more = len(objects) - _MOST_OBJECTS
     return ", ".join(objects[:_MOST_OBJECTS]) + (f" and {more} more" if more > 0 else "")
-
-
-def _fix(result: Result) -> str:
-    """The catalogue's remedy with this target's address and port in it: of the cause found, else of the failure."""
-    entry = lookup(result.failure.code) if result.failure else None
-    causes = [finding.remedy for finding in result.findings if finding.severity == "error"]
-    others = [entry.remedy] if entry else [finding.remedy for finding in result.findings]
-    text = next(iter((*causes, *others)), "")
-    broken = next((a for a in result.attempts if a.failure), None)
-    known = {"ADDRESS": broken.address, "PORT": str(broken.port)} if broken else {}
-    if result.target.service:
-        known |= {"NAMESPACE": result.target.service.namespace, "SERVICE": result.target.service.name}
-    for word, value in known.items():
-        text = re.sub(rf"\b{word}\b", value, text)
-    return text
 
 
 def _footer(report: Report) -> Iterator[str]:

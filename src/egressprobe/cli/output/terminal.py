@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from egressprobe.catalog.advice import is_command
 from egressprobe.model.target import Verdict
 
 COLOURS = {Verdict.PASS: "32", Verdict.DEGRADED: "33", Verdict.FAIL: "31", Verdict.UNKNOWN: "35"}
@@ -17,14 +18,7 @@ SHOWN = {Verdict.PASS: "pass", Verdict.DEGRADED: "DEGRADED", Verdict.FAIL: "FAIL
 ORDER = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.DEGRADED, Verdict.PASS)
 MAX_NAME = 60
 MAX_TEXT = 2000  # characters of one value: twice the longest sentence of kube-apiserver in the recorded cases
-# A line of a remedy that begins with one of these is a command.
-PROGRAMS = frozenset(
-    {
-        *("aws", "cat", "cmctl", "curl", "date", "dig", "egressprobe", "kubectl", "make", "nc", "openssl", "ping"),
-        *("python", "ss", "sudo", "tracepath", "wc"),
-    }
-)
-_COMMAND_LABELS = ("fix", "check", "undo", "mend", "")  # beside these a line may be a command
+_COMMAND_LABELS = ("fix", "check", "undo", "")  # beside these a line may be a command
 _INDENT = 14
 # Cc, Cf (bidirectional overrides), Cs (lone surrogates, which no encoder takes), Co, Cn, Zl, Zp.
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -97,9 +91,9 @@ def indented(style: Style, label: str, text: str, width: int | None) -> Iterator
     yield from (" " * _INDENT + part for part in folded[1:])
 
 
-def is_command(text: str) -> bool:
-    """Whether a line of a remedy is a command to copy, not a sentence."""
-    return text.partition(" ")[0] in PROGRAMS
+def remedy(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """(label, text) of the lines of a remedy: sentences, and commands that are to be copied."""
+    yield from (("" if i else "fix", text) for i, text in enumerate(lines))
 
 
 def paragraph(text: str, width: int | None) -> list[str]:

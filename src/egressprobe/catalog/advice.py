@@ -1,0 +1,161 @@
+"""What to check and how to fix it, for one result: the catalogue's lines with the target's own values in them.
+
+A text of the catalogue is lines. A line that begins with the name of a program is a command, to be copied as it is; all
+other lines are sentences. Words in capitals in a command are placeholders: known ones are filled in, the others shown
+as <NAME>.
+"""
+
+import re
+import shlex
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from egressprobe.catalog.registry import lookup
+from egressprobe.model.failure import Code
+from egressprobe.model.measurement import Resolution
+from egressprobe.model.report import Result
+from egressprobe.model.target import Verdict
+
+PROGRAMS = frozenset(
+    {
+        *("aws", "cat", "cmctl", "curl", "date", "dig", "egressprobe", "ip", "kubectl", "make", "nc", "openssl"),
+        *("ping", "python", "ss", "sudo", "tracepath", "wc"),
+    }
+)
+PLACEHOLDERS = frozenset(
+    {
+        *("ACCOUNT", "ACL", "ACTION", "ADDRESS", "ARN", "CLIENT", "CLUSTER", "CONTROL", "DISCOVER_FUNCTION", "DOPT"),
+        *(
+            "ENDPOINT",
+            "ENI",
+            "FILE",
+            "GROUP",
+            "HOST",
+            "ID",
+            "ISSUER",
+            "JWKS_URI",
+            "KIND",
+            "NAME",
+            "NAMESPACE",
+            "NAT",
+            "NODE",
+        ),
+        *("OTHER", "PCX", "POD", "PORT", "REGION", "RESOLVER", "RESOURCE", "ROLE", "RTB", "SERVICE", "SG", "SUBNET"),
+        *("SUBNETS", "URL", "VERSION", "VPC", "VPCE", "ZONE"),
+    }
+)
+_NAMES_ARE_HOSTS = ("dig", "openssl")  # to other programs NAME is an object's
+_WORD = re.compile(r"\b[A-Z][A-Z_]+\b")
+_NAMES = "NAMESPACE"  # of a Service: to other targets such a command says nothing
+_DEFAULT_ROUTE = "--destination-cidr-block 0.0.0.0/0 --nat-gateway-id <NAT>"
+_IPV6_ROUTE = "--destination-ipv6-cidr-block ::/0 --egress-only-internet-gateway-id <EIGW>"
+_NO_DNS_ANSWER = (
+    "Allow UDP and TCP 53 to the name server (security group, network ACL, route), or name servers that answer in the "
+    "DHCP options set."
+)
+
+
+class Advice(NamedTuple):
+    """check: commands that only read. fix: sentences and commands, a line each."""
+
+    check: tuple[str, ...] = ()
+    fix: tuple[str, ...] = ()
+
+
+def is_command(text: str) -> bool:
+    """Whether a line of the catalogue or of a remedy is a command."""
+    return text.partition(" ")[0] in PROGRAMS
+
+
+def filled(text: str, values: Mapping[str, str]) -> str:
+    """A line with its placeholders filled in; those of a command that are not known become <NAME>."""
+    program = text.partition(" ")[0]
+
+    def value(match: re.Match[str]) -> str:
+        word = match[0]
+        if word in values:
+            return values[word]
+        if word == "NAME" and "HOST" in values and program in _NAMES_ARE_HOSTS:
+            return values["HOST"]
+        return f"<{word}>" if word in PLACEHOLDERS else word
+
+    return _WORD.sub(value, text) if is_command(text) else text
+
+
+def advice(result: Result) -> Advice:
+    """How to confirm the failure of `result` and how to fix it: of the cause that was found, else of the failure."""
+    values = _values(result)
+    entry = lookup(result.failure.code) if result.failure else None
+    remedies = [finding.remedy for finding in result.findings if finding.severity == "error"]
+    remedies += [entry.remedy] if entry else [finding.remedy for finding in result.findings]
+    if remedies and entry and remedies[0] == entry.remedy and _unanswered(result):
+        remedies[0] = _NO_DNS_ANSWER
+    checks = (text for text in (entry.confirm if entry else "").split("\n") if is_command(text))
+    return Advice(
+        tuple(_fitted(filled(text, values), result) for text in checks if result.target.service or _NAMES not in text),
+        tuple(_fitted(filled(text, values), result) for text in "".join(remedies[:1]).split("\n") if text),
+    )
+
+
+def with_advice(result: Result) -> Result:
+    """`result` whose failure says how to confirm and to fix it, as the table does."""
+    if result.failure is None or result.verdict is Verdict.PASS:
+        return result
+    check, fix = advice(result)
+    failure = replace(result.failure, confirm="\n".join(check), remedy="\n".join(fix))
+    return replace(result, failure=failure)
+
+
+def _fitted(text: str, result: Result) -> str:
+    """A command of EC2 for the kind of the address that it is about: IPv6, private or public."""
+    attempt = next((attempt for attempt in result.attempts if attempt.failure), None)
+    if attempt is None or not text.startswith("aws ec2 "):
+        return text
+    address = ip_address(attempt.address)
+    if address.version == 6:
+        text = text.replace(f"IpRanges='[{{CidrIp={address}/32}}]'", f"Ipv6Ranges='[{{CidrIpv6={address}/128}}]'")
+        return text.replace(_DEFAULT_ROUTE, _IPV6_ROUTE)
+    if not address.is_global:
+        return text.replace(_DEFAULT_ROUTE, f"--destination-cidr-block {address}/32 --transit-gateway-id <TGW>")
+    return text
+
+
+def _unanswered(result: Result) -> bool:
+    """Whether no query of the lookup was answered: then the name server is at fault, not one type of record."""
+    if result.failure is None or result.failure.code is not Code.DNS_TIMEOUT:
+        return False
+    queries = [query for lookup in _own(result).lookups for query in lookup.queries]
+    return bool(queries) and all(query.failure is not None for query in queries)
+
+
+def _own(result: Result) -> Resolution:
+    """The lookup of the target's host, or an empty one."""
+    lookups = [resolution for resolution in result.resolutions if resolution.view == "system"]
+    return lookups[-1] if lookups else Resolution("", "literal", 0.0)
+
+
+def _values(result: Result) -> dict[str, str]:
+    """The placeholders that this result has a value for."""
+    target = result.target
+    broken = next((attempt for attempt in result.attempts if attempt.failure), None)
+    attempt = broken or next(iter(result.attempts), None)
+    queries = [query for lookup in _own(result).lookups for query in lookup.queries]
+    silent = next((query for query in queries if query.failure), None)
+    host = target.service.server_name if target.service else _host(target.url)
+    values = {"HOST": host, "URL": target.url, "ISSUER": target.url.rstrip("/")}
+    if attempt:
+        values |= {"ADDRESS": attempt.address, "PORT": str(attempt.port)}
+    if silent:
+        values["RESOLVER"] = silent.server.rpartition(":")[0].strip("[]") or silent.server
+    if target.service:
+        values |= {"NAMESPACE": target.service.namespace, "SERVICE": target.service.name}
+    # Names come from the cluster: quoted, so that a command cannot be made to run another.
+    return {name: shlex.quote(value) for name, value in values.items() if value}
+
+
+def _host(url: str) -> str:
+    authority = url.partition("://")[2].partition("/")[0]
+    return authority[1:].partition("]")[0] if authority.startswith("[") else authority.partition(":")[0]

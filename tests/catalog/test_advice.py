@@ -1,0 +1,127 @@
+"""Commands of the catalogue stand alone, have known placeholders, and fit the target that they are printed for."""
+
+import re
+import shlex
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from egressprobe.catalog.advice import PLACEHOLDERS, PROGRAMS, advice, is_command, with_advice
+from egressprobe.catalog.registry import all_entries
+from egressprobe.model.failure import Code
+from egressprobe.model.measurement import Attempt, Lookup, Query, Resolution
+from egressprobe.model.target import ServiceRef, Verdict
+from egressprobe.publish.response import from_json
+from tests.conftest import ROOT
+
+REPORT = from_json((ROOT / "tests/data/report.json").read_text())
+_LATER = (
+    "PATH_UNKNOWN",
+    "DNS_FIREWALL_BLOCKS",
+    "DNS_FIREWALL_UNREADABLE_LIST",
+    "EKS_ENDPOINT_HIDES_OIDC",
+    "ROUTE_NO_EGRESS",
+    "BPA_BLOCKS_EGRESS",
+)
+LINES = [
+    (entry.code, line)
+    for entry in all_entries()
+    for text in (entry.confirm, entry.remedy)
+    for line in text.split("\n")
+    if entry.code not in _LATER
+]  # fmt: skip
+# Words in capitals that are not placeholders.
+_WORDS = {"AAAA", "ECDHE", "STATEFUL"}
+
+
+@pytest.mark.parametrize(("code", "line"), [pair for pair in LINES if is_command(pair[1])])
+def test_a_command_is_a_line_of_its_own(code, line):
+    """No sentence around it, no full stop behind it, and every word in capitals is a placeholder that is listed."""
+    assert shlex.split(line), code
+    assert not line.endswith((".", ";", ",", ":")) or line.endswith("| jq ."), line
+    assert not re.search(r"; (then|or|and|from|in|on)\b|, (then|from)\b| in the VPC| on both", line), line
+    assert set(re.findall(r"\b[A-Z][A-Z_]+\b", line)) <= PLACEHOLDERS | _WORDS
+
+
+@pytest.mark.parametrize(("code", "line"), [pair for pair in LINES if not is_command(pair[1])])
+def test_a_sentence_has_no_command_in_it(code, line):
+    """What is to be copied is never inside a sentence."""
+    programs = "|".join(PROGRAMS - {"make", "date", "python"})
+    assert not re.search(
+        rf"(?<![\w./-])({programs}) (-|@|[a-z0-9]+-[a-z]|[a-z]+ (list|describe|get|create)\b)", line
+    ), code
+
+
+def result(code, *, address="10.0.9.9", port=443, service=None, **more):
+    failing = next(item for item in REPORT.results if item.failure and item.verdict is Verdict.FAIL)
+    failure = replace(failing.failure, code=code)
+    attempt = Attempt(address=address, port=port, family="ipv6" if ":" in address else "ipv4", failure=failure)
+    target = replace(failing.target, service=service)
+    return replace(failing, target=target, failure=failure, attempts=(attempt,), findings=(), **more)
+
+
+@pytest.mark.parametrize(
+    ("code", "address", "wanted", "unwanted"),
+    [
+        (Code.CONNECT_TIMEOUT, "198.51.100.7", "IpRanges='[{CidrIp=198.51.100.7/32}]'", "Ipv6"),
+        (Code.CONNECT_TIMEOUT, "fd00:9:9::7", "Ipv6Ranges='[{CidrIpv6=fd00:9:9::7/128}]'", "CidrIp="),
+        (Code.NETWORK_UNREACHABLE, "8.8.8.8", "0.0.0.0/0 --nat-gateway-id <NAT>", "transit"),
+        (Code.NETWORK_UNREACHABLE, "2600::7", "::/0 --egress-only-internet-gateway-id <EIGW>", "nat-gateway"),
+        (Code.NETWORK_UNREACHABLE, "10.0.9.9", "10.0.9.9/32 --transit-gateway-id <TGW>", "nat-gateway"),
+    ],
+)
+def test_a_fix_fits_the_address(code, address, wanted, unwanted):
+    """IPv6 gets IPv6 forms; a private address is not sent to a NAT gateway."""
+    text = "\n".join(advice(result(code, address=address)).fix)
+    assert wanted in text
+    assert unwanted not in text
+
+
+def test_check_comes_first_and_placeholders_are_marked():
+    """What is known is filled in; what is not is <NAME>, so that nothing half filled is pasted."""
+    found = advice(result(Code.CONNECT_TIMEOUT))
+    assert found.check[0].startswith("egressprobe audit --cluster <CLUSTER>")
+    assert "FromPort=443" in found.fix[-1]
+    assert "--group-id <SG>" in found.fix[-1]
+
+
+def test_commands_of_services_are_for_services():
+    """A webhook by URL has no namespace to look into."""
+    assert not any("kubectl" in line for line in advice(result(Code.CONNECT_REFUSED)).check)
+    service = ServiceRef(namespace="kyverno", name="svc", port=443)
+    assert "kubectl get endpointslices -n kyverno" in advice(result(Code.CONNECT_REFUSED, service=service)).check
+
+
+@pytest.mark.parametrize(("silent", "wanted"), [(("A", "AAAA"), "Allow UDP and TCP 53"), (("AAAA",), "AAAA queries")])
+def test_a_dead_name_server_is_not_a_missing_record_type(silent, wanted):
+    """If A is not answered either, answering AAAA fixes nothing."""
+    failure = replace(result(Code.DNS_TIMEOUT).failure)
+    lookups = tuple(
+        Lookup("x", kind, 5000.0, (Query("10.0.0.2:53", "udp", 5000.0, failure=failure if kind in silent else None),))
+        for kind in ("A", "AAAA")
+    )
+    found = advice(result(Code.DNS_TIMEOUT, resolutions=(Resolution("x", "dns", 5000.0, lookups=lookups),)))
+    assert wanted in "\n".join(found.fix)
+    assert "dig @10.0.0.2" in found.check[0]
+
+
+def test_failures_carry_their_remedy():
+    """The same lines in JSON as in the table."""
+    judged = with_advice(result(Code.TLS_NOT_TLS))
+    assert judged.failure.remedy == "\n".join(advice(judged).fix)
+    assert judged.failure.confirm.startswith("curl -sv http://")
+
+
+@given(st.text(st.characters(codec="ascii"), min_size=1, max_size=40))
+def test_values_cannot_make_another_command(host):
+    """A host name out of a cluster is one word of the command, whatever is in it."""
+    plain = result(Code.DNS_NXDOMAIN)
+
+    def check(name):
+        return advice(replace(plain, target=replace(plain.target, url=f"https://{name}/x"))).check
+
+    for line, expected in zip(check(host), check("x.example"), strict=True):
+        assert len(shlex.split(line)) == len(shlex.split(expected))
+        assert shlex.split(line)[0] in PROGRAMS
