@@ -24,7 +24,7 @@ BARE = "import asyncio, ssl, dns.asyncquery; from aws_lambda_powertools import L
 CASES = {
     "empty handler": "",
     "bare imports": BARE,
-    "probe handler": "import egressprobe.handler",
+    "probe handler": "import egressprobe.handlers.probe",
 }
 
 
@@ -101,7 +101,7 @@ def healthy_run(prefix=()):
     code = """
 import asyncio, json, time
 from egressprobe.lab.scenario import lab
-from egressprobe.handler import make_handler
+from egressprobe.handlers.probe import make_handler
 class Context:
     aws_request_id = "bench"
     def get_remaining_time_in_millis(self): return 50_000
