@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from egressprobe.audit.fixes.problem import Problem
-from egressprobe.audit.fixes.proposal import Proposal
+from egressprobe.audit.fixes.proposal import Part, Proposal, Proposals
 from egressprobe.audit.paths.destination import TargetRow
 from egressprobe.audit.paths.destinations import plain
 from egressprobe.audit.paths.paths import Paths
@@ -35,26 +37,23 @@ def problems(paths: Paths) -> list[Problem]:
     return [Problem(tuple(pairs)) for pairs in groups.values()]
 
 
-def path_findings(
-    paths: Paths,
-    rows: Sequence[TargetRow],
-    found: Sequence[Problem],
-    proposals: Mapping[tuple[str | int, ...], Proposal],
-) -> Iterator[Finding]:
+def path_findings(paths: Paths, rows: Sequence[TargetRow], proposals: Proposals) -> Iterator[Finding]:
     """Closed and partial paths, targets that should be blocked and are not, and what cannot be determined."""
     names: Names = {}
     for row in rows:
         for text in row.target.addresses:
             names.setdefault((text, row.target.port), []).append(row.target.name)
-    for problem in found:
-        yield _closing(problem, names, proposals.get(problem.key, Proposal()))
+    for parts in proposals.parts.values():
+        for part in parts:
+            yield _closing(part, names)
     for row in rows:
         if row.target.expect is Expect.BLOCKED:
             yield from _not_blocked(row, proposals)
     yield from _unknown(paths, rows, names)
 
 
-def _closing(problem: Problem, names: Names, proposal: Proposal) -> Finding:
+def _closing(part: Part, names: Names) -> Finding:
+    problem, proposal = part
     some = all(path.state != "closed" for path in problem.paths)
     said = plain(problem.blame.said) + ("; some calls fail" if some else "")
     return told(problem.blame.finding, said, problem.blame.evidence | _affected(problem.paths, names), proposal)
@@ -62,10 +61,22 @@ def _closing(problem: Problem, names: Names, proposal: Proposal) -> Finding:
 
 def told(entry: FindingEntry, said: str, evidence: Mapping[str, Any], proposal: Proposal) -> Finding:
     """A finding with the commands that are proven to fix it, or with the reason why there are none."""
-    return entry.found(said, evidence, proposal.lines[:MOST_SHOWN])
+    return entry.found(said, evidence, proposal.lines)
 
 
-def _not_blocked(row: TargetRow, proposals: Mapping[tuple[str | int, ...], Proposal]) -> Iterator[Finding]:
+def each_command_once(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings of one report without commands that an earlier one has."""
+    printed: set[str] = set()
+    kept = []
+    for finding in findings:
+        lines = finding.remedy.split("\n")
+        new = [line for line in lines if line not in printed or not line.startswith("aws ")]
+        printed.update(lines)
+        kept.append(finding if new == lines else replace(finding, remedy="\n".join(new)))
+    return kept
+
+
+def _not_blocked(row: TargetRow, proposals: Proposals) -> Iterator[Finding]:
     subnets = [cell.subnet for cell in row.cells if cell.state in ("open", "partial")]
     if subnets:
         target = row.target
@@ -73,7 +84,7 @@ def _not_blocked(row: TargetRow, proposals: Mapping[tuple[str | int, ...], Propo
         said = f"{target.name} must be blocked, and calls to {where} port {target.port} pass from {', '.join(subnets)}"
         evidence = {"port": target.port, "subnets": subnets, "targets": [target.name]}
         evidence |= {"addresses": list(target.addresses)[:MOST_SHOWN]}
-        proposal = proposals.get((BLOCKED_TARGET_OPEN.code, target.name, target.port), Proposal())
+        proposal = proposals.blocking.get((target.name, target.port), Proposal())
         yield told(BLOCKED_TARGET_OPEN, said, evidence, proposal)
 
 

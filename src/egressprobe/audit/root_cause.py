@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from egressprobe.audit.findings import told
 from egressprobe.audit.fixes.problem import Problem
 from egressprobe.audit.fixes.proof import propose
-from egressprobe.audit.fixes.proposal import Proposal
+from egressprobe.audit.fixes.proposal import Proposals
 from egressprobe.audit.paths.destinations import custom_servers, families_of, plain
 from egressprobe.audit.paths.paths import Paths
 from egressprobe.audit.rules.rule import evaluate
@@ -98,14 +98,14 @@ def _fails(result: Result) -> bool:
     return result.verdict is Verdict.FAIL or (result.verdict is Verdict.DEGRADED and result.failure is not None)
 
 
-def _proposals(paths: Paths, failing: Sequence[_Failing]) -> dict[tuple[str | int, ...], Proposal]:
+def _proposals(paths: Paths, failing: Sequence[_Failing]) -> Proposals:
     """Fixes for everything that the configuration blocks, consistent with each other."""
     pairs: dict[tuple[str | int, ...], list[tuple[Path, Blame]]] = {}
     for explanation in (one.explanation for one in failing):
         if explanation.path is not None and explanation.blame is not None:
             for blame in explanation.path.blames:
                 pairs.setdefault(blame.key, []).append((explanation.path, blame))
-    return propose(paths, (), [Problem(tuple(group)) for group in pairs.values()])
+    return propose(paths, [Problem(tuple(group)) for group in pairs.values()])
 
 
 def _cause(
@@ -113,12 +113,12 @@ def _cause(
     failing: Sequence[_Failing],
     passing: Sequence[tuple[str, Result]],
     paths: Paths,
-    proposals: dict[tuple[str | int, ...], Proposal],
+    proposals: Proposals,
 ) -> Cause:
     why = failing[0].explanation
     remedy = why.remedy
-    if why.blame is not None:
-        remedy = told(why.blame.finding, "", {}, proposals.get(why.blame.key, Proposal())).remedy
+    if why.blame is not None and why.path is not None:
+        remedy = told(why.blame.finding, "", {}, proposals.of_path(why.blame.key, why.path)).remedy
     return Cause(
         target=row.target.name,
         subnets=tuple(one.subnet for one in failing),

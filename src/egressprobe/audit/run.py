@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from egressprobe.audit.findings import path_findings, problems
+from egressprobe.audit.findings import each_command_once, path_findings, problems
 from egressprobe.audit.fixes.proof import propose
 from egressprobe.audit.paths.destination import Destination, TargetRow
 from egressprobe.audit.paths.destinations import custom_servers, families_of, internet, of_targets, remote_networks
@@ -45,13 +45,12 @@ def audit(
     rows = [paths.row(destination) for destination in (*destinations, *remote_networks(snapshot))]
     for server in custom_servers(snapshot.dhcp, snapshot):
         rows += [paths.row(_server(server, "udp"), "udp"), paths.row(_server(server, "tcp"), "tcp")]
-    found = problems(paths)
     findings = [
         *beside,
-        *path_findings(paths, rows, found, propose(paths, rows, found)),
+        *path_findings(paths, rows, propose(paths, problems(paths), rows)),
         *evaluate(RULES, topology, (destination.host for destination in destinations if destination.host)),
     ]
-    shown = [finding for finding in findings if finding.code not in skipped]
+    shown = each_command_once(finding for finding in findings if finding.code not in skipped)
     return Audit(
         schema_version=AUDIT_SCHEMA,
         taken_at=snapshot.taken_at,

@@ -157,7 +157,8 @@ NAT_SUBNET_NO_INTERNET_ROUTE = _closing(
     "A public NAT gateway needs a route to an internet gateway in the table of its subnet (a "
     "regional one in its own table), and a public address. Typical: created in a private subnet, or private itself.",
     "aws ec2 describe-route-tables --filters Name=association.subnet-id,Values=SUBNET",
-    "A default route to the internet gateway in the NAT gateway's subnet; for a private NAT gateway a public one.",
+    "A NAT gateway in a public subnet, or a regional one. A default route to the internet gateway helps only in a "
+    "route table that no private subnet uses; a private NAT gateway must be replaced by a public one.",
 )
 PEERING_NOT_ACTIVE = _closing(
     "PEERING_NOT_ACTIVE",

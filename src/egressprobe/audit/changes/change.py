@@ -44,6 +44,11 @@ class Change(msgspec.Struct, frozen=True):
         """What it does, for people."""
         raise NotImplementedError
 
+    @property
+    def only_allows(self) -> bool:
+        """Whether it allows packets and denies none, so that no open path can become closed by it."""
+        return False
+
 
 class GroupRule(Change, frozen=True):
     """Adds a rule to a security group, or with `revoke` takes one away. permission: of one family or group."""
@@ -71,6 +76,10 @@ class GroupRule(Change, frozen=True):
     @property
     def words(self) -> str:
         return f"{'remove a rule from' if self.revoke else 'add a rule to'} {self.group}"
+
+    @property
+    def only_allows(self) -> bool:
+        return not self.revoke
 
 
 def _peers(rule: Permission) -> str:
@@ -108,6 +117,10 @@ class AclRuleChange(Change, frozen=True):
     @property
     def words(self) -> str:
         return f"{'replace' if self.replace else 'add'} rule {self.entry.number} of {self.acl}"
+
+    @property
+    def only_allows(self) -> bool:
+        return self.entry.allow and not self.replace
 
 
 class RouteChange(Change, frozen=True):

@@ -4,12 +4,10 @@ A candidate is a list of changes in the order in which they are made. Nothing he
 on the snapshot.
 """
 
-import ipaddress
 from collections.abc import Callable, Iterator
 
 from egressprobe.audit.changes.attribute_changes import (
     AcceptPeering,
-    AssociateIpv6,
     DisableSourceCheck,
     ExcludeFromEncryption,
     ExcludeFromPublicAccessBlock,
@@ -22,7 +20,6 @@ from egressprobe.audit.vpc.blockers import (
     EncryptionControl,
     PublicAccessBlock,
     RouteTargetState,
-    SubnetFamily,
 )
 from egressprobe.audit.vpc.topology import Topology
 from egressprobe.catalog import findings_vpc_path as rows
@@ -62,22 +59,6 @@ def _source_check(_: Topology, problem: Problem) -> Iterator[Changes]:
         yield (DisableSourceCheck(at.interface),)
 
 
-def _ipv6(topology: Topology, problem: Problem) -> Iterator[Changes]:
-    """The first /64 of the VPC's that no subnet has."""
-    whole = next((cidr for cidr in topology.blocks if cidr.version == 6), None)
-    vpc = topology.snapshot.vpc.id
-    subnets = dict.fromkeys(blame.at.subnet for _, blame in problem.pairs if isinstance(blame.at, SubnetFamily))
-    if whole is None:
-        yield (AssociateIpv6(vpc),)
-        return
-    taken = {cidr.first for cidr, _ in topology.subnet_blocks if cidr.version == 6}
-    free = (first for first in range(whole.first, whole.last, 1 << 64) if first not in taken)
-    yield tuple(
-        AssociateIpv6(vpc, name, f"{ipaddress.IPv6Address(first)}/64")
-        for name, first in zip(subnets, free, strict=False)
-    )
-
-
 MAKERS: dict[FindingEntry, Maker] = {
     rows.SG_EGRESS_DENIED: filter_changes.groups_out,
     rows.SG_INGRESS_DENIED: filter_changes.groups_in,
@@ -99,5 +80,4 @@ MAKERS: dict[FindingEntry, Maker] = {
     rows.PEERING_NOT_TRANSITIVE: route_changes.delete_route,
     rows.ENDPOINT_NOT_AVAILABLE: route_changes.delete_route,
     rows.APPLIANCE_SOURCE_DEST_CHECK: _source_check,
-    rows.SUBNET_WITHOUT_IPV6: _ipv6,
 }

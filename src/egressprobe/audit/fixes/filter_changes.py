@@ -17,18 +17,21 @@ from egressprobe.catalog.findings_vpc_path import NACL_EPHEMERAL_DENIED
 
 _NUMBERS = {"tcp": TCP, "udp": UDP}
 _LAST_RULE = 32766
+# More entries than this, each for a subnet, become one for the VPC: an ACL has room for 20.
+_MOST_PRECISE = 3
 
 
 def groups_out(topology: Topology, problem: Problem) -> Iterator[tuple[Change, ...]]:
-    """Egress rules of the first of the control plane's groups."""
-    changes: dict[Change, None] = {}
-    for _, blame in problem.pairs:
-        at = blame.at
-        if isinstance(at, SecurityGroups) and at.groups:
-            rule = Permission(_NUMBERS[at.protocol], (at.port, at.port), blocks=(scope(topology, at.remote),))
+    """Egress rules of the first of the control plane's groups; for many subnets the VPC's CIDRs at once."""
+    blamed = [blame.at for _, blame in problem.pairs if isinstance(blame.at, SecurityGroups) and blame.at.groups]
+    for coarse in (False, True):
+        changes: dict[Change, None] = {}
+        for at in blamed:
+            cidr = scope(topology, at.remote, coarse=coarse)
+            rule = Permission(_NUMBERS[at.protocol], (at.port, at.port), blocks=(cidr,))
             changes[GroupRule(at.groups[0], egress=True, permission=rule)] = None
-    if changes:
-        yield tuple(changes)
+        if changes and (coarse or len(changes) <= _MOST_PRECISE):
+            yield tuple(changes)
 
 
 def groups_in(topology: Topology, problem: Problem) -> Iterator[tuple[Change, ...]]:
@@ -53,20 +56,31 @@ def groups_in(topology: Topology, problem: Problem) -> Iterator[tuple[Change, ..
 
 
 def acl_entries(topology: Topology, problem: Problem) -> Iterator[tuple[Change, ...]]:
-    """Entries that allow what one rule of one ACL denies in one direction."""
-    allowed: dict[AclEntry, None] = {}
+    """Entries that allow what one rule of one ACL denies in one direction; for many subnets the VPC's CIDRs at once."""
+    at = problem.blame.at
+    if not isinstance(at, AclRule):
+        return
+    acl = next((acl for acl in topology.snapshot.acls or () if acl.id == at.network_acl), None)
+    if acl is None:
+        return
+    precise = tuple(dict.fromkeys(_allowing(topology, problem, coarse=False)))
+    coarse = tuple(dict.fromkeys(_allowing(topology, problem, coarse=True)))
+    if len(precise) > _MOST_PRECISE and len(coarse) < len(precise):
+        yield from place(acl, coarse, at.rule)
+    yield from place(acl, precise, at.rule)
+    if len(coarse) < len(precise) <= _MOST_PRECISE:
+        yield from place(acl, coarse, at.rule)
+
+
+def _allowing(topology: Topology, problem: Problem, *, coarse: bool) -> Iterator[AclEntry]:
     for _, blame in problem.pairs:
         at = blame.at
         if isinstance(at, AclRule):
             returning = blame.finding is NACL_EPHEMERAL_DENIED
             ports = EPHEMERAL.ranges[0] if returning else (int(at.ports), int(at.ports))
-            egress, remote = at.direction == "egress", scope(topology, at.remote)
-            allowed[AclEntry(0, egress, allow=True, protocol=_NUMBERS[at.protocol], block=remote, ports=ports)] = None
-    at = problem.blame.at
-    if isinstance(at, AclRule):
-        acl = next((acl for acl in topology.snapshot.acls or () if acl.id == at.network_acl), None)
-        if acl is not None:
-            yield from place(acl, tuple(allowed), at.rule)
+            cidr = scope(topology, at.remote, coarse=coarse)
+            egress = at.direction == "egress"
+            yield AclEntry(0, egress, allow=True, protocol=_NUMBERS[at.protocol], block=cidr, ports=ports)
 
 
 def place(acl: Acl, entries: Sequence[AclEntry], before: int) -> Iterator[tuple[Change, ...]]:

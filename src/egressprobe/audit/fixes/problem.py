@@ -26,9 +26,12 @@ class Problem(NamedTuple):
         return self.blame.key
 
 
-def scope(topology: Topology, remote: str) -> str:
-    """The CIDR of a rule: the subnet of an address inside the VPC, the internet, or the one address."""
+def scope(topology: Topology, remote: str, *, coarse: bool = False) -> str:
+    """The CIDR of a rule: the subnet (coarse: the VPC) of an address inside, the internet, or the one address."""
     target = address(remote)
+    if coarse and topology.inside(target):
+        around = zip(topology.snapshot.vpc.blocks, topology.blocks, strict=True)
+        return next(text for text, cidr in around if target in cidr)
     inside = topology.subnet_of(target)
     if inside is not None:
         return next(text for text in inside.blocks if (":" in text) == (target.version == 6))

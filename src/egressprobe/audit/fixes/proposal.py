@@ -1,10 +1,15 @@
-"""What is proposed for one problem."""
+"""What is proposed for the problems of one report."""
 
 from typing import NamedTuple
 
+from egressprobe.audit.fixes.problem import Problem
+from egressprobe.audit.vpc.reachability import Path
+
+type Key = tuple[str | int, ...]
+
 
 class Proposal(NamedTuple):
-    """commands: proven; words: why there are none, or what must be done besides."""
+    """commands: proven, in order; words: why there are none, or what they need besides."""
 
     commands: tuple[str, ...] = ()
     words: str = ""
@@ -13,3 +18,22 @@ class Proposal(NamedTuple):
     def lines(self) -> tuple[str, ...]:
         """The lines of a remedy before the catalogue's own."""
         return (*self.commands, *([self.words] if self.words else []))
+
+
+class Part(NamedTuple):
+    """Paths of one problem that have one proposal."""
+
+    problem: Problem
+    proposal: Proposal
+
+
+class Proposals(NamedTuple):
+    """parts: of each problem, by its key. blocking: for targets that must be blocked, by name and port."""
+
+    parts: dict[Key, tuple[Part, ...]]
+    blocking: dict[tuple[str, int], Proposal]
+
+    def of_path(self, key: Key, path: Path) -> Proposal:
+        """For one path of a problem."""
+        parts = self.parts.get(key, ())
+        return next((part.proposal for part in parts if any(path is one for one in part.problem.paths)), Proposal())

@@ -94,10 +94,13 @@ def blackhole(topology: Topology, problem: Problem) -> Iterator[Changes]:
         yield from _to_nat(topology, problem, at.route_table, at.destination, but=at.target)
     elif at.target.startswith("igw-"):
         gateway = _internet_gateway(topology)
-        if gateway is None:
-            yield (AttachGateway(at.target, topology.snapshot.vpc.id),)
-        else:
+        if gateway is not None:
             yield (_route(topology, at.route_table, at.destination, "internet", gateway),)
+        elif isinstance(at, BlackholeRoute):
+            route = _route(topology, at.route_table, at.destination, "internet", NEW_INTERNET_GATEWAY)
+            yield (*_new_internet_gateway(topology), route)
+        else:
+            yield (AttachGateway(at.target, topology.snapshot.vpc.id),)
     elif at.target.startswith("eigw-"):
         yield from _to_egress_only(topology, at.route_table, at.destination)
     yield (DeleteRoute(at.route_table, at.destination),)

@@ -2,12 +2,8 @@
 
 from collections.abc import Iterator
 
-from egressprobe.audit.changes.change import commands
-from egressprobe.audit.fixes.candidates import candidates
-from egressprobe.audit.fixes.problem import Problem
+from egressprobe.audit.fixes.subnet_cidr import ipv6_cidr
 from egressprobe.audit.rules.rule import Input, Rule, declared
-from egressprobe.audit.vpc.blockers import Blame, SubnetFamily
-from egressprobe.audit.vpc.reachability import Path
 from egressprobe.catalog.entry import FindingEntry
 from egressprobe.catalog.findings_vpc_config import (
     AUDIT_PART_UNREADABLE,
@@ -62,10 +58,8 @@ def _ipv6(given: Input) -> Iterator[Finding]:
         subnet = topology.subnets.get(name)
         if subnet is not None and not any(":" in text for text in subnet.blocks):
             said = f"{name} has no IPv6 CIDR, and the cluster is IPv6"
-            blame = Blame(SUBNET_WITHOUT_IPV6, name, said, SubnetFamily(name))
-            problem = Problem(((Path(name, "::", 0, "tcp", "closed", blame), blame),))
-            changes = next(candidates(topology, problem), ())
-            yield SUBNET_WITHOUT_IPV6.found(said, {"subnet": name}, commands(changes))
+            proposal = ipv6_cidr(topology, name)
+            yield SUBNET_WITHOUT_IPV6.found(said, {"subnet": name}, proposal.lines)
 
 
 def _unread(given: Input) -> Iterator[Finding]:
