@@ -36,6 +36,7 @@ PUBLIC = {
         "report.*",
         "struct.*",
         "target.*",
+        "text.*",
     ),
     "net": ("addresses.*", "guard.*", "secrets.*", "urls.*"),
     "golang": (

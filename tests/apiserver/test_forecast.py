@@ -242,3 +242,36 @@ def test_impact(policy, code, ms, impact):
     target = hook(policy=policy)
     client = client_for(target, {})
     assert result(Case(target, seen, forecast(seen, client), client, Neighbours(control=True))).impact is impact
+
+
+def silent_address(code=Code.CONNECT_TIMEOUT, phase=Phase.CONNECT):
+    failure = Failure(phase, code, "m", "dial tcp 10.0.0.1:1: i/o timeout" if phase is Phase.CONNECT else None)
+    connect = None if phase is Phase.CONNECT else 1.0
+    one = Attempt("10.0.0.1", 1, "ipv4", connect, failure=failure, failure_ms=5000.0)
+    resolution = Resolution("h", "dns", 1.0, ("10.0.0.1",), sources={"10.0.0.1": "10.0.0.9"})
+    return Measurement((Hop("call", "https://h/", "h", 1, resolution, (one,)),), 1.0)
+
+
+def test_a_race_of_two_limits_names_every_text():
+    """Recorded beside kube-apiserver 1.35.3: at 30 s three texts, at 10 s of a silent handshake two; else one."""
+    canceled = (
+        "net/http: request canceled while waiting for connection (Client.Timeout exceeded while awaiting headers)"
+    )
+    dial = predict(silent_address(), 30)
+    assert dial.error == "context deadline exceeded"
+    assert set(dial.alternatives) == {"dial tcp 10.0.0.1:1: i/o timeout", canceled}
+    shake = predict(silent_address(Code.TLS_TIMEOUT, Phase.TLS), 10)
+    assert (shake.error, shake.alternatives) == ("context deadline exceeded", ("net/http: TLS handshake timeout",))
+    for seen, timeout in ((silent_address(), 10), (silent_address(Code.TLS_TIMEOUT, Phase.TLS), 15)):
+        assert predict(seen, timeout).alternatives == ()
+
+
+@given(measurements(), st.integers(1, 30))
+def test_alternatives_are_other_texts_of_a_failing_call(seen, timeout):
+    """Never the text itself, never twice, and none for a call that passes."""
+    predicted = predict(seen, timeout)
+    if predicted is None:
+        return
+    texts = (predicted.error, *predicted.alternatives)
+    assert len(set(texts)) == len(texts)
+    assert predicted.outcome == "fail" or predicted.alternatives == ()

@@ -201,3 +201,27 @@ def test_concurrency_follows_the_memory(monkeypatch, memory, wanted):
     if memory:
         monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory)
     assert concurrency() == wanted
+
+
+_ODD = ["", " ", "x", "-1", "0", "1e3", "9" * 30, "²", "prod\udcff", "\x1b[31m", "a" * 5000]
+
+
+@pytest.mark.parametrize("value", _ODD)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+        "EGRESSPROBE_MAX_SERIES",
+        "EGRESSPROBE_METRIC_DETAIL",
+        "EGRESSPROBE_CLUSTER_NAME",
+        "EGRESSPROBE_AVAILABILITY_ZONE",
+    ],
+)
+def test_an_odd_environment_costs_one_field(world, monkeypatch, name, value):
+    """Whatever a variable holds: a report with the verdict of every target leaves, in valid JSON."""
+    handle, targets = world
+    monkeypatch.setenv(name, value)
+    document = handle({"source": "schedule", "plan": {"targets": targets[:1]}}, Context())
+    json.dumps(document, ensure_ascii=False).encode()
+    assert [result["verdict"] for result in document["results"]] == ["pass"]
+    assert "error" not in document

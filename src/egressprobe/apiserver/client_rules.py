@@ -5,6 +5,7 @@ k8s.io/apiserver/plugin/pkg/authenticator/token/oidc (OIDC), k8s.io/kube-aggrega
 (aggregated APIs), pkg/kubelet/client (kubelet), k8s.io/apimachinery/pkg/util/net/http.go (transports).
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from egressprobe.model.target import Impact, Kind
@@ -22,6 +23,7 @@ class ClientRules(NamedTuple):
     alpn: offered protocols. call_limit: seconds for the whole call; None: the target's timeoutSeconds.
     timed_out: Go's text when that limit ends the call. http: the server speaks HTTP.
     switch_relevant: the egress device carries this traffic. impact: what breaks when it fails.
+    timeouts: other texts that may stand when CLIENT_TIMEOUT ends the call while it connects.
     credentials: what the API server presents to the server and the probe does not have.
     """
 
@@ -32,14 +34,34 @@ class ClientRules(NamedTuple):
     switch_relevant: bool
     impact: Impact
     credentials: str = ""
+    timeouts: tuple[str, ...] = ()
 
 
+class Client(NamedTuple):
+    """What the call's outcome depends on besides the network.
+
+    limit: seconds the whole call may take. sources: assumed source address by family, for RFC 6724.
+    ipv6_expected: the cluster has IPv6, so that having no route for it here says nothing.
+    """
+
+    rules: ClientRules
+    limit: float
+    sources: Mapping[str, str] = {}
+    ipv6_expected: bool = False
+
+
+CLIENT_TIMEOUT = 30.0  # http.Client.Timeout of webhooks (rest.Config.Timeout) and of the OIDC authenticator
 _DEADLINE = "context deadline exceeded"
+_CANCELED = (
+    "net/http: request canceled while waiting for connection (Client.Timeout exceeded while awaiting headers)",
+)
 # net/http.Client.Timeout, set by the OIDC authenticator
 _CLIENT_TIMEOUT = f"{_DEADLINE} (Client.Timeout exceeded while awaiting headers)"
 RULES: dict[Kind, ClientRules] = {
-    Kind.WEBHOOK: ClientRules(WEBHOOK_ALPN, None, _DEADLINE, True, True, Impact.BLOCKS),
-    Kind.OIDC: ClientRules(DEFAULT_ALPN, 30.0, _CLIENT_TIMEOUT, True, True, Impact.BLOCKS),
+    Kind.WEBHOOK: ClientRules(WEBHOOK_ALPN, None, _DEADLINE, True, True, Impact.BLOCKS, timeouts=_CANCELED),
+    Kind.OIDC: ClientRules(
+        DEFAULT_ALPN, CLIENT_TIMEOUT, _CLIENT_TIMEOUT, True, True, Impact.BLOCKS, timeouts=_CANCELED
+    ),
     # The proxied request has its own, longer timeout: the 30 s of the dialer come first.
     Kind.AGGREGATED_API: ClientRules(
         DEFAULT_ALPN, 60.0, _DEADLINE, True, False, Impact.BLOCKS, "front-proxy client certificate"

@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from egressprobe.apiserver.call_limit import PredictedCall, limited
 from egressprobe.apiserver.call_orders import key_of, orders
-from egressprobe.apiserver.client_rules import DIALER_LIMIT, RULES, TLS_HANDSHAKE_LIMIT, ClientRules
+from egressprobe.apiserver.client_rules import DIALER_LIMIT, RULES, TLS_HANDSHAKE_LIMIT, Client
 from egressprobe.golang.address_order import sort_addresses
 from egressprobe.golang.dialer import Leg, NotMeasuredError, dial
 from egressprobe.model.failure import NOT_MEASURED, SILENT, Code, Failure, Phase
@@ -28,27 +29,6 @@ from egressprobe.model.target import Endpoint, Target
 # Stand-ins by family for a source address that is link-local, as a Lambda's is: a control plane's own
 # addresses are private IPv4 and global IPv6.
 _ASSUMED_SOURCE = {4: "10.0.0.1", 6: "2600:1f00::1"}
-
-
-class PredictedCall(NamedTuple):
-    """One possible call: `seconds` until it returns; `error` and `failure` None when it passes."""
-
-    seconds: float
-    error: str | None = None
-    failure: Failure | None = None
-
-
-class Client(NamedTuple):
-    """What the call's outcome depends on besides the network.
-
-    limit: seconds the whole call may take. sources: assumed source address by family, for RFC 6724.
-    ipv6_expected: the cluster has IPv6, so that having no route for it here says nothing.
-    """
-
-    rules: ClientRules
-    limit: float
-    sources: Mapping[str, str] = {}
-    ipv6_expected: bool = False
 
 
 def client_for(target: Target, sources: Mapping[str, str], *, ipv6_expected: bool = False) -> Client:
@@ -75,8 +55,7 @@ def forecast(measured: Measurement, client: Client) -> Prediction | None:
     seconds = dns_seconds = 0.0
     share, unknown = 1.0, 0.0
     failing: PredictedCall | None = None
-    error: str | None = None
-    passes = True
+    ended: PredictedCall | None = None
     for hop in measured.hops:
         try:
             outlook = _hop(hop, client)
@@ -89,15 +68,16 @@ def forecast(measured: Measurement, client: Client) -> Prediction | None:
         share *= outlook.share
         failing = failing or outlook.failing
         if call.error is not None or call.failure is not None:
-            passes, failing, error = False, call, call.error
+            ended = failing = call
             break
     predicted = Forecast(
-        outcome="pass" if passes else "fail",
+        outcome="fail" if ended else "pass",
         seconds=round(seconds, 4),
-        error=error,
+        error=ended.error if ended else None,
         share=share,
         share_unknown=unknown,
         dns_seconds=round(dns_seconds, 4),
+        alternatives=ended.alternatives if ended else (),
     )
     return Prediction(predicted, _with_error(failing) if failing else None)
 
@@ -167,10 +147,10 @@ def _call(view: _View, order: tuple[str, ...], client: Client) -> PredictedCall:
     result = dial(ordered, legs, dns, DIALER_LIMIT, client.limit)
     if result.address is None:
         failed = next((f for a in ordered if (f := attempts[a].failure)), _too_slow(hop))
-        return _limited(PredictedCall(result.at, result.error, failed), client, failed)
+        return limited(PredictedCall(result.at, result.error, failed), client, failed)
     attempt = attempts[result.address]
     cause = _slow_lookup(hop) if dns >= client.limit / 2 else _dead_before(ordered, attempts, result.address)
-    return _limited(_after_connect(hop, attempt, result.at), client, cause)
+    return limited(_after_connect(hop, attempt, result.at), client, cause)
 
 
 def _too_slow(hop: Hop) -> Failure:
@@ -251,7 +231,7 @@ def _without_addresses(hop: Hop, client: Client) -> PredictedCall:
     error = failure.api_server_error if failure else None
     if seconds >= DIALER_LIMIT:
         seconds, error = DIALER_LIMIT, f"dial tcp: lookup {resolution.host}: i/o timeout"
-    return _limited(PredictedCall(seconds, error, failure), client, failure)
+    return limited(PredictedCall(seconds, error, failure), client, failure)
 
 
 def _unfinished(hop: Hop) -> bool:
@@ -265,17 +245,6 @@ def _slow_lookup(hop: Hop) -> Failure | None:
     lookups = hop.resolution.lookups if hop.resolution else ()
     failures = [lookup.failure for lookup in lookups if lookup.failure]
     return next((failure for failure in failures if failure.code is Code.DNS_TIMEOUT), None)
-
-
-def _limited(call: PredictedCall, client: Client, cause: Failure | None) -> PredictedCall:
-    """The call's own limit over everything: `context deadline exceeded`, whatever it was waiting for."""
-    if call.seconds < client.limit:
-        return call
-    failure = call.failure or cause
-    if failure is None:
-        message = f"the call takes {call.seconds:.1f} s, more than its timeout of {client.limit:.0f} s"
-        failure = Failure(Phase.HTTP, Code.HTTP_TIMEOUT, message)
-    return PredictedCall(client.limit, client.rules.timed_out, failure)
 
 
 def _sources(hop: Hop, client: Client) -> dict[str, str | None]:

@@ -162,8 +162,8 @@ REPORT_REDUCED = FindingEntry(
 SERVER_ERROR_STATUS = FindingEntry(
     "SERVER_ERROR_STATUS",
     "the server in front answers 502, 503 or 504",
-    "The path works up to a load balancer or proxy, which has nothing healthy behind it. The probe asked for `/`, not "
-    "for the webhook's own path, so the real call may differ.",
+    "The path works up to a load balancer or proxy, which may have no healthy target. The probe requests `/`, not the "
+    "webhook's own path: a load balancer that routes by path may answer 503 at `/` beside a healthy webhook.",
     "curl -skI https://HOST/",
     "Look at the load balancer's target health.\naws elbv2 describe-target-health --target-group-arn ARN",
     severity="warning",

@@ -25,6 +25,7 @@ from egressprobe.model.errors import InputError
 from egressprobe.model.failure import Code
 from egressprobe.model.report import REPORT_SCHEMA, Report, Summary
 from egressprobe.model.target import Plan, Verdict
+from egressprobe.model.text import valid_text
 from egressprobe.net.guard import VPC_RESOLVERS, forbidden
 from egressprobe.probe.edges import REAL_WORLD, Edges, Location
 from egressprobe.probe.run import DEFAULT_CONCURRENCY, run, vantage
@@ -126,12 +127,16 @@ def _seconds(context: Context, targets: int) -> float:
 
 def concurrency() -> int:
     """Targets in flight: about 5 at 256 MB, 10 with a whole CPU."""
-    memory = int(os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", _WHOLE_CPU))
+    text = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", str(_WHOLE_CPU))
+    memory = int(text) if text.isdecimal() and len(text) < 10 else 0  # unknown: as for a small function
     return DEFAULT_CONCURRENCY if memory >= _WHOLE_CPU else _SMALL_CONCURRENCY
 
 
 def _location() -> Location:
-    read = os.environ.get
+    def read(name: str) -> str | None:
+        value = os.environ.get(name)
+        return None if value is None else valid_text(value)
+
     return Location(
         cluster_name=read("EGRESSPROBE_CLUSTER_NAME"),
         subnet_id=read("EGRESSPROBE_SUBNET_ID"),

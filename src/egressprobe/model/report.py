@@ -32,6 +32,7 @@ class Forecast(Struct, frozen=True):
     """What one fresh kube-apiserver call would do.
 
     seconds: until it returns, either way. error: kube-apiserver's network error, None when it passes.
+    alternatives: texts that the same call may end with instead: two limits end it at the same time.
     share: fraction of equally likely calls that pass (rotations of the answer, choice of endpoint);
     share_unknown: fraction whose outcome is unknown.
     """
@@ -42,6 +43,7 @@ class Forecast(Struct, frozen=True):
     share: float = 1.0
     share_unknown: float = 0.0
     dns_seconds: float = 0.0
+    alternatives: tuple[str, ...] = ()
 
 
 class Finding(Struct, frozen=True):

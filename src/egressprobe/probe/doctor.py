@@ -23,6 +23,7 @@ from egressprobe.apiserver.client_rules import DEFAULT_ALPN, WEBHOOK_ALPN
 from egressprobe.apiserver.kube_version import CLASSIC
 from egressprobe.golang.tls_hello import offered_groups
 from egressprobe.model.target import Endpoint
+from egressprobe.model.text import valid
 from egressprobe.net.guard import VPC_RESOLVERS
 from egressprobe.probe.edges import Edges
 from egressprobe.probe.transport.connect import connect
@@ -72,7 +73,7 @@ async def examine(name: str | None, edges: Edges) -> dict[str, Any]:
         "cpus": os.process_cpu_count(),
         "memoryMiB": os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"),
     }
-    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(facts))
+    plain: dict[str, Any] = valid(msgspec.to_builtins(facts, str_keys=True))
     return plain
 
 

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from egressprobe import __version__
@@ -17,8 +17,8 @@ from egressprobe.catalog.registry import FINDINGS
 from egressprobe.golang.resolver import ResolverConfig
 from egressprobe.model.failure import Code, Failure, Phase
 from egressprobe.model.measurement import Measurement
-from egressprobe.model.report import REPORT_SCHEMA, Finding, Report, Vantage, count, worst
-from egressprobe.model.target import DEFAULT_KUBE_VERSION, Plan, Target
+from egressprobe.model.report import REPORT_SCHEMA, Finding, Report, Result, Vantage, count, worst
+from egressprobe.model.target import DEFAULT_KUBE_VERSION, Kind, Plan, Target
 from egressprobe.net.guard import Guard
 from egressprobe.probe.concurrency import Slots
 from egressprobe.probe.diagnosis.verdict import judge
@@ -32,6 +32,11 @@ logger = logging.getLogger("egressprobe")
 DEFAULT_CONCURRENCY = 10
 # A phase ends itself at the deadline; what has not returned this much later is cancelled. Seconds.
 _GRACE = 0.15
+_KEPT_CONNECTIONS = (
+    "Calls on connections opened before the break can still pass: until 90 s after the last call, without end if "
+    "called more often. Success at the API server does not disprove this."
+)
+_HEAD_ONLY = "Webhooks are sent HEAD /: what they would answer to an admission review at their own path is not checked."
 LIMITS = (
     "Predicts one API call on a new connection from this vantage; does not see the API server's own interfaces, idle "
     "connections, DNS cache or system roots. In AWS_MANAGED mode today's calls take another path: there a pass means "
@@ -75,10 +80,17 @@ async def run(
         summary=count(verdicts),
         results=results,
         findings=findings,
-        limits=LIMITS,
+        limits=limits(results),
     )
     logger.info(one_line(report))
     return report
+
+
+def limits(results: Sequence[Result]) -> str:
+    """What the report cannot know, with what matters only where something fails or where there are webhooks."""
+    cut = any(result.forecast is not None and result.forecast.share < 1 for result in results)
+    webhooks = any(result.target.kind is Kind.WEBHOOK for result in results)
+    return " ".join((LIMITS, *([_HEAD_ONLY] if webhooks else ()), *([_KEPT_CONNECTIONS] if cut else ())))
 
 
 def vantage(location: Location, resolvers: tuple[str, ...] = (), kube_version: str = DEFAULT_KUBE_VERSION) -> Vantage:

@@ -30,6 +30,7 @@ ALL_TARGETS = "all targets"
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-metrics-insights-limits.html
 MAX_SERIES = 500
 _UNSET = "unset"  # CloudWatch refuses empty dimension values
+_MAX_DIMENSION = 1024
 _MAX_TEXT = 1000
 # The keys that a passing target's line has.
 _LEAN = frozenset({"SubnetId", "callSeconds", "dnsMs", "connectMs", "tlsMs", "exchangeMs", "daysRemaining"})
@@ -79,8 +80,17 @@ def _document(stamp: int, dimensions: dict[str, str | None]) -> EphemeralMetrics
     metrics = EphemeralMetrics(namespace=NAMESPACE)
     metrics.set_timestamp(stamp)
     for name, value in dimensions.items():
-        metrics.add_dimension(name, value or _UNSET)
+        metrics.add_dimension(name, _dimension(value))
     return metrics
+
+
+def _dimension(value: str | None) -> str:
+    """A value that CloudWatch accepts: printable ASCII, at most 1,024 characters, not blank.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_Dimension.html
+    """
+    text = "".join(c if c.isascii() and c.isprintable() else "?" for c in value or "")
+    return text.strip()[:_MAX_DIMENSION] or _UNSET
 
 
 def _success(report: Report, target: str, detail: Detail, stamp: int, *, ok: bool) -> EphemeralMetrics:
@@ -169,4 +179,13 @@ def _days(report: Report) -> Iterator[float]:
 def series_wanted() -> Series:
     """From the stack's parameters, in the environment."""
     detail: Detail = "subnet" if os.environ.get("EGRESSPROBE_METRIC_DETAIL") == "subnet" else "target"
-    return Series(detail, int(os.environ.get("EGRESSPROBE_MAX_SERIES", MAX_SERIES)))
+    return Series(detail, _cap(os.environ.get("EGRESSPROBE_MAX_SERIES", "")))
+
+
+def _cap(text: str) -> int:
+    """How many series; the default for anything that is not a number from 1."""
+    if text.isdecimal() and int(text[:9]) >= 1:
+        return int(text[:9])
+    if text:
+        logger.warning("EGRESSPROBE_MAX_SERIES is not a number", extra={"used": MAX_SERIES})
+    return MAX_SERIES

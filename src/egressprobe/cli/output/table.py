@@ -141,6 +141,9 @@ def details(result: Result) -> Iterator[tuple[str, str]]:
         yield "cause", f"{result.failure.message} ({result.failure.code})"
         if result.failure.api_server_error:
             yield "apiserver", result.failure.api_server_error
+        yield from (
+            ("", f"or, by chance: {text}") for text in (result.forecast.alternatives if result.forecast else ())
+        )
     if result.availability:
         yield "available", _available(result.availability)
     for finding in visible(result.findings):

@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 from egressprobe.apiserver.authentication import Refusing
-from egressprobe.apiserver.forecast import Client, Prediction
+from egressprobe.apiserver.client_rules import Client
+from egressprobe.apiserver.forecast import Prediction
 from egressprobe.model.measurement import Measurement
 from egressprobe.model.report import Availability, Forecast
 from egressprobe.model.target import Target

@@ -89,7 +89,9 @@ def _server_error(case: Case) -> Iterator[Finding]:
     for hop in case.measured.hops:
         bad = [a for a in hop.attempts if a.exchange_status in _SERVER_ERRORS]
         if bad and hop.role == "call":
-            summary = f"{hop.host} answers {bad[0].exchange_status}: nothing healthy behind the load balancer"
+            summary = (
+                f"{hop.host} answers HEAD / with {bad[0].exchange_status}: the load balancer may have no healthy target"
+            )
             yield SERVER_ERROR_STATUS.found(summary, {"status": bad[0].exchange_status})
 
 
