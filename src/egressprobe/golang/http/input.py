@@ -159,7 +159,7 @@ def _field(line: bytes) -> tuple[str, str]:
 
 
 def canonical_name(name: bytes) -> str | None:
-    """canonicalMIMEHeaderKey: None for a name that is none; one with a space in it is kept as it is written."""
+    """canonicalMIMEHeaderKey: None for an invalid name; one with a space in it is kept as it is written."""
     if not name or not _NAME_BYTES.issuperset(name.replace(b" ", b"")):
         return None
     text = name.decode("ascii")

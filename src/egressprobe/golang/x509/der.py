@@ -146,7 +146,7 @@ class Reader:
         return text
 
 
-_CACHED_OID = 32  # bytes; longer ones come from nobody who means well, and a cache must be bounded by bytes
+_CACHED_OID = 32  # bytes; longer ones are not used, and a cache must be bounded by bytes
 
 
 def _read_oid(body: bytes) -> str | None:

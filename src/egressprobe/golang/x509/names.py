@@ -227,7 +227,7 @@ def _subnet(raw: bytes) -> Subnet:
 
 
 def is_ip_literal(host: str) -> bool:
-    """Whether netip.ParseAddr takes it, or it stands in brackets: what a URI constraint cannot be compared with."""
+    """Whether netip.ParseAddr takes it, or is in brackets: what a URI constraint cannot be compared with."""
     if host.startswith("[") and host.endswith("]"):
         return True
     try:

@@ -1,6 +1,6 @@
 """Public keys and signature algorithms as crypto/x509 reads them (parser.go parsePublicKey, x509.go).
 
-A key that Go cannot read makes the certificate unreadable, wherever it stands in the chain. A key of an algorithm that
+A key that Go cannot read makes the certificate unreadable, wherever it is in the chain. A key of an algorithm that
 Go does not know is not looked at: such a certificate can be sent, but signs nothing.
 """
 

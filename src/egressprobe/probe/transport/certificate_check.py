@@ -94,7 +94,7 @@ def _view(der: bytes) -> CertificateView:
 
 
 def unverified_days(chain: Sequence[bytes], now: datetime) -> tuple[float | None, bool]:
-    """Days until the leaf of a chain that nobody verifies ends, and whether that is soon."""
+    """Days until the leaf of a chain that is not verified ends, and whether that is soon."""
     try:
         return _lasts((parse(chain[0]),), now) if chain else (None, False)
     except CertificateError:

@@ -50,7 +50,7 @@ class PeerBudget:
     def start_cpu(self, loop: asyncio.AbstractEventLoop) -> None:
         """From here to `stop_cpu` the peer's data is processed: TLS, HTTP and what the caller does with it.
 
-        If the caller waits for something else in between, other peers' time cannot be told from this one's: then
+        If the caller waits for something else in between, other peers' time cannot be separated from this one's: then
         nothing is charged.
         """
         self._started = time.thread_time()
