@@ -64,6 +64,7 @@ PUBLIC = {
         "findings_tls.*",
         "findings_vpc_config.*",
         "findings_vpc_path.*",
+        "findings_webhook.*",
         "registry.*",
     ),
     "apiserver": (

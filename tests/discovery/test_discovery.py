@@ -59,12 +59,13 @@ NO_BUNDLE = {"audit.corp.example.com:8443", "broken.example.com", "v1beta1.metri
 
 
 def test_the_golden_findings(golden):
-    """Four that fail before they dial, and what EKS runs itself."""
+    """Four that fail before they dial, replicas in one place, and what EKS runs itself."""
     assert [(one.code, one.evidence.get("target")) for one in golden.findings] == [
         ("CA_BUNDLE_UNUSABLE", "broken.example.com"),
         ("SERVICE_WITHOUT_ENDPOINTS", "gatekeeper-webhook-service.gatekeeper-system.svc"),
         ("SERVICE_NOT_FOUND", "gone.nowhere.svc:8443"),
         ("SERVICE_TYPE_UNSUPPORTED", "legacy-ext.default.svc"),
+        ("WEBHOOK_NOT_REDUNDANT", None),
         ("EKS_MANAGED", None),
     ]
     assert list(golden.findings[-1].evidence["objects"]) == [

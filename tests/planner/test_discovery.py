@@ -30,7 +30,7 @@ from tests.support.aws import emf
 from tests.support.aws.cloudformation import SUBNETS
 from tests.support.aws.fake_aws import ENVIRONMENT
 from tests.support.aws.planners import Context, hook, planner_stack
-from tests.support.kube_objects import Items, configuration, node, service, slice_of, webhook
+from tests.support.kube_objects import EXEMPT, Items, configuration, node, service, slice_of, webhook
 from tests.support.peers.kubeapi import CLUSTER_CA
 
 AUTHORITY = base64.b64encode(CLUSTER_CA.pem.encode()).decode()
@@ -70,7 +70,7 @@ def stack(tmp_path, monkeypatch):
 
 
 def to(name, **more):
-    return webhook(f"{name}.x", url=f"https://{name}.example/", **more)
+    return webhook(f"{name}.x", url=f"https://{name}.example/", namespaceSelector=EXEMPT, **more)
 
 
 def at(monkeypatch, moment):
@@ -211,7 +211,9 @@ def test_a_first_discovery_that_fails_says_no_age(stack, capsys):
 
 def behind_a_service(*endpoints, also=()):
     """Lists with a webhook whose Service has these endpoints."""
-    hooks = configuration("c", webhook("a.x", service={"namespace": "ns", "name": "svc"}), *also)
+    hooks = configuration(
+        "c", webhook("a.x", service={"namespace": "ns", "name": "svc"}, namespaceSelector=EXEMPT), *also
+    )
     lists = {"validatingwebhookconfigurations": [hooks], "services": [service()]}
     return lists | {"endpointslices": [slice_of(*endpoints)]}
 

@@ -11,6 +11,7 @@ from egressprobe.model.target import CallRefusal, Target
 # Finding -> phase and code of the failure.
 REFUSALS: dict[str, tuple[Phase, Code]] = {
     "CA_BUNDLE_UNUSABLE": (Phase.TLS, Code.CA_BUNDLE_INVALID),
+    "ADDRESS_NOT_ALLOWED": (Phase.CONNECT, Code.SERVICE_UNRESOLVED),
     "SERVICE_IS_THE_API_SERVER": (Phase.HTTP, Code.HTTP_STATUS),
     "SERVICE_NOT_FOUND": (Phase.RESOLVE, Code.SERVICE_UNRESOLVED),
     "SERVICE_PORT_NOT_FOUND": (Phase.RESOLVE, Code.SERVICE_UNRESOLVED),

@@ -1,7 +1,6 @@
 """Findings about the cluster and the plan: from discovery, the Planner and the metrics."""
 
 from egressprobe.catalog.entry import FindingEntry
-from egressprobe.model.failure import Code
 
 API_SERVER_UNREACHABLE = FindingEntry(
     "API_SERVER_UNREACHABLE",
@@ -16,21 +15,6 @@ API_SERVER_UNREACHABLE = FindingEntry(
     "describe-cluster.",
     severity="warning",
     degrades=False,
-)
-CA_BUNDLE_UNUSABLE = FindingEntry(
-    "CA_BUNDLE_UNUSABLE",
-    "a caBundle contains no certificate that the API server can use",
-    "The API server stores it without an error and then fails every call, before it connects, with `could not get "
-    "REST client: unable to load root certificates`. With failurePolicy Fail every matching request is refused. A "
-    "CustomResourceDefinition with it is not Established (reason InvalidCABundle), and requests for its objects fail "
-    "in every version, the stored one too.",
-    "kubectl get validatingwebhookconfiguration NAME -o jsonpath='{.webhooks[*].clientConfig.caBundle}' | base64 -d | "
-    "openssl x509 -noout -subject",
-    "Put the CA that signs the server's certificate into clientConfig.caBundle (PEM, in base64), or let "
-    "cert-manager's CA injector do it.",
-    severity="error",
-    degrades=True,
-    hides=(Code.CA_BUNDLE_INVALID,),
 )
 CLUSTER_DELETING = FindingEntry(
     "CLUSTER_DELETING",
@@ -171,65 +155,6 @@ OBJECT_NOT_PROBED = FindingEntry(
     severity="warning",
     degrades=False,
 )
-SERVICE_IS_THE_API_SERVER = FindingEntry(
-    "SERVICE_IS_THE_API_SERVER",
-    "a webhook or APIService names the API server's own Service",
-    "The API server does not dial default/kubernetes port 443: it calls itself, and answers 404 `the server could not "
-    "find the requested resource`. Nothing enters the network.",
-    "kubectl get service kubernetes -n default",
-    "Correct clientConfig.service, or delete the configuration.",
-    severity="error",
-    degrades=True,
-)
-SERVICE_NOT_FOUND = FindingEntry(
-    "SERVICE_NOT_FOUND",
-    "a webhook or APIService names a Service that does not exist",
-    'The call fails before a connection is made: `service "SERVICE" not found`. Typical after a chart was removed and '
-    "its webhook configuration was not.",
-    "kubectl get service SERVICE -n NAMESPACE",
-    "Restore the Service SERVICE in the namespace NAMESPACE (install its chart again), or delete the configuration "
-    "that calls it; `called by` names it.",
-    severity="error",
-    degrades=True,
-    hides=(Code.SERVICE_UNRESOLVED,),
-)
-SERVICE_PORT_NOT_FOUND = FindingEntry(
-    "SERVICE_PORT_NOT_FOUND",
-    "a webhook or APIService names a port that its Service does not have",
-    "The port in clientConfig is the Service's port, 443 by default, not the pod's.",
-    "kubectl get service SERVICE -n NAMESPACE -o jsonpath='{.spec.ports}'",
-    "Correct clientConfig.service.port, or add the port to the Service.",
-    severity="error",
-    degrades=True,
-    hides=(Code.SERVICE_UNRESOLVED,),
-)
-SERVICE_TYPE_UNSUPPORTED = FindingEntry(
-    "SERVICE_TYPE_UNSUPPORTED",
-    "a webhook's Service is of type ExternalName",
-    "On EKS the API server selects an endpoint itself, and ExternalName has none: `unsupported service type "
-    '"ExternalName"`. It works on clusters whose API server connects to the ClusterIP.',
-    "kubectl get service SERVICE -n NAMESPACE -o jsonpath='{.spec.type}'",
-    "Give the webhook the external name as clientConfig.url, https://HOST/PATH.",
-    severity="error",
-    degrades=True,
-    hides=(Code.SERVICE_UNRESOLVED,),
-)
-SERVICE_WITHOUT_ENDPOINTS = FindingEntry(
-    "SERVICE_WITHOUT_ENDPOINTS",
-    "no endpoint of the Service is ready",
-    "Its EndpointSlices contain no ready address with the port: the pods crash, do not become ready, or there are "
-    "none. The call fails at once with `no endpoints available for service`, in every subnet; the network is not "
-    "involved.",
-    "kubectl get endpointslices -n NAMESPACE -l kubernetes.io/service-name=SERVICE\n"
-    "kubectl get pods -n NAMESPACE -o wide",
-    "Restore the pods: the first command names those that are not ready, the second says why. When that "
-    "takes long, failurePolicy Ignore lets requests through.\n"
-    "kubectl describe endpointslices -n NAMESPACE -l kubernetes.io/service-name=SERVICE\n"
-    "kubectl describe pod -n NAMESPACE POD",
-    severity="error",
-    degrades=True,
-    hides=(Code.SERVICE_UNRESOLVED,),
-)
 STACK_DRIFTED = FindingEntry(
     "STACK_DRIFTED",
     "the probes no longer match the control plane's subnets or security groups",
@@ -249,17 +174,6 @@ TARGET_TOO_LARGE = FindingEntry(
     "Put only the issuing CA into caBundle, or list fewer addresses of the service.",
     severity="warning",
     degrades=False,
-)
-URL_PORT_INVALID = FindingEntry(
-    "URL_PORT_INVALID",
-    "a webhook's URL has a port that cannot be dialled",
-    "The API server accepts any number as a port when the object is stored, and then every call fails: `dial tcp: "
-    "address 99999: invalid port`. With failurePolicy Fail every request that matches is refused.",
-    "kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations -o "
-    "jsonpath='{.items[*].webhooks[*].clientConfig.url}'",
-    "Correct the port in clientConfig.url: 1 to 65535, or leave it out for 443.",
-    severity="error",
-    degrades=True,
 )
 TOKEN_REFUSED = FindingEntry(
     "TOKEN_REFUSED",

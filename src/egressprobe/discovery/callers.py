@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from egressprobe.apiserver.client_rules import DEFAULT_WEBHOOK_TIMEOUT
-from egressprobe.catalog.findings_cluster import URL_PORT_INVALID
+from egressprobe.catalog.findings_webhook import URL_PORT_INVALID
 from egressprobe.discovery.kubernetes.objects import (
     ApiService,
     ClientConfig,

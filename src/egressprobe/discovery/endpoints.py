@@ -13,7 +13,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from egressprobe.catalog.findings_cluster import (
+from egressprobe.catalog.findings_webhook import (
     SERVICE_IS_THE_API_SERVER,
     SERVICE_NOT_FOUND,
     SERVICE_PORT_NOT_FOUND,

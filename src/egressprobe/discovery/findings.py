@@ -1,14 +1,12 @@
 """The findings of one discovery: lists that could not be read, objects that are not probed, calls that always fail."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from egressprobe.catalog.entry import FindingEntry
-from egressprobe.catalog.findings_cluster import (
+from egressprobe.catalog.findings_cluster import EKS_MANAGED, OBJECT_MALFORMED, OBJECT_NOT_PROBED
+from egressprobe.catalog.findings_webhook import (
     CA_BUNDLE_UNUSABLE,
-    EKS_MANAGED,
-    OBJECT_MALFORMED,
-    OBJECT_NOT_PROBED,
     SERVICE_IS_THE_API_SERVER,
     SERVICE_NOT_FOUND,
     SERVICE_PORT_NOT_FOUND,
@@ -23,6 +21,14 @@ from egressprobe.discovery.kubernetes.responses import unreadable
 from egressprobe.discovery.targets import TargetSet
 from egressprobe.model.discovered import LeftOut
 from egressprobe.model.report import Finding
+
+
+class Concern(NamedTuple):
+    """An object, and what is wrong with it."""
+
+    object: str
+    why: str
+
 
 MOST_EVIDENCE = 1000  # objects named in one finding
 _MOST_REASONS = 3  # in a summary; all of them are in the evidence
@@ -48,8 +54,12 @@ def findings_of(
     more_unusable: Mapping[Resource, int],
     made: TargetSet,
     left: Sequence[LeftOut],
+    review: Sequence[Finding] = (),
 ) -> tuple[Finding, ...]:
-    """troubles: of lists. more_unusable: how many objects of a list are beyond those in `unusable`."""
+    """troubles: of lists.
+
+    review: on webhooks and endpoints. more_unusable: how many objects of a list are beyond those in `unusable`.
+    """
     distinct = {(finding.code, finding.summary): finding for finding in troubles}
     findings = sorted(distinct.values(), key=lambda finding: (finding.code, finding.summary))
     findings += about_objects(OBJECT_MALFORMED, [entry for entry in unusable if isinstance(entry, Malformed)])
@@ -59,15 +69,15 @@ def findings_of(
         unreadable(resource, f"{more} more objects cannot be read or probed").finding
         for resource, more in more_unusable.items()
     ]
-    for raw in made.refused:
+    for raw in (raw for raw in made.refused if raw["refusal"]["finding"] in _REFUSALS):
         error = raw["refusal"]["error"]
         evidence = {"target": raw["name"], "error": error, "objects": raw["objects"][:MOST_EVIDENCE]}
         findings.append(_REFUSALS[raw["refusal"]["finding"]].found(f"{raw['name']}: {error}", evidence))
     managed = [entry for entry in left if entry.why == EKS_MANAGED_REASON]
-    return (*findings, *about_objects(EKS_MANAGED, managed))
+    return (*findings, *review, *about_objects(EKS_MANAGED, managed))
 
 
-def about_objects(entry: FindingEntry, objects: Sequence[Malformed | NotProbed | LeftOut]) -> list[Finding]:
+def about_objects(entry: FindingEntry, objects: Sequence[Malformed | NotProbed | LeftOut | Concern]) -> list[Finding]:
     """One finding for all objects of a kind, by reason; each object's own reason is in the evidence."""
     reasons = dict(sorted((item.object, item.why) for item in objects))
     if not reasons:

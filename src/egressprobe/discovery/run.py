@@ -9,7 +9,7 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Protocol
 
-from egressprobe.catalog.findings_cluster import SERVICE_NOT_FOUND, SERVICE_WITHOUT_ENDPOINTS
+from egressprobe.catalog.findings_webhook import SERVICE_NOT_FOUND, SERVICE_WITHOUT_ENDPOINTS
 from egressprobe.discovery import kubelets
 from egressprobe.discovery.callers import (
     Call,
@@ -46,6 +46,8 @@ from egressprobe.discovery.kubernetes.resources import (
     Resource,
 )
 from egressprobe.discovery.kubernetes.responses import ExpiredError, UnreadableError, unreadable
+from egressprobe.discovery.reachability import kubelet_findings, outside_findings
+from egressprobe.discovery.safety import AdmissionWebhook, Spread, safety_findings
 from egressprobe.discovery.targets import make_targets
 from egressprobe.model.discovered import Discovered, LeftOut
 from egressprobe.model.errors import stack_of
@@ -77,6 +79,7 @@ class _ListContent:
         self.services: dict[_Key, Service] = {}
         self.slices: dict[_Key, list[EndpointSlice]] = {}
         self.kubelets: list[kubelets.Kubelet] = []
+        self.webhooks: list[AdmissionWebhook] = []
         self.trouble: Finding | None = None
         self._number = 0
 
@@ -85,7 +88,10 @@ class _ListContent:
             self._number += 1
             if self.resource in (VALIDATING, MUTATING):
                 for webhook in read_webhooks(raw, self.resource, self._number):
-                    self._take(webhook if isinstance(webhook, Malformed) else webhook_call(*webhook))
+                    caller = webhook if isinstance(webhook, Malformed) else webhook_call(*webhook)
+                    self._take(caller)
+                    if isinstance(caller, Call) and not isinstance(webhook, Malformed):
+                        self.webhooks.append(AdmissionWebhook(*webhook))
             else:
                 self._add(raw)
 
@@ -133,19 +139,40 @@ _TYPES: dict[Resource, type] = {
 }
 
 
-async def collect(source: Source, networks: Sequence[kubelets.NodeNetwork] = ()) -> Discovered:
-    """All that the lists contain, as targets. networks: the VPC's subnets and the remote networks, for the nodes."""
+async def collect(
+    source: Source,
+    networks: Sequence[kubelets.NodeNetwork] = (),
+    pod_networks: Sequence[kubelets.NodeNetwork] | None = None,
+) -> Discovered:
+    """All that the lists contain, as targets. networks: the VPC's subnets and the remote networks, for the nodes.
+
+    pod_networks: remote pod networks; with them `networks` is all that EKS dials. None: that is not known.
+    """
     lists = dict(zip(FIRST, await asyncio.gather(*(_read(source, r, set()) for r in FIRST)), strict=True))
     calls = [call for content in lists.values() for call in content.calls]
     wanted = {(call.service.namespace, call.service.name) for call in calls if call.service}
     lists |= zip(THEN, await asyncio.gather(*(_read(source, r, wanted) for r in THEN)), strict=True)
     made = make_targets(calls, _Services(lists[SERVICES], lists[SLICES]).look_up)
-    kubelet_targets = kubelets.kubelet_targets(lists[NODES].kubelets, networks)
+    nodes = lists[NODES].kubelets
+    zones = {node.zone for node in nodes if node.zone}
+    dialled = [*networks, *pod_networks] if networks and pod_networks is not None else []
+    review = [
+        *outside_findings(made.targets, dialled),
+        *kubelet_findings(made.targets, nodes),
+        *safety_findings(
+            (webhook for content in lists.values() for webhook in content.webhooks),
+            lists[SERVICES].services,
+            lists[SLICES].slices,
+            Spread(len(nodes), len(zones)),
+        ),
+    ]
+    kubelet_targets = kubelets.kubelet_targets(nodes, networks)
     left = sorted(entry for content in lists.values() for entry in content.left)
     return Discovered(
         targets=tuple(sorted((*made.targets, *kubelet_targets), key=lambda raw: str(raw["name"]))),
         bundles=dict(sorted(made.bundles.items())),
         findings=findings_of(
+            review=review,
             troubles=[content.trouble for content in lists.values() if content.trouble],
             unusable=[entry for content in lists.values() for entry in content.unusable],
             more_unusable={r: content.more_unusable for r, content in lists.items() if content.more_unusable},

@@ -77,9 +77,15 @@ def conversion_scope(crd: Definition, *, served: bool) -> str:
     return f"{resource} requests needing conversion from {stored}"
 
 
+def picks(webhook: Webhook) -> bool:
+    """Whether a selector or a match condition picks what it intercepts, rather than exclude some."""
+    selectors = (webhook.namespace_selector, webhook.object_selector)
+    return bool(webhook.match_conditions) or any(map(_picks, selectors))
+
+
 def _quantity(webhook: Webhook) -> str:
     selectors = (webhook.namespace_selector, webhook.object_selector)
-    if webhook.match_conditions or any(map(_picks, selectors)):
+    if picks(webhook):
         return "some"
     return "most" if any(selector and selector.match_expressions for selector in selectors) else "all"
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from egressprobe.apiserver.refusals import NO_CLIENT, NO_CONVERTER
-from egressprobe.catalog.findings_cluster import CA_BUNDLE_UNUSABLE
+from egressprobe.catalog.findings_webhook import CA_BUNDLE_UNUSABLE
 from egressprobe.discovery.callers import Call, NotProbed
 from egressprobe.discovery.endpoints import ServiceEndpoints
 from egressprobe.discovery.target_names import bounded, free_name, target_name

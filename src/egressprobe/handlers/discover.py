@@ -1,7 +1,8 @@
 """The Discover function's handler: in the VPC, where the private endpoint is reachable; it calls no AWS API.
 
 Event, from the Planner only: `{"action": "discover", "cluster": {"name", "endpoint", "certificateAuthority"},
-"networks": {"subnet-...": ["10.0.0.0/24"]}, "remoteNetworks": ["10.200.0.0/16"]}`. The response is a `Discovered`.
+"networks": {"subnet-...": ["10.0.0.0/24"]}, "remoteNetworks": ["10.200.0.0/16"], "remotePodNetworks": []}`. The
+response is a `Discovered`.
 
 The token is made from the function's own credentials, for the cluster that the stack names and for no other.
 """
@@ -38,6 +39,7 @@ class _Event(msgspec.Struct, rename="camel"):
     cluster: _ClusterPlace
     networks: dict[str, list[str]] = {}
     remote_networks: list[str] = []
+    remote_pod_networks: list[str] | None = None
 
 
 def handler(event: Any, context: Context) -> dict[str, Any]:
@@ -61,7 +63,9 @@ async def _discover(request: _Event, seconds: float) -> Discovered:
         token=tokens(_credentials, region=os.environ["AWS_REGION"], cluster=request.cluster.name),
     )
     source = KubernetesSource(server, seconds=seconds, guard=forbidden)
-    return await collect(source, networks_of(request.networks, request.remote_networks))
+    pods = request.remote_pod_networks
+    pod_networks = None if pods is None else networks_of({}, pods)
+    return await collect(source, networks_of(request.networks, request.remote_networks), pod_networks)
 
 
 def _credentials() -> Credentials:

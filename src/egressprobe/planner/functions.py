@@ -80,6 +80,7 @@ def _discover(client: Any, function: str, cluster: Cluster, networks: dict[str, 
         "cluster": {"name": cluster.name, "endpoint": cluster.endpoint, "certificateAuthority": cluster.authority},
         "networks": networks,
         "remoteNetworks": list(cluster.remote),
+        "remotePodNetworks": list(cluster.remote_pods),
     }
     body, error = invoke_function(client, function, event)
     if error is None:

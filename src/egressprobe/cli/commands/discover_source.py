@@ -75,12 +75,19 @@ def _recorded_cluster(path: Path) -> Cluster | None:
 def _by_kubeconfig(paths: list[Path], context: str | None, seconds: float) -> Discovery:
     with api_server(paths, context) as server:
         # A person's own file may name a tunnel on this computer.
-        discovered = asyncio.run(_read(server, [], seconds, guard=lambda _: None))
+        discovered = asyncio.run(_read(server, [], None, seconds, guard=lambda _: None))
     return Discovery(discovered, {}, shown(server.url))
 
 
-async def _read(server: ApiServer, networks: list[NodeNetwork], seconds: float, *, guard: Guard) -> Discovered:
-    return await collect(KubernetesSource(server, seconds=seconds, guard=guard), networks)
+async def _read(
+    server: ApiServer,
+    networks: list[NodeNetwork],
+    pod_networks: list[NodeNetwork] | None,
+    seconds: float,
+    *,
+    guard: Guard,
+) -> Discovered:
+    return await collect(KubernetesSource(server, seconds=seconds, guard=guard), networks, pod_networks)
 
 
 def _by_cluster(name: str, region: str | None, seconds: float) -> Discovery:
@@ -106,4 +113,4 @@ def _of_cluster(session: Any, cluster: Cluster, around: Surroundings, seconds: f
     token = tokens(credentials, region=session.region_name, cluster=cluster.name)
     server = ApiServer(cluster.endpoint, anchors, token)
     networks = networks_of(around.networks, cluster.remote)
-    return asyncio.run(_read(server, networks, seconds, guard=forbidden))
+    return asyncio.run(_read(server, networks, networks_of({}, cluster.remote_pods), seconds, guard=forbidden))

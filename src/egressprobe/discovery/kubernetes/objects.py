@@ -52,11 +52,14 @@ class Rule(_Part):
     operations: list[str] | None = None
     api_groups: list[str] | None = None
     resources: list[str] | None = None
+    api_versions: list[str] | None = None
     scope: str | None = None
 
 
 class Expression(_Part):
+    key: str = ""
     operator: str = ""
+    values: list[str] | None = None
 
 
 class Selector(_Part):
@@ -73,6 +76,7 @@ class Webhook(_Part):
     namespace_selector: Selector | None = None
     object_selector: Selector | None = None
     match_conditions: list[msgspec.Raw] | None = None
+    match_policy: str | None = None
 
 
 class _Configuration(_Part):
@@ -153,6 +157,7 @@ class ServiceSpec(_Part):
     type: str = "ClusterIP"
     ports: list[ServicePort] | None = None
     ip_families: list[str] | None = None
+    selector: dict[str, str] | None = None
 
 
 class Service(_Part):
@@ -167,6 +172,8 @@ class Conditions(_Part):
 class SliceEndpoint(_Part):
     addresses: list[str] | None = None
     conditions: Conditions | None = None
+    node_name: str | None = None
+    zone: str | None = None
 
 
 class SlicePort(_Part):
