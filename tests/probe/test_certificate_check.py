@@ -1,15 +1,20 @@
 """The verdict on a chain: how long it lasts, whose signatures count, what is remembered, and that this is bounded."""
 
+import ssl
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from egressprobe.golang.release import GoRelease
 from egressprobe.golang.x509 import certificate, signatures
+from egressprobe.lab.servers import server_context
 from egressprobe.model.failure import Code
 from egressprobe.probe.transport import certificate_check
 from egressprobe.probe.transport.certificate_check import Trust, judge, unverified_days, views
+from tests.probe.test_tls import GOOD, attempt
 from tests.support.peers import pki
+from tests.support.peers.tls_scripts import ScriptedTls, record, records
 
 HOST = "a.lab"
 NOW = datetime.now(UTC)
@@ -176,3 +181,43 @@ def test_a_missing_intermediate_is_named():
     )
     assert "does not send" not in judged([end, middle], [authority("other")]).failure.message
     assert views([end.der])[0].issuer_urls == ("http://ca.example/1.crt",)
+
+
+@pytest.mark.parametrize("form", ["indefinite", "long", "trailing"])
+def test_the_bytes_that_were_sent_are_judged(lab_loop, form):
+    """OpenSSL reads a certificate in BER and writes it in DER; Go refuses what was sent."""
+    context = server_context(GOOD)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    der = GOOD.certificate.public_bytes(serialization.Encoding.DER)
+    body = der[4:]
+    forms = {
+        "indefinite": b"\x30\x80" + body + b"\0\0",
+        "long": b"\x30\x83" + len(body).to_bytes(3) + body,
+        "trailing": der + b"\0",
+    }
+
+    def change(number, data):
+        if number:
+            return data
+        messages = b"".join(content for _, content in records(data))
+        before = len(der).to_bytes(3) + der
+        at = messages.index(before)
+        sent = forms[form]
+        more = len(sent) - len(der)
+        header, certificates = at - 7, at - 3
+        lengths = [int.from_bytes(messages[i : i + 3]) + more for i in (header + 1, certificates)]
+        rest = messages[at + len(before) :]
+        certificate_message = (
+            messages[header : header + 1]
+            + lengths[0].to_bytes(3)
+            + lengths[1].to_bytes(3)
+            + len(sent).to_bytes(3)
+            + sent
+        )
+        return record(22, messages[:header] + certificate_message + rest)
+
+    found = attempt(lab_loop.start(ScriptedTls(context, change)))
+    text = "trailing data" if form == "trailing" else "malformed certificate"
+    assert found.failure.api_server_error == f"tls: failed to parse certificate from server: x509: {text}"
+    assert found.failure.code is Code.TLS_CERT_INVALID
+    assert attempt(lab_loop.start(ScriptedTls(context))).failure is None

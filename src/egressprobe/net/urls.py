@@ -49,6 +49,17 @@ def _written_host(netloc: str) -> str:
     return netloc.partition(":")[0]
 
 
+def as_written(url: str, host: str) -> str:
+    """`host` as `url` has it, where it is the same address written otherwise: Go prints it so."""
+    if not is_address(host):
+        return host
+    try:
+        written = _written_host(urlsplit(url).netloc)
+    except ValueError:
+        return host
+    return written if is_address(written) and canonical(written) == host else host
+
+
 def parse_url(url: str, schemes: tuple[str, ...], *, query: bool = False, any_port: bool = False) -> HostPort:
     """Take `url` apart. Raises ValueError with one line that says what is wrong, and shows nothing of the URL.
 

@@ -19,7 +19,7 @@ from egressprobe.model.measurement import Attempt, Handshake, Hop, Resolution, R
 from egressprobe.model.target import Endpoint, Expect, Plan, Target
 from egressprobe.net.addresses import is_address
 from egressprobe.net.guard import Guard
-from egressprobe.net.urls import HostPort, shown
+from egressprobe.net.urls import HostPort, as_written, shown
 from egressprobe.probe.concurrency import LADDERS
 from egressprobe.probe.missing_group import selected_group
 from egressprobe.probe.retry_ladder import Climber, Shape
@@ -234,6 +234,7 @@ class Prober:
         trust: Trust | None = None
         if target.verify:
             release = go_release(self.plan.kube_version)
+            host = as_written(target.url, host)
             trust = Trust(host, lambda: anchors or system_roots(tls), target.bundle, release)
         return await tls_handshake(stream, tls, server_name=name, trust=trust, budget=budget, hello=self._hello)
 
