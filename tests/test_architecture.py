@@ -58,6 +58,7 @@ PUBLIC = {
     ),
     "catalog": (
         "advice.*",
+        "error_texts.*",
         "entry.*",
         "findings_cluster.*",
         "findings_probe.*",

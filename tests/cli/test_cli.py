@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from egressprobe.catalog.error_texts import candidates
 from egressprobe.cli import main as cli
 from egressprobe.cli.commands.demo import surprises
 from egressprobe.lab.dns import DnsServer, Reply
@@ -193,6 +194,38 @@ def test_explain():
     assert all(f"\n{word} " in run.stdout for word in ("means", "confirm", "fix"))
     assert len(egressprobe("explain").stdout.splitlines()) > 40
     assert json.loads(egressprobe("explain", "dns_nxdomain", "-o", "json").stdout)["code"] == "dns_nxdomain"
+    entries = json.loads(egressprobe("explain", "-o", "json").stdout)["entries"]
+    assert {"dns_nxdomain", "ADDRESS_DEAD"} <= {entry["code"] for entry in entries}
+
+
+def test_explain_a_copied_error():
+    """The candidates, and the command that measures the call."""
+    error = (
+        'Internal error occurred: failed calling webhook "vpod.kyverno.svc": failed to call webhook: Post '
+        '"https://kyverno-svc.kyverno.svc:443/validate?timeout=10s": context deadline exceeded'
+    )
+    text = egressprobe("explain", error).stdout
+    for code in ("connect_timeout", "tls_timeout", "dns_timeout", "http_timeout"):
+        assert f"  {code} " in text
+    assert "egressprobe run -f targets.yaml -l 'kyverno-svc.kyverno.svc*'" in text
+    data = json.loads(egressprobe("explain", *error.split(), "-o", "json").stdout)
+    assert data["entries"][0]["code"] == "connect_timeout"
+    assert egressprobe("explain", "the moon is full").returncode == 2
+
+
+REPORT = from_json((Path(__file__).parents[1] / "data/report.json").read_text())
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [result.failure for result in REPORT.results if result.failure and result.failure.api_server_error],
+    ids=lambda failure: str(failure.code),
+)
+def test_every_error_that_we_predict_is_explained(failure):
+    """What the table prints as the API server's message leads back to its code."""
+    codes = [entry.code for entry in candidates(failure.api_server_error)]
+    assert str(failure.code) in codes
+    assert len(codes) <= 6
 
 
 def test_a_missing_extra_is_named(monkeypatch, capsys):
@@ -281,7 +314,7 @@ def test_the_report_has_every_field_of_the_contract():
     assert report["vantage"].keys() >= vantage
     for one in report["results"]:
         fields = {"target", "verdict", "impact", "switchRelevant", "failure", "forecast", "resolutions", "attempts"}
-        assert one.keys() == fields | {"http", "findings", "durationMs", "availability"}
+        assert one.keys() == fields | {"http", "findings", "durationMs", "availability", "authentication"}
         assert one["target"].keys() >= {"kind", "name", "url"}
         if one["failure"]:
             assert one["failure"].keys() >= {"phase", "code", "message", "apiServerError"}

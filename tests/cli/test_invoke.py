@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from egressprobe.catalog.advice import is_command
 from egressprobe.cli import main as cli
 from egressprobe.cli.output.subnet_table import subnet_table
 from egressprobe.model.failure import Code
@@ -65,8 +66,9 @@ def test_the_worst_subnet_is_the_verdict(two):
 def test_the_table_says_where_and_names_one_cause_for_the_same_everywhere(two):
     text = subnet_table(two)
     lines = text.splitlines()
-    assert lines[0].split() == ["VERDICT", "KIND", "TARGET", "eu-west-1a", "eu-west-1b"]
-    assert lines[1].split() == ["subnet-0a", "subnet-0b"]
+    assert lines[0] == "prod: 2 fail, 0 unknown, 0 degraded, 1 pass from 2 subnets in 5.2 s"
+    assert lines[2].split() == ["VERDICT", "KIND", "TARGET", "eu-west-1a", "eu-west-1b"]
+    assert lines[3].split() == ["subnet-0a", "subnet-0b"]
     [dead] = [line for line in lines if " one-of-two-dead" in line and line.startswith("FAIL")]
     assert "FAIL connect_timeout" in dead
     assert dead.rstrip().endswith("ms")
@@ -75,7 +77,23 @@ def test_the_table_says_where_and_names_one_cause_for_the_same_everywhere(two):
     [expired] = [line for line in lines if line.startswith("FAIL") and " expired " in line]
     assert lines[lines.index(expired) + 1].split()[0] == "cause", "no subnet is named: all of them"
     assert text.count("the server's certificate expired on") == 1
-    assert "prod: 1 pass, 0 degraded, 2 fail, 0 unknown from 2 subnets in 5.2 s." in text
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_a_narrow_terminal_gets_the_subnets_on_a_line_of_their_own(two, width):
+    """Nothing but commands, the API server's message and words that are longer is wider than the terminal."""
+    for text in subnet_table(two, width=width).splitlines():
+        copied = text.strip().startswith("apiserver") or is_command(text[14:])
+        assert len(text) <= width or copied or len(max(text.split(), key=len)) + 14 > width, text
+
+
+def test_text_of_others_cannot_control_the_terminal(two):
+    """Names, errors and causes are escaped in every line."""
+    evil = "\x1b[2J\nFAIL \u009b31m"
+    view = replace(two.views[0], error=evil)
+    row = replace(two.rows[0], target=replace(two.rows[0].target, name=evil))
+    text = subnet_table(replace(two, views=(view, *two.views[1:]), rows=(row, *two.rows[1:]), cluster_name=evil))
+    assert not {"\x1b", "\u009b"} & set(text)
 
 
 def test_a_subnet_without_an_answer_is_unknown_and_says_why():

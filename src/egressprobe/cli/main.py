@@ -1,8 +1,10 @@
 """The command line. Results go to stdout, messages to stderr. Exit codes: common/exit_codes.py."""
 
 import errno
+import logging
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from io import TextIOWrapper
@@ -20,6 +22,7 @@ _OF_THE_EXTRA = {"boto3", "botocore", "yaml"}  # pyproject.toml: the extra `cli`
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; nothing but `--help` and `--version` exits by itself."""
     _any_encoding()
+    _log_as_messages()
     try:
         options = parser(COMMANDS).parse_args(argv)
         if getattr(options, "profile", None):
@@ -61,6 +64,21 @@ def _any_encoding() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+class _Messages(logging.Handler):
+    """Warnings of the engine as one line each on stderr; the traceback only with EGRESSPROBE_TRACEBACK."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        message(f"egressprobe: {record.getMessage()}")
+        if record.exc_info and os.environ.get("EGRESSPROBE_TRACEBACK"):
+            traceback.print_exception(record.exc_info[1])
+
+
+def _log_as_messages() -> None:
+    logger = logging.getLogger("egressprobe")
+    if not logger.handlers:
+        logger.addHandler(_Messages(logging.WARNING))
 
 
 def _drop_stdout() -> None:

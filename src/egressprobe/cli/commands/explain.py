@@ -1,39 +1,57 @@
-"""`egressprobe explain`: what a code means, how to confirm it, how to fix it."""
+"""`egressprobe explain`: what a code or a copied error means, how to confirm it, how to fix it."""
 
 import argparse
+import difflib
+import shutil
+import sys
 from typing import Any
 
 from egressprobe.cli.common.exit_codes import OK
-from egressprobe.model.errors import InputError
+from egressprobe.model.errors import InputError, short
 
 EXAMPLES = ("egressprobe explain dns_timeout", "egressprobe explain 'context deadline exceeded'", "egressprobe explain")
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
-        "explain", help="what a code means, how to confirm it, how to fix it"
+        "explain", help="what a code or an error of the API server means, how to confirm it, how to fix it"
     )
-    parser.add_argument("code", metavar="CODE", nargs="?", help="a failure or finding; without one: list them all")
-    parser.add_argument("-o", "--output", choices=("text", "json"), default="text")
+    parser.add_argument(
+        "words",
+        metavar="CODE|ERROR",
+        nargs="*",
+        help="a failure, a finding, or an error copied from a log; without one: list all codes",
+    )
+    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="default: text")
     return parser
 
 
 def run(options: argparse.Namespace) -> int:
     from egressprobe.catalog import registry
+    from egressprobe.catalog.error_texts import candidates
     from egressprobe.cli.output import explanation
 
-    if options.code is None:
-        print(explanation.index())
-        return OK
-    entry = registry.lookup(options.code)
-    if entry is None:
-        import difflib
-
-        near = difflib.get_close_matches(options.code.lower(), [e.code.lower() for e in registry.all_entries()], 1)
-        hint = f"; did you mean {near[0]}?" if near else "; egressprobe explain lists them all"
-        raise InputError("", f'"{options.code}" is not a code of egressprobe{hint}')
-    if options.output == "json":
-        print(explanation.to_json(entry))
+    text = " ".join(options.words)
+    data = options.output == "json"
+    entry = registry.lookup(text)
+    if not options.words:
+        print(explanation.index_json() if data else explanation.index())
+    elif entry is not None:
+        print(explanation.to_json(entry) if data else explanation.to_text(entry, _width()))
+    elif found := candidates(text):
+        print(explanation.error_json(text, found) if data else explanation.error_text(text, found, _width()))
     else:
-        print(explanation.to_text(entry))
+        raise InputError("", _unknown(text, [known.code for known in registry.all_entries()]))
     return OK
+
+
+def _unknown(text: str, codes: list[str]) -> str:
+    if " " in text:
+        return "no error of kube-apiserver is known in this text; egressprobe run URL measures the call"
+    near = difflib.get_close_matches(text.lower(), [code.lower() for code in codes], 1)
+    hint = f"; did you mean {near[0]}?" if near else "; egressprobe explain lists them all"
+    return f'"{short(text)}" is not a code of egressprobe{hint}'
+
+
+def _width() -> int | None:
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None

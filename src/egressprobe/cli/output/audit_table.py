@@ -19,8 +19,8 @@ _COLOUR = {
     "NOT BLOCKED": COLOURS[Verdict.FAIL],
     "blocked": COLOURS[Verdict.PASS],
 }
-# What needs a person comes last, next to the prompt.
-_SEVERITIES = ("info", "warning", "error")
+# What needs a person comes first.
+_SEVERITIES = ("error", "warning", "info")
 _SEVERITY = {"info": "note", "warning": "WARNING", "error": "ERROR"}
 _PAINT = {"info": "2", "warning": COLOURS[Verdict.DEGRADED], "error": COLOURS[Verdict.FAIL]}
 _MOST_NOTES = 5
@@ -33,7 +33,7 @@ def audit_table(audit: Audit, *, colour: bool = False, width: int | None = None)
     lines = [*_matrix(audit, style), ""]
     findings = sorted(audit.findings, key=lambda finding: _SEVERITIES.index(finding.severity))
     notes = [finding for finding in findings if finding.severity == "info"]
-    for finding in (*notes[:_MOST_NOTES], *findings[len(notes) :]):
+    for finding in findings[: len(findings) - len(notes) + _MOST_NOTES]:
         lines += _finding(finding, style, width)
     if len(notes) > _MOST_NOTES:
         lines.append(f"and {len(notes) - _MOST_NOTES} more notes (-o json has them)")

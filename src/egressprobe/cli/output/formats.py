@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import re
 import shutil
 from collections.abc import Callable
 from typing import IO, Any
@@ -24,26 +25,36 @@ def look(stream: IO[str]) -> dict[str, Any]:
     """Colour only on a terminal, never with NO_COLOR; its width."""
     terminal = stream.isatty()
     return {
-        "colour": terminal and not os.environ.get("NO_COLOR"),
+        "colour": terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb",
         "width": shutil.get_terminal_size().columns if terminal else None,
     }
 
 
+# JSON may hold them as they are, and a terminal may obey them: DEL, C1 controls, line separators, directions.
+_CONTROLS = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+
+
 def to_json(report: msgspec.Struct, *, indent: int = 2) -> str:
-    return msgspec.json.format(msgspec.json.encode(report), indent=indent).decode()
+    return harmless(msgspec.json.format(msgspec.json.encode(report), indent=indent).decode())
+
+
+def harmless(json: str) -> str:
+    """The same JSON, with what could control a terminal escaped."""
+    return _CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", json)
 
 
 def to_jsonl(report: Report) -> str:
     """One line a result, each with the run it belongs to, then nothing else: made for grep and jq."""
     head = {"runId": report.run_id, "startedAt": report.started_at}
     lines = (msgspec.json.encode(head | msgspec.to_builtins(one)).decode() for one in report.results)
-    return "\n".join(lines)
+    return harmless("\n".join(lines))
 
 
 def to_yaml(report: msgspec.Struct) -> str:
     import yaml
 
-    return yaml.safe_dump(msgspec.to_builtins(report), sort_keys=False, allow_unicode=True).rstrip("\n")
+    # ASCII: PyYAML would print directional controls as they are.
+    return yaml.safe_dump(msgspec.to_builtins(report), sort_keys=False).rstrip("\n")
 
 
 def _table(module: str, function: str) -> Format:

@@ -1,12 +1,25 @@
-"""The joined table: a line per target, a column per subnet, and below a target that does not pass its cause, once for
-the subnets that have it in common. A difference between subnets is explained where the configuration shows it.
+"""The joined table: the summary, a line per target with a column per subnet, and below a target that does not pass its
+cause, once for the subnets that have it in common. A difference between subnets is explained where the configuration
+shows it.
 """
 
-import textwrap
 from collections.abc import Iterator
 
 from egressprobe.cli.output.table import details
-from egressprobe.cli.output.terminal import COLOURS, MAX_NAME, ORDER, SHOWN, Style, indented, ms
+from egressprobe.cli.output.terminal import (
+    COLOURS,
+    ORDER,
+    SHOWN,
+    Style,
+    cut,
+    indented,
+    line,
+    ms,
+    paragraph,
+    remedy,
+    short,
+    widths,
+)
 from egressprobe.model.joined_report import Cause, Cell, Joined, Row
 from egressprobe.model.report import Result
 from egressprobe.model.target import Verdict
@@ -20,27 +33,26 @@ def subnet_table(joined: Joined, *, colour: bool = False, width: int | None = No
     heads = ("VERDICT", "KIND", "TARGET", *(view.availability_zone or view.subnet_id for view in joined.views))
     subnet_ids = ("", "", "", *(view.subnet_id for view in joined.views))
     rows = sorted(joined.rows, key=lambda row: ORDER.index(row.verdict))
-    cells = [(SHOWN[row.verdict], row.target.kind, _name(row), *map(_cell, row.cells)) for row in rows]
-    widths = [max(map(len, column)) for column in zip(heads, subnet_ids, *cells, strict=True)]
-    lines = [style.paint(_line(head, widths), "2") for head in (heads, subnet_ids)]
+    cells = [(SHOWN[row.verdict], row.target.kind, short(row.target.name), *map(_cell, row.cells)) for row in rows]
+    columns = widths((heads, subnet_ids, *cells))
+    stacked = bool(width and sum(columns) + 2 * (len(columns) - 1) > width)
+    if stacked:
+        assert width is not None  # noqa: S101 (for the type checker)
+        room = max(width - sum(columns[:2]) - 4, 10)
+        columns = [*columns[:2], min(columns[2], room)]
+        lines = [style.paint(line(heads[:3], columns), "2")]
+    else:
+        lines = [style.paint(line(head, columns), "2") for head in (heads, subnet_ids)]
     for row, row_cells in zip(rows, cells, strict=True):
-        text = _line(row_cells, widths)
-        lines.append(style.paint(text[: widths[0]], COLOURS[row.verdict]) + text[widths[0] :])
+        shown = (*row_cells[:2], cut(row_cells[2], columns[2]), *row_cells[3:])
+        lines.append(line(shown[: len(columns)], columns, paint=style.first(COLOURS[row.verdict])))
+        if stacked:
+            by_subnet = zip(subnet_ids[3:], row_cells[3:], strict=True)
+            lines += indented(style, "subnets", ", ".join(f"{subnet} {cell}" for subnet, cell in by_subnet), width)
         for label, explanation in _explained(row, joined):
             lines += indented(style, label, explanation, width)
-    footer = _footer(joined)
-    if width:
-        footer = (part for line in footer for part in textwrap.wrap(line, width, break_on_hyphens=False))
-    return "\n".join((*lines, "", *footer))
-
-
-def _line(cells: tuple[str, ...], widths: list[int]) -> str:
-    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
-
-
-def _name(row: Row) -> str:
-    name = row.target.name
-    return name if len(name) <= MAX_NAME else name[: MAX_NAME - 1] + "…"
+    footer = (part for text in _footer(joined) for part in paragraph(text, width))
+    return "\n".join((*(part for text in _summary(joined) for part in paragraph(text, width)), "", *lines, "", *footer))
 
 
 def _cell(cell: Cell) -> str:
@@ -73,17 +85,16 @@ def _explained(row: Row, joined: Joined) -> Iterator[tuple[str, str]]:
         explained = diagnosed >= set(subnets)
         if len(subnets) < len(row.cells) and not explained:
             yield "in", ", ".join(subnets)
-        yield from (line for line in details(first[key]) if not explained or line[0] in _SHOWN_WITH_CAUSE)
+        yield from (pair for pair in details(first[key]) if not explained or pair[0] in _SHOWN_WITH_CAUSE)
 
 
 def _cause_lines(cause: Cause, subnets: int) -> Iterator[tuple[str, str]]:
     if len(cause.subnets) < subnets:
         yield "in", ", ".join(cause.subnets)
     yield "cause", f"{cause.summary} ({cause.code})"
-    for i, line in enumerate(cause.remedy.split("\n")):
-        yield "" if i and not line.startswith("aws ") else "fix", line
-    for line in cause.differs:
-        yield "differs", line
+    yield from remedy(cause.remedy.split("\n"))
+    for difference in cause.differs:
+        yield "differs", difference
     if cause.consequences:
         yield "effects", ", ".join(cause.consequences)
 
@@ -101,10 +112,13 @@ def _footer(joined: Joined) -> Iterator[str]:
             yield f"No answer from {view.subnet_id} ({view.availability_zone}): {view.error}"
     for finding in joined.findings:
         yield f"{finding.summary} ({finding.code})"
-    s, subnets = joined.summary, len(joined.views)
-    yield (
-        f"{joined.cluster_name}: {s.passed} pass, {s.degraded} degraded, {s.fail} fail, {s.unknown} unknown "
-        f"from {subnets} subnet{'s' if subnets != 1 else ''} in {joined.duration_ms / 1e3:.1f} s."
-    )
     if joined.limits:
         yield joined.limits
+
+
+def _summary(joined: Joined) -> Iterator[str]:
+    s, subnets = joined.summary, len(joined.views)
+    yield (
+        f"{joined.cluster_name}: {s.fail} fail, {s.unknown} unknown, {s.degraded} degraded, {s.passed} pass "
+        f"from {subnets} subnet{'s' if subnets != 1 else ''} in {joined.duration_ms / 1e3:.1f} s"
+    )
