@@ -221,3 +221,15 @@ def test_the_bytes_that_were_sent_are_judged(lab_loop, form):
     assert found.failure.api_server_error == f"tls: failed to parse certificate from server: x509: {text}"
     assert found.failure.code is Code.TLS_CERT_INVALID
     assert attempt(lab_loop.start(ScriptedTls(context))).failure is None
+
+
+def test_texts_are_bounded():
+    """Up to 99 names are in a host name error, each as long as the server likes; a URI is in a parse error."""
+    root = authority("root")
+    names = pki.make("", by=root, extensions=(pki.alt_names(dns=tuple(f"{i}." + "x" * 900 for i in range(99))), SERVER))
+    uri = pki.make("", by=root, extensions=(pki.alt_names(uris=("http://a b/" + "x" * 9000,)), SERVER))
+    for made in (names, uri):
+        failure = judged([made], [root]).failure
+        assert len(failure.message) == 1003
+        assert len(failure.api_server_error) == 8003
+        assert failure.api_server_error.endswith("...")

@@ -20,18 +20,18 @@ class ByteCache[V]:
 
     def get(self, key: Hashable, make: Callable[[], V], size: int) -> V:
         """The value kept for `key`, else `make()`, kept with `size`."""
-        kept = self._values.pop(key, None)
-        if kept is not None:
-            self._values[key] = kept  # the newest stands last
-            return kept[0]
+        entry = self._values.pop(key, None)
+        if entry is not None:
+            self._values[key] = entry  # the newest is the last
+            return entry[0]
         value = make()
         self.put(key, value, size)
         return value
 
     def find(self, key: Hashable) -> V | None:
         """The value kept for `key`, or None."""
-        kept = self._values.get(key)
-        return kept[0] if kept else None
+        entry = self._values.get(key)
+        return entry[0] if entry else None
 
     def put(self, key: Hashable, value: V, size: int) -> None:
         """Keep `value`; the values used least recently make room."""

@@ -50,9 +50,9 @@ def _parse(text: str, release: GoRelease) -> Url:
         raise UrlError("net/url: invalid control character in URL")
     if text.startswith(":"):
         raise UrlError("missing protocol scheme")
-    found = _SCHEME.match(text)
-    scheme = found[0][:-1].lower() if found else ""
-    rest = text[found.end() :] if found else text
+    begin = _SCHEME.match(text)
+    scheme = begin[0][:-1].lower() if begin else ""
+    rest = text[begin.end() :] if begin else text
     path = rest.partition("?")[0]
     if not path.startswith("/"):
         if scheme:

@@ -32,7 +32,7 @@ _INVALID = "invalid RDNSequence"
 
 def attributes(name: bytes) -> list[tuple[str, str]]:
     """The attributes of a Name as (short key or OID, text), in the order of the certificate."""
-    found = []
+    pairs = []
     sequence = Reader(name, _INVALID).into(SEQUENCE)
     while not sequence.empty:
         rdn = sequence.into(SET)
@@ -40,8 +40,8 @@ def attributes(name: bytes) -> list[tuple[str, str]]:
             attribute = rdn.into(SEQUENCE, f"{_INVALID}: invalid attribute")
             oid = attribute.oid(f"{_INVALID}: invalid attribute type")
             value = attribute.any(f"{_INVALID}: invalid attribute value")
-            found.append((_ATTRIBUTES.get(oid, oid), _string(value)))
-    return found
+            pairs.append((_ATTRIBUTES.get(oid, oid), _string(value)))
+    return pairs
 
 
 def _string(value: Element) -> str:

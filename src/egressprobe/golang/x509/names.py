@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import msgspec
 
-from egressprobe.golang.net_url import UrlError, parse_url
 from egressprobe.golang.release import GoRelease
 from egressprobe.golang.x509.der import SEQUENCE, CertificateError, Reader, quoted
 from egressprobe.net.addresses import canonical
@@ -79,6 +78,8 @@ def _ia5(body: bytes, error: str) -> str:
 
 def _uri(text: str, release: GoRelease) -> Name:
     """A URI that net/url cannot parse, or whose host is not a domain, is fatal."""
+    from egressprobe.golang.net_url import UrlError, parse_url  # few certificates have one
+
     try:
         url = parse_url(text, release)
     except UrlError as error:

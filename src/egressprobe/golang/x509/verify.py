@@ -16,8 +16,7 @@ from typing import Literal, NamedTuple
 
 from egressprobe.golang.release import DEFAULT_RELEASE, GoRelease
 from egressprobe.golang.x509.certificate import Certificate, validity_error
-from egressprobe.golang.x509.constraints.compared import Comparisons
-from egressprobe.golang.x509.constraints.sorted_sets import ChainConstraints
+from egressprobe.golang.x509.constraints.checks import authority_violation, chain_violation
 from egressprobe.golang.x509.der import quoted
 from egressprobe.golang.x509.extensions import CERT_SIGN
 from egressprobe.golang.x509.hostname import hostname_error
@@ -88,8 +87,8 @@ def verified_chains(
         return Verification((), refusal)
     if any(root.der == leaf.der for root in roots):
         return _usable([(leaf,)], leaf, rules)
-    found, refusal = _Builder(chain[1:], roots, rules, signed).chains((leaf,))
-    return Verification((), refusal) if refusal else _usable(found, leaf, rules)
+    built, refusal = _Builder(chain[1:], roots, rules, signed).chains((leaf,))
+    return Verification((), refusal) if refusal else _usable(built, leaf, rules)
 
 
 def _usable(chains: Sequence[tuple[Certificate, ...]], leaf: Certificate, rules: Rules) -> Verification:
@@ -108,7 +107,7 @@ def _usable(chains: Sequence[tuple[Certificate, ...]], leaf: Certificate, rules:
 
 def _usable_1_26(chains: Sequence[tuple[Certificate, ...]], leaf: Certificate) -> Verification:
     """The same since Go 1.26, with the name constraints. The first one broken is what Go reports."""
-    constraints = ChainConstraints()
+    violation = chain_violation(chains)
     accepted = []
     invalid_policies = incompatible = 0
     broken = ""
@@ -118,7 +117,7 @@ def _usable_1_26(chains: Sequence[tuple[Certificate, ...]], leaf: Certificate) -
         elif not _serves(chain):
             incompatible += 1
         else:
-            error = constraints.violation(chain)
+            error = violation(chain)
             broken = broken or error or ""
             if not error:
                 accepted.append(chain)
@@ -172,7 +171,7 @@ class _Builder:
     ) -> None:
         self._roots, self._intermediates = _Pool(roots), _Pool(intermediates)
         self._rules, self._signed = rules, signed
-        self._constraints = None if rules.release >= GoRelease.V1_26 else Comparisons()
+        self._violation = authority_violation(rules.release, (*intermediates, *roots))
         self._checks = 0
 
     def chains(
@@ -180,7 +179,7 @@ class _Builder:
     ) -> tuple[list[tuple[Certificate, ...]], CertificateRefusal | None]:
         """All chains on from `current`, or the refusal Go reports when there are none."""
         child = current[-1]
-        found: list[tuple[Certificate, ...]] = []
+        built: list[tuple[Certificate, ...]] = []
         hint: CertificateRefusal | None = None
         last: CertificateRefusal | None = None  # Go's err: of the last candidate that was looked at
         counts_all = self._rules.release >= GoRelease.V1_26
@@ -204,14 +203,14 @@ class _Builder:
             if last:
                 hint = hint or last
             elif trusted:
-                found.append((*current, candidate))
+                built.append((*current, candidate))
             else:
                 more, last = self.chains((*current, candidate))
-                found += more
+                built += more
                 if counts_all and last and last.text == _TOO_MANY_CHECKS:
                     break
-        if found:
-            return found, None
+        if built:
+            return built, None
         return [], last or _unknown_authority(child, hint)
 
     def _candidates(self, child: Certificate) -> list[tuple[Certificate, bool]]:
@@ -225,7 +224,7 @@ class _Builder:
         early = _valid_alone(candidate, self._rules.now)
         if early:
             return early
-        broken = self._constraints.violation(candidate, current) if self._constraints else None
+        broken = self._violation(candidate, current)
         if broken:
             return CertificateRefusal(broken, "certificate", candidate)
         known = candidate.extensions

@@ -14,6 +14,8 @@ from datetime import datetime
 from itertools import pairwise
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from egressprobe.golang.byte_cache import ByteCache
 from egressprobe.golang.release import DEFAULT_RELEASE, GoRelease
 from egressprobe.golang.x509.certificate import Certificate, CertificateError, name_text, parse
@@ -25,6 +27,8 @@ from egressprobe.model.measurement import CertificateView
 MAX_CHAIN = 10  # certificates shown; a server may send any number
 _MAX_NAMES, _MAX_URLS = 50, 4
 _MAX_TEXT = 300  # characters of a name shown
+# Characters of a failure's message and of Go's text: up to 99 names of the server's choice are in them.
+_MAX_MESSAGE, _MAX_GO_TEXT = 1_000, 8_000
 _PREFIX = "tls: failed to verify certificate: "
 _SOON_DAYS, _SOON_SHARE = 7.0, 0.2  # less than min(7 days, a fifth of its life) left
 _MOST_RSA_BITS = 8192
@@ -135,7 +139,7 @@ def judge(chain: Sequence[bytes], trust: Trust, now: datetime, verified: Sequenc
         except CertificateError as error:
             message = f"the server sent a certificate that Go cannot parse: {str(error).removeprefix('x509: ')}"
             text = f"tls: failed to parse certificate from server: {error}"
-            return Judgement(Failure(Phase.TLS, Code.TLS_CERT_INVALID, message, text))
+            return Judgement(_shortened(Failure(Phase.TLS, Code.TLS_CERT_INVALID, message, text)))
     leaf = parsed[0]
     failure = _size_failure(parsed)
     paths: Sequence[Sequence[Certificate]] = ()
@@ -146,7 +150,18 @@ def judge(chain: Sequence[bytes], trust: Trust, now: datetime, verified: Sequenc
         )
         failure = _refused(refusal, parsed, now) if refusal else _key_failure(leaf)
     days, soon = max(_lasts(path, now) for path in paths or [[leaf]])
-    return Judgement(failure, days, soon)
+    return Judgement(failure and _shortened(failure), days, soon)
+
+
+def _shortened(failure: Failure) -> Failure:
+    text = failure.api_server_error or ""
+    if len(failure.message) <= _MAX_MESSAGE and len(text) <= _MAX_GO_TEXT:
+        return failure
+    return replace(failure, message=_cut(failure.message, _MAX_MESSAGE), api_server_error=_cut(text, _MAX_GO_TEXT))
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[:limit]}..."
 
 
 def _path(verified: Sequence[bytes], release: GoRelease) -> list[Certificate]:

@@ -51,7 +51,7 @@ class _Suffixes:
 
     def first(self, domain: str) -> int | None:
         """The lowest position of a constraint on `domain` or on a domain above it."""
-        found = self._everything
+        first = self._everything
         whole = len(domain)
         for size in self._sizes:
             if size > whole:
@@ -61,9 +61,9 @@ class _Suffixes:
             suffix = domain[whole - size :]
             for index in (self._own, self._below) if size < whole else (self._own,):
                 position = index.get(suffix)
-                if position is not None and (found is None or position < found):
-                    found = position
-        return found
+                if position is not None and (first is None or position < first):
+                    first = position
+        return first
 
 
 class _Domains:
