@@ -30,6 +30,7 @@ from egressprobe.model.target import Endpoint, Kind, Plan, Target
 from egressprobe.net.guard import forbidden
 from egressprobe.net.urls import HostPort
 from egressprobe.probe.hop import Prober
+from egressprobe.probe.transport import tls_context
 from egressprobe.probe.transport.time_limits import Budget
 from egressprobe.probe.transport.tls_context import Offer, client_hello, context, groups
 
@@ -390,3 +391,15 @@ def test_elsewhere_than_on_linux_user_space_times_stand_in(lab_loop, monkeypatch
     assert one.failure is None
     assert one.connect_ms == one.connect_user_ms
     assert 0 < one.tls.duration_ms <= one.tls.user_ms
+
+
+def test_contexts_of_old_bundles_are_dropped(monkeypatch):
+    """The newest are kept, and the system's; without verification the bundle does not matter."""
+    monkeypatch.setattr(tls_context, "MOST_BUNDLES", 3)
+    monkeypatch.setattr(tls_context, "_contexts", {})
+    offer = Offer(WEBHOOK_ALPN)
+    system = context("", (), offer, verify=False)
+    for i in range(9):
+        context(f"sha256:{i}", ANCHORS, offer, verify=True)
+        assert context(f"sha256:{i}", ANCHORS, offer, verify=False) is system
+    assert [key[0] for key in tls_context._contexts] == ["", "sha256:6", "sha256:7", "sha256:8"]

@@ -10,6 +10,7 @@ recorded in `group`, and the caller tries again with Go's groups.
 """
 
 from collections.abc import Generator
+from contextlib import suppress
 
 from egressprobe.golang.tls_hello import (
     GROUP_NAMES,
@@ -95,6 +96,7 @@ class ServerFlight:
     def decrypted(self, message: bytes) -> None:
         """A handshake message that was encrypted. Raises GoTlsError."""
         if self.complete:
+            self._check_form(message)
             self._after_handshake(message)
         elif self.version == TLS_1_3:
             self._message(message)
@@ -104,11 +106,16 @@ class ServerFlight:
         self._non_advancing = 0
 
     def _message(self, message: bytes) -> None:
+        self._check_form(message)
+        with suppress(StopIteration):  # after an error Go reads no more, but OpenSSL may report more
+            self._steps.send(message)
+
+    def _check_form(self, message: bytes) -> None:
+        """conn.go unmarshalHandshakeMessage."""
         if message[0] not in _TYPES:
             raise local_error(UNEXPECTED_MESSAGE)
         if message[0] in (_HELLO_REQUEST, _SERVER_HELLO_DONE) and len(message) != 4:
             raise local_error(DECODE_ERROR)
-        self._steps.send(message)
 
     def _after_handshake(self, message: bytes) -> None:
         """conn.go handlePostHandshakeMessage."""

@@ -3,6 +3,7 @@
 A ServerHello is read by the rules of crypto/tls/handshake_messages.go serverHelloMsg.unmarshal. Pure.
 """
 
+import struct
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -37,10 +38,10 @@ class Fields:
         return len(self._data) - self._at
 
     def take(self, size: int) -> bytes:
-        if size > self.left:
+        begin, self._at = self._at, self._at + size
+        if self._at > len(self._data):
             raise local_error(DECODE_ERROR)
-        self._at += size
-        return self._data[self._at - size : self._at]
+        return self._data[begin : self._at]
 
     def number(self, size: int) -> int:
         return int.from_bytes(self.take(size))
@@ -80,8 +81,7 @@ def read_client_hello(record: bytes, padding_prefix: bytes) -> ClientOffer:
     fields = Fields(record[HEADER_SIZE + 4 :])
     fields.take(34)
     session_id = fields.vector(1)
-    suites = Fields(fields.vector(2))
-    offered = frozenset(suites.number(2) for _ in range(suites.left // 2))
+    suites = frozenset(_numbers(fields.vector(2)))
     fields.vector(1)
     extensions = fields.extensions()
     names = []
@@ -97,8 +97,8 @@ def read_client_hello(record: bytes, padding_prefix: bytes) -> ClientOffer:
             entries.vector(2)
     return ClientOffer(
         session_id,
-        offered,
-        _numbers(extensions.get(_GROUPS, b"\0\0")),
+        suites,
+        _numbers(extensions.get(_GROUPS, b"\0\0")[2:]),
         tuple(shares),
         tuple(name for name in names if not name.startswith(padding_prefix)),
     )
@@ -136,9 +136,9 @@ def offered_groups(record: bytes) -> list[str]:
     return [GROUP_NAMES.get(code, f"0x{code:04x}") for code in read_client_hello(record, b"x-").groups]
 
 
-def _numbers(vector: bytes) -> tuple[int, ...]:
-    fields = Fields(Fields(vector).vector(2))
-    return tuple(fields.number(2) for _ in range(fields.left // 2))
+def _numbers(data: bytes) -> tuple[int, ...]:
+    """Numbers of two bytes."""
+    return struct.unpack(f"!{len(data) // 2}H", data)
 
 
 class ServerHello(NamedTuple):

@@ -116,6 +116,12 @@ def endless_body(connection, context):
         _repeat(secure, b" " * 65536)
 
 
+def endless_header(connection, context):
+    if secure := _talk(connection, context):
+        secure.sendall(_JSON)
+        _repeat(secure, b"X-More: " + b"y" * 16000 + b"\r\n")
+
+
 def gzip_tail(connection, context):
     """A small gzip body and bytes behind its end, for ever."""
     if secure := _talk(connection, context):
@@ -163,7 +169,7 @@ CLASSES = {
     ),
     "memory": (
         ("oidc", endless_body),
-        ("oidc", endless_body),
+        ("oidc", endless_header),
         ("oidc", gzip_tail),
         ("oidc", gzip_bomb),
         ("oidc", endless_body),

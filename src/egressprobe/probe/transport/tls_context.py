@@ -50,6 +50,8 @@ _MESSAGE_CALLBACK: Any = vars(ssl.SSLContext.__mro__[1]).get("_msg_callback")
 _REPORTED = (ALERT, HANDSHAKE)
 _PAD_ENTRIES, _PAD_FIRST_GUESS, _PAD_MAX = 6, 900, 6 * 250
 _LEAST_PADDING = 6 * 24  # fewer bytes do not hold the dummy names
+# Contexts of caBundles that are kept, 20 KB each with one certificate; making one takes 0.3 ms.
+MOST_BUNDLES = 1024
 _contexts: dict[tuple[str, "Offer", bool], ssl.SSLContext] = {}
 _fillers: dict["Offer", list[str]] = {}
 _trust_store = ""
@@ -108,10 +110,18 @@ def trust_store() -> str:
 
 def context(bundle: str, anchors: tuple[bytes, ...], offer: Offer, *, verify: bool) -> ssl.SSLContext:
     """The context for a bundle id and its anchors (empty: system roots)."""
-    key = (bundle, offer, verify)
+    key = (bundle if verify else "", offer, verify)
     if key not in _contexts:
         _contexts[key] = _build(anchors if bundle else None, offer, verify=verify)
+        _drop_oldest()
     return _contexts[key]
+
+
+def _drop_oldest() -> None:
+    """A warm process meets new bundles for as long as it lives. The system's roots stay: they are slow to load."""
+    bundles = [key for key in _contexts if key[0]]
+    for key in bundles[: max(len(bundles) - MOST_BUNDLES, 0)]:
+        del _contexts[key]
 
 
 def _build(anchors: tuple[bytes, ...] | None, offer: Offer, *, verify: bool) -> ssl.SSLContext:

@@ -1,0 +1,92 @@
+"""Servers whose handshake is damaged: Go's checks alone, then a whole attempt over loopback."""
+
+import ssl
+import time
+from contextlib import suppress
+
+from egressprobe.golang.tls_client import ServerFlight
+from egressprobe.golang.tls_hello import read_client_hello
+from egressprobe.golang.tls_record import TLS_1_3, GoTlsError
+from egressprobe.lab.servers import server_context
+from egressprobe.model.failure import Code
+from egressprobe.probe.transport.tls_context import PADDING_PREFIX, Offer, client_hello, context
+from tests.probe.test_tls import GOOD, attempt
+from tests.support.peers.tls_scripts import ScriptedTls, flight, record, records, recut
+
+_CALL = 0.4  # seconds that a damaged server may keep us waiting
+
+
+def _contexts():
+    made = []
+    for group, version in ((None, None), ("secp384r1", None), (None, ssl.TLSVersion.TLSv1_2)):
+        tls = server_context(GOOD)
+        if group:
+            tls.set_ecdh_curve(group)
+        if version:
+            tls.maximum_version = version
+        made.append(tls)
+    return made
+
+
+CONTEXTS = _contexts()
+HELLO = client_hello(context("", (), Offer(()), verify=False), b"t.lab")
+OFFER = read_client_hello(HELLO, PADDING_PREFIX)
+
+
+def _damaged(random, data):
+    data = bytearray(data)
+    for _ in range(random.choice((1, 1, 2, 6))):
+        at = random.randrange(len(data))
+        match random.randrange(4):
+            case 0:
+                data[at] = random.randrange(256)
+            case 1:
+                del data[at : at + random.randrange(8)]
+            case 2:
+                data[at:at] = random.randbytes(random.randrange(1, 8))
+            case _:
+                data[at:at] = record(random.choice((20, 21, 22, 23)), random.randbytes(random.choice((0, 1, 2, 4))))
+        data = data or bytearray(b"\0")
+    return bytes(data)
+
+
+def test_tls_flights(fuzz):
+    """Go's error or none, whatever comes and in whatever pieces."""
+    flights = [flight(tls, HELLO) for tls in CONTEXTS]
+
+    def check(random):
+        data, server = _damaged(random, random.choice(flights)), ServerFlight(OFFER, counts_tickets=True)
+        with suppress(GoTlsError):
+            while data:
+                size = random.randrange(1, len(data) + 1)
+                server.feed(data[:size])
+                data = data[size:]
+        server.records.version, server.complete = random.choice((0x0303, TLS_1_3)), random.random() < 0.5
+        with suppress(GoTlsError):
+            server.decrypted(random.randbytes(random.randrange(4, 40)))
+
+    fuzz(check, most_seconds=0.2)
+
+
+def test_tls_servers(fuzz, lab_loop):
+    """A failure in time, never internal_error, and never a pass: what is changed is part of what both sides hash."""
+
+    def check(random):
+        original = {}
+
+        def change(number, data):
+            if number:
+                return data
+            kind, content = next(records(data))
+            changed = _damaged(random, content)
+            original["same"] = changed == content
+            return recut(record(kind, changed), [random.randrange(1, 200)]) + data[5 + len(content) :]
+
+        server = lab_loop.start(ScriptedTls(random.choice(CONTEXTS), change))
+        began = time.monotonic()
+        found = attempt(server, call=_CALL, version=random.choice(("1.31", "1.35", "1.36")))
+        assert time.monotonic() - began < 60 * _CALL
+        assert found.failure is None or found.failure.code is not Code.INTERNAL_ERROR, found.failure
+        assert original["same"] or found.failure is not None
+
+    fuzz(check)
