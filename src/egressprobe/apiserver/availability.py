@@ -6,7 +6,7 @@ condition is False the aggregator proxies nothing: every request gets 503 `servi
 (kube-aggregator/pkg/apiserver/handler_proxy.go).
 
 The outcome is ours where the check could be repeated; what the API server's own condition says, as discovery read it,
-stands beside it and decides where it is False.
+is beside it and decides where it is False.
 """
 
 import re

@@ -67,7 +67,7 @@ def _any_encoding() -> None:
 
 
 class _Messages(logging.Handler):
-    """Warnings of the engine as one line each on stderr; the traceback only with EGRESSPROBE_TRACEBACK."""
+    """Errors of the engine as one line each on stderr; the traceback only with EGRESSPROBE_TRACEBACK."""
 
     def emit(self, record: logging.LogRecord) -> None:
         message(f"egressprobe: {record.getMessage()}")
@@ -78,7 +78,7 @@ class _Messages(logging.Handler):
 def _log_as_messages() -> None:
     logger = logging.getLogger("egressprobe")
     if not logger.handlers:
-        logger.addHandler(_Messages(logging.WARNING))
+        logger.addHandler(_Messages(logging.ERROR))
 
 
 def _drop_stdout() -> None:

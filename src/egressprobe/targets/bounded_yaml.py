@@ -36,7 +36,7 @@ def load(text: str, name: str, *, nodes: int, depth: int, repeated_keys: bool = 
 
 
 def _measure(text: str, name: str, nodes: int, depth: int) -> None:
-    """Raises InputError above the bounds, and for an alias inside of what it stands for."""
+    """Raises InputError above the bounds, and for an alias inside its own anchor."""
     import yaml
 
     sizes: dict[str, int | None] = {}  # of anchors; None: not closed yet

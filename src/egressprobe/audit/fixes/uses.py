@@ -68,7 +68,7 @@ def is_public(topology: Topology, subnet: str) -> bool:
 
 
 def _samples(topology: Topology) -> list[Address]:
-    """One address for each way out."""
+    """One address for each egress path."""
     found = dict.fromkeys(map(address, INTERNET.values()))
     routes = [
         route.destination
