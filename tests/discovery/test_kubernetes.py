@@ -108,7 +108,7 @@ def test_a_refused_list_names_the_rule_that_is_missing(api):
     assert said["endpointslices"].evidence["rule"] == {
         "apiGroups": ["discovery.k8s.io"],
         "resources": ["endpointslices"],
-        "verbs": ["get", "list"],
+        "verbs": ["list"],
     }
     assert "customresourcedefinitions.apiextensions.k8s.io" in said["customresourcedefinitions"].summary
     assert 'cannot list resource "endpointslices"' in said["endpointslices"].summary

@@ -190,7 +190,7 @@ def test_the_cluster_role_is_what_discovery_reads_and_no_more():
     role, binding = yaml.safe_load_all((ROOT / "deploy" / "rbac.yaml").read_text())
     granted = {(group, one) for rule in role["rules"] for group in rule["apiGroups"] for one in rule["resources"]}
     assert granted == {(one.group, one.plural) for one in RESOURCES}
-    assert {verb for rule in role["rules"] for verb in rule["verbs"]} == {"get", "list"}
+    assert {verb for rule in role["rules"] for verb in rule["verbs"]} == {"list"}
     assert binding["roleRef"]["name"] == role["metadata"]["name"]
     [subject] = binding["subjects"]
     [entry] = rendered(1).of("AWS::EKS::AccessEntry").values()

@@ -2,6 +2,7 @@
 
 import base64
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,7 +34,7 @@ def plan_of(**changes):
         ({"objects": ["a\nb"]}, "targets[0].objects[0]: needs printable characters"),
         ({"affects": "x" * 1001}, "targets[0].affects: needs printable characters, at most 1000"),
         ({"objects": ["x"] * 1001}, "targets[0].objects: has 1001 entries; at most 1000"),
-        ({"refusal": {"finding": "X", "error": "e"}}, "targets[0].refusal.finding: must be one of CA_BUNDLE_UNUSABLE"),
+        ({"refusal": {"finding": "X", "error": "e"}}, "targets[0].refusal.finding: must be one of ADDRESS_NOT_ALLOWED, CA_BUNDLE_UNUSABLE"),
         ({"refusal": {"finding": "SERVICE_NOT_FOUND"}}, "targets[0].refusal: object missing required field error"),
         ({"expect": "blocked"}, "targets[0].expect: does not go with kind webhook"),
         ({"url": "http://h.example/"}, 'targets[0].url: "http://h.example/" must begin with https://'),
@@ -159,6 +160,41 @@ def test_any_json_is_a_plan_or_one_line(document):
         read_plan(document)
     except InputError as error:
         assert "\n" not in str(error)
+
+
+# Lone surrogates, line ends and control characters as well: Lambda decodes them from a JSON event.
+_text = st.text(st.characters(exclude_categories=()), max_size=6)
+_value = st.none() | st.booleans() | st.integers() | st.floats() | _text
+_raw = st.fixed_dictionaries(
+    {"kind": st.sampled_from(["webhook", "oidc", "endpoint", "kubelet", "aggregated-api"]), "name": st.just("n")},
+    optional={
+        "url": st.builds("https://h.example/{}".format, _text) | _text,
+        "service": st.fixed_dictionaries({"namespace": st.just("a"), "name": st.just("b")}, optional={"path": _text}),
+        "addresses": st.lists(_text | st.sampled_from(["10.0.0.1:1", "h.example:1", "[::1]:2"]), max_size=2),
+        "caBundle": _text | st.just(PEM),
+        "objects": st.lists(_text, max_size=2),
+        "affects": _text,
+        "refusal": st.fixed_dictionaries({"finding": st.just("SERVICE_NOT_FOUND"), "error": _text}),
+        "condition": st.fixed_dictionaries({"status": st.just("False")}, optional={"message": _text}),
+        "timeoutSeconds": _value,
+        "control": _text,
+    },
+)
+
+
+@given(
+    st.lists(_raw | st.dictionaries(_text, _value, max_size=2), min_size=1, max_size=2),
+    st.dictionaries(_text | st.sampled_from(["bundles", "resolvers", "kubeVersion", "sources", "misplaced"]), _value),
+)
+def test_any_text_in_an_event_is_a_plan_that_can_be_written_or_one_line(targets, more):
+    """One lone surrogate would otherwise cost every result when the report is encoded."""
+    try:
+        plan = read_plan(more | {"targets": targets})
+    except InputError as error:
+        assert str(error).isprintable()
+        str(error).encode()
+    else:
+        msgspec.json.encode(plan.targets)
 
 
 def test_an_event_may_not_choose_a_resolver_on_loopback():

@@ -2,18 +2,23 @@
 
 import traceback
 
-_MAX_SHOWN = 60
+_MAX_SHOWN, _MAX_LINE = 60, 2000
 
 
 class InputError(ValueError):
-    """One line: the place in the input, what is wrong there, and what to write instead."""
+    """One printable line: the place in the input, what is wrong there, and what to write instead."""
 
     def __init__(self, place: str, message: str) -> None:
-        super().__init__(f"{place}: {message}" if place else message)
+        super().__init__(_printable(f"{place}: {message}" if place else message)[:_MAX_LINE])
 
 
 class AwsError(RuntimeError):
     """AWS refused or could not be reached, or a function failed: one line, with AWS's message."""
+
+
+def _printable(text: str) -> str:
+    """Text of others must not end a line, move the cursor, or be impossible to encode."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
 
 
 def os_words(error: OSError) -> str:
@@ -29,5 +34,5 @@ def stack_of(error: BaseException) -> str:
 
 def short(text: str) -> str:
     """Text of a user for a message: at most 60 characters, unprintable ones as `?`."""
-    clean = "".join(c if c.isprintable() else "?" for c in text)
+    clean = _printable(text)
     return clean if len(clean) <= _MAX_SHOWN else clean[: _MAX_SHOWN - 1] + "…"

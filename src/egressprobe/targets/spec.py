@@ -155,6 +155,7 @@ def _service(spec: _Spec, service: ServiceRef, place: str) -> HostPort:
     for key in ("namespace", "name"):
         if not re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", getattr(service, key)):
             raise InputError(f"{place}.service.{key}", "is not a DNS label (RFC 1123)")
+    _words(service.path or "", f"{place}.service.path")
     if not spec.addresses and spec.refusal is None:
         message = "is missing; give the service's ready endpoints as IP:PORT (kubectl get endpointslices)"
         raise InputError(f"{place}.addresses", message)
@@ -243,7 +244,10 @@ def _bundle(spec: _Spec, place: str, shared: Mapping[str, tuple[bytes, ...]]) ->
 
 def read_anchors(text: str, place: str) -> tuple[bytes, ...]:
     """PEM, or base64 of PEM as a webhook configuration holds it."""
-    pem = text.encode("utf-8", "surrogateescape")
+    try:
+        pem = text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise InputError(place, "is not Unicode") from None
     if b"-----BEGIN" not in pem:
         try:
             pem = base64.b64decode(b"".join(pem.split()), validate=True)

@@ -66,7 +66,7 @@ def good_body(response: ListResponse, resource: Resource, *, going_on: bool) -> 
         raise UnreadableError(TOKEN_REFUSED, summary, {"status": status})
     if status == 403:
         of = f"{resource.plural}.{resource.group}" if resource.group else resource.plural
-        evidence = {"rule": {"apiGroups": [resource.group], "resources": [resource.plural], "verbs": ["get", "list"]}}
+        evidence = {"rule": {"apiGroups": [resource.group], "resources": [resource.plural], "verbs": ["list"]}}
         raise UnreadableError(DISCOVERY_FORBIDDEN, f"discovery may not list {of}: {message}", evidence)
     if 300 <= status < 400:
         location = shown(response.headers.get(b"location", b"").decode("latin-1"))
