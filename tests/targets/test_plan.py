@@ -34,7 +34,10 @@ def plan_of(**changes):
         ({"objects": ["a\nb"]}, "targets[0].objects[0]: needs printable characters"),
         ({"affects": "x" * 1001}, "targets[0].affects: needs printable characters, at most 1000"),
         ({"objects": ["x"] * 1001}, "targets[0].objects: has 1001 entries; at most 1000"),
-        ({"refusal": {"finding": "X", "error": "e"}}, "targets[0].refusal.finding: must be one of ADDRESS_NOT_ALLOWED, CA_BUNDLE_UNUSABLE"),
+        (
+            {"refusal": {"finding": "X", "error": "e"}},
+            "targets[0].refusal.finding: must be one of ADDRESS_NOT_ALLOWED, CA_BUNDLE_UNUSABLE",
+        ),
         ({"refusal": {"finding": "SERVICE_NOT_FOUND"}}, "targets[0].refusal: object missing required field error"),
         ({"expect": "blocked"}, "targets[0].expect: does not go with kind webhook"),
         ({"url": "http://h.example/"}, 'targets[0].url: "http://h.example/" must begin with https://'),

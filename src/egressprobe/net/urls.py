@@ -120,7 +120,9 @@ def _shown(url: str) -> str:
             _written_port(host, 0)
         except ValueError:
             return hidden
-        public = f"{parts.scheme}://{host}{parts.path}" if host else hidden
+        # After a sloppy separator, or with a slash in the password, user information looks like a path.
+        in_path = "@" in parts.path.replace("/@", "")
+        public = f"{parts.scheme}://{host}{parts.path}" if host and not in_path else hidden
     return "".join(c if c.isprintable() else "?" for c in public[:_MAX_SHOWN])
 
 
