@@ -22,7 +22,7 @@ from egressprobe.lab.dns import DnsServer, Records, serve_zone
 from egressprobe.lab.servers import HttpServer, Page, server_context
 from egressprobe.model.report import Report
 from egressprobe.net.secrets import without_secrets
-from egressprobe.net.urls import parse_url, shown
+from egressprobe.net.urls import parse_url, shown, shown_text
 from egressprobe.probe.edges import Edges
 from tests.handlers.test_probe_handler import Context
 from tests.support.aws.fake_aws import ENVIRONMENT
@@ -255,6 +255,12 @@ def test_aws_credentials(everything, monkeypatch, argv):
 def test_what_is_pasted_into_explain(everything, url):
     """A person pastes what a log shows."""
     assert leaked(everything("explain", f'Post "{url}": dial tcp: connection refused')) == []
+
+
+def test_the_api_servers_own_messages_stay_whole():
+    text = 'failed calling webhook "a.b": Post "https://svc.ns.svc:443/validate?timeout=10s": dial tcp 10.0.0.1:443: i/o timeout'
+    assert shown_text(text) == text
+    assert shown_text(f'Post "https://u:{ONE_WORD}@h/x?t=1": EOF') == 'Post "https://h/x": EOF'
 
 
 # -- servers and functions ----------------------------------------------------------------------------------------

@@ -9,6 +9,9 @@ from egressprobe.net.addresses import canonical, is_address
 
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 _PORT = re.compile(r"[0-9]{1,4000}")
+# A URL in a sentence, or what may be a broken one; a timeout is the only query that is not a secret.
+_WORD = re.compile(r"""[^\s"'<>]*(?:://|@)[^\s"'<>]*""")
+_TIMEOUT = re.compile(r"https://[^@?#]+\?timeout=[0-9]+s:?")
 _QUERY = re.compile(r"[?#]")
 _MAX_SHOWN, _MAX_CACHED = 500, 2000  # characters
 
@@ -124,6 +127,11 @@ def _shown(url: str) -> str:
         in_path = "@" in parts.path.replace("/@", "")
         public = f"{parts.scheme}://{host}{parts.path}" if host and not in_path else hidden
     return "".join(c if c.isprintable() else "?" for c in public[:_MAX_SHOWN])
+
+
+def shown_text(text: str) -> str:
+    """Text with the URLs in it as `shown` shows them. A timeout, as the API server's messages have it, stays."""
+    return _WORD.sub(lambda word: word[0] if _TIMEOUT.fullmatch(word[0]) else shown(word[0]), text)
 
 
 _shown_again = lru_cache(maxsize=4096)(_shown)  # the same URLs come minute after minute

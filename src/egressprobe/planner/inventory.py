@@ -15,6 +15,7 @@ from egressprobe.model.errors import InputError, short
 from egressprobe.model.joined_report import RefusedTarget
 from egressprobe.model.target import TARGETS_SCHEMA, Plan, Target
 from egressprobe.net.guard import forbidden
+from egressprobe.net.urls import shown_text
 from egressprobe.targets.plan import read_plan
 from egressprobe.targets.spec import read_anchors, read_target
 
@@ -73,7 +74,7 @@ def with_discovered(
         try:
             target, trusted = read_target(raw, "", shared)
         except InputError as error:
-            invalid[short(str(raw.get("name")))] = str(error).lstrip(".")
+            invalid[short(shown_text(str(raw.get("name"))))] = str(error).lstrip(".")
             continue
         entries[target.name] = InventoryEntry(_canonical(raw, target), target)
         if trusted and target.bundle not in used_bundles:
@@ -116,7 +117,9 @@ def chosen(inventory: Inventory, requests: list[Any]) -> tuple[list[InventoryEnt
         if entry:
             accepted[entry.target.name] = entry
         else:
-            refused.append(RefusedTarget(short(str(name)) or f"targets[{i}]", _refusal(inventory, str(name))))
+            refused.append(
+                RefusedTarget(short(shown_text(str(name))) or f"targets[{i}]", _refusal(inventory, str(name)))
+            )
     return list(accepted.values()), refused
 
 

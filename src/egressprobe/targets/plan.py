@@ -16,6 +16,7 @@ from egressprobe.golang.resolver import MAX_SERVERS, split_server
 from egressprobe.model.errors import InputError, short
 from egressprobe.model.target import DEFAULT_KUBE_VERSION, TARGETS_SCHEMA, Kind, Misplacement, Plan, Target
 from egressprobe.net.guard import VPC_RESOLVERS, Guard
+from egressprobe.net.urls import shown
 from egressprobe.targets.decode import convert, kind_of
 from egressprobe.targets.spec import MAX_NAME, checked_place, read_anchors, read_target
 
@@ -93,6 +94,9 @@ def target_from_url(
         kind = Kind.ENDPOINT if scheme in ("tcp", "tls") else Kind.WEBHOOK
     schemes = ("tcp", "tls") if kind is Kind.ENDPOINT else ("https",)
     parsed = checked_place(url, schemes, place)
+    if "@" in parsed.path.replace("/@", ""):  # user information after a mistake such as https:/user:password@host
+        message = "must not carry user information (user:password@); for a path with @ write a targets file"
+        raise InputError(place, f'"{short(shown(url))}" {message}')
     name = re.sub(
         r"[^\x21-\x7e]", "", f"{parsed.host}:{parsed.port}" if kind is Kind.ENDPOINT else url.partition("://")[2]
     )

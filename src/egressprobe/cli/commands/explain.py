@@ -8,6 +8,7 @@ from typing import Any
 
 from egressprobe.cli.common.exit_codes import OK
 from egressprobe.model.errors import InputError, short
+from egressprobe.net.urls import shown_text
 
 EXAMPLES = ("egressprobe explain dns_timeout", "egressprobe explain 'context deadline exceeded'", "egressprobe explain")
 
@@ -39,7 +40,8 @@ def run(options: argparse.Namespace) -> int:
     elif entry is not None:
         print(explanation.to_json(entry) if data else explanation.to_text(entry, _width()))
     elif found := candidates(text):
-        print(explanation.error_json(text, found) if data else explanation.error_text(text, found, _width()))
+        public = shown_text(text)
+        print(explanation.error_json(public, found) if data else explanation.error_text(public, found, _width()))
     else:
         raise InputError("", _unknown(text, [known.code for known in registry.all_entries()]))
     return OK
@@ -50,7 +52,7 @@ def _unknown(text: str, codes: list[str]) -> str:
         return "no error of kube-apiserver is known in this text; egressprobe run URL measures the call"
     near = difflib.get_close_matches(text.lower(), [code.lower() for code in codes], 1)
     hint = f"; did you mean {near[0]}?" if near else "; egressprobe explain lists them all"
-    return f'"{short(text)}" is not a code of egressprobe{hint}'
+    return f'"{short(shown_text(text))}" is not a code of egressprobe{hint}'
 
 
 def _width() -> int | None:
