@@ -52,7 +52,7 @@ PUBLIC = {
             "tls_record.*",
         ),
         *("http.gzip_body.*", "http.input.*", "http.quote.*", "http.response.*", "http.url.*"),
-        *("jose.key_set.*", "jose.provider.*"),
+        *("jose.json_text.*", "jose.key_set.*", "jose.provider.*"),
         *("x509.ca_bundle.*", "x509.certificate.*", "x509.der.CertificateError", "x509.hostname.matches"),
         *("x509.public_keys.*", "x509.signatures.signature_error", "x509.verify.*"),
     ),
@@ -70,7 +70,7 @@ PUBLIC = {
     ),
     "apiserver": (
         *("authentication.*", "availability.*", "client_rules.*", "forecast.*", "kube_version.*"),
-        *("log_messages.sentence", "refusals.*", "tls_alerts.*"),
+        *("admission_review.*", "log_messages.*", "refusals.*", "tls_alerts.*"),
     ),
     "audit": (
         "paths.destination.*",

@@ -15,6 +15,8 @@ from egressprobe.model.target import FailurePolicy, Kind, Target
 
 # Failures of a response's content: the message has no `Get "URL":` in it.
 _CONTENT = frozenset({Code.HTTP_STATUS, Code.OIDC_ISSUER_MISMATCH, Code.OIDC_JWKS_INVALID})
+# Failures of a review's answer: client-go has no error of the request to report.
+_ANSWERED = frozenset({Code.HTTP_STATUS, Code.HTTP_BODY_INVALID})
 _INITIALIZING = "oidc authenticator: initializing plugin: "
 _VERIFYING = "oidc: verify token: "
 _FETCHING = f"{_VERIFYING}failed to verify signature: fetching keys "
@@ -23,7 +25,7 @@ _FETCHING = f"{_VERIFYING}failed to verify signature: fetching keys "
 def sentence(target: Target, hop: Hop, code: Code, error: str) -> str | None:
     """The whole log line for a failed call; None for kinds that the API server does not know."""
     if target.kind is Kind.WEBHOOK:
-        return _webhook(target, error)
+        return _webhook(target, error, code)
     if target.kind is Kind.OIDC:
         return _oidc(hop, code, error)
     if target.refusal is not None or error == UNAVAILABLE:
@@ -44,23 +46,24 @@ def _oidc(hop: Hop, code: Code, error: str) -> str:
     return f'{before}{"oidc: get keys failed " if fetching else ""}Get "{hop.url}": {error}'
 
 
-def _webhook(target: Target, error: str) -> str:
+def _webhook(target: Target, error: str, code: Code) -> str:
     """The message for the most important webhook of those that share the target."""
     kind, name, part = (*target.objects[0].split("/", 2), "", "")[:3] if target.objects else ("", "", "")
-    url = f"{_webhook_url(target)}?timeout={target.timeout_seconds}s"
-    post = error if error.startswith(NO_CLIENT) else f'Post "{url}": {error}'
+    url = f"{webhook_url(target)}?timeout={target.timeout_seconds}s"
+    in_answer = code in _ANSWERED and not error.startswith("net/http: ")
+    post = error if in_answer or error.startswith(NO_CLIENT) else f'Post "{url}": {error}'
     if error == NO_CONVERTER:
         return error
     if kind == "CustomResourceDefinition":  # apiextensions-apiserver/pkg/apiserver/conversion/webhook_converter.go
         return f"conversion webhook for {name.partition('.')[2]}/{part} failed: {post.removeprefix(NO_CLIENT)}"
     name = part or target.name
-    call = f'failed calling webhook "{name}": {"" if post is error else "failed to call webhook: "}{post}'
+    call = f'failed calling webhook "{name}": {"" if error.startswith(NO_CLIENT) else "failed to call webhook: "}{post}'
     if target.failure_policy is FailurePolicy.IGNORE:
         return f"Failed calling webhook, failing open {name}: {call}"
     return f"Internal error occurred: {call}"
 
 
-def _webhook_url(target: Target) -> str:
+def webhook_url(target: Target) -> str:
     """The URL of the POST: the path cleaned; for a service always with its port."""
     path = posixpath.normpath("/" + target.path.strip("/"))
     if target.service:

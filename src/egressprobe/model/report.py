@@ -89,6 +89,7 @@ class TargetView(Struct, frozen=True):
     expect: Expect = Expect.REACHABLE
     objects: tuple[str, ...] = ()
     affects: str = ""
+    exchange: Literal["head", "review"] = "head"
 
 
 class Result(Struct, frozen=True):
@@ -186,4 +187,5 @@ def view(target: Target) -> TargetView:
         expect=target.expect,
         objects=target.objects,
         affects=target.affects,
+        exchange=target.exchange,
     )

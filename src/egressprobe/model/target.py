@@ -113,6 +113,7 @@ class Target(Struct, frozen=True):
     affects: the requests that depend on them, in words: `all Pod CREATE`.
     advisory: a documented prerequisite on which nothing in the cluster depends: it warns and never fails.
     refusal: why the call fails before a connection is made.
+    exchange: what a webhook is sent after the handshake: HEAD /, or a review marked dryRun (admission_review.py).
     condition: what the API server itself says of an APIService; None where discovery did not read it.
     """
 
@@ -137,6 +138,7 @@ class Target(Struct, frozen=True):
     advisory: bool = False
     refusal: CallRefusal | None = None
     condition: AvailableCondition | None = None
+    exchange: Literal["head", "review"] = "head"
 
 
 class Misplacement(Struct, frozen=True, forbid_unknown_fields=True):

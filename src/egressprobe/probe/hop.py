@@ -135,7 +135,12 @@ class Prober:
             channel.close()
             return attempt
         http = RULES[target.kind].http or host_port.scheme in ("https", "http")
-        exchanged = await exchange(channel, authority=host_port.authority, http=http, budget=budget)
+        if target.exchange == "review" and http:
+            from egressprobe.probe.admission_review import review  # HTTP costs start time, and few targets need it
+
+            exchanged = await review(channel, target, budget)
+        else:
+            exchanged = await exchange(channel, authority=host_port.authority, http=http, budget=budget)
         await channel.close_notify()
         return replace(
             attempt,

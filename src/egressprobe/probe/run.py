@@ -36,7 +36,10 @@ _KEPT_CONNECTIONS = (
     "Calls on connections opened before the break can still pass: until 90 s after the last call, without end if "
     "called more often. Success at the API server does not disprove this."
 )
-_HEAD_ONLY = "Webhooks are sent HEAD /: what they would answer to an admission review at their own path is not checked."
+_HEAD_ONLY = (
+    "Webhooks are sent HEAD /: what they would answer to an admission review at their own path is not checked "
+    "(`exchange: review` checks it)."
+)
 LIMITS = (
     "Predicts one API call on a new connection from this vantage; does not see the API server's own interfaces, idle "
     "connections, DNS cache or system roots. In AWS_MANAGED mode today's calls take another path: there a pass means "
@@ -89,7 +92,7 @@ async def run(
 def limits(results: Sequence[Result]) -> str:
     """What the report cannot know, with what matters only where something fails or where there are webhooks."""
     cut = any(result.forecast is not None and result.forecast.share < 1 for result in results)
-    webhooks = any(result.target.kind is Kind.WEBHOOK for result in results)
+    webhooks = any(result.target.kind is Kind.WEBHOOK and result.target.exchange == "head" for result in results)
     return " ".join((LIMITS, *([_HEAD_ONLY] if webhooks else ()), *([_KEPT_CONNECTIONS] if cut else ())))
 
 

@@ -59,6 +59,7 @@ class _Spec(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=T
     advisory: bool = False
     refusal: CallRefusal | None = None
     condition: AvailableCondition | None = None
+    exchange: Literal["head", "review"] = "head"
     insecure_skip_tls_verify: bool = msgspec.field(name="insecureSkipTLSVerify", default=False)
 
 
@@ -67,7 +68,7 @@ _BUNDLE = {"caBundle", "caBundleRef"}
 # kind -> the keys it may have beside the common ones
 _KEYS: dict[Kind, set[str]] = {
     Kind.OIDC: {"url", "advisory"} | _BUNDLE,
-    Kind.WEBHOOK: {"url", "service", "addresses", "timeoutSeconds", "failurePolicy", "refusal"} | _BUNDLE,
+    Kind.WEBHOOK: {"url", "service", "addresses", "timeoutSeconds", "failurePolicy", "refusal", "exchange"} | _BUNDLE,
     Kind.AGGREGATED_API: {"service", "addresses", "insecureSkipTLSVerify", "refusal", "condition"} | _BUNDLE,
     Kind.KUBELET: {"addresses"},
     Kind.ENDPOINT: {"url", "expect", "control", "timeoutSeconds"} | _BUNDLE,
@@ -119,6 +120,7 @@ def read_target(raw: object, place: str, shared: Mapping[str, tuple[bytes, ...]]
         advisory=spec.advisory,
         refusal=_refusal(spec, place),
         condition=_condition(spec, place),
+        exchange=spec.exchange,
     )
     return target, trusted
 

@@ -88,7 +88,7 @@ def _certificate(case: Case) -> Iterator[Finding]:
 def _server_error(case: Case) -> Iterator[Finding]:
     for hop in case.measured.hops:
         bad = [a for a in hop.attempts if a.exchange_status in _SERVER_ERRORS]
-        if bad and hop.role == "call":
+        if bad and hop.role == "call" and case.target.exchange == "head":
             summary = (
                 f"{hop.host} answers HEAD / with {bad[0].exchange_status}: the load balancer may have no healthy target"
             )

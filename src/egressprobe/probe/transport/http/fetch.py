@@ -1,4 +1,4 @@
-"""A GET whose every outcome is data: a response or a failure.
+"""A GET, or a POST of JSON, whose every outcome is data: a response or a failure.
 
 A failure that comes after the status and the headers is not a `Get "URL": ...` of the API server's: its caller reads
 the body, so the text begins with READING_BODY.
@@ -36,20 +36,31 @@ class Fetched(NamedTuple):
     ms: float
 
 
-async def get(channel: Channel, url: GoUrl, until: float, progress: Progress, *, body: bool) -> Response:
-    """GET `url` over `channel`.
+async def get(
+    channel: Channel, url: GoUrl, until: float, progress: Progress, *, body: bool, payload: bytes | None = None
+) -> Response:
+    """GET `url` over `channel`, or POST `payload`, JSON, over HTTP/1.1.
 
     Raises what broke the connection (OSError, ssl.SSLError, EndOfStreamError), HttpError, UrlError and
     BodyTooLargeError.
     """
-    exchange = get_http2 if channel.protocol == "h2" else get_http1
-    return await exchange(channel, url, until, progress, body=body)
+    if channel.protocol == "h2" and payload is None:
+        return await get_http2(channel, url, until, progress, body=body)
+    return await get_http1(channel, url, until, progress, body=body, payload=payload)
 
 
-async def fetch(channel: Channel, url: str | GoUrl, budget: Budget, limit: float, *, body: bool = True) -> Fetched:
+async def fetch(
+    channel: Channel,
+    url: str | GoUrl,
+    budget: Budget,
+    limit: float,
+    *,
+    body: bool = True,
+    payload: bytes | None = None,
+) -> Fetched:
     """`get` for at most `limit` seconds. Network trouble and responses that are not HTTP are data.
 
-    body: False ends the exchange with the headers.
+    body: False ends the exchange with the headers. payload: JSON to POST; None for a GET.
     """
     loop = asyncio.get_running_loop()
     started = time.perf_counter()
@@ -59,7 +70,7 @@ async def fetch(channel: Channel, url: str | GoUrl, budget: Budget, limit: float
     name = url.shown if isinstance(url, GoUrl) else shown(url)
     try:
         parsed = url if isinstance(url, GoUrl) else parse_go_url(url)
-        response = await get(channel, parsed, budget.until(loop.time(), limit), progress, body=body)
+        response = await get(channel, parsed, budget.until(loop.time(), limit), progress, body=body, payload=payload)
     except (ssl.SSLError, OSError, EndOfStreamError) as error:
         waited = time.perf_counter() - started
         failure = stream_failure(error, channel.stream, Phase.HTTP, waited, ran_out=budget.ran_out(loop.time()))

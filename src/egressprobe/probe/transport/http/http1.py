@@ -1,4 +1,4 @@
-"""A GET over HTTP/1.1, its response read by Go's rules."""
+"""A GET or a POST over HTTP/1.1, its response read by Go's rules."""
 
 from egressprobe.golang.http.gzip_body import gunzip
 from egressprobe.golang.http.input import BodyTooLargeError, HttpError
@@ -10,9 +10,15 @@ from egressprobe.probe.transport.tls import Channel
 from egressprobe.probe.transport.tls_failure import EndOfStreamError
 
 
-async def get_http1(channel: Channel, url: GoUrl, until: float, progress: Progress, *, body: bool) -> Response:
-    lines = [f"GET {url.request_uri} HTTP/1.1", *(f"{name}: {value}" for name, value in headers(url)), "", ""]
-    await channel.send("\r\n".join(lines).encode("utf-8", "surrogateescape"), until)
+async def get_http1(
+    channel: Channel, url: GoUrl, until: float, progress: Progress, *, body: bool, payload: bytes | None = None
+) -> Response:
+    fields = headers(url)
+    if payload is not None:
+        fields += [("Content-Type", "application/json"), ("Content-Length", str(len(payload)))]
+    method = "GET" if payload is None else "POST"
+    lines = [f"{method} {url.request_uri} HTTP/1.1", *(f"{name}: {value}" for name, value in fields), "", ""]
+    await channel.send("\r\n".join(lines).encode("utf-8", "surrogateescape") + (payload or b""), until)
     reader = ResponseReader(MAX_BODY)
     try:
         while not reader.done and not (reader.head_done and (_redirect(reader) or not body)):
