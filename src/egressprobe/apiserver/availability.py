@@ -32,6 +32,7 @@ _LEAST_SHARE = 2 / 3
 # Finding of a refused call -> reason of the condition. With an unusable caBundle the check, which does not verify,
 # passes: `CA_BUNDLE_UNUSABLE` makes no condition False.
 _REASONS = {
+    "ADDRESS_NOT_ALLOWED": "FailedDiscoveryCheck",
     "SERVICE_NOT_FOUND": "ServiceNotFound",
     "SERVICE_PORT_NOT_FOUND": "ServicePortError",
     "SERVICE_TYPE_UNSUPPORTED": "FailedDiscoveryCheck",
