@@ -7,7 +7,6 @@ the last field of a sequence is ignored, but not what follows the certificate.
 """
 
 import hashlib
-import re
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -81,8 +80,6 @@ def _decimal(number: int) -> str:
     return str(number) if number.bit_length() < 4096 else f"{number:#x}"
 
 
-_UTC = re.compile(rb"(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)?(Z|[+-]\d{4})")
-_GENERALIZED = re.compile(rb"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(Z|[+-]\d{4})")
 _FIRST, _LAST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 _DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
@@ -97,18 +94,22 @@ def _read_time(validity: Reader) -> tuple[datetime, str]:
         raise CertificateError("x509: unsupported time format")
     error = CertificateError(f"x509: malformed {'UTCTime' if short else 'GeneralizedTime'}")
     text = validity.any(str(error).removeprefix("x509: ")).body
-    match = (_UTC if short else _GENERALIZED).fullmatch(text)
-    if match is None or match[7][1:] == b"0000":
+    digits, zone = (text[:-1], "Z") if text[-1:] == b"Z" else (text[:-5], text[-5:].decode("latin-1"))
+    if not digits.isdigit() or len(digits) not in ((10, 12) if short else (14,)):
         raise error
-    year, month, day, hour, minute, second = (int(part or 0) for part in match.groups()[:6])
+    width = 2 if short else 4
+    year = int(digits[:width])
+    month, day, hour, minute, *seconds = (int(digits[at : at + 2]) for at in range(width, len(digits), 2))
+    second = seconds[0] if seconds else 0
     if short:  # RFC 5280 section 4.1.2.5.1: 50..99 is 19xx
         year += 1900 if year >= 50 else 2000
     leap = month == 2 and day == 29 and year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
     if not 1 <= month <= 12 or not 1 <= day <= _DAYS[month - 1] + leap or hour > 23 or minute > 59 or second > 59:
         raise error
-    zone = match[7].decode()
     offset = timedelta()
     if zone != "Z":
+        if zone[0] not in "+-" or not zone[1:].isdecimal() or zone[1:] == "0000":
+            raise error
         hours, minutes = int(zone[1:3]), int(zone[3:])
         if hours > 24 or minutes > 59:
             raise error

@@ -4,7 +4,6 @@ Not OpenSSL's rules: a wildcard's parent may be a single label (`*.internal`), a
 not count, the Common Name never counts, and names that are not host names still match when they are equal.
 """
 
-import re
 import string
 
 from egressprobe.golang.x509.certificate import Certificate
@@ -12,10 +11,18 @@ from egressprobe.net.addresses import canonical, is_address
 
 # crypto/x509/verify.go HostnameError.Error: so many names are listed, more are only counted
 _MAX_NAMES_IN_ERROR = 100
-# validHostname: what takes part in wildcard and trailing-dot matching
-_HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_][A-Za-z0-9_-]*)*")
-_PATTERN = re.compile(rf"(?:\*\.)?{_HOST.pattern}")
+_HOST = frozenset(string.ascii_letters + string.digits + "-_.")
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)  # toLowerCaseASCII
+
+
+def _valid(host: str) -> bool:
+    """Whether validHostname takes it: only such names take part in wildcard and trailing-dot matching."""
+    labels = f".{host}."
+    return _HOST.issuperset(host) and ".." not in labels and ".-" not in labels
+
+
+def _valid_pattern(pattern: str) -> bool:
+    return _valid(pattern.removeprefix("*."))
 
 
 def _labels(host: str) -> list[str]:
@@ -42,9 +49,9 @@ def hostname_error(certificate: Certificate, host: str) -> str | None:
             return None
     else:
         name = host.translate(_LOWER)
-        labels = _labels(name) if _HOST.fullmatch(name.removesuffix(".")) else None
+        labels = _labels(name) if _valid(name.removesuffix(".")) else None
         for pattern in certificate.extensions.dns_names:
-            if labels and _PATTERN.fullmatch(pattern):
+            if labels and _valid_pattern(pattern):
                 if _matches(pattern, labels):
                     return None
             elif pattern.translate(_LOWER) == name and name not in ("", "."):

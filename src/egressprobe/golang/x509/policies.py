@@ -95,9 +95,9 @@ class _Graph:
 def policies_valid(chain: Sequence[Certificate]) -> bool:
     """`chain`: leaf first, anchor last; the anchor's own policies do not count."""
     many = len(chain) - 1
+    if not many:
+        return True
     known = [certificate.extensions for certificate in chain[:many]]
-    if all(extensions.require_explicit is None and not extensions.policy_mappings for extensions in known):
-        return True  # nothing requires a policy, and nothing is mapped
     graph: _Graph | None = _Graph()
     any_left = explicit_left = mapping_left = many + 1
     for i in range(many - 1, -1, -1):

@@ -20,7 +20,6 @@ from egressprobe.golang.x509.constraints.checks import authority_violation, chai
 from egressprobe.golang.x509.der import quoted
 from egressprobe.golang.x509.extensions import CERT_SIGN
 from egressprobe.golang.x509.hostname import hostname_error
-from egressprobe.golang.x509.policies import policies_valid
 from egressprobe.golang.x509.public_keys import DSA, rsa_error
 
 type Signed = Callable[[Certificate, Certificate], str | None]
@@ -95,7 +94,7 @@ def _usable(chains: Sequence[tuple[Certificate, ...]], leaf: Certificate, rules:
     """The end of Verify: of the chains built one must be meant for servers and have valid policies."""
     if rules.release >= GoRelease.V1_26:
         return _usable_1_26(chains, leaf)
-    valid = [chain for chain in chains if policies_valid(chain)]
+    valid = [chain for chain in chains if _policies_valid(chain)]
     if not valid:
         text = "x509: no valid chains built: all candidate chains have invalid policies"
         return Verification((), CertificateRefusal(text, "certificate", leaf))
@@ -112,7 +111,7 @@ def _usable_1_26(chains: Sequence[tuple[Certificate, ...]], leaf: Certificate) -
     invalid_policies = incompatible = 0
     broken = ""
     for chain in chains:
-        if not policies_valid(chain):
+        if not _policies_valid(chain):
             invalid_policies += 1
         elif not _serves(chain):
             incompatible += 1
@@ -128,6 +127,16 @@ def _usable_1_26(chains: Sequence[tuple[Certificate, ...]], leaf: Certificate) -
     return Verification((), _none_left("candidate chains", incompatible, invalid_policies, leaf))
 
 
+def _policies_valid(chain: Sequence[Certificate]) -> bool:
+    """Few chains require a policy or map one: only these are looked at further."""
+    known = [certificate.extensions for certificate in chain[:-1]]
+    if all(extensions.require_explicit is None and not extensions.policy_mappings for extensions in known):
+        return True
+    from egressprobe.golang.x509.policies import policies_valid
+
+    return policies_valid(chain)
+
+
 def _none_left(chains: str, incompatible: int, invalid_policies: int, leaf: Certificate) -> CertificateRefusal:
     if not invalid_policies:
         return CertificateRefusal("x509: certificate specifies an incompatible key usage", "usage", leaf)
@@ -138,7 +147,7 @@ def _none_left(chains: str, incompatible: int, invalid_policies: int, leaf: Cert
 
 def check_leaf(leaf: Certificate, rules: Rules) -> CertificateRefusal | None:
     """What comes before any chain: the leaf by itself, then its names."""
-    refusal = _valid(leaf, (), rules.now)
+    refusal = _valid_alone(leaf, rules.now)
     if refusal:
         return refusal
     name = hostname_error(leaf, rules.host)
@@ -265,10 +274,6 @@ def _may_sign(parent: Certificate) -> str | None:
     if known.key_usage and not known.key_usage & CERT_SIGN:
         return _MAY_NOT_SIGN
     return None
-
-
-def _valid(certificate: Certificate, below: Sequence[Certificate], now: datetime) -> CertificateRefusal | None:
-    return _valid_alone(certificate, now) or _too_long(certificate, below)
 
 
 def _valid_alone(certificate: Certificate, now: datetime) -> CertificateRefusal | None:
