@@ -1,6 +1,7 @@
 """The Lambda door: events, deadlines, metrics, and no secret in a log."""
 
 import json
+import re
 import time
 
 import msgspec
@@ -12,6 +13,7 @@ from egressprobe.handlers.probe import concurrency, handler, make_handler
 from egressprobe.lab.certs import issue, make_authority
 from egressprobe.lab.dns import DnsServer, Records, serve_zone
 from egressprobe.lab.servers import HttpServer, TcpServer, server_context
+from egressprobe.model.errors import InputError
 from egressprobe.model.failure import Code
 from egressprobe.model.report import Report
 from egressprobe.probe.edges import Edges
@@ -79,7 +81,8 @@ def test_schedule(world, capsys, monkeypatch):
     days = run.pop("CertificateDaysRemaining")
     assert 79 < days < 81
     assert run.pop("ProbeDuration") > 0
-    assert run == {"TargetsPlanned": 2, "TargetsMeasured": 2, "TargetsFailed": 1, "TargetsUnknown": 0}
+    counts = {"TargetsPlanned": 2, "TargetsMeasured": 2, "TargetsFailed": 1, "TargetsUnknown": 0}
+    assert run == counts | {"BlockingFailures": 0}, "nx fails open"
 
 
 def test_metric_detail(world, capsys, monkeypatch):
@@ -108,6 +111,31 @@ def test_a_short_function_still_reports(world, capsys, caplog):
 
 
 @pytest.mark.parametrize(
+    ("event", "reason"),
+    [
+        ({"source": "aws.events"}, "event.source: must be schedule"),
+        ({"source": "schedule"}, "event.plan: is missing"),
+        ({"source": "schedule", "plan": 5}, 'expected an object with "targets", got a number'),
+        ({"source": "schedule", "plan": {"targets": []}}, "targets: is empty"),
+        ({"source": "schedule", "plan": {"targets": [{}]}}, "targets[0]"),
+    ],
+)
+def test_a_bad_scheduled_event_raises_so_that_lambda_counts_an_error(event, reason, caplog):
+    """No caller reads the response of a schedule; the log says why, and no metric is published."""
+    with pytest.raises(InputError, match=re.escape(reason)):
+        handler(event, Context())
+    assert "bad event" in caplog.text
+
+
+def test_a_crash_of_a_scheduled_run_raises_and_of_an_on_demand_run_answers(monkeypatch, caplog):
+    monkeypatch.setattr("egressprobe.handlers.probe.read_plan", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        handler({"source": "schedule", "plan": {"targets": []}}, Context())
+    assert handler({"targets": []}, Context())["error"]["code"] == Code.INTERNAL_ERROR
+    assert caplog.text.count("egressprobe itself failed") == 2
+
+
+@pytest.mark.parametrize(
     ("event", "said"),
     [
         (None, "event: must be an object"),
@@ -115,10 +143,6 @@ def test_a_short_function_still_reports(world, capsys, caplog):
         ({}, "targets: is missing"),
         ({"targets": "x"}, "targets: expected array, got str"),
         ({"targets": [], "plan": {}}, "event.plan: is unknown"),
-        ({"source": "aws.events"}, "event.source: must be schedule"),
-        ({"source": "schedule"}, "event.plan: is missing"),
-        ({"source": "schedule", "plan": 5}, 'expected an object with "targets", got a number'),
-        ({"source": "schedule", "plan": {"targets": []}}, "targets: is empty"),
         ({"action": "reboot"}, "event.action: must be doctor"),
         ({"action": "doctor", "name": 5}, "event.name: must be a string"),
         ({"targets": [], "guard": "off"}, "event.guard: is unknown"),

@@ -339,3 +339,51 @@ def test_the_doctor_of_every_subnet(probes):
 def test_bad_events_do_nothing(stack, event, said):
     assert said in stack.plan(hook("a")).run(event)["error"]["message"]
     assert stack.cloud.calls == []
+
+
+# -- what the plan says beside its targets --------------------------------------------------------------------
+
+
+def test_a_plan_has_the_egress_mode_that_decides_what_a_broken_egress_path_is(stack):
+    stack.plan(hook("a")).run()
+    assert {plan["egressMode"] for plan in stack.plans().values()} == {"CUSTOMER_ROUTED"}
+    stack.cloud.before = lambda call: (403, "AccessDeniedException") if call.action == "eks:DescribeCluster" else None
+    stack.plan(hook("a"), hook("b")).run()
+    assert {plan["egressMode"] for plan in stack.plans().values()} == {"CUSTOMER_ROUTED"}, "as last read"
+
+
+def test_a_target_that_leaves_the_plan_is_remembered_for_six_hours(stack, monkeypatch):
+    """Then its removal counts as a decision. One that returns is no longer remembered."""
+    from datetime import UTC, datetime, timedelta
+
+    began = datetime(2026, 11, 26, 12, tzinfo=UTC)
+
+    def at(hours):
+        class Clock(datetime):
+            @classmethod
+            def now(cls, tz=None):
+                return began + timedelta(hours=hours)
+
+        monkeypatch.setattr(planner, "datetime", Clock)
+
+    def retired():
+        [names] = {tuple(plan.get("retired", {})) for plan in stack.plans().values()}
+        assert all(read_plan(plan).retired == len(names) for plan in stack.plans().values())
+        return names
+
+    at(0)
+    stack.plan(hook("a"), hook("b"), hook("c")).run()
+    assert retired() == ()
+    at(1)
+    stack.plan(hook("a")).run()
+    assert retired() == ("b", "c")
+    at(2)
+    stack.plan(hook("a"), hook("c")).run()
+    assert retired() == ("b",)
+    assert stack.run()["unchanged"] == 3
+    at(6.9)
+    stack.run()
+    assert retired() == ("b",)
+    at(7.1)
+    stack.run()
+    assert retired() == ()

@@ -3,15 +3,19 @@
 import json
 
 import pytest
+from msgspec.structs import replace
 
-from egressprobe.model.target import Verdict
+from egressprobe.model.failure import Code, Failure, Phase
+from egressprobe.model.measurement import Attempt
+from egressprobe.model.target import Impact, Kind, Verdict
 from egressprobe.publish.emf import Series, publish
 from tests.stack.test_alarms import BEGAN, report
 from tests.support.aws import emf
 
 AT = 86_000  # a minute ago or so
 SUBNET = "subnet-0a/eu-west-1a"
-ALWAYS = {"TargetsMeasured", "TargetsUnknown", "CertificateDaysRemaining"}
+SEEN = {"TargetsMeasured", "TargetsUnknown", "CertificateDaysRemaining"}
+ALWAYS = SEEN | {"BlockingFailures"}
 WHOLE = ALWAYS | {"TargetsPlanned", "TargetsFailed", "ProbeDuration"}
 
 
@@ -26,7 +30,8 @@ def written(capsys, verdicts, *args, **kwargs):
     [
         ({"a": Verdict.PASS, "b": Verdict.DEGRADED}, "target", ALWAYS),
         ({"a": Verdict.PASS, "b": Verdict.FAIL}, "target", WHOLE),
-        ({"a": Verdict.PASS, "b": Verdict.UNKNOWN}, "target", WHOLE),
+        ({"a": Verdict.PASS, "b": Verdict.UNKNOWN}, "target", WHOLE - {"BlockingFailures"}),
+        ({"a": Verdict.FAIL, "b": Verdict.UNKNOWN}, "target", WHOLE),
         ({"a": Verdict.PASS}, "subnet", WHOLE),
     ],
 )
@@ -69,3 +74,68 @@ def test_all_unknown_is_no_success_of_all(capsys):
     assert targets == []
     assert emf.metrics(run)["TargetsUnknown"] == 1
     assert run["_aws"]["Timestamp"] == (BEGAN + AT) * 1000
+
+
+def test_a_failing_target_has_a_second_set_of_dimensions_with_code_and_impact(capsys):
+    """It costs nothing while all is well, and lets a notification name all three."""
+    [passing, failing], run = written(capsys, {"a": Verdict.PASS, "b": Verdict.FAIL})
+    [directive] = failing["_aws"]["CloudWatchMetrics"]
+    assert directive["Dimensions"] == [["ClusterName", "Target"], ["ClusterName", "Target", "Code", "Impact"]]
+    assert (failing["Code"], failing["Impact"]) == ("connect_timeout", "blocks")
+    assert passing["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["ClusterName", "Target"]]
+    assert emf.metrics(run)["BlockingFailures"] == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "impact", "verdict", "expected"),
+    [
+        (Kind.WEBHOOK, Impact.BLOCKS, Verdict.FAIL, ("blocks", 1)),
+        (Kind.WEBHOOK, Impact.BYPASSES, Verdict.FAIL, ("bypasses", 0)),
+        (Kind.WEBHOOK, Impact.DELAYS, Verdict.FAIL, ("delays", 0)),
+        (Kind.ENDPOINT, Impact.NONE, Verdict.FAIL, ("none", 0)),
+        (Kind.KUBELET, Impact.BLOCKS, Verdict.FAIL, ("kubelet", 0)),
+        (Kind.WEBHOOK, Impact.BLOCKS, Verdict.DEGRADED, ("degraded", 0)),
+        (Kind.WEBHOOK, Impact.BLOCKS, Verdict.PASS, (None, 0)),
+    ],
+)
+def test_only_what_blocks_counts_for_a_page(capsys, kind, impact, verdict, expected):
+    whole = report(AT, SUBNET, {"a": verdict})
+    target = replace(whole.results[0].target, kind=kind)
+    publish(replace(whole, results=(replace(whole.results[0], target=target, impact=impact),)))
+    document, run = emf.documents(capsys.readouterr().out)
+    assert (document.get("Impact"), emf.metrics(run)["BlockingFailures"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("attempts", "verdict", "mode", "metric"),
+    [
+        ((Phase.CONNECT,), Verdict.FAIL, "CUSTOMER_ROUTED", "EgressDown"),
+        ((), Verdict.FAIL, "CUSTOMER_ROUTED", "EgressDown"),
+        ((Phase.CONNECT,), Verdict.DEGRADED, "CUSTOMER_ROUTED", "EgressDown"),
+        ((Phase.CONNECT,), Verdict.FAIL, "AWS_MANAGED", "EgressWouldFail"),
+        ((Phase.TLS,), Verdict.FAIL, "CUSTOMER_ROUTED", None),
+        ((Phase.CONNECT, None), Verdict.FAIL, "CUSTOMER_ROUTED", None),
+        ((None,), Verdict.PASS, "CUSTOMER_ROUTED", None),
+        ((), Verdict.UNKNOWN, "CUSTOMER_ROUTED", None),
+    ],
+)
+def test_egress_is_down_when_nothing_outside_can_be_reached(capsys, attempts, verdict, mode, metric):
+    """The cluster's issuer alone is enough, which is only degraded: nothing in the cluster depends on it."""
+    whole = report(AT, SUBNET, {"issuer": verdict, "inside": Verdict.PASS})
+    issuer, inside = whole.results
+    failures = [phase and Failure(phase, Code.CONNECT_TIMEOUT, "i/o timeout") for phase in attempts]
+    seen = tuple(Attempt("192.0.2.1", 443, "ipv4", failure=failure) for failure in failures)
+    failure = next(filter(None, failures), None) or (
+        None if verdict is Verdict.PASS else Failure(Phase.RESOLVE, Code.DNS_TIMEOUT, "i/o timeout")
+    )
+    issuer = replace(issuer, attempts=seen, failure=failure)
+    publish(replace(whole, results=(issuer, replace(inside, switch_relevant=False))), egress_mode=mode)
+    found = emf.metrics(emf.documents(capsys.readouterr().out)[-1])
+    assert {name for name in found if name.startswith("Egress")} == ({metric} if metric else set())
+
+
+def test_a_target_that_left_the_plan_is_no_evidence_that_all_is_well(capsys):
+    _, run = written(capsys, {"a": Verdict.PASS}, retired=1)
+    found = emf.metrics(run)
+    assert found["TargetsRetired"] == 1
+    assert "BlockingFailures" not in found

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from egressprobe.model.failure import Code, Failure, Phase
 from egressprobe.model.measurement import Attempt, Handshake
 from egressprobe.model.report import REPORT_SCHEMA, Report, Result, TargetView, Vantage, count, worst
 from egressprobe.model.target import Impact, Kind, Verdict
@@ -21,38 +22,41 @@ MINUTE = 60
 # CloudWatch takes two weeks of the past; the world's clock begins a day ago, on the hour.
 BEGAN = (int(time.time()) // 3600 - 24) * 3600
 GOOD, BAD, NONE = False, True, MISSING
+NAMED = ("Target", "Code", "Impact")
 
 
 @pytest.mark.parametrize(
-    ("points", "wanted", "breaching", "not_breaching"),
+    ("points", "wanted", "breaching", "not_breaching", "ignore"),
     [
-        # AWS, "Configuring how CloudWatch alarms treat missing data", both tables; three periods, five looked at.
-        ([GOOD, NONE, BAD, NONE, BAD], 3, "OK", "OK"),
-        ([NONE, NONE, NONE, NONE, GOOD], 3, "OK", "OK"),
-        ([NONE, NONE, NONE, NONE, NONE], 3, "ALARM", "OK"),
-        ([GOOD, BAD, BAD, NONE, BAD], 3, "ALARM", "ALARM"),
-        ([NONE, NONE, BAD, NONE, NONE], 3, "ALARM", "OK"),
-        ([GOOD, NONE, BAD, NONE, BAD], 2, "ALARM", "ALARM"),
-        ([GOOD, GOOD, BAD, GOOD, BAD], 2, "ALARM", "ALARM"),
-        ([GOOD, NONE, BAD, NONE, NONE], 2, "ALARM", "OK"),
-        ([NONE, NONE, NONE, NONE, GOOD], 2, "ALARM", "OK"),
-        ([NONE, NONE, NONE, NONE, BAD], 2, "ALARM", "OK"),
+        # AWS, "Configuring how CloudWatch alarms treat missing data", both tables; three periods, five looked at. None:
+        # "Retain current state".
+        ([GOOD, NONE, BAD, NONE, BAD], 3, "OK", "OK", "OK"),
+        ([NONE, NONE, NONE, NONE, GOOD], 3, "OK", "OK", "OK"),
+        ([NONE, NONE, NONE, NONE, NONE], 3, "ALARM", "OK", None),
+        ([GOOD, BAD, BAD, NONE, BAD], 3, "ALARM", "ALARM", "ALARM"),
+        ([NONE, NONE, BAD, NONE, NONE], 3, "ALARM", "OK", None),
+        ([GOOD, NONE, BAD, NONE, BAD], 2, "ALARM", "ALARM", "ALARM"),
+        ([GOOD, GOOD, BAD, GOOD, BAD], 2, "ALARM", "ALARM", "ALARM"),
+        ([GOOD, NONE, BAD, NONE, NONE], 2, "ALARM", "OK", "OK"),
+        ([NONE, NONE, NONE, NONE, GOOD], 2, "ALARM", "OK", "OK"),
+        ([NONE, NONE, NONE, NONE, BAD], 2, "ALARM", "OK", None),
     ],
 )
-def test_missing_data_counts_as_documented(points, wanted, breaching, not_breaching):
-    said = [verdict(points, periods=3, wanted=wanted, missing=how) for how in ("breaching", "notBreaching")]
-    assert said == [breaching, not_breaching]
+def test_missing_data_counts_as_documented(points, wanted, breaching, not_breaching, ignore):
+    how = ("breaching", "notBreaching", "ignore")
+    states = [verdict(points, periods=3, wanted=wanted, missing=missing) for missing in how]
+    assert states == [breaching, not_breaching, ignore]
 
 
-def report(at, subnet, verdicts, days=80.0):
+def report(at, subnet, verdicts, days=80.0, impact=Impact.BLOCKS):
     """What one run found."""
     results = tuple(
         Result(
             target=TargetView(Kind.WEBHOOK, name, f"https://{name}.example/"),
             verdict=said,
-            impact=Impact.BLOCKS,
+            impact=impact,
             switch_relevant=True,
-            failure=None,
+            failure=Failure(Phase.CONNECT, Code.CONNECT_TIMEOUT, "i/o timeout") if said is Verdict.FAIL else None,
             forecast=None,
             resolutions=(),
             attempts=(_attempt(days),),
@@ -89,6 +93,13 @@ class World:
         self.failing, self.blind, self.dead = set(), set(), set()
         self.planner, self.days, self.now = True, 80.0, 0
         self.one_series = False
+        self.degraded, self.retired, self.impact, self.mode, self.names = (
+            set(),
+            0,
+            Impact.BLOCKS,
+            "CUSTOMER_ROUTED",
+            NAMES,
+        )
         self._capsys, self._random, self._delay = capsys, random.Random(seed), delay
         self._series = Series(stack.parameters["MetricDetail"], int(stack.parameters["MaxSeries"]))
         self._waiting = []
@@ -109,11 +120,18 @@ class World:
 
     def _publish(self, at, subnet):
         verdicts = {}
-        for name in NAMES:
+        for name in self.names:
             down = (subnet, name) in self.failing or (None, name) in self.failing
             unseen = (subnet, name) in self.blind
-            verdicts[name] = Verdict.UNKNOWN if unseen else Verdict.FAIL if down else Verdict.PASS
-        publish(report(at, subnet, verdicts, self.days), self._series, one_series=self.one_series)
+            weak = Verdict.DEGRADED if name in self.degraded else Verdict.PASS
+            verdicts[name] = Verdict.UNKNOWN if unseen else Verdict.FAIL if down else weak
+        publish(
+            report(at, subnet, verdicts, self.days, self.impact),
+            self._series,
+            one_series=self.one_series,
+            retired=self.retired,
+            egress_mode=self.mode,
+        )
         lines = [line for line in self._capsys.readouterr().out.splitlines() if '"_aws"' in line]
         self._waiting += [(at + self._delay, json.loads(line)) for line in lines]
 
@@ -126,8 +144,20 @@ class World:
         self._waiting = [one for one in self._waiting if one[0] > self.now]
 
     def pages(self):
-        """(minutes since the start, which, what) of every page."""
-        return [(n.at // MINUTE, n.alarm.removeprefix("egressprobe prod "), n.state) for n in self.watch.notices]
+        """(minutes since the start, which, what) of every page about the cluster."""
+        return [
+            (n.at // MINUTE, n.alarm.removeprefix("egressprobe prod "), n.state)
+            for n in self.watch.notices
+            if not n.contributor
+        ]
+
+    def named(self):
+        """(minutes since the start, which, target, code, impact) of every notification about one target."""
+        return [
+            (n.at // MINUTE, n.alarm.removeprefix("egressprobe prod "), *map(dict(n.contributor).get, NAMED))
+            for n in self.watch.notices
+            if "Target" in dict(n.contributor)
+        ]
 
 
 @pytest.fixture
@@ -304,13 +334,141 @@ def test_above_the_cap_the_page_comes_and_names_nobody(world):
     assert [dict(key)["Target"] for key in one.watch.metric["Targets"].contributors] == ["all targets"]
 
 
-def test_a_target_that_leaves_the_plan_clears(world, monkeypatch):
+def test_a_target_that_leaves_the_plan_clears_when_it_is_no_longer_remembered(world):
+    """For hours it is; the removal may be an accident of discovery."""
     one = world().run(30)
     one.failing = {(None, NAMES[0])}
     one.run(20)
-    monkeypatch.setattr("tests.stack.test_alarms.NAMES", NAMES[1:])
+    one.names, one.retired = NAMES[1:], 1
+    one.run(120)
+    assert [page[1:] for page in one.pages()] == [("path broken", "ALARM")]
+    one.retired = 0
     one.run(20)
     assert [page[1:] for page in one.pages()] == [("path broken", "ALARM"), ("path broken", "OK")]
+
+
+UNCERTAIN = {
+    "every verdict unknown": lambda one: setattr(one, "blind", {(s, n) for s in one.subnets for n in NAMES}),
+    "the failing target unknown": lambda one: setattr(one, "blind", {(s, NAMES[0]) for s in one.subnets}),
+    "one subnet unknown": lambda one: setattr(one, "blind", {(one.subnets[0], n) for n in NAMES}),
+    "the failing subnet silent": lambda one: setattr(one, "dead", {one.subnets[0]}),
+    "every subnet silent": lambda one: setattr(one, "dead", set(one.subnets)),
+    "the target left the plan": lambda one: (setattr(one, "names", NAMES[1:]), setattr(one, "retired", 1)),
+    "silent and unknown": lambda one: (
+        setattr(one, "dead", {one.subnets[0]}), setattr(one, "blind", {(one.subnets[1], NAMES[0])}),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("still", [True, False], ids=["still broken", "recovered"])
+@pytest.mark.parametrize("delay", [5, 45, 75])
+@pytest.mark.parametrize("what", UNCERTAIN)
+def test_no_uncertainty_ever_clears_a_page(world, what, delay, still):
+    """The failing target, seen from one subnet: nothing about "path broken" is said while nothing is known of it. Then
+    an all-clear comes if it has recovered, and nothing if it has not: neither a second page nor a false all-clear.
+    """
+    one = world(delay=delay, seed=delay).run(30)
+    one.failing = {(one.subnets[0], NAMES[0])}
+    one.run(15)
+    UNCERTAIN[what](one)
+    one.run(90)
+    about = [page[1:] for page in one.pages() if page[1] == "path broken"]
+    assert about == [("path broken", "ALARM")]
+    one.blind, one.dead, one.names, one.retired = set(), set(), NAMES, 0
+    if not still:
+        one.failing = set()
+    one.run(40)
+    about = [page[1:] for page in one.pages() if page[1] == "path broken"]
+    assert about == [("path broken", "ALARM"), *([] if still else [("path broken", "OK")])]
+    one.failing = set()
+    one.run(30)
+    about = [page[1:] for page in one.pages() if page[1] == "path broken"]
+    assert about == [("path broken", "ALARM"), ("path broken", "OK")]
+
+
+def test_every_target_that_breaks_is_named_with_its_code_and_impact(world):
+    """Also the second, an hour after the first; each once."""
+    one = world().run(30)
+    one.failing = {(None, NAMES[0])}
+    one.run(60)
+    one.failing |= {(None, NAMES[2])}
+    one.run(60)
+    first, second = one.named()
+    assert first[1:] == ("targets", NAMES[0], "connect_timeout", "blocks")
+    assert second[1:] == ("targets", NAMES[2], "connect_timeout", "blocks")
+    assert (3 <= first[0] - 30 <= 6, 3 <= second[0] - 90 <= 6) == (True, True)
+    assert [page[1:] for page in one.pages()] == [("path broken", "ALARM")]
+    assert not world(TargetNotifications="false").watch._actions["Targets"]
+
+
+@pytest.mark.parametrize("impact", [Impact.BYPASSES, Impact.DELAYS, Impact.NONE])
+def test_what_fails_open_is_a_notice_and_no_page(world, impact):
+    notice = "arn:aws:sns:eu-west-1:123456789012:tickets"
+    one = world(NoticeTopicArn=notice)
+    one.impact = impact
+    one.run(30)
+    one.failing = {(None, NAMES[1])}
+    one.run(30)
+    assert one.pages() == []
+    [(at, *named)] = one.named()
+    assert named == ["notices", NAMES[1], "connect_timeout", str(impact)]
+    assert 8 <= at - 30 <= 12
+    assert {n.topics for n in one.watch.notices} == {(notice,)}
+
+
+def test_a_degraded_target_is_a_notice_beside_the_page_of_another(world):
+    notice = "arn:aws:sns:eu-west-1:123456789012:tickets"
+    one = world(NoticeTopicArn=notice).run(30)
+    one.failing, one.degraded = {(None, NAMES[0])}, {NAMES[1]}
+    one.run(30)
+    assert [page[1:] for page in one.pages()] == [("path broken", "ALARM")]
+    assert {named[1:] for named in one.named()} == {
+        ("targets", NAMES[0], "connect_timeout", "blocks"),
+        ("notices", NAMES[1], "degraded", "degraded"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("mode", "parameters", "expected"),
+    [
+        ("CUSTOMER_ROUTED", {}, [("egress path down", PAGED)]),
+        ("CUSTOMER_ROUTED", {"EgressPages": "false"}, [("egress path down", "notice")]),
+        ("AWS_MANAGED", {}, [("egress path would be down", "notice")]),
+    ],
+)
+def test_nothing_outside_the_vpc_reached_is_told_once_per_subnet(world, monkeypatch, mode, parameters, expected):
+    """A cluster with in-cluster webhooks only: its issuer alone fails, which is degraded and pages nobody by itself."""
+    monkeypatch.setattr("egressprobe.publish.emf._egress_is_down", lambda report: report.summary.degraded > 0)
+    notice = "arn:aws:sns:eu-west-1:123456789012:tickets"
+    one = world(NoticeTopicArn=notice, **parameters)
+    one.mode = mode
+    one.run(30)
+    one.degraded = {NAMES[0]}
+    one.run(30)
+    told = [n for n in one.watch.notices if "SubnetId" in dict(n.contributor)]
+    topics = [(n.alarm.removeprefix("egressprobe prod "), *n.topics) for n in told]
+    assert topics == 3 * [(name, notice if topic == "notice" else topic) for name, topic in expected]
+    assert one.pages() == []
+
+
+def test_findings_of_the_audit_are_a_notice(world):
+    notice = "arn:aws:sns:eu-west-1:123456789012:tickets"
+    one = world(NoticeTopicArn=notice).run(60)
+    for _ in range(3):
+        one.watch.store.add("EgressProbe", "AuditFindings", {"ClusterName": "prod"}, one.now, 2)
+        one.run(15)
+    assert [page[1:] for page in one.pages()] == [("audit", "ALARM")]
+
+
+def test_the_document_has_the_state_table_that_is_tested():
+    """docs/alarms.md names every uncertainty, tier and alarm."""
+    text = (ROOT / "docs" / "alarms.md").read_text()
+    for what in UNCERTAIN:
+        assert what in text, what
+    for kind in ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"):
+        for alarm in rendered(1).of(kind).values():
+            name = alarm["AlarmName"].removeprefix("egressprobe prod ").replace("slot 0", "slot N")
+            assert f"`{name}`" in text, name
 
 
 def test_a_certificate_that_ends_soon_is_a_notice_not_a_page(world):
@@ -324,11 +482,14 @@ def test_a_certificate_that_ends_soon_is_a_notice_not_a_page(world):
     assert quiet.run(60).pages() == []
 
 
-def test_only_composites_page():
-    stack = rendered(3, AlarmTopicArn=PAGED)
-    for name, one in stack.of("AWS::CloudWatch::Alarm").items():
-        assert not one.get("AlarmActions"), name
-        assert not one.get("OKActions"), name
+def test_who_is_notified_by_what():
+    """Pages: the composites, and each target and subnet by its contributor. Everything else is a notice or silent."""
+    notice = "arn:aws:sns:eu-west-1:123456789012:tickets"
+    stack = rendered(3, AlarmTopicArn=PAGED, NoticeTopicArn=notice)
+    topics = {name: one.get("AlarmActions", []) for name, one in stack.of("AWS::CloudWatch::Alarm").items()}
+    assert {name for name, to in topics.items() if to == [PAGED]} == {"Targets", "EgressDown"}
+    noticed = {"Certificates", "Notices", "AuditNotices", "EgressWouldFail"}
+    assert {name for name, to in topics.items() if to == [notice]} == noticed
     for one in stack.of("AWS::CloudWatch::CompositeAlarm").values():
         assert one["AlarmActions"] == one["OKActions"] == [PAGED]
 

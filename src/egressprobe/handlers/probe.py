@@ -29,7 +29,7 @@ from egressprobe.model.text import valid_text
 from egressprobe.net.guard import VPC_RESOLVERS, forbidden
 from egressprobe.probe.edges import REAL_WORLD, Edges, Location
 from egressprobe.probe.run import DEFAULT_CONCURRENCY, run, vantage
-from egressprobe.publish.emf import publish, series_wanted
+from egressprobe.publish.emf import CUSTOMER_ROUTED, publish, series_wanted
 from egressprobe.publish.response import response
 from egressprobe.targets.plan import PLAN_KEYS, read_plan, sampled
 
@@ -60,12 +60,24 @@ def make_handler(edges: Edges = REAL_WORLD) -> Callable[[Any, Context], dict[str
             return _handle(event, context, run_id, edges)
         except InputError as error:
             logger.error("bad event: nothing was probed", extra={"why": str(error)})  # noqa: TRY400 (no traceback for a person's mistake)
+            if _is_scheduled(event):
+                raise
             return _error(run_id, Code.TARGET_INVALID, str(error))
         except Exception as error:
             logger.exception("egressprobe itself failed")
+            if _is_scheduled(event):
+                raise
             return _error(run_id, Code.INTERNAL_ERROR, f"egressprobe itself failed: {type(error).__name__}")
 
     return handle
+
+
+def _is_scheduled(event: Any) -> bool:
+    """No caller reads a scheduled run's response, so a failed one raises: Lambda's Errors metric counts it.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
+    """
+    return isinstance(event, dict) and "source" in event
 
 
 def _handle(event: Any, context: Context, run_id: str, edges: Edges) -> dict[str, Any]:
@@ -89,7 +101,8 @@ def _handle(event: Any, context: Context, run_id: str, edges: Edges) -> dict[str
         )
     )
     if scheduled:
-        publish(report, series_wanted(), one_series=plan.one_series)
+        mode = plan.egress_mode or CUSTOMER_ROUTED
+        publish(report, series_wanted(), one_series=plan.one_series, retired=plan.retired, egress_mode=mode)
     return response(report)
 
 

@@ -158,6 +158,8 @@ class Plan(Struct, frozen=True):
     kube_version: the Kubernetes version to emulate; it decides the ClientHello (kube_version.py).
     one_series: ProbeSuccess of all targets is one series (the whole plan, of which this is a shard, has too many).
     misplaced: the probe is not where the control plane is: every verdict is unknown.
+    retired: how many targets have left the plan lately: no all-clear while there are any.
+    egress_mode: the cluster's controlPlaneEgressMode, empty where the plan does not have it.
     """
 
     targets: tuple[Target, ...]
@@ -169,3 +171,5 @@ class Plan(Struct, frozen=True):
     kube_version: str = DEFAULT_KUBE_VERSION
     one_series: bool = False
     misplaced: Misplacement | None = None
+    retired: int = 0
+    egress_mode: str = ""

@@ -8,7 +8,7 @@ never fires.
 import json
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from egressprobe.discovery.kubernetes.resources import RESOURCES, SERVICES, SLICES
@@ -20,16 +20,24 @@ from egressprobe.planner.schedules import Wanted
 NOTE = "discovered"
 _KINDS = {resource.plural: resource.kind for resource in RESOURCES}
 _ENDPOINTS = {SERVICES.plural, SLICES.plural}
-_FACTS = ("kubeVersion", "ipFamily")
+_FACTS = ("kubeVersion", "ipFamily", "egressMode")
+# A target that left the plan keeps a page on for so long: it may have been lost by accident; then its removal counts as
+# a decision. At most so many are stored; their number matters, not their names.
+_RETIRED_FOR, _MAX_RETIRED = timedelta(hours=6), 50
 
 
 class LastKnown(NamedTuple):
-    """targets: discovered ones as they are in the schedules. facts: of the cluster. read_at: None for never."""
+    """targets: discovered ones as they are in the schedules. facts: of the cluster. read_at: None for never.
+
+    planned: names of all targets. retired: names of those that left the plan lately, and since when (ISO 8601).
+    """
 
     targets: tuple[dict[str, Any], ...]
     bundles: dict[str, str]
     facts: dict[str, Any]
     read_at: datetime | None
+    planned: frozenset[str] = frozenset()
+    retired: dict[str, str] = {}
 
 
 def last_known(schedules: Mapping[str, dict[str, Any]]) -> LastKnown:
@@ -37,14 +45,32 @@ def last_known(schedules: Mapping[str, dict[str, Any]]) -> LastKnown:
     targets: dict[str, dict[str, Any]] = {}
     bundles: dict[str, str] = {}
     facts: dict[str, Any] = {}
+    planned: set[str] = set()
+    retired: dict[str, str] = {}
     for name, schedule in sorted(schedules.items()):
         with suppress(KeyError, TypeError, ValueError, AttributeError):
             if name != NOTE:
                 plan = json.loads(schedule["Target"]["Input"])["plan"]
                 targets |= {raw["name"]: raw for raw in plan["targets"] if raw.get("objects")}
+                planned |= {raw["name"] for raw in plan["targets"]}
                 bundles |= plan.get("bundles", {})
+                retired |= plan.get("retired", {})
                 facts = facts or {key: plan[key] for key in _FACTS if key in plan}
-    return LastKnown(tuple(targets.values()), bundles, facts, _read_at(schedules.get(NOTE)))
+    read_at = _read_at(schedules.get(NOTE))
+    return LastKnown(tuple(targets.values()), bundles, facts, read_at, frozenset(planned), retired)
+
+
+def retired_targets(last: LastKnown, current: Collection[str], now: datetime) -> dict[str, str]:
+    """Names of targets that left the plan within the last hours, and since when; the latest ones."""
+    since = dict(last.retired) | dict.fromkeys(last.planned - last.retired.keys(), now.isoformat(timespec="seconds"))
+    recent = {name: at for name, at in since.items() if name not in current and _is_recent(at, now)}
+    return dict(sorted(sorted(recent.items(), key=lambda entry: entry[1])[-_MAX_RETIRED:]))
+
+
+def _is_recent(since: str, now: datetime) -> bool:
+    with suppress(ValueError, TypeError):
+        return now - datetime.fromisoformat(since) < _RETIRED_FOR
+    return False
 
 
 def _read_at(note: dict[str, Any] | None) -> datetime | None:

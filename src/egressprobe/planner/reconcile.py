@@ -12,13 +12,13 @@ from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from egressprobe.aws.cluster import Surroundings, look_around, look_at_cluster
-from egressprobe.aws.eks import Cluster, facts
+from egressprobe.aws.eks import UNKNOWN_MODE, Cluster, facts
 from egressprobe.catalog.findings_cluster import OBJECT_NOT_PROBED, TARGET_TOO_LARGE
 from egressprobe.model.errors import InputError
 from egressprobe.model.report import Finding
 from egressprobe.planner.functions import EVERY_LIST, discover
 from egressprobe.planner.inventory import Inventory, with_discovered
-from egressprobe.planner.last_known import LastKnown, last_known, merged, note, read_note
+from egressprobe.planner.last_known import LastKnown, last_known, merged, note, read_note, retired_targets
 from egressprobe.planner.placement import MisplacedProbes, misplaced
 from egressprobe.planner.schedules import Change, Wanted, present, sync
 from egressprobe.planner.settings import Clients, Settings
@@ -63,7 +63,9 @@ def make_plan(
     by_slot, drift = misplaced(settings, around.cluster, around.leaving)
     known = _known(settings, configured, clients, around, last, now)
     cluster = around.cluster
-    pieces, cut_findings = _cut(settings, known.inventory, facts(cluster) if cluster else last.facts)
+    common = _facts(cluster) if cluster else last.facts
+    retired = retired_targets(last, known.inventory.entries.keys(), now)
+    pieces, cut_findings = _cut(settings, known.inventory, common | ({"retired": retired} if retired else {}))
     findings = [*known.findings, *drift, *cut_findings]
     wanted = _wanted(settings, pieces, by_slot)
     if settings.discover and known.read_at and settings.probes:
@@ -84,6 +86,11 @@ def make_plan(
         "audit": audit_configuration(settings, cluster, known.inventory) if audited and not around.leaving else {},
         "findings": msgspec.to_builtins(findings),
     }
+
+
+def _facts(cluster: Cluster) -> dict[str, Any]:
+    """The cluster's facts that a plan has; the egress mode decides whether a broken egress path is a page."""
+    return facts(cluster) | ({"egressMode": cluster.mode} if cluster.mode != UNKNOWN_MODE else {})
 
 
 def refresh(settings: Settings, configured: Inventory, clients: Clients, now: datetime) -> dict[str, Any]:
@@ -181,6 +188,8 @@ def _report(
     metrics = EphemeralMetrics(namespace=NAMESPACE)
     metrics.add_dimension("ClusterName", settings.cluster_name)
     metrics.add_metric("PlanAge", MetricUnit.Seconds, age)
+    # Logs Insights sees metrics as lists (PlanAge.0): queries need the value as metadata.
+    facts_of_run["planAge"] = age
     if cluster is not None:
         facts_of_run |= {"mode": cluster.mode, "kubeVersion": cluster.version, "status": cluster.status}
     for key, value in facts_of_run.items():

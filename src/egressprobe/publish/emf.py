@@ -7,9 +7,16 @@ One document a target and one a run. `EphemeralMetrics` shares no state between 
 TargetsUnknown and its line goes to the log instead. Delivery is at least once: alarm on MIN, never on SUM.
 
 Each series costs money each hour in which it is written, and so does each byte of a line. So with detail
-`target` a run in which every target was measured and none failed writes only the three series that alarms
-use, and a passing target's line has its times only. A plan with more series than the cap gets one
-ProbeSuccess for all targets, under the dimensions that the alarm uses.
+`target` a run in which every target was measured and none failed writes only the series that alarms use, and a
+passing target's line has its times only. A plan with more series than the cap gets one ProbeSuccess for all targets,
+under the dimensions that the alarm uses.
+
+What is not well has a second set of dimensions, Code and Impact, from which the alarms page or notify: series that cost
+nothing while all is well, and a notification that names target, code and impact. Impact is `blocks` where requests that
+the cluster needs fail, and only that pages; else `bypasses`, `delays`, `none`, `kubelet` or `degraded`.
+
+BlockingFailures is the evidence for an all-clear. It is left out where a 0 would not be one: while a target is unknown,
+or one has just left the plan.
 """
 
 import logging
@@ -21,11 +28,15 @@ from typing import Any, Literal, NamedTuple
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from egressprobe.catalog.findings_cluster import METRIC_SERIES_CAPPED
+from egressprobe.model.failure import Phase
 from egressprobe.model.report import Finding, Report, Result
-from egressprobe.model.target import Verdict
+from egressprobe.model.target import Expect, Impact, Kind, Verdict
 
 NAMESPACE = "EgressProbe"
 ALL_TARGETS = "all targets"
+# Values of the dimensions Impact and Code beside those of model.target.Impact and of the catalogue.
+KUBELET, DEGRADED, SEVERAL = "kubelet", "degraded", "several"
+CUSTOMER_ROUTED = "CUSTOMER_ROUTED"
 # The most series that one Metrics Insights alarm evaluates.
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-metrics-insights-limits.html
 MAX_SERIES = 500
@@ -59,8 +70,18 @@ class Series(NamedTuple):
 DEFAULT_SERIES = Series()
 
 
-def publish(report: Report, series: Series = DEFAULT_SERIES, *, one_series: bool = False) -> None:
-    """Print the documents. one_series: one ProbeSuccess for all targets, as also above the cap."""
+def publish(
+    report: Report,
+    series: Series = DEFAULT_SERIES,
+    *,
+    one_series: bool = False,
+    retired: int = 0,
+    egress_mode: str = CUSTOMER_ROUTED,
+) -> None:
+    """Print the documents. one_series: one ProbeSuccess for all targets, as also above the cap.
+
+    retired: targets that have left the plan lately. egress_mode: the cluster's controlPlaneEgressMode.
+    """
     stamp = int(datetime.fromisoformat(report.started_at).timestamp() * 1000)
     one_series = one_series or series.capped(len(report.results), 1) is not None
     for result in report.results:
@@ -71,9 +92,37 @@ def publish(report: Report, series: Series = DEFAULT_SERIES, *, one_series: bool
         elif result.verdict is not Verdict.PASS:
             logger.warning("target not well", extra=_metadata(report, result))
     if one_series and report.summary.measured:
-        metrics = _success(report, ALL_TARGETS, series.detail, stamp, ok=not report.summary.fail)
+        condition = _worst(report)
+        metrics = _success(report, ALL_TARGETS, series.detail, stamp, ok=not report.summary.fail, condition=condition)
         metrics.flush_metrics()
-    _run(report, stamp, whole=series.detail == "subnet")
+    _run(report, stamp, whole=series.detail == "subnet", retired=retired, egress_mode=egress_mode)
+
+
+def pages(result: Result) -> bool:
+    """Whether requests that the cluster needs fail; a kubelet's failure affects logs and exec of its nodes."""
+    return result.verdict is Verdict.FAIL and result.impact is Impact.BLOCKS and result.target.kind is not Kind.KUBELET
+
+
+def _condition(result: Result) -> tuple[str, str] | None:
+    """Code and Impact of a target that fails or is degraded."""
+    if result.verdict in (Verdict.PASS, Verdict.UNKNOWN):
+        return None
+    findings = [finding.code for finding in result.findings if finding.severity != "info"]
+    code = str(result.failure.code) if result.failure else next(iter(findings), DEGRADED)
+    if result.verdict is Verdict.DEGRADED:
+        return code, DEGRADED
+    return code, KUBELET if result.target.kind is Kind.KUBELET else str(result.impact)
+
+
+def _worst(report: Report) -> tuple[str, str] | None:
+    """For the one series of all targets."""
+    conditions = {condition for result in report.results if (condition := _condition(result))}
+    impacts = {impact for _, impact in conditions}
+    if not conditions:
+        return None
+    impact = str(Impact.BLOCKS) if str(Impact.BLOCKS) in impacts else min(impacts)
+    codes = {code for code, of in conditions if of == impact}
+    return codes.pop() if len(codes) == 1 else SEVERAL, impact
 
 
 def _document(stamp: int, dimensions: dict[str, str | None]) -> EphemeralMetrics:
@@ -93,18 +142,25 @@ def _dimension(value: str | None) -> str:
     return text.strip()[:_MAX_DIMENSION] or _UNSET
 
 
-def _success(report: Report, target: str, detail: Detail, stamp: int, *, ok: bool) -> EphemeralMetrics:
+def _success(
+    report: Report, target: str, detail: Detail, stamp: int, *, ok: bool, condition: tuple[str, str] | None
+) -> EphemeralMetrics:
     at = report.vantage
     dimensions = {"ClusterName": at.cluster_name, "Target": target}
     if detail == "subnet":
         dimensions["SubnetId"] = at.subnet_id
     metrics = _document(stamp, dimensions)
+    if condition:
+        code, impact = condition
+        both = dimensions | {"Code": code, "Impact": impact}
+        metrics.add_dimensions(**{name: _dimension(value) for name, value in both.items()})
     metrics.add_metric("ProbeSuccess", MetricUnit.Count, 1 if ok else 0)
     return metrics
 
 
 def _target(report: Report, result: Result, detail: Detail, stamp: int) -> None:
-    metrics = _success(report, result.target.name, detail, stamp, ok=result.verdict is not Verdict.FAIL)
+    ok, condition = result.verdict is not Verdict.FAIL, _condition(result)
+    metrics = _success(report, result.target.name, detail, stamp, ok=ok, condition=condition)
     dimensions = {"Target", "SubnetId"} if detail == "subnet" else {"Target"}
     for key, value in _metadata(report, result).items():
         if key not in dimensions and (result.verdict is not Verdict.PASS or key in _LEAN):
@@ -142,7 +198,23 @@ def _metadata(report: Report, result: Result) -> dict[str, Any]:
     return {key: str(value) if isinstance(value, str) else value for key, value in values.items() if value is not None}
 
 
-def _run(report: Report, stamp: int, *, whole: bool) -> None:
+def _egress_is_down(report: Report) -> bool:
+    """Whether no target outside the VPC could be reached, of at least one that was measured.
+
+    Reached is what accepted a connection: a wrong certificate or status came over the path.
+    """
+    outside = [
+        result
+        for result in report.results
+        if result.switch_relevant and result.target.expect is Expect.REACHABLE and result.verdict is not Verdict.UNKNOWN
+    ]
+    attempts = [attempt for result in outside for attempt in result.attempts]
+    connected = any(a.failure is None or a.failure.phase not in (Phase.RESOLVE, Phase.CONNECT) for a in attempts)
+    failed = all(result.failure is not None or result.verdict is Verdict.FAIL for result in outside)
+    return bool(outside) and failed and not connected
+
+
+def _run(report: Report, stamp: int, *, whole: bool, retired: int, egress_mode: str) -> None:
     """The run's own document; `whole`: every series, also those that are written only when they are not 0."""
     at, s = report.vantage, report.summary
     metrics = _document(stamp, {"ClusterName": at.cluster_name, "SubnetId": at.subnet_id})
@@ -157,6 +229,14 @@ def _run(report: Report, stamp: int, *, whole: bool) -> None:
     if whole or s.fail or s.unknown:
         for name, unit, value in rest:
             metrics.add_metric(name, unit, value)
+    blocking = sum(map(pages, report.results))
+    if blocking or not (s.unknown or retired):
+        metrics.add_metric("BlockingFailures", MetricUnit.Count, blocking)
+    if retired:
+        metrics.add_metric("TargetsRetired", MetricUnit.Count, retired)
+    if _egress_is_down(report):
+        name = "EgressDown" if egress_mode == CUSTOMER_ROUTED else "EgressWouldFail"
+        metrics.add_metric(name, MetricUnit.Count, 1)
     days = min(_days(report), default=None)
     if days is not None:
         metrics.add_metric("CertificateDaysRemaining", MetricUnit.Count, days)

@@ -39,11 +39,14 @@ _DISCOVER_SECONDS, _DISCOVER_GB = 2.0, 0.25
 _LINE, _RUN_LINES = 450, 1300
 # Share of the ingested bytes that is stored, compressed, with 30 days of retention.
 _STORED = 0.15
-_AGGREGATES = {"target": 3, "subnet": 6}  # publish/emf.py: of a subnet, in a healthy month
+_AGGREGATES = {"target": 4, "subnet": 7}  # publish/emf.py: of a subnet, in a healthy month
 # Counting targets: a private endpoint cannot be reached from most laptops, and then they are soon not counted. Seconds.
 _COUNT_SECONDS = 15.0
 _COMPOSITES = 3
-_PLANNER_ALARMS = 3  # errors, throttles, plan age
+_PLANNER_ALARMS = 4  # errors, throttles, plan age, audit findings
+# Per subnet: heartbeat, gap, failing; and of Metrics Insights alarms unknown twice. Targets, notices, egress and
+# retired targets have no series in a healthy month.
+_SUBNET_ALARMS = 5
 
 
 class Line(NamedTuple):
@@ -83,8 +86,8 @@ def lines(size: Size, table: dict[str, Any]) -> list[Line]:
         gb_seconds += _PLANNER_RUNS * _DISCOVER_SECONDS * (_DISCOVER_GB + _PLANNER_GB)
     success = Series(size.detail).many(size.targets, size.subnets)
     aggregates = size.subnets * _AGGREGATES[size.detail]
-    # Metrics Insights alarms are paid by the metric they look at: targets; unknown and days of each subnet.
-    watched = success + 2 * size.subnets + size.subnets + _PLANNER_ALARMS
+    # Metrics Insights alarms are paid by the metric that they evaluate; certificates have one per subnet as well.
+    watched = (_SUBNET_ALARMS + 1) * size.subnets + _PLANNER_ALARMS
     gigabytes = (runs * _RUN_LINES + _MINUTES * size.subnets * size.targets * _LINE) / 1e9
     per_gb_second = table["lambdaGbSecond"][size.architecture]
     scheduled = (runs + _PLANNER_RUNS) / 1e6

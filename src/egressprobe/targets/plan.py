@@ -37,6 +37,8 @@ class _PlanSpec(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fiel
     kube_version: str = DEFAULT_KUBE_VERSION
     one_series: bool = False
     misplaced: Misplacement | None = None
+    retired: dict[str, str] = {}
+    egress_mode: str = ""
 
 
 PLAN_KEYS = frozenset(field.encode_name for field in msgspec.structs.fields(_PlanSpec))
@@ -82,6 +84,8 @@ def read_plan(document: object, *, forbidden: Guard | None = None, most: int = M
         kube_version=_kube_version(spec.kube_version),
         one_series=spec.one_series,
         misplaced=_misplaced(spec.misplaced),
+        retired=len(spec.retired),
+        egress_mode=spec.egress_mode,
     )
 
 

@@ -36,9 +36,18 @@ class Store:
         return {key[2]: found for key, found in self._series.items() if key[:2] == (namespace, metric)}
 
 
-_STATISTICS = {"MIN": min, "MAX": max, "SUM": sum, "Minimum": min, "Maximum": max, "Sum": sum, "SampleCount": len}
+_STATISTICS = {
+    "MIN": min,
+    "MAX": max,
+    "SUM": sum,
+    "COUNT": len,
+    "Minimum": min,
+    "Maximum": max,
+    "Sum": sum,
+    "SampleCount": len,
+}
 _QUERY = re.compile(
-    r"SELECT (MIN|MAX|SUM)\((\w+)\) FROM SCHEMA\(\"(\w+)\", ([\w, ]+)\) WHERE (\w+) = '([^']*)' "
+    r"SELECT (MIN|MAX|SUM|COUNT)\((\w+)\) FROM SCHEMA\(\"(\w+)\", ([\w, ]+)\) WHERE (\w+ !?= '[^']*'(?: AND \w+ !?= '[^']*')*) "
     r"GROUP BY ([\w, ]+) ORDER BY \1\(\) (?:ASC|DESC)"
 )
 
@@ -57,9 +66,14 @@ class MetricAlarm:
         self._query = query.get("Expression")
         self.period = int(query.get("Period") or properties["Period"])
 
+    @property
+    def is_query(self) -> bool:
+        """A multi-series alarm, with contributors."""
+        return bool(self._query)
+
     def evaluate(self, now: int) -> None:
         if self._query:
-            found = {key: self._verdict(points) for key, points in self._grouped(now).items()}
+            found = {key: self._verdict(points) or "OK" for key, points in self._grouped(now).items()}
             self.contributors = {key for key, state in found.items() if state == "ALARM"}
             self.state = "ALARM" if self.contributors else "OK" if found else self._verdict([MISSING] * self._range)
             return
@@ -67,7 +81,7 @@ class MetricAlarm:
         full = sum(point is not MISSING for point in points) >= int(self._p["EvaluationPeriods"])
         if full:
             self._warm_until = 0
-        self.state = "INSUFFICIENT_DATA" if now < self._warm_until else self._verdict(points)
+        self.state = "INSUFFICIENT_DATA" if now < self._warm_until else self._verdict(points) or self.state
 
     @property
     def _range(self) -> int:
@@ -81,12 +95,15 @@ class MetricAlarm:
     def _grouped(self, now: int) -> dict[frozenset, list[float | None]]:
         match = _QUERY.fullmatch(self._query)
         assert match, self._query
-        statistic, metric, namespace, schema, where, is_, by = match.groups()
+        statistic, metric, namespace, schema, where, by = match.groups()
+        conditions = re.findall(r"(\w+) (!?=) '([^']*)'", where)
         groups = defaultdict(lambda: defaultdict(list))
         for dimensions, values in self._store.series(namespace, metric).items():
             known = dict(dimensions)
             # SCHEMA takes metrics with exactly these dimensions.
-            if set(known) != set(schema.split(", ")) or known[where] != is_:
+            if set(known) != set(schema.split(", ")):
+                continue
+            if any((known[name] == value) is not (operator == "=") for name, operator, value in conditions):
                 continue
             group = groups[frozenset((name, known[name]) for name in by.split(", "))]
             for at, some in values.items():
@@ -104,7 +121,7 @@ class MetricAlarm:
             points.append(_STATISTICS[statistic](some) if some else MISSING)
         return points
 
-    def _verdict(self, points: list[float | None]) -> str:
+    def _verdict(self, points: list[float | None]) -> str | None:
         return verdict(
             [point if point is MISSING else self._breaches(point) for point in points],
             periods=int(self._p["EvaluationPeriods"]),
@@ -121,20 +138,26 @@ class MetricAlarm:
         }[self._p["ComparisonOperator"]]
 
 
-def verdict(points: list[bool | None], *, periods: int, wanted: int, missing: str) -> str:
-    """The documented table: real data points first, the newest; what is still lacking is filled in."""
+def verdict(points: list[bool | None], *, periods: int, wanted: int, missing: str) -> str | None:
+    """The documented table: real data points first, the newest; what is still lacking is filled in.
+
+    None: the state is kept, with "ignore", where not a single data point contradicts it.
+    """
     real = [point for point in points if point is not MISSING][-periods:]
-    lacking = {"breaching": periods - len(real), "notBreaching": 0}[missing]
+    if missing == "ignore" and len(real) < periods and all(real) and sum(real) + periods - len(real) >= wanted:
+        return None
+    lacking = {"breaching": periods - len(real), "notBreaching": 0, "ignore": 0}[missing]
     return "ALARM" if sum(real) + lacking >= wanted else "OK"
 
 
 class Notice(NamedTuple):
-    """What a person gets."""
+    """What a person gets. contributor: the dimensions that a multi-series alarm names."""
 
     at: int
     alarm: str
     state: str
     topics: tuple[str, ...]
+    contributor: tuple[tuple[str, str], ...] = ()
 
 
 class CompositeAlarm:
@@ -217,10 +240,19 @@ class CloudWatch:
 
     def evaluate(self, now: int) -> None:
         for name, alarm in self.metric.items():
-            before = alarm.state
+            before, known = alarm.state, alarm.contributors
             alarm.evaluate(now)
-            if self._actions[name] and alarm.state == "ALARM" != before:
-                self.notices.append(Notice(now, alarm.name, "ALARM", tuple(self._actions[name])))
+            if not self._actions[name]:
+                continue
+            topics = tuple(self._actions[name])
+            if alarm.is_query:
+                # "SNS actions are executed at the contributor level"
+                self.notices += [
+                    Notice(now, alarm.name, "ALARM", topics, tuple(sorted(contributor)))
+                    for contributor in sorted(alarm.contributors - known, key=sorted)
+                ]
+            elif alarm.state == "ALARM" != before:
+                self.notices.append(Notice(now, alarm.name, "ALARM", topics))
         states = {alarm.name: alarm.state for alarm in self.metric.values()}
         for alarm in self.composite.values():
             notice = alarm.evaluate(now, states)
