@@ -1,4 +1,7 @@
-"""The audit of 16 subnets x 200 targets x 2 families from a snapshot, as a table in under 2 s: `make bench-audit`.
+"""The audit of 16 subnets x 200 targets x 2 families from a snapshot, as a table: `make bench-audit`.
+
+In seconds of CPU time: a healthy VPC under 2; one with three faults in every subnet, whose fixes are searched and
+proven, under 5.
 
 Half of the targets stand in the VPC, half on the internet; every subnet has a table and an ACL of 30 rules.
 """
@@ -6,6 +9,8 @@ Half of the targets stand in the VPC, half on the internet; every subnet has a t
 import statistics
 import sys
 import time
+
+from msgspec.structs import replace
 
 from egressprobe.audit.run import audit
 from egressprobe.audit.vpc.snapshot import (
@@ -32,7 +37,7 @@ from egressprobe.cli.output.audit_table import audit_table
 from egressprobe.targets.plan import read_plan
 
 SUBNETS, TARGETS = 16, 200
-BOUND_SECONDS = 2.0
+BOUND_SECONDS, BOUND_WITH_FIXES = 2.0, 5.0
 _SIX = "2001:db9:0:{:x}::{}"
 
 
@@ -93,24 +98,48 @@ def _group() -> Group:
     return Group("sg-1", "cluster", (Permission(-1, groups=("sg-1",)),), out)
 
 
+def broken(healthy: VpcSnapshot) -> VpcSnapshot:
+    """No egress rule, an ACL entry that denies in every subnet, and no default routes."""
+    deny = AclEntry(5, True, False, 6, "0.0.0.0/0", (443, 443))
+    tables = [
+        table
+        if table.id == "rtb-public"
+        else replace(table, routes=tuple(one for one in table.routes if one.gate == "local"))
+        for table in healthy.route_tables or ()
+    ]
+    return replace(
+        healthy,
+        groups=(replace(_group(), egress=()),),
+        acls=tuple(replace(acl, entries=(deny, *acl.entries)) for acl in healthy.acls or ()),
+        route_tables=tuple(tables),
+    )
+
+
 def targets():
     raw = [{"kind": "webhook", "name": f"t{i}", "url": f"https://t{i}.example/"} for i in range(TARGETS)]
     return read_plan({"targets": raw}).targets
 
 
 def main() -> int:
-    data, wanted, times = to_json(snapshot()), targets(), []
-    for _ in range(5):
-        started = time.perf_counter()
-        found = audit(from_json(data), wanted)
-        text = audit_table(found)
-        times.append(time.perf_counter() - started)
-    print(
-        f"{SUBNETS} subnets x {TARGETS} targets x 2 families: {len(found.paths)} ways, verdict {found.verdict}, "
-        f"{len(text.splitlines())} lines; median {statistics.median(times):.2f} s, worst {max(times):.2f} s "
-        f"(bound {BOUND_SECONDS:g} s)"
-    )
-    return max(times) > BOUND_SECONDS
+    slow = False
+    for name, data, bound in (
+        ("healthy", to_json(snapshot()), BOUND_SECONDS),
+        ("three faults in every subnet", to_json(broken(snapshot())), BOUND_WITH_FIXES),
+    ):
+        times = []
+        for _ in range(5):
+            started = time.process_time()
+            result = audit(from_json(data), targets())
+            text = audit_table(result)
+            times.append(time.process_time() - started)
+        slow |= max(times) > bound
+        fixes = sum(line.startswith("aws ") for one in result.findings for line in one.remedy.split("\n"))
+        print(
+            f"{name}: {SUBNETS} subnets x {TARGETS} targets x 2 families: {len(result.paths)} paths, verdict "
+            f"{result.verdict}, {fixes} commands, {len(text.splitlines())} lines; "
+            f"median {statistics.median(times):.2f} s, worst {max(times):.2f} s (bound {bound:g} s)"
+        )
+    return slow
 
 
 if __name__ == "__main__":

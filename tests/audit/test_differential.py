@@ -17,11 +17,14 @@ from unittest.mock import patch
 import pytest
 from moto import mock_aws
 
+from egressprobe.audit.run import audit
 from egressprobe.audit.vpc.cidr import EPHEMERAL, Ports, address
 from egressprobe.audit.vpc.reachability import walk
 from egressprobe.audit.vpc.sources import sources
 from egressprobe.audit.vpc.topology import Topology
 from egressprobe.aws.vpc_snapshot import readers
+from egressprobe.targets.plan import read_plan
+from tests.support.vpc.execute import execute
 from tests.support.vpc.virtual.build import Built
 from tests.support.vpc.virtual.packets import Call, Servers, connect
 from tests.support.vpc.virtual.wires import wires
@@ -56,9 +59,7 @@ def laboratory():
 @pytest.mark.timeout(3600)
 def test_the_audit_agrees_with_real_packets(monkeypatch, record_property):
     """Zero disagreements over all ways of all VPCs; unknown only where knowledge really ends, and seldom."""
-    for key, value in {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}.items():
-        monkeypatch.setenv(key, value)
-    seed = os.environ.get("EGRESSPROBE_VPC_SEED") or f"{random.SystemRandom().getrandbits(32):08x}"
+    seed = _seed(monkeypatch)
     states, blames, calls = Counter(), Counter(), 0
     with laboratory() as (made, servers):
         clients = readers(moto_session())
@@ -79,6 +80,60 @@ def test_the_audit_agrees_with_real_packets(monkeypatch, record_property):
     assert states["unknown"] <= 0.10 * ways
     if MANY >= 300:  # fewer may lack a kind by chance
         assert min(states[name] for name in ("open", "closed", "partial")) >= 0.01 * ways
+
+
+def _seed(monkeypatch):
+    for key, value in {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}.items():
+        monkeypatch.setenv(key, value)
+    return os.environ.get("EGRESSPROBE_VPC_SEED") or f"{random.SystemRandom().getrandbits(32):08x}"
+
+
+FIXED = int(os.environ.get("EGRESSPROBE_VPCS") or (60 if os.environ.get("EGRESSPROBE_REQUIRE_ALL") else 6))
+
+
+@pytest.mark.timeout(3600)
+def test_printed_fixes_let_real_packets_pass(monkeypatch, record_property):
+    """The printed commands of each random VPC carried out: packets agree with the audit of the changed VPC, every path
+    of a finding with commands is open, and nothing that was open is closed.
+    """
+    seed = _seed(monkeypatch)
+    done, opened, commands = 0, 0, 0
+    with laboratory() as (made, servers):
+        clients = readers(moto_session())
+        for i in range(FIXED):
+            vpc = make(clients, f"{seed}/fix/{i}")
+            wanted = _targets(vpc)
+            before = audit(vpc.snapshot, wanted)
+            lines = [
+                line
+                for finding in before.findings
+                for line in finding.remedy.split("\n")
+                if line.startswith("aws ") and "addresses" in finding.evidence
+            ]
+            changed = execute(vpc.snapshot, lines)
+            after = audit(changed, wanted)
+            then = {(path.subnet, path.address, path.port): path for path in after.paths}
+            for path in before.paths:
+                now = then[path.subnet, path.address, path.port].state
+                assert path.state != "open" or now == "open", f"EGRESSPROBE_VPC_SEED={seed}, fix {i}: {path}"
+                opened += path.state in ("closed", "partial") and now == "open"
+            commands += len(lines)
+            if not lines or any("create-nat-gateway" in line for line in lines):
+                continue  # the virtual VPC has no regional NAT gateways
+            fixed = vpc._replace(snapshot=changed)
+            _, _, wrong = _compare(made, servers, fixed, random.Random(f"{seed}/{i}/ports"))
+            assert not wrong, f"EGRESSPROBE_VPC_SEED={seed}, fix {i}, {lines}:\n" + "\n".join(wrong[:5])
+            done += 1
+    record_property("said", f"{FIXED} VPCs, {commands} commands, {opened} paths opened; {done} built and tried")
+
+
+def _targets(vpc):
+    raw = [
+        {"kind": "endpoint", "name": f"{text} {port}", "url": f"tcp://{f'[{text}]' if ':' in text else text}:{port}"}
+        for text in vpc.targets
+        for port in PORTS
+    ]
+    return read_plan({"targets": raw}).targets
 
 
 def _compare(made, servers, vpc, rng):

@@ -55,25 +55,27 @@ def path_findings(paths: Paths, rows: Sequence[TargetRow], proposals: Proposals)
 def _closing(part: Part, names: Names) -> Finding:
     problem, proposal = part
     some = all(path.state != "closed" for path in problem.paths)
-    said = plain(problem.blame.said) + ("; some calls fail" if some else "")
-    return told(problem.blame.finding, said, problem.blame.evidence | _affected(problem.paths, names), proposal)
+    message = plain(problem.blame.said) + ("; some calls fail" if some else "")
+    return with_proposal(
+        problem.blame.finding, message, problem.blame.evidence | _affected(problem.paths, names), proposal
+    )
 
 
-def told(entry: FindingEntry, said: str, evidence: Mapping[str, Any], proposal: Proposal) -> Finding:
+def with_proposal(entry: FindingEntry, message: str, evidence: Mapping[str, Any], proposal: Proposal) -> Finding:
     """A finding with the commands that are proven to fix it, or with the reason why there are none."""
-    return entry.found(said, evidence, proposal.lines)
+    return entry.found(message, evidence, proposal.lines)
 
 
 def each_command_once(findings: Iterable[Finding]) -> list[Finding]:
     """The findings of one report without commands that an earlier one has."""
     printed: set[str] = set()
-    kept = []
+    remaining = []
     for finding in findings:
         lines = finding.remedy.split("\n")
         new = [line for line in lines if line not in printed or not line.startswith("aws ")]
         printed.update(lines)
-        kept.append(finding if new == lines else replace(finding, remedy="\n".join(new)))
-    return kept
+        remaining.append(finding if new == lines else replace(finding, remedy="\n".join(new)))
+    return remaining
 
 
 def _not_blocked(row: TargetRow, proposals: Proposals) -> Iterator[Finding]:
@@ -81,18 +83,20 @@ def _not_blocked(row: TargetRow, proposals: Proposals) -> Iterator[Finding]:
     if subnets:
         target = row.target
         where = "the internet" if target.assumed else ", ".join(target.addresses[:3])
-        said = f"{target.name} must be blocked, and calls to {where} port {target.port} pass from {', '.join(subnets)}"
+        message = (
+            f"{target.name} must be blocked, and calls to {where} port {target.port} pass from {', '.join(subnets)}"
+        )
         evidence = {"port": target.port, "subnets": subnets, "targets": [target.name]}
         evidence |= {"addresses": list(target.addresses)[:MOST_SHOWN]}
         proposal = proposals.blocking.get((target.name, target.port), Proposal())
-        yield told(BLOCKED_TARGET_OPEN, said, evidence, proposal)
+        yield with_proposal(BLOCKED_TARGET_OPEN, message, evidence, proposal)
 
 
 def _unknown(paths: Paths, rows: Sequence[TargetRow], names: Names) -> Iterator[Finding]:
     for row in rows:
         if not row.target.addresses:
-            said = f"unknown: {row.target.host} resolves only inside the VPC"
-            yield PATH_UNKNOWN.found(said, {"why": said, "targets": [row.target.name]})
+            message = f"unknown: {row.target.host} resolves only inside the VPC"
+            yield PATH_UNKNOWN.found(message, {"why": message, "targets": [row.target.name]})
     unknown: dict[str, list[Path]] = {}
     for path in paths.known.values():
         for why in path.knowledge_ends:

@@ -13,7 +13,7 @@ What follows from a cause is on its row of the catalogue (`hides`).
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from egressprobe.audit.findings import told
+from egressprobe.audit.findings import with_proposal
 from egressprobe.audit.fixes.problem import Problem
 from egressprobe.audit.fixes.proof import propose
 from egressprobe.audit.fixes.proposal import Proposals
@@ -101,7 +101,7 @@ def _fails(result: Result) -> bool:
 def _proposals(paths: Paths, failing: Sequence[_Failing]) -> Proposals:
     """Fixes for everything that the configuration blocks, consistent with each other."""
     pairs: dict[tuple[str | int, ...], list[tuple[Path, Blame]]] = {}
-    for explanation in (one.explanation for one in failing):
+    for explanation in (case.explanation for case in failing):
         if explanation.path is not None and explanation.blame is not None:
             for blame in explanation.path.blames:
                 pairs.setdefault(blame.key, []).append((explanation.path, blame))
@@ -118,15 +118,15 @@ def _cause(
     why = failing[0].explanation
     remedy = why.remedy
     if why.blame is not None and why.path is not None:
-        remedy = told(why.blame.finding, "", {}, proposals.of_path(why.blame.key, why.path)).remedy
+        remedy = with_proposal(why.blame.finding, "", {}, proposals.of_path(why.blame.key, why.path)).remedy
     return Cause(
         target=row.target.name,
-        subnets=tuple(one.subnet for one in failing),
+        subnets=tuple(case.subnet for case in failing),
         code=why.code,
         summary=why.summary,
         remedy=remedy,
         evidence=why.evidence,
-        consequences=tuple(_consequences(why.code, [one.result for one in failing])),
+        consequences=tuple(_consequences(why.code, [case.result for case in failing])),
         differs=tuple(_differs(failing[0], passing, paths)),
     )
 
@@ -136,7 +136,8 @@ def _consequences(code: str, results: Iterable[Result]) -> Iterator[str]:
     others = dict.fromkeys(
         other
         for result in results
-        for other in ([str(result.failure.code)] if result.failure else []) + [one.code for one in result.findings]
+        for other in ([str(result.failure.code)] if result.failure else [])
+        + [finding.code for finding in result.findings]
         if other != code
     )
     hidden = _hidden_codes(code)
@@ -153,9 +154,9 @@ def _explain(subnet: str, result: Result, paths: Paths, beside: Sequence[Finding
     if failure is None:
         return None
     if failure.phase is Phase.RESOLVE:
-        found = _dns_cause(subnet, result, paths, beside)
-        if found is not None:
-            return found
+        explanation = _dns_cause(subnet, result, paths, beside)
+        if explanation is not None:
+            return explanation
     if failure.code in NO_REPLY:
         silent = [attempt for attempt in result.attempts if attempt.failure and attempt.failure.code in NO_REPLY]
         return _path_cause(subnet, silent, paths) or _measured(result)
@@ -212,15 +213,15 @@ def _path_cause(subnet: str, silent: Sequence[Attempt], paths: Paths) -> _Explan
         target = f"{path.address} port {path.port}"
         if state == "unknown":
             why = "; ".join(path.knowledge_ends)
-            said = f"{target} does not answer; nothing that is known closes the path, but unknown: {why}"
+            message = f"{target} does not answer; nothing that is known closes the path, but unknown: {why}"
             evidence = {"why": list(path.knowledge_ends), "address": path.address}
-            return _found(PATH_UNKNOWN.found(said, evidence), path)
-        said = (
+            return _found(PATH_UNKNOWN.found(message, evidence), path)
+        message = (
             f"{target} does not answer, and the configuration allows the call and its return traffic: "
             f"{' -> '.join(path.elements)}"
         )
         evidence = {"address": path.address, "elements": list(path.elements)}
-        return _found(CONFIG_ALLOWS_BUT_NO_REPLY.found(said, evidence), path)
+        return _found(CONFIG_ALLOWS_BUT_NO_REPLY.found(message, evidence), path)
     return None
 
 

@@ -55,8 +55,8 @@ def look_around(eks: Any, ec2: Any, name: str) -> Surroundings:
     if cluster is None or surroundings.leaving:
         return surroundings
     if not supports_egress_mode(eks):
-        said = "this botocore is older than controlPlaneEgressMode and drops it; the mode is not known"
-        findings.append(EGRESS_MODE_HIDDEN.found(said, {}))
+        message = "this botocore is older than controlPlaneEgressMode and drops it; the mode is not known"
+        findings.append(EGRESS_MODE_HIDDEN.found(message, {}))
     what = "the identity providers cannot be read"
     providers = _tried(lambda: read_providers(eks, name), IDENTITY_PROVIDERS_UNREADABLE, what, findings)
     networks: dict[str, list[str]] | None = None
@@ -85,6 +85,6 @@ def _existing(eks: Any, name: str) -> Cluster:
         raise LookupError(name) from error
 
 
-def _leaving(cluster: Cluster | None, said: str) -> Surroundings:
+def _leaving(cluster: Cluster | None, message: str) -> Surroundings:
     evidence = {"status": cluster.status if cluster else None}
-    return Surroundings(cluster, None, {}, [CLUSTER_DELETING.found(said, evidence)], said)
+    return Surroundings(cluster, None, {}, [CLUSTER_DELETING.found(message, evidence)], message)

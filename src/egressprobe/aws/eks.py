@@ -112,7 +112,11 @@ def read_networks(client: Any, vpc: str) -> dict[str, list[str]]:
 def ipv6_blocks(subnet: dict[str, Any]) -> list[dict[str, Any]]:
     """The active ones of DescribeSubnets' associations; one that was removed stays listed for a while."""
     associations = subnet.get("Ipv6CidrBlockAssociationSet") or []
-    return [one for one in associations if one.get("Ipv6CidrBlockState", {}).get("State") == "associated"]
+    return [
+        association
+        for association in associations
+        if association.get("Ipv6CidrBlockState", {}).get("State") == "associated"
+    ]
 
 
 def facts(cluster: Cluster) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def disable_source_check(change: DisableSourceCheck, snapshot: VpcSnapshot) -> V
 
 def exclude_from_public_access_block(change: ExcludeFromPublicAccessBlock, snapshot: VpcSnapshot) -> VpcSnapshot:
     options = snapshot.public_access
-    if options is None or any(one.of == change.of for one in options.exclusions):
+    if options is None or any(exclusion.of == change.of for exclusion in options.exclusions):
         raise ChangeRefused("InvalidParameterValue", f"{change.of} is excluded already")
     exclusions = (*options.exclusions, Exclusion(change.of, "allow-egress"))
     return replace(snapshot, public_access=replace(options, exclusions=exclusions))
@@ -49,14 +49,14 @@ def associate_ipv6(change: AssociateIpv6, snapshot: VpcSnapshot) -> VpcSnapshot:
     cidr = block(change.cidr)
     if not any(cidr.within(block(text)) for text in snapshot.vpc.blocks):
         raise ChangeRefused("InvalidSubnet.Range", f"{change.cidr} is not in the VPC's CIDRs")
-    if any(cidr == block(text) for one in snapshot.subnets for text in one.blocks):
+    if any(cidr == block(text) for other in snapshot.subnets for text in other.blocks):
         raise ChangeRefused("InvalidSubnet.Conflict", f"{change.cidr} is the CIDR of another subnet")
     return replace(snapshot, subnets=swap(snapshot.subnets, replace(subnet, blocks=(*subnet.blocks, change.cidr))))
 
 
 def update_cluster_subnets(change: UpdateClusterSubnets, snapshot: VpcSnapshot) -> VpcSnapshot:
     """EKS user guide, network-reqs: subnets of the VPC, in the zones that the cluster was created in, two at least."""
-    zones = {one.id: one.zone for one in snapshot.subnets}
+    zones = {subnet.id: subnet.zone for subnet in snapshot.subnets}
     before = {zones[name] for name in snapshot.cluster.subnets if name in zones}
     after = {find(snapshot.subnets, name, "InvalidParameterException").zone for name in change.subnets}
     if not after <= before or len(after) < min(2, len(before)):

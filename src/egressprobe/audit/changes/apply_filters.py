@@ -42,10 +42,10 @@ def _count(rule: Permission, version: int) -> int:
 
 
 def _revoked(rules: tuple[Permission, ...], removed: Permission) -> tuple[Permission, ...]:
-    kept, found = [], False
+    kept, removed_any = [], False
     for rule in rules:
         if (rule.protocol, rule.ports) == (removed.protocol, removed.ports) and _peers(removed) <= _peers(rule):
-            found = True
+            removed_any = True
             rest = Permission(
                 rule.protocol,
                 rule.ports,
@@ -56,7 +56,7 @@ def _revoked(rules: tuple[Permission, ...], removed: Permission) -> tuple[Permis
             kept += [rest] if _peers(rest) else []
         else:
             kept.append(rule)
-    if not found:
+    if not removed_any:
         raise ChangeRefused("InvalidPermission.NotFound", "the group has no such rule")
     return tuple(kept)
 
@@ -65,20 +65,22 @@ def acl_rule(change: AclRuleChange, snapshot: VpcSnapshot) -> VpcSnapshot:
     acl, entry = find(snapshot.acls, change.acl, "InvalidNetworkAclID.NotFound"), change.entry
     if not 1 <= entry.number <= _LAST_RULE:
         raise ChangeRefused("InvalidParameterValue", f"{entry.number} is not a rule number of 1-{_LAST_RULE}")
-    others = tuple(one for one in acl.entries if (one.egress, one.number) != (entry.egress, entry.number))
+    others = tuple(
+        existing for existing in acl.entries if (existing.egress, existing.number) != (entry.egress, entry.number)
+    )
     taken = len(others) < len(acl.entries)
     if taken and not change.replace:
         raise ChangeRefused("NetworkAclEntryAlreadyExists", f"{acl.id} has a rule {entry.number}")
     if not taken and change.replace:
         raise ChangeRefused("InvalidNetworkAclEntry.NotFound", f"{acl.id} has no rule {entry.number}")
-    count = sum(_alike(one, entry) for one in acl.entries)
+    count = sum(_alike(existing, entry) for existing in acl.entries)
     if not taken and count in (RULES_PER_ACL, 2 * RULES_PER_ACL):
         raise ChangeRefused("NetworkAclEntryLimitExceeded", f"{acl.id} has {count} rules in this direction")
-    entries = sorted((*others, entry), key=lambda one: (one.egress, one.number))
+    entries = sorted((*others, entry), key=lambda listed: (listed.egress, listed.number))
     return replace(snapshot, acls=swap(snapshot.acls, replace(acl, entries=tuple(entries))))
 
 
-def _alike(one: AclEntry, other: AclEntry) -> bool:
+def _alike(entry: AclEntry, other: AclEntry) -> bool:
     """Of one direction and family: the quota counts them apart, the last rule included."""
-    six = ":" in one.block or one.number == STAR[1]
-    return one.egress == other.egress and six == (":" in other.block)
+    six = ":" in entry.block or entry.number == STAR[1]
+    return entry.egress == other.egress and six == (":" in other.block)

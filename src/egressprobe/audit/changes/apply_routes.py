@@ -23,13 +23,13 @@ from egressprobe.audit.vpc.snapshot import Attachment, Gateway, Nat, Route, Rout
 
 def route(change: RouteChange, snapshot: VpcSnapshot) -> VpcSnapshot:
     table, route = find(snapshot.route_tables, change.table, "InvalidRouteTableID.NotFound"), change.route
-    existing = next((one for one in table.routes if one.destination == route.destination), None)
+    existing = next((listed for listed in table.routes if listed.destination == route.destination), None)
     if existing is not None and not change.replace and not existing.propagated:
         raise ChangeRefused("RouteAlreadyExists", f"{table.id} has a route for {route.destination}")
     if existing is None and change.replace:
         raise ChangeRefused("InvalidParameterValue", f"{table.id} has no route for {route.destination}")
     _valid(snapshot, route)
-    kept = tuple(one for one in table.routes if one is not existing or one.propagated)
+    kept = tuple(listed for listed in table.routes if listed is not existing or listed.propagated)
     return replace(snapshot, route_tables=swap(snapshot.route_tables, replace(table, routes=(*kept, route))))
 
 
@@ -44,7 +44,7 @@ def _valid(snapshot: VpcSnapshot, route: Route) -> None:
     if route.gate in lists:
         code, items = lists[route.gate]
         find(items, route.to, code)
-    if route.gate == "transit" and all(one.gateway != route.to for one in snapshot.attachments or ()):
+    if route.gate == "transit" and all(attachment.gateway != route.to for attachment in snapshot.attachments or ()):
         raise ChangeRefused("InvalidTransitGatewayID.NotFound", f"{route.to} is not attached to the VPC")
     if route.destination.startswith("pl-"):
         return
@@ -59,7 +59,7 @@ def _valid(snapshot: VpcSnapshot, route: Route) -> None:
 
 def delete_route(change: DeleteRoute, snapshot: VpcSnapshot) -> VpcSnapshot:
     table = find(snapshot.route_tables, change.table, "InvalidRouteTableID.NotFound")
-    kept = tuple(one for one in table.routes if one.destination != change.destination or one.gate == "local")
+    kept = tuple(route for route in table.routes if route.destination != change.destination or route.gate == "local")
     if len(kept) == len(table.routes):
         raise ChangeRefused("InvalidRoute.NotFound", f"{table.id} has no route for {change.destination} to delete")
     return replace(snapshot, route_tables=swap(snapshot.route_tables, replace(table, routes=kept)))
@@ -67,7 +67,9 @@ def delete_route(change: DeleteRoute, snapshot: VpcSnapshot) -> VpcSnapshot:
 
 def create_nat(change: CreateNat, snapshot: VpcSnapshot) -> VpcSnapshot:
     """Its route table has a route to the internet gateway from the start (user guide, nat-gateways-regional)."""
-    gateway = next((one for one in snapshot.gateways or () if one.kind == "internet" and one.attached), None)
+    gateway = next(
+        (listed for listed in snapshot.gateways or () if listed.kind == "internet" and listed.attached), None
+    )
     if gateway is None:
         raise ChangeRefused("Gateway.NotAttached", f"{change.vpc} has no internet gateway")
     local = tuple(Route(text, "local", "local") for text in snapshot.vpc.blocks)
@@ -85,12 +87,14 @@ def create_gateway(change: CreateGateway, snapshot: VpcSnapshot) -> VpcSnapshot:
 
 
 def attach_gateway(change: AttachGateway, snapshot: VpcSnapshot) -> VpcSnapshot:
-    if any(one.kind == "internet" and one.attached for one in snapshot.gateways or ()):
+    if any(gateway.kind == "internet" and gateway.attached for gateway in snapshot.gateways or ()):
         raise ChangeRefused("Resource.AlreadyAssociated", f"{change.vpc} has an internet gateway")
     tables = tuple(
         replace(
             table,
-            routes=tuple(replace(one, active=True) if one.to == change.gateway else one for one in table.routes),
+            routes=tuple(
+                replace(route, active=True) if route.to == change.gateway else route for route in table.routes
+            ),
         )
         for table in snapshot.route_tables or ()
     )
@@ -102,12 +106,12 @@ def attach_transit_gateway(change: AttachTransitGateway, snapshot: VpcSnapshot) 
     subnet = find(snapshot.subnets, change.subnet, "InvalidSubnetID.NotFound")
     attachments = snapshot.attachments or ()
     if not change.attachment:
-        if any(one.gateway == change.gateway and one.state == "available" for one in attachments):
+        if any(listed.gateway == change.gateway and listed.state == "available" for listed in attachments):
             raise ChangeRefused("DuplicateTransitGatewayAttachment", f"{change.gateway} is attached to {change.vpc}")
         added = Attachment(NEW_ATTACHMENT, change.gateway, subnets=(subnet.id,))
         return replace(snapshot, attachments=(*attachments, added))
     attachment = find(attachments, change.attachment, "InvalidTransitGatewayAttachmentID.NotFound")
-    zones = {one.zone for one in snapshot.subnets if one.id in attachment.subnets}
+    zones = {other.zone for other in snapshot.subnets if other.id in attachment.subnets}
     if subnet.zone in zones:
         raise ChangeRefused("DuplicateSubnetsInSameZone", f"{attachment.id} has a subnet in {subnet.zone}")
     changed = replace(attachment, subnets=tuple(sorted((*attachment.subnets, subnet.id))))

@@ -52,7 +52,7 @@ def _deny(trial: Trial, keys: Sequence[PathKey]) -> tuple[Proposal, Trial]:
         acl = acls.setdefault(acl.id, acl)
         cidr = f"{to}/{128 if ':' in to else 32}"
         entry = AclEntry(0, egress=True, allow=False, protocol=_NUMBERS[protocol], block=cidr, ports=(port, port))
-        if any(_same(one, entry) for one in acl.entries):
+        if any(_same(listed, entry) for listed in acl.entries):
             continue
         placed = next(place(acl, [entry], _first_allowing(acl, entry)), ())
         for change in placed:
@@ -73,8 +73,8 @@ def _deny(trial: Trial, keys: Sequence[PathKey]) -> tuple[Proposal, Trial]:
     return Proposal(commands(changes), words), attempt.trial
 
 
-def _same(one: AclEntry, other: AclEntry) -> bool:
-    return (one.egress, one.allow, one.protocol, one.block, one.ports) == (
+def _same(listed: AclEntry, other: AclEntry) -> bool:
+    return (listed.egress, listed.allow, listed.protocol, listed.block, listed.ports) == (
         other.egress,
         other.allow,
         other.protocol,
@@ -87,8 +87,8 @@ def _first_allowing(acl: Acl, entry: AclEntry) -> int:
     """The number of the first rule that allows what the entry denies."""
     target = address(entry.block.partition("/")[0])
     numbers = [
-        one.number
-        for one in acl.entries
-        if one.egress and one.allow and one.protocol in (ALL, entry.protocol) and target in block(one.block)
+        listed.number
+        for listed in acl.entries
+        if listed.egress and listed.allow and listed.protocol in (ALL, entry.protocol) and target in block(listed.block)
     ]
     return min(numbers, default=STAR[0])

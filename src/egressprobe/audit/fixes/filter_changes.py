@@ -24,14 +24,23 @@ _MOST_PRECISE = 3
 def groups_out(topology: Topology, problem: Problem) -> Iterator[tuple[Change, ...]]:
     """Egress rules of the first of the control plane's groups; for many subnets the VPC's CIDRs at once."""
     blamed = [blame.at for _, blame in problem.pairs if isinstance(blame.at, SecurityGroups) and blame.at.groups]
-    for coarse in (False, True):
-        changes: dict[Change, None] = {}
-        for at in blamed:
-            cidr = scope(topology, at.remote, coarse=coarse)
-            rule = Permission(_NUMBERS[at.protocol], (at.port, at.port), blocks=(cidr,))
-            changes[GroupRule(at.groups[0], egress=True, permission=rule)] = None
-        if changes and (coarse or len(changes) <= _MOST_PRECISE):
-            yield tuple(changes)
+    if not blamed:
+        return
+    precise, coarse = (
+        tuple(dict.fromkeys(_egress(at, scope(topology, at.remote, coarse=wide)) for at in blamed))
+        for wide in (False, True)
+    )
+    if len(precise) <= _MOST_PRECISE:
+        yield precise
+    if coarse != precise:
+        yield coarse
+    if len(precise) > _MOST_PRECISE:
+        yield precise
+
+
+def _egress(at: SecurityGroups, cidr: str) -> Change:
+    rule = Permission(_NUMBERS[at.protocol], (at.port, at.port), blocks=(cidr,))
+    return GroupRule(at.groups[0], egress=True, permission=rule)
 
 
 def groups_in(topology: Topology, problem: Problem) -> Iterator[tuple[Change, ...]]:

@@ -11,12 +11,15 @@ numbers never collide, and nothing is created twice. A candidate (candidates.py)
 What a fix uncovers behind it (an ACL behind a missing route) is fixed right after it. At the end a path counts only
 if it is open. Of the others the fixes are withdrawn and the rest is done again, until every path that is left opens. A
 problem whose paths open only in part is split: commands for those that open, words for the others.
+
+Of several candidates the least change is taken: nothing is created where something that exists will do (`_cost`). Where
+a choice turns out not to open its paths, the next one is tried.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from egressprobe.audit.changes.change import Change, commands
+from egressprobe.audit.changes.change import Change, CreateGateway, CreateNat, commands
 from egressprobe.audit.fixes.blocking import blocking
 from egressprobe.audit.fixes.candidates import candidates
 from egressprobe.audit.fixes.cluster_subnets import other_subnets
@@ -31,15 +34,25 @@ from egressprobe.audit.vpc.reachability import Path
 
 # Rounds behind each other: groups, ACL, route, NAT gateway, its route, its ACL.
 _MOST_ROUNDS = 6
+# Plans until no path is left that does not open; then nothing is printed.
+_MOST_PLANS = 12
 _MOST_REASONS, _MOST_WORDS = 2, 3
 
 
+# A problem and the commands that were chosen for it.
+type Choice = tuple[Key, tuple[str, ...]]
+
+
 class _Plan(NamedTuple):
-    """changes: those accepted, by problem, in order. failed: why a problem has none. trial: the VPC after all."""
+    """changes: those accepted, by problem, in order. failed: why a problem has none. trial: the VPC after all.
+
+    doubtful: of each path the choices that did not open it at once; another one may.
+    """
 
     changes: dict[Key, list[Change]]
     failed: dict[Key, str]
     trial: Trial
+    doubtful: dict[PathKey, tuple[Choice, ...]]
 
 
 def propose(paths: Paths, problems: Sequence[Problem], rows: Sequence[TargetRow] = ()) -> Proposals:
@@ -47,20 +60,28 @@ def propose(paths: Paths, problems: Sequence[Problem], rows: Sequence[TargetRow]
     keys = {id(path): key for key, path in paths.known.items()}
     wanted = {keys[id(path)] for problem in problems for path in problem.paths}
     hopeless: dict[PathKey, str] = {}
-    while True:
-        left = wanted - hopeless.keys()
-        plan = _plan(paths, problems, keys, left)
-        closed = {key: _why(plan, key, paths.known[key]) for key in left if plan.trial.paths[key].state != "open"}
+    rejected: set[Choice] = set()
+    for i in range(_MOST_PLANS + 1):
+        left = wanted - hopeless.keys() if i < _MOST_PLANS else set()
+        plan = _plan(paths, problems, keys, left, rejected)
+        closed = [key for key in left if plan.trial.paths[key].state != "open"]
         if not closed:
             break
-        hopeless |= closed
+        choices = {choice for key in closed for choice in plan.doubtful.get(key, ())} - rejected
+        rejected |= choices
+        if not choices:  # the choices for the other paths start again
+            hopeless |= {key: _why(plan, key, paths.known[key]) for key in closed}
+            rejected = set()
+    hopeless = {key: hopeless.get(key, "") for key in wanted - left}
     parts = {problem.key: tuple(_parts(problem, keys, plan, hopeless)) for problem in problems}
     return Proposals(parts, blocking(plan.trial, rows))
 
 
-def _plan(paths: Paths, problems: Sequence[Problem], keys: dict[int, PathKey], left: set[PathKey]) -> _Plan:
+def _plan(
+    paths: Paths, problems: Sequence[Problem], keys: dict[int, PathKey], left: set[PathKey], rejected: set[Choice]
+) -> _Plan:
     """Fixes for the paths in `left`, one problem after the other, each with what it uncovers: the order of printing."""
-    plan = _Plan({}, {}, Trial(paths.topology, dict(paths.known), paths.expected))
+    plan = _Plan({}, {}, Trial(paths.topology, dict(paths.known), paths.expected), {})
     pending = [problem.key for problem in problems]
     for problem in problems:
         pending.remove(problem.key)
@@ -71,7 +92,7 @@ def _plan(paths: Paths, problems: Sequence[Problem], keys: dict[int, PathKey], l
         for i in range(_MOST_ROUNDS):
             before = plan
             for key, affected in blamed.items():
-                plan = _fix(plan, key, problem.key, affected)
+                plan = _fix(plan, key, problem.key, affected, rejected)
             if plan is before and i > 0:
                 break
             blamed = {key: affected for key, affected in _blamed(plan.trial, own).items() if key not in pending}
@@ -87,8 +108,8 @@ def _blamed(trial: Trial, path_keys: Sequence[PathKey]) -> dict[Key, list[PathKe
     return blamed
 
 
-def _fix(plan: _Plan, key: Key, owner: Key, path_keys: Sequence[PathKey]) -> _Plan:
-    """The plan with the first candidate that is accepted; without one the reason.
+def _fix(plan: _Plan, key: Key, owner: Key, path_keys: Sequence[PathKey], rejected: set[Choice]) -> _Plan:
+    """The plan with the best candidate that is accepted; without one the reason.
 
     owner: the problem that the commands go to; another than `key` where its fix uncovered this one.
     """
@@ -98,8 +119,13 @@ def _fix(plan: _Plan, key: Key, owner: Key, path_keys: Sequence[PathKey]) -> _Pl
     if not pairs:  # another fix has opened it
         return plan
     problem = Problem(tuple((path, blame) for _, path, blame in pairs))
-    reason = ""
+    reason, best, others = "", None, 0
     for changes in candidates(trial.topology, problem):
+        if (key, commands(changes)) in rejected:
+            continue
+        if best is not None and best[0] < _CREATES and _creates(changes):  # it costs more
+            others += 1
+            continue
         attempt = trial.attempt(changes, [path_key for path_key, _, _ in pairs])
         words = _words(changes)
         if attempt.refused:
@@ -109,10 +135,41 @@ def _fix(plan: _Plan, key: Key, owner: Key, path_keys: Sequence[PathKey]) -> _Pl
         elif attempt.side_effects:
             reason = reason or f"to {words} also {attempt.harm}"
         else:
-            accepted = {name: list(listed) for name, listed in plan.changes.items()}
-            accepted.setdefault(owner, []).extend(changes)
-            return _Plan(accepted, plan.failed, attempt.trial)
-    return plan if key in plan.failed else _Plan(plan.changes, plan.failed | {key: reason}, trial)
+            cost = _cost(
+                changes, attempt.targets.values(), {blame.key for _, path, _ in pairs for blame in path.blames}
+            )
+            others += best is not None
+            if best is None or cost < best[0]:
+                best = (cost, changes, attempt)
+            if cost == 0:
+                break
+    if best is None:
+        return plan if key in plan.failed else plan._replace(failed=plan.failed | {key: reason})
+    cost, changes, attempt = best
+    accepted = {name: list(listed) for name, listed in plan.changes.items()}
+    accepted.setdefault(owner, []).extend(changes)
+    doubtful = dict(plan.doubtful)
+    for path_key in attempt.targets if cost in _DOUBTFUL and others else ():
+        doubtful[path_key] = (*doubtful.get(path_key, ()), (key, commands(changes)))
+    return _Plan(accepted, plan.failed, attempt.trial, doubtful)
+
+
+_DOUBTFUL, _CREATES = (1, 3), 2
+
+
+def _creates(changes: Sequence[Change]) -> bool:
+    return any(isinstance(change, CreateNat | CreateGateway) for change in changes)
+
+
+def _cost(changes: Sequence[Change], targets: Iterable[Path], known: set[Key]) -> int:
+    """0: nothing new is created and no new blocker appears; 1: one appears; 2: something is created; 3: both, or the
+    path becomes unknown.
+    """
+    targets = tuple(targets)
+    uncovers = any(blame.key not in known for path in targets for blame in path.blames)
+    if any(path.state == "unknown" for path in targets):
+        return 3
+    return _CREATES * _creates(changes) + uncovers
 
 
 def _why(plan: _Plan, path_key: PathKey, before: Path) -> str:

@@ -36,4 +36,6 @@ class Proposals(NamedTuple):
     def of_path(self, key: Key, path: Path) -> Proposal:
         """For one path of a problem."""
         parts = self.parts.get(key, ())
-        return next((part.proposal for part in parts if any(path is one for one in part.problem.paths)), Proposal())
+        return next(
+            (part.proposal for part in parts if any(path is listed for listed in part.problem.paths)), Proposal()
+        )

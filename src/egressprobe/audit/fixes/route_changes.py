@@ -143,7 +143,9 @@ def transit_attachment(topology: Topology, problem: Problem) -> Iterator[Changes
     for _, blame in problem.pairs:
         at = blame.at
         if isinstance(at, ZoneWithoutAttachment):
-            usable = [one for one in topology.attachments_of(at.target) if one.state in ("available", "modifying")]
+            usable = [
+                listed for listed in topology.attachments_of(at.target) if listed.state in ("available", "modifying")
+            ]
             attachment = usable[0].id if usable else ""
             changes[AttachTransitGateway(at.target, topology.snapshot.vpc.id, at.subnet, attachment)] = None
     if changes:

@@ -40,7 +40,7 @@ class Trial:
     def attempt(self, changes: Sequence[Change], keys: Iterable[PathKey]) -> "Attempt":
         """What the changes do: to the paths that they are for, and to everything else that they touch."""
         try:
-            topology = Topology(apply_all(self.topology.snapshot, changes))
+            topology = Topology(apply_all(self.topology.snapshot, changes), self.topology)
         except ChangeRefused as refused:
             return Attempt(self, {}, [], str(refused))
         touched = frozenset().union(*(change.touches for change in changes))
@@ -56,7 +56,8 @@ class Trial:
         for key, path in self.paths.items():
             if key in targets or not touched & path.consulted:
                 continue
-            if only_allows and not (self.must_be_blocked(key) or path.state != "open"):
+            # What else an allowing rule could open has the same blame, so it is among `keys`.
+            if only_allows and not self.must_be_blocked(key):
                 continue
             after.paths[key] = evaluated(key)
             attempt.side_effects.extend(_effects(path, after.paths[key], blocked=self.must_be_blocked(key)))

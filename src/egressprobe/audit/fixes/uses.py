@@ -1,8 +1,8 @@
 """What else uses the VPC: calls that no target of the cluster makes, and that a fix must not break.
 
-They are samples, one for each way that traffic can leave a subnet: to the internet in both families, to an address of
-every other route, to the other subnets; from an interface of each subnet, and from one with a public address where the
-subnet routes to an internet gateway (load balancers and NAT gateways, whose clients are on the internet).
+They are samples, one for each path by which traffic can leave a subnet: to the internet in both families, to an address
+of every other route, to the other subnets; from an interface of each subnet, and from one with a public address where
+the subnet routes to an internet gateway (load balancers and NAT gateways, whose clients are on the internet).
 """
 
 from collections.abc import Iterator
@@ -68,8 +68,8 @@ def is_public(topology: Topology, subnet: str) -> bool:
 
 
 def _samples(topology: Topology) -> list[Address]:
-    """One address for each egress path."""
-    found = dict.fromkeys(map(address, INTERNET.values()))
+    """One address for each route, and one of each subnet."""
+    samples = dict.fromkeys(map(address, INTERNET.values()))
     routes = [
         route.destination
         for table in topology.snapshot.route_tables or ()
@@ -80,12 +80,12 @@ def _samples(topology: Topology) -> list[Address]:
     for text in list(dict.fromkeys([*routes, *listed]))[:_MOST_ROUTES]:
         cidr = block(text)
         if cidr.length > 0:
-            found[Address(cidr.version, min(cidr.first + 1, cidr.last))] = None
+            samples[Address(cidr.version, min(cidr.first + 1, cidr.last))] = None
     for subnet in topology.snapshot.subnets[:_MOST_SUBNETS]:
         for text in subnet.blocks:
             cidr = block(text)
-            found[Address(cidr.version, cidr.last - 1)] = None
-    return list(found)
+            samples[Address(cidr.version, cidr.last - 1)] = None
+    return list(samples)
 
 
 def outcome(topology: Topology, use: Use) -> Outcome:

@@ -74,11 +74,11 @@ def internet(
     return Destination(name, host, port, addresses, assumed=True, expect=expect)
 
 
-def plain(said: str) -> str:
+def plain(message: str) -> str:
     """A sentence in which the address that represents the internet is called what it is."""
     for text in _INTERNET.values():
-        said = said.replace(text, "the internet")
-    return said
+        message = message.replace(text, "the internet")
+    return message
 
 
 def hosts_of(targets: Iterable[Target]) -> list[str]:

@@ -80,8 +80,8 @@ def evaluate(topology: Topology, key: PathKey, starts_of: Starts) -> Path:
     starts, live = starts_of(subnet, address(to).version)
     if not starts:
         version = address(to).version
-        said = f"{subnet} has no IPv{version} addresses"
-        blame = Blame(SUBNET_WITHOUT_IPV6, subnet, said, SubnetFamily(subnet))
+        message = f"{subnet} has no IPv{version} addresses"
+        blame = Blame(SUBNET_WITHOUT_IPV6, subnet, message, SubnetFamily(subnet))
         return Path(subnet, to, port, protocol, "closed", blame)
     paths = [walk(topology, source, to, port, protocol) for source in starts]
     worst = min(paths, key=lambda path: _WORST.index(path.state))
@@ -103,23 +103,23 @@ def _refused(topology: Topology, to: str, *, in_cluster: bool) -> Blame | None:
     target, snapshot = address(to), topology.snapshot
     cluster = snapshot.cluster
     if target.version not in families_of(snapshot):
-        said = f"{to} is an IPv6 address, and {cluster.name or 'the cluster'} is an IPv4 cluster"
-        return Blame(IPV6_ONLY_TARGET, to, said, TargetAddress(to))
+        message = f"{to} is an IPv6 address, and {cluster.name or 'the cluster'} is an IPv4 cluster"
+        return Blame(IPV6_ONLY_TARGET, to, message, TargetAddress(to))
     remote = map(block, (*cluster.remote, *cluster.remote_pods))
     if in_cluster and not topology.inside(target) and not any(target in cidr for cidr in remote):
-        said = (
+        message = (
             f"{to} is neither in the CIDRs of {snapshot.vpc.id} nor in the cluster's remote node or pod networks: "
             "the API server of EKS does not dial it (Address is not allowed)"
         )
-        return Blame(ADDRESS_NOT_ALLOWED, to, said, TargetAddress(to))
+        return Blame(ADDRESS_NOT_ALLOWED, to, message, TargetAddress(to))
     return None
 
 
 def _together(states: Sequence[State]) -> State:
     """Of several addresses: some closed and some open is partial, since calls pick among them."""
-    found = set(states)
-    if not found or found == {"closed", "unknown"}:
+    distinct = set(states)
+    if not distinct or distinct == {"closed", "unknown"}:
         return "unknown"
-    if "closed" in found and len(found) > 1:
+    if "closed" in distinct and len(distinct) > 1:
         return "partial"
     return min(states, key=_WORST.index)

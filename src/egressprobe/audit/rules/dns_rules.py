@@ -54,11 +54,11 @@ def _servers(given: Input) -> Iterator[Finding]:
             (f"aws iam attach-role-policy --role-name {role} --policy-arn {policy}",),
         )
     if dhcp.changed_at:
-        said = (
+        message = (
             f"DHCP options of {snapshot.vpc.id} were changed at {dhcp.changed_at}; the control plane may still use "
             "the old ones"
         )
-        yield DHCP_CHANGED_RECENTLY.found(said, {"vpc": snapshot.vpc.id, "changedAt": dhcp.changed_at})
+        yield DHCP_CHANGED_RECENTLY.found(message, {"vpc": snapshot.vpc.id, "changedAt": dhcp.changed_at})
 
 
 def _hidden_issuer(given: Input) -> Iterator[Finding]:
@@ -81,10 +81,10 @@ def _hidden_issuer(given: Input) -> Iterator[Finding]:
             continue
         if endpoint.state == "available":
             hidden = f"{issuer}amazonaws.com{'.cn' if snapshot.region.startswith('cn-') else ''}"
-            said = f"private DNS of {endpoint.id} ({endpoint.service}) hides {hidden} in the VPC"
+            message = f"private DNS of {endpoint.id} ({endpoint.service}) hides {hidden} in the VPC"
             changes, warning = private_dns_off(given.topology, endpoint.id)
             evidence = {"endpoint": endpoint.id, "service": endpoint.service, "name": hidden}
-            yield EKS_ENDPOINT_HIDES_OIDC.found(said + warning, evidence, commands(changes))
+            yield EKS_ENDPOINT_HIDES_OIDC.found(message + warning, evidence, commands(changes))
 
 
 def _shadows(given: Input) -> Iterator[Finding]:
@@ -102,7 +102,7 @@ def _shadowed(snapshot: VpcSnapshot, name: str) -> Iterator[Finding]:
     rule = max(rules, key=lambda candidate: (depth(candidate.domain), candidate.kind == "SYSTEM"))
     if rule.kind == "FORWARD" and depth(rule.domain) >= depth(zone.name):
         to = ", ".join(rule.targets)
-        said = f"{name} is in the private zone {zone.name}, and the rule {rule.id} ({rule.domain}) sends it to {to}"
+        message = f"{name} is in the private zone {zone.name}, and the rule {rule.id} ({rule.domain}) sends it to {to}"
         evidence = {
             "name": name,
             "zone": zone.id,
@@ -110,7 +110,7 @@ def _shadowed(snapshot: VpcSnapshot, name: str) -> Iterator[Finding]:
             "domain": rule.domain,
             "targets": list(rule.targets),
         }
-        yield RESOLVER_RULE_SHADOWS_ZONE.found(said, evidence, _unshadow(snapshot, rule, zone.name))
+        yield RESOLVER_RULE_SHADOWS_ZONE.found(message, evidence, _unshadow(snapshot, rule, zone.name))
 
 
 def _unshadow(snapshot: VpcSnapshot, rule: ResolverRule, zone: str) -> tuple[str, ...]:
@@ -140,18 +140,18 @@ def _firewall(given: Input) -> Iterator[Finding]:
                 yield _blocked(name, entry, rule)
             break
     for rule in unreadable.values():
-        said = f"the rule {rule.name} of {rule.group} blocks by {rule.list or 'a list'}, which cannot be read"
-        yield DNS_FIREWALL_UNREADABLE_LIST.found(said, {"group": rule.group, "rule": rule.name, "list": rule.list})
+        message = f"the rule {rule.name} of {rule.group} blocks by {rule.list or 'a list'}, which cannot be read"
+        yield DNS_FIREWALL_UNREADABLE_LIST.found(message, {"group": rule.group, "rule": rule.name, "list": rule.list})
 
 
 def _blocked(name: str, entry: str, rule: DnsFirewallRule) -> Finding:
-    said = f"{name} is blocked by the rule {rule.name} of {rule.group}: `{entry}` is in {rule.list}"
+    message = f"{name} is blocked by the rule {rule.name} of {rule.group}: `{entry}` is in {rule.list}"
     evidence = {"name": name, "entry": entry, "group": rule.group, "rule": rule.name, "list": rule.list}
     command = (
         f"aws route53resolver update-firewall-domains --firewall-domain-list-id {rule.list} --operation REMOVE "
         f"--domains '{entry}'"
     )
-    return DNS_FIREWALL_BLOCKS.found(said, evidence, (command,))
+    return DNS_FIREWALL_BLOCKS.found(message, evidence, (command,))
 
 
 def _matches(name: str, entry: str) -> bool:

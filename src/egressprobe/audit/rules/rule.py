@@ -1,6 +1,6 @@
 """Rules beside the paths: a rule declares what it reads of the snapshot and returns findings.
 
-The framework evaluates it: a rule of which a part could not be read is not evaluated, and that is said. A rule never
+The framework evaluates it: a rule of which a part could not be read is not evaluated, and that is message. A rule never
 asks whether a list is None.
 """
 
@@ -35,8 +35,8 @@ def evaluate(rules: Iterable[Rule], topology: Topology, hosts: Iterable[str] = (
         unread = [part for part in rule.reads if _part(topology, part) is None]
         if unread:
             parts = ", ".join(part.replace("_", " ").replace("vpc.", "") for part in unread)
-            said = f"{rule.name}: not evaluated, because {parts} could not be read"
-            findings.append(AUDIT_RULE_NOT_EVALUATED.found(said, {"rule": rule.name, "unread": unread}))
+            message = f"{rule.name}: not evaluated, because {parts} could not be read"
+            findings.append(AUDIT_RULE_NOT_EVALUATED.found(message, {"rule": rule.name, "unread": unread}))
         else:
             findings += rule.check(given)
     return findings

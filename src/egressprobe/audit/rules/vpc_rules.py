@@ -23,8 +23,10 @@ _FREE_NEEDED, _FREE_RECOMMENDED = 6, 16
 def _shared(given: Input) -> Iterator[Finding]:
     vpc = given.topology.snapshot.vpc
     if given.topology.shared:
-        said = f"{vpc.id} belongs to {vpc.owner}; only the owner can read its route tables, network ACLs and gateways"
-        yield OWNED_BY_ANOTHER_ACCOUNT.found(said, {"vpc": vpc.id, "owner": vpc.owner})
+        message = (
+            f"{vpc.id} belongs to {vpc.owner}; only the owner can read its route tables, network ACLs and gateways"
+        )
+        yield OWNED_BY_ANOTHER_ACCOUNT.found(message, {"vpc": vpc.id, "owner": vpc.owner})
 
 
 def _dns_support(given: Input) -> Iterator[Finding]:
@@ -47,8 +49,8 @@ def _free_addresses(given: Input) -> Iterator[Finding]:
         subnet = given.topology.subnets.get(name)
         if subnet is not None and subnet.free is not None and subnet.free < _FREE_RECOMMENDED:
             required = "at least 6" if subnet.free < _FREE_NEEDED else "16 recommended"
-            said = f"{name} has {subnet.free} free addresses ({required})"
-            yield SUBNET_ADDRESSES_LOW.found(said, {"subnet": name, "free": subnet.free})
+            message = f"{name} has {subnet.free} free addresses ({required})"
+            yield SUBNET_ADDRESSES_LOW.found(message, {"subnet": name, "free": subnet.free})
 
 
 def _ipv6(given: Input) -> Iterator[Finding]:
@@ -57,17 +59,17 @@ def _ipv6(given: Input) -> Iterator[Finding]:
     for name in cluster.subnets if cluster.ip_family == "ipv6" else ():
         subnet = topology.subnets.get(name)
         if subnet is not None and not any(":" in text for text in subnet.blocks):
-            said = f"{name} has no IPv6 CIDR, and the cluster is IPv6"
+            message = f"{name} has no IPv6 CIDR, and the cluster is IPv6"
             proposal = ipv6_cidr(topology, name)
-            yield SUBNET_WITHOUT_IPV6.found(said, {"subnet": name}, proposal.lines)
+            yield SUBNET_WITHOUT_IPV6.found(message, {"subnet": name}, proposal.lines)
 
 
 def _unread(given: Input) -> Iterator[Finding]:
     for unread in given.topology.snapshot.unread:
         finding = AUDIT_PERMISSION_MISSING if unread.denied else AUDIT_PART_UNREADABLE
         why = "is not allowed" if unread.denied else "failed"
-        said = f"{unread.action} {why}, so {unread.part.replace('_', ' ')} is not known: {unread.error}"
-        yield finding.found(said, {"action": unread.action, "part": unread.part, "error": unread.error})
+        message = f"{unread.action} {why}, so {unread.part.replace('_', ' ')} is not known: {unread.error}"
+        yield finding.found(message, {"action": unread.action, "part": unread.part, "error": unread.error})
 
 
 VPC_RULES = (

@@ -37,14 +37,16 @@ def arrive(walk: Walk, interface: Interface, flow: Flow) -> None:
     """At an interface that has the address."""
     walk.consulted.add(interface.id)
     if interface.kind == "nat_gateway":
-        said = f"{flow.to} is the address of the NAT gateway's interface {interface.id}, which accepts no connections"
-        walk.close(NAT_GATEWAY_NOT_A_TARGET, interface.id, said, TargetAddress(str(flow.to)))
+        message = (
+            f"{flow.to} is the address of the NAT gateway's interface {interface.id}, which accepts no connections"
+        )
+        walk.close(NAT_GATEWAY_NOT_A_TARGET, interface.id, message, TargetAddress(str(flow.to)))
     if interface.kind in _OPAQUE_KINDS:
         walk.ends(f"{flow.to} belongs to {interface.id}, a {interface.kind}")
         return
     if interface.status == "available" and walk.topology.statuses_known:
-        said = f"{interface.id}, which has {flow.to}, is attached to nothing"
-        walk.block(INTERFACE_NOT_ATTACHED, interface.id, said, TargetAddress(str(flow.to)))
+        message = f"{interface.id}, which has {flow.to}, is attached to nothing"
+        walk.block(INTERFACE_NOT_ATTACHED, interface.id, message, TargetAddress(str(flow.to)))
     groups_in(walk, interface, flow)
     if is_load_balancer(interface):
         walk.ends(f"the load balancer behind {interface.id}: its listeners, targets and their health")
@@ -74,9 +76,9 @@ def groups_out(walk: Walk, source: Source, flow: Flow) -> None:
     if _unreadable(walk, source.groups, allowed=allowed) or allowed:
         return
     name = walk.protocol_name
-    said = f"no egress rule of {', '.join(source.groups)} allows {name.upper()} {flow.port} to {flow.to}"
+    message = f"no egress rule of {', '.join(source.groups)} allows {name.upper()} {flow.port} to {flow.to}"
     walk.block(
-        SG_EGRESS_DENIED, source.groups[0], said, SecurityGroups(tuple(source.groups), flow.port, str(flow.to), name)
+        SG_EGRESS_DENIED, source.groups[0], message, SecurityGroups(tuple(source.groups), flow.port, str(flow.to), name)
     )
 
 
@@ -95,14 +97,14 @@ def groups_in(walk: Walk, target: Interface, flow: Flow) -> None:
     if _unreadable(walk, target.groups, allowed=allowed) or allowed:
         return
     name = walk.protocol_name
-    said = (
+    message = (
         f"no ingress rule of {', '.join(target.groups)} ({target.id}) allows {name.upper()} {flow.port} "
         f"from {flow.source}"
     )
     at = TargetGroups(
         tuple(target.groups), target.id, flow.port, str(flow.source), translated=flow.groups is None, protocol=name
     )
-    walk.block(SG_INGRESS_DENIED, target.groups[0], said, at)
+    walk.block(SG_INGRESS_DENIED, target.groups[0], message, at)
 
 
 def _unreadable(walk: Walk, names: tuple[str, ...], *, allowed: bool | None) -> bool:

@@ -41,14 +41,14 @@ def internet(walk: Walk, here: Subnet, route: Route, flow: Flow) -> None:
         return
     if flow.to.version == 4 and not flow.public:
         if flow.nat:
-            said = f"the NAT gateway {flow.nat} has no public address, so an internet gateway drops its packets"
+            message = f"the NAT gateway {flow.nat} has no public address, so an internet gateway drops its packets"
             at = PrivateNat(*entry(walk, here, route), flow.nat)
-            walk.close(NAT_SUBNET_NO_INTERNET_ROUTE, flow.nat, said, at)
-        said = f"{here.id} sends {route.destination} to {route.to}, and the control plane has no public address"
-        walk.close(ROUTE_TO_IGW_WITHOUT_PUBLIC_ADDRESS, route.to, said, RouteEntry(*entry(walk, here, route)))
+            walk.close(NAT_SUBNET_NO_INTERNET_ROUTE, flow.nat, message, at)
+        message = f"{here.id} sends {route.destination} to {route.to}, and the control plane has no public address"
+        walk.close(ROUTE_TO_IGW_WITHOUT_PUBLIC_ADDRESS, route.to, message, RouteEntry(*entry(walk, here, route)))
     if flow.to.version == 6 and not on_the_internet(flow.source):
-        said = f"{flow.source} is a private IPv6 address: an internet gateway drops its packets"
-        walk.close(ROUTE_TO_IGW_WITHOUT_PUBLIC_ADDRESS, route.to, said, RouteEntry(*entry(walk, here, route)))
+        message = f"{flow.source} is a private IPv6 address: an internet gateway drops its packets"
+        walk.close(ROUTE_TO_IGW_WITHOUT_PUBLIC_ADDRESS, route.to, message, RouteEntry(*entry(walk, here, route)))
     _public_access(walk, here.id, "the NAT gateway's traffic" if flow.nat else "", route.to)
     encrypted(walk, "InternetGateway", route.to)
     _inbound(walk, route.to, flow)
@@ -63,11 +63,11 @@ def _inbound(walk: Walk, gateway: str, flow: Flow) -> None:
         return
     walk.consulted.add(table.id)
     if not route.active:
-        said = (
+        message = (
             f"return traffic is dropped: {table.id} of {gateway} sends {route.destination} to {route.to}, "
             "which no longer exists"
         )
-        walk.block(ROUTE_BLACKHOLE, table.id, said, RouteEntry(table.id, "", route.destination, route.to))
+        walk.block(ROUTE_BLACKHOLE, table.id, message, RouteEntry(table.id, "", route.destination, route.to))
     else:
         walk.ends(f"return traffic comes in by {route.to}, where {table.id} of {gateway} sends it")
 
@@ -87,8 +87,8 @@ def attached(walk: Walk, route: Route, here: Subnet, finding: FindingEntry = ROU
     if walk.topology.snapshot.gateways is None:
         walk.ends(f"whether {route.to} is attached cannot be read")
         return False
-    said = f"{here.id} sends {route.destination} to {route.to}, which is not attached to the VPC"
-    walk.close(finding, route.to, said, RouteEntry(*entry(walk, here, route)))
+    message = f"{here.id} sends {route.destination} to {route.to}, which is not attached to the VPC"
+    walk.close(finding, route.to, message, RouteEntry(*entry(walk, here, route)))
     return False
 
 
@@ -96,11 +96,11 @@ def _beyond(walk: Walk, flow: Flow, gateway: str) -> None:
     """Behind a gateway of the internet: the internet, or an interface of this VPC by its public address."""
     table = next((name for name in walk.elements if name.startswith("rtb-")), "")  # the caller's
     if flow.to in NAT64:
-        said = f"{flow.to} needs a route of 64:ff9b::/96 to a NAT gateway, and {gateway} does not translate it"
-        walk.close(NAT64_ROUTE_MISSING, gateway, said, PrivateAddress(str(flow.to), gateway, table))
+        message = f"{flow.to} needs a route of 64:ff9b::/96 to a NAT gateway, and {gateway} does not translate it"
+        walk.close(NAT64_ROUTE_MISSING, gateway, message, PrivateAddress(str(flow.to), gateway, table))
     if not on_the_internet(flow.to):
-        said = f"{flow.to} is not an address of the internet, and {gateway} leads only there"
-        walk.close(PRIVATE_ADDRESS_TO_INTERNET, gateway, said, PrivateAddress(str(flow.to), gateway, table))
+        message = f"{flow.to} is not an address of the internet, and {gateway} leads only there"
+        walk.close(PRIVATE_ADDRESS_TO_INTERNET, gateway, message, PrivateAddress(str(flow.to), gateway, table))
     own = walk.topology.public.get(flow.to)
     if own is not None:
         _hairpin(walk, flow, gateway, *own)
@@ -135,16 +135,16 @@ def _returns_by_gateway(walk: Walk, subnet: str, to: Address) -> None:
     walk.consulted.add(table.id)
     route, unsure = walk.topology.route(table, to)
     if route is None or unsure:
-        said = f"return traffic is dropped: {table.id} of {subnet} has no route for {to}"
+        message = f"return traffic is dropped: {table.id} of {subnet} has no route for {to}"
         if unsure:
             walk.ends(unsure)
         else:
-            walk.block(ROUTE_NO_EGRESS, table.id, said, MissingRoute(table.id, subnet, "ipv4", str(to)))
+            walk.block(ROUTE_NO_EGRESS, table.id, message, MissingRoute(table.id, subnet, "ipv4", str(to)))
     elif not route.active or (route.gate == "internet" and route.to not in walk.topology.gateways):
-        said = (
+        message = (
             f"return traffic is dropped: {table.id} of {subnet} sends {route.destination} to {route.to}, which is gone"
         )
-        walk.block(ROUTE_BLACKHOLE, table.id, said, RouteEntry(table.id, subnet, route.destination, route.to))
+        walk.block(ROUTE_BLACKHOLE, table.id, message, RouteEntry(table.id, subnet, route.destination, route.to))
     elif route.gate != "internet":
         walk.ends(f"return traffic leaves {subnet} by {route.to}, not by the path of the call")
 
@@ -167,8 +167,8 @@ def _public_access(walk: Walk, subnet: str, outwards_only: str, gateway: str, ne
     if options.mode == "off" or excluded or (options.mode == "block-ingress" and outwards_only):
         return
     unexcluded = f"neither {snapshot.vpc.id} nor {subnet} is" if subnet else f"{snapshot.vpc.id} is not"
-    said = f"VPC Block Public Access is {options.mode}, and {unexcluded} excluded"
-    walk.block(BPA_BLOCKS_EGRESS, gateway, said, PublicAccessBlock(options.mode, subnet, snapshot.vpc.id, gateway))
+    message = f"VPC Block Public Access is {options.mode}, and {unexcluded} excluded"
+    walk.block(BPA_BLOCKS_EGRESS, gateway, message, PublicAccessBlock(options.mode, subnet, snapshot.vpc.id, gateway))
 
 
 def encrypted(walk: Walk, resource: str, gateway: str) -> None:
@@ -176,8 +176,8 @@ def encrypted(walk: Walk, resource: str, gateway: str) -> None:
     walk.consulted.add("encryption")
     for control in walk.topology.snapshot.encryption or ():
         if control.mode == "enforce" and resource not in control.excluded:
-            said = f"encryption controls {control.id} are enforced and do not exclude {resource}"
-            walk.block(ENCRYPTION_CONTROL_BLOCKS, gateway, said, EncryptionControl(control.id, resource, gateway))
+            message = f"encryption controls {control.id} are enforced and do not exclude {resource}"
+            walk.block(ENCRYPTION_CONTROL_BLOCKS, gateway, message, EncryptionControl(control.id, resource, gateway))
 
 
 def nat(walk: Walk, here: Subnet, route: Route, flow: Flow) -> None:
@@ -187,23 +187,23 @@ def nat(walk: Walk, here: Subnet, route: Route, flow: Flow) -> None:
         if walk.topology.snapshot.nats is None:
             walk.ends(f"the NAT gateway {route.to} cannot be read")
             return
-        said = f"{route.to} is not in this VPC"
-        walk.close(ROUTE_BLACKHOLE, route.to, said, RouteEntry(*entry(walk, here, route)))
+        message = f"{route.to} is not in this VPC"
+        walk.close(ROUTE_BLACKHOLE, route.to, message, RouteEntry(*entry(walk, here, route)))
         return
     ready(walk, here, route, nat, NAT_NOT_AVAILABLE, "NAT gateway")
     inner = behind_nat64(flow.to) or flow.to
     if inner.version == 6:
-        said = f"{route.to} translates IPv4, and IPv6 only of 64:ff9b::/96"
-        walk.close(IPV6_ROUTE_MISSING, nat.id, said, WrongFamily(*entry(walk, here, route), "ipv6"))
+        message = f"{route.to} translates IPv4, and IPv6 only of 64:ff9b::/96"
+        walk.close(IPV6_ROUTE_MISSING, nat.id, message, WrongFamily(*entry(walk, here, route), "ipv6"))
     encrypted(walk, "NatGateway", nat.id)
     if nat.regional:
         _regional(walk, nat, flow._replace(to=inner))
         return
     if nat.id in flow.via or (nat.subnet == here.id and inner == flow.to):
-        said = f"{nat.subnet}, the subnet of {nat.id}, sends {flow.to} back to it"
+        message = f"{nat.subnet}, the subnet of {nat.id}, sends {flow.to} back to it"
         table = walk.topology.table_of(nat.subnet)
         at = NatRoutes(nat.id, nat.subnet, table.id if table else "")
-        walk.close(NAT_SUBNET_NO_INTERNET_ROUTE, nat.id, said, at)
+        walk.close(NAT_SUBNET_NO_INTERNET_ROUTE, nat.id, message, at)
     if nat.subnet == here.id or nat.subnet not in walk.topology.subnets or not nat.addresses:
         walk.ends(f"what {nat.id} does with this call is not known")
         return
@@ -234,15 +234,15 @@ def _regional(walk: Walk, nat: Nat, flow: Flow) -> None:
     if unsure:
         walk.ends(unsure)
     elif route is None or not route.active:
-        said = f"{table.id} of the regional NAT gateway {nat.id} has no route for {flow.to}"
-        walk.close(NAT_SUBNET_NO_INTERNET_ROUTE, table.id, said, NatRoutes(nat.id, "", table.id))
+        message = f"{table.id} of the regional NAT gateway {nat.id} has no route for {flow.to}"
+        walk.close(NAT_SUBNET_NO_INTERNET_ROUTE, table.id, message, NatRoutes(nat.id, "", table.id))
     elif route.gate != "internet":
         walk.ends(f"the regional NAT gateway {nat.id} sends {flow.to} to {route.to}")
     elif walk.topology.snapshot.gateways is None:
         walk.ends(f"whether {route.to} is attached cannot be read")
     elif route.to not in walk.topology.gateways:
-        said = f"{table.id} of {nat.id} sends {route.destination} to {route.to}, which is not attached to the VPC"
-        walk.close(ROUTE_BLACKHOLE, table.id, said, PrivateNat(table.id, "", route.destination, route.to, nat.id))
+        message = f"{table.id} of {nat.id} sends {route.destination} to {route.to}, which is not attached to the VPC"
+        walk.close(ROUTE_BLACKHOLE, table.id, message, PrivateNat(table.id, "", route.destination, route.to, nat.id))
     else:
         _public_access(walk, "", "the NAT gateway's traffic", route.to)
         encrypted(walk, "InternetGateway", route.to)
@@ -253,8 +253,8 @@ def ready(
     walk: Walk, here: Subnet, route: Route, found: Nat | Peering | VpcEndpoint, finding: FindingEntry, kind: str
 ) -> None:
     if found.state not in ("available", "active"):
-        said = f"{here.id} sends {route.destination} to the {kind} {found.id}, which is {found.state}"
-        walk.close(finding, found.id, said, RouteTargetState(*entry(walk, here, route), found.state))
+        message = f"{here.id} sends {route.destination} to the {kind} {found.id}, which is {found.state}"
+        walk.close(finding, found.id, message, RouteTargetState(*entry(walk, here, route), found.state))
 
 
 def entry(walk: Walk, here: Subnet, route: Route) -> tuple[str, str, str, str]:

@@ -85,8 +85,8 @@ def _resolver(steps: Walk, target: Address) -> None:
     steps.consulted.add("vpc")
     vpc = steps.topology.snapshot.vpc
     if vpc.dns_support is False:
-        said = f"enableDnsSupport of {vpc.id} is off, so {target} does not answer"
-        steps.block(VPC_DNS_SUPPORT_OFF, vpc.id, said, TargetAddress(str(target)))
+        message = f"enableDnsSupport of {vpc.id} is off, so {target} does not answer"
+        steps.block(VPC_DNS_SUPPORT_OFF, vpc.id, message, TargetAddress(str(target)))
 
 
 def _path(steps: Walk, subnet: str, to: str, port: int) -> Path:

@@ -34,8 +34,8 @@ def _local(walk: Walk, _: Subnet, __: Route, flow: Flow) -> None:
         if walk.topology.shared:
             walk.ends(f"no subnet that this account can see has {flow.to}")
             return
-        said = f"{flow.to} is in the VPC's CIDR and in none of its subnets"
-        walk.close(ADDRESS_NOT_IN_A_SUBNET, str(flow.to), said, TargetAddress(str(flow.to)))
+        message = f"{flow.to} is in the VPC's CIDR and in none of its subnets"
+        walk.close(ADDRESS_NOT_IN_A_SUBNET, str(flow.to), message, TargetAddress(str(flow.to)))
     else:
         walk.enter(there.id, flow)
         walk.deliver(flow)
@@ -47,16 +47,18 @@ def _transit(walk: Walk, here: Subnet, route: Route, flow: Flow) -> None:
     if topology.snapshot.attachments is None:
         walk.ends(f"the attachments of {route.to} cannot be read")
         return
-    attachments = [one for one in topology.attachments_of(route.to) if one.state in ("available", "modifying")]
+    attachments = [
+        attachment for attachment in topology.attachments_of(route.to) if attachment.state in ("available", "modifying")
+    ]
     subnets = [topology.subnets.get(name) for attachment in attachments for name in attachment.subnets]
     in_zone = [subnet for subnet in subnets if subnet is not None and subnet.zone == here.zone]
     if not in_zone:
-        said = f"{route.to} has no attachment in {here.zone}, so it accepts nothing from {here.id}"
+        message = f"{route.to} has no attachment in {here.zone}, so it accepts nothing from {here.id}"
         at = ZoneWithoutAttachment(*entry(walk, here, route), here.zone)
-        walk.close(TGW_NO_ATTACHMENT_IN_AZ, route.to, said, at)
+        walk.close(TGW_NO_ATTACHMENT_IN_AZ, route.to, message, at)
     if flow.to.version == 6 and not any(attachment.ipv6 for attachment in attachments):
-        said = f"the attachment of {route.to} has IPv6 support off"
-        walk.close(IPV6_ROUTE_MISSING, route.to, said, WrongFamily(*entry(walk, here, route), "ipv6"))
+        message = f"the attachment of {route.to} has IPv6 support off"
+        walk.close(IPV6_ROUTE_MISSING, route.to, message, WrongFamily(*entry(walk, here, route), "ipv6"))
     walk.ends(f"the transit gateway {route.to}: its route tables, and what is behind it")
     there = in_zone[0].id
     walk.acl_in(there, flow.source, flow.port, None)
@@ -83,8 +85,8 @@ def _peering(walk: Walk, here: Subnet, route: Route, flow: Flow) -> None:
         return
     ready(walk, here, route, peering, PEERING_NOT_ACTIVE, "peering connection")
     if peering.blocks and not any(flow.to in block(text) for text in peering.blocks):
-        said = f"{flow.to} is not an address of {peering.peer}, and peering is not transitive"
-        walk.close(PEERING_NOT_TRANSITIVE, peering.id, said, PeerRange(*entry(walk, here, route), peering.peer))
+        message = f"{flow.to} is not an address of {peering.peer}, and peering is not transitive"
+        walk.close(PEERING_NOT_TRANSITIVE, peering.id, message, PeerRange(*entry(walk, here, route), peering.peer))
     encrypted(walk, "VpcPeering", peering.id)
     walk.ends(f"the other side of {peering.id}: {peering.peer}")
 
@@ -118,9 +120,9 @@ def _interface(walk: Walk, here: Subnet, route: Route, flow: Flow) -> None:
         return
     walk.consulted.add(interface.id)
     if interface.checked:
-        said = f"{interface.id} accepts only packets addressed to itself: its source/destination check is on"
+        message = f"{interface.id} accepts only packets addressed to itself: its source/destination check is on"
         at = Appliance(*entry(walk, here, route), interface.id)
-        walk.close(APPLIANCE_SOURCE_DEST_CHECK, interface.id, said, at)
+        walk.close(APPLIANCE_SOURCE_DEST_CHECK, interface.id, message, at)
     if interface.subnet != here.id:
         walk.acl_in(interface.subnet, flow.source, flow.port, None)
     groups_in(walk, interface, flow)

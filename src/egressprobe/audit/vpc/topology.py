@@ -8,7 +8,8 @@ propagated one even where that is more specific. A blackhole route that is selec
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from egressprobe.audit.vpc.cidr import Address, Block, address, block
+from egressprobe.audit.vpc.cidr import Address, Block, Ports, address, block
+from egressprobe.audit.vpc.packet_filters import Passed, acl_passes
 from egressprobe.audit.vpc.snapshot import (
     Acl,
     Attachment,
@@ -34,11 +35,21 @@ class Chosen(NamedTuple):
     unsure: str = ""
 
 
-class Topology:
-    """Indexes over one snapshot. Raises ValueError for an invalid CIDR."""
+# Direction (egress), protocol, remote address, ports.
+type AclQuestion = tuple[bool, int, Address, Ports]
 
-    def __init__(self, snapshot: VpcSnapshot) -> None:
+
+class Topology:
+    """Indexes over one snapshot. Raises ValueError for an invalid CIDR.
+
+    like: of a snapshot that differs little: what was worked out for tables and ACLs that both have is kept.
+    """
+
+    def __init__(self, snapshot: VpcSnapshot, like: "Topology | None" = None) -> None:
         self.snapshot = snapshot
+        # By the identity of table or ACL; each is kept with its results, so that no identity is used twice.
+        self.acl_results: dict[int, tuple[Acl, dict[AclQuestion, Passed]]] = like.acl_results if like else {}
+        self.route_results: dict[int, tuple[RouteTable, dict[Address, Chosen]]] = like.route_results if like else {}
         # A participant of a shared VPC sees neither the owner's tables and ACLs nor the subnets of others.
         self.shared = bool(snapshot.vpc.owner and snapshot.account and snapshot.vpc.owner != snapshot.account)
         self.blocks = tuple(map(block, snapshot.vpc.blocks))
@@ -70,7 +81,9 @@ class Topology:
         # EKS's own interfaces are always attached: where they are `available` too (an emulated account) the status of
         # the others means nothing.
         eks = f"Amazon EKS {self.snapshot.cluster.name}"
-        self.statuses_known = not any(one.description == eks and one.status == "available" for one in interfaces)
+        self.statuses_known = not any(
+            interface.description == eks and interface.status == "available" for interface in interfaces
+        )
         # Public IPv4 address -> the interface and its private address.
         self.public: dict[Address, tuple[Interface, Address]] = {}
         self._by_address: dict[Address, Interface] = {}
@@ -122,8 +135,22 @@ class Topology:
         interface = self._by_address.get(target)
         return interface or next((owner for prefix, owner in self._prefixes if target in prefix), None)
 
+    def acl(self, acl: Acl, question: AclQuestion) -> Passed:
+        """What the ACL allows; each question is worked out once."""
+        results = self.acl_results.setdefault(id(acl), (acl, {}))[1]
+        if question not in results:
+            egress, protocol, remote, ports = question
+            results[question] = acl_passes(acl, egress=egress, protocol=protocol, remote=remote, ports=ports)
+        return results[question]
+
     def route(self, table: RouteTable, to: Address) -> Chosen:
         """The route that EC2 selects for an address."""
+        results = self.route_results.setdefault(id(table), (table, {}))[1]
+        if to not in results:
+            results[to] = self._select(table, to)
+        return results[to]
+
+    def _select(self, table: RouteTable, to: Address) -> Chosen:
         matching: list[tuple[int, int, Route]] = []
         unsure = ""
         for route in table.routes:

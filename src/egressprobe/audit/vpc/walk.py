@@ -31,7 +31,7 @@ from egressprobe.audit.vpc.blockers import (
     RouteEntry,
 )
 from egressprobe.audit.vpc.cidr import EPHEMERAL, Address, Ports, one_port
-from egressprobe.audit.vpc.packet_filters import STAR, TCP, UDP, acl_passes
+from egressprobe.audit.vpc.packet_filters import STAR, TCP, UDP
 from egressprobe.audit.vpc.snapshot import Route, RouteTargetKind, Subnet
 from egressprobe.audit.vpc.topology import Topology
 from egressprobe.catalog.entry import FindingEntry
@@ -123,15 +123,15 @@ class Walk:
 
     # -- verbs ------------------------------------------------------------------------------------------------
 
-    def block(self, finding: FindingEntry, element: str, said: str, at: Blocker) -> None:
+    def block(self, finding: FindingEntry, element: str, message: str, at: Blocker) -> None:
         """Records what blocks; the walk goes on behind it."""
-        self.blames.append(Blame(finding, element, said, at))
+        self.blames.append(Blame(finding, element, message, at))
         if self.passed is None:
             self.passed = tuple(self.elements)
 
-    def close(self, finding: FindingEntry, element: str, said: str, at: Blocker) -> None:
+    def close(self, finding: FindingEntry, element: str, message: str, at: Blocker) -> None:
         """Records what blocks and ends this direction."""
-        self.block(finding, element, said, at)
+        self.block(finding, element, message, at)
         raise Closed
 
     def ends(self, why: str) -> None:
@@ -193,16 +193,16 @@ class Walk:
             return None
         family, target = f"ipv{flow.to.version}", str(flow.to)
         if route is None:
-            said = f"{table.id} of {subnet} has no route for {target}"
+            message = f"{table.id} of {subnet} has no route for {target}"
             if flow.nat:
                 at: MissingRoute = NatMissingRoute(table.id, subnet, family, target, flow.nat)
-                self.close(NAT_SUBNET_NO_INTERNET_ROUTE, table.id, said, at)
+                self.close(NAT_SUBNET_NO_INTERNET_ROUTE, table.id, message, at)
             finding = IPV6_ROUTE_MISSING if flow.to.version == 6 else ROUTE_NO_EGRESS
-            self.close(finding, table.id, said, MissingRoute(table.id, subnet, family, target))
+            self.close(finding, table.id, message, MissingRoute(table.id, subnet, family, target))
         elif not route.active:
-            said = f"{table.id} of {subnet} sends {route.destination} to {route.to}, which no longer exists"
+            message = f"{table.id} of {subnet} sends {route.destination} to {route.to}, which no longer exists"
             at_route = BlackholeRoute(table.id, subnet, route.destination, route.to, family, target)
-            self.close(ROUTE_BLACKHOLE, table.id, said, at_route)
+            self.close(ROUTE_BLACKHOLE, table.id, message, at_route)
         return route
 
     def returns(self, subnet: str, to: Address) -> None:
@@ -213,11 +213,11 @@ class Walk:
         self.consulted.add(table.id)
         route, _ = self.topology.route(table, to)
         if route is not None and not route.active:
-            said = (
+            message = (
                 f"return traffic is dropped: {table.id} of {subnet} sends {route.destination} to {route.to}, "
                 "which no longer exists"
             )
-            self.block(ROUTE_BLACKHOLE, table.id, said, RouteEntry(table.id, subnet, route.destination, route.to))
+            self.block(ROUTE_BLACKHOLE, table.id, message, RouteEntry(table.id, subnet, route.destination, route.to))
         elif route is not None and route.gate != "local":
             self.ends(f"return traffic leaves {subnet} by {route.to}, not by the path of the call")
 
@@ -238,7 +238,7 @@ class Walk:
         self.meets(acl.id)
         ports = one_port(port) if port is not None else self.left[client]
         egress = direction == "egress"
-        passed, rule = acl_passes(acl, egress=egress, protocol=self.protocol, remote=remote, ports=ports)
+        passed, rule = self.topology.acl(acl, (egress, self.protocol, remote, ports))
         if passed == ports:
             return
         denied = ports - passed
@@ -248,12 +248,12 @@ class Walk:
         name = f"{acl.id} ({subnet}) rule {'*' if rule in STAR else rule}"
         if port is None:
             whence = f"to {remote}" if egress else f"from {remote}"
-            said = f"{name} denies return traffic {whence} to ports {denied} ({direction})"
+            message = f"{name} denies return traffic {whence} to ports {denied} ({direction})"
         else:
             whence = f"to {remote}" if egress else f"from {remote}"
-            said = f"{name} denies {protocol.upper()} {port} {whence} ({direction})"
+            message = f"{name} denies {protocol.upper()} {port} {whence} ({direction})"
         if not passed:
-            self.block(finding, acl.id, said, at)
+            self.block(finding, acl.id, message, at)
             return
-        self.narrowed.append(Blame(finding, acl.id, said, at))
+        self.narrowed.append(Blame(finding, acl.id, message, at))
         self.left[client] = passed
