@@ -220,3 +220,26 @@ def test_a_profile_is_for_every_aws_call(monkeypatch):
     monkeypatch.setattr("egressprobe.cli.commands.audit.run", lambda _: profiles.append(os.environ["AWS_PROFILE"]) or 0)
     assert cli.main(["audit", "--cluster", "x", "--profile", "night"]) == 0
     assert profiles == ["night"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https:/u:HIDDEN@h/",
+        "https//u:HIDDEN@h",
+        "tcp:/u:HIDDEN@h:1",
+        "HTTPS:u:HIDDEN@h",
+        "u:HIDDEN@h",
+        "h/x@HIDDEN",
+        "//u:HIDDEN@h/",
+        "https:\\\\u:HIDDEN@h",
+        "u:HIDDEN@h/",
+        "[::1]@HIDDEN/",
+    ],
+)
+def test_a_mistyped_url_is_refused_and_not_taken_for_a_host(text, capsys):
+    """One line, exit 2, and what may be a password is not printed."""
+    assert cli.main(["run", text, "--timeout", "1"]) == 2
+    written = capsys.readouterr()
+    assert "HIDDEN" not in written.out + written.err
+    assert written.err.count("\n") == 1

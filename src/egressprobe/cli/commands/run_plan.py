@@ -1,6 +1,7 @@
 """What `egressprobe run` is to probe: the targets of every -f FILE, then those of the command line, filtered by -l."""
 
 import argparse
+import re
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ from egressprobe.model.errors import InputError, os_words, short
 from egressprobe.model.target import Kind, Plan
 from egressprobe.targets.file import read_file
 from egressprobe.targets.plan import read_plan, target_from_url
+
+# A name or an address, a port, a path without user-info; not the name of a scheme.
+_HOST = re.compile(r"(?!(?:https?|tcp|tls)(?:[:/]|$))(?:[\w.-]+|\[[0-9a-f:.%]+\])(?::\d+)?(?:/[^@]*)?", re.IGNORECASE)
 
 _MOST_NAMED = 5
 
@@ -81,8 +85,13 @@ def _entries(options: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def _as_url(text: str) -> str:
-    """HOST, HOST:PORT and HOST/PATH stand for https://: what the API server calls is."""
-    return text if "://" in text else f"https://{text}" if "/" in text else f"https://{text}/"
+    """HOST, HOST:PORT and HOST/PATH stand for https://: what the API server calls is.
+
+    A mistyped scheme or user-info is not a host: it is left as it is, and refused where URLs are read.
+    """
+    if not _HOST.fullmatch(text):
+        return text
+    return f"https://{text}" if "/" in text else f"https://{text}/"
 
 
 def _read_bundle(name: str) -> str:
