@@ -114,7 +114,7 @@ def _named(tag, text):
 
 
 @pytest.mark.parametrize(
-    ("tag", "text", "said"),
+    ("tag", "text", "error"),
     [
         (0x0C, b"ab", None),
         (0x13, b"a*", None),
@@ -128,12 +128,12 @@ def _named(tag, text):
         (0x1C, b"ab", "unsupported string type: 28"),
     ],
 )
-def test_names_hold_what_their_string_type_allows(tag, text, said):
+def test_names_hold_what_their_string_type_allows(tag, text, error):
     """parseASN1String: a name that breaks its type makes the whole certificate unreadable."""
-    if said is None:
+    if error is None:
         parse(_named(tag, text))
     else:
-        with pytest.raises(CertificateError, match=said):
+        with pytest.raises(CertificateError, match=error):
             parse(_named(tag, text))
 
 

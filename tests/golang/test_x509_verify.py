@@ -31,8 +31,14 @@ ROOT = pki.make_ca("root")
 
 def refusal(chain, roots=(ROOT,), host=HOST, signed=signature_error):
     """Go's text for a chain of `Made`, leaf first; None when it passes."""
-    said = verify([parse(one.der) for one in chain], [parse(one.der) for one in roots], host, NOW, signed)
-    return said.text if said else None
+    refused = verify(
+        [parse(certificate.der) for certificate in chain],
+        [parse(certificate.der) for certificate in roots],
+        host,
+        NOW,
+        signed,
+    )
+    return refused.text if refused else None
 
 
 def leaf(by=ROOT, *extensions, **options):
@@ -62,8 +68,8 @@ def test_a_plain_chain_passes():
     assert refusal([leaf(middle), middle]) is None
     assert refusal([leaf(middle)]) == _UNKNOWN
     assert refusal([leaf(middle)], [middle]) is None
-    one = leaf()
-    assert refusal([one], [one]) is None
+    certificate = leaf()
+    assert refusal([certificate], [certificate]) is None
 
 
 @pytest.mark.parametrize(
@@ -104,8 +110,8 @@ def test_the_leafs_extensions(extensions, text):
 )
 def test_intermediates(middle, text):
     """Who may sign, and what nests down the chain."""
-    said = refusal([leaf(middle), middle])
-    assert (said is None) if text is None else text in said
+    refused = refusal([leaf(middle), middle])
+    assert (refused is None) if text is None else text in refused
 
 
 def test_path_length_counts_intermediates():
@@ -139,9 +145,9 @@ def test_rotated_and_foreign_authorities_of_one_name():
 def test_names_are_compared_byte_by_byte():
     """Another string type is another name, though OpenSSL calls them equal: a false pass without this rule."""
     printable = pki.seq(pki.tlv(0x31, pki.seq(pki.oid("2.5.4.3"), pki.tlv(0x13, b"root"))))
-    one = pki.make("", by=ROOT._replace(subject=printable), extensions=(SAN, SERVER))
-    assert refusal([one]) == _UNKNOWN
-    assert refusal([one], signed=algorithm_error) == _UNKNOWN
+    certificate = pki.make("", by=ROOT._replace(subject=printable), extensions=(SAN, SERVER))
+    assert refusal([certificate]) == _UNKNOWN
+    assert refusal([certificate], signed=algorithm_error) == _UNKNOWN
 
 
 def test_weak_signatures_and_keys():
@@ -155,8 +161,8 @@ def test_weak_signatures_and_keys():
     )
     assert "crypto/rsa: 768-bit keys are insecure" in refusal([leaf(weak)], [weak])
     small = leaf(key=pki.make_key("rsa768"))
-    said = judge([small.der], Trust(HOST, lambda: [ROOT.der], bundle="b"), NOW).failure
-    assert said.api_server_error.startswith("tls: invalid signature by the server certificate: crypto/rsa: 768-bit")
+    refused = judge([small.der], Trust(HOST, lambda: [ROOT.der], bundle="b"), NOW).failure
+    assert refused.api_server_error.startswith("tls: invalid signature by the server certificate: crypto/rsa: 768-bit")
 
 
 _DNS, _IP, _URI = 0x82, 0x87, 0x86
@@ -197,8 +203,8 @@ _DNS, _IP, _URI = 0x82, 0x87, 0x86
 def test_name_constraints(root, names, text):
     """From the anchor down, over every alternative name; unsupported kinds fail when critical."""
     san = pki.alt_names(**(names or {"dns": (HOST,)}))
-    said = refusal([leaf(root, san, SERVER)], [root])
-    assert (said is None) if text is None else text in said
+    refused = refusal([leaf(root, san, SERVER)], [root])
+    assert (refused is None) if text is None else text in refused
 
 
 @pytest.mark.parametrize(
@@ -220,9 +226,9 @@ def test_what_go_refuses_to_read(extension, text):
     with pytest.raises(CertificateError, match=text.replace("(", r"\(")):
         parse(pki.make("x", extensions=(extension,)).der)
     sent = [leaf().der, pki.make("unneeded", extensions=(extension,)).der]
-    said = judge(sent, Trust(HOST, lambda: [ROOT.der], bundle="b"), NOW).failure
-    assert said.code is Code.TLS_CERT_INVALID
-    assert said.api_server_error.startswith("tls: failed to parse certificate from server: x509:")
+    refused = judge(sent, Trust(HOST, lambda: [ROOT.der], bundle="b"), NOW).failure
+    assert refused.code is Code.TLS_CERT_INVALID
+    assert refused.api_server_error.startswith("tls: failed to parse certificate from server: x509:")
 
 
 def test_duplicate_extensions_are_refused():
@@ -273,9 +279,9 @@ def _ski(value):
 def test_random_chains(made):
     """Passes exactly when there is no fault; where an independent verifier passes a chain, so do we."""
     chain, roots, good = made
-    said = refusal(chain, roots)
-    assert (said is None) == good, said
-    assert good or said.startswith("x509: ")
+    refused = refusal(chain, roots)
+    assert (refused is None) == good, refused
+    assert good or refused.startswith("x509: ")
     if refusal(chain, roots, signed=algorithm_error):
         assert not good  # the rules alone never refuse what the signatures would let pass
 
@@ -289,8 +295,8 @@ def test_mutated_chains_never_pass_by_accident(which, seed, flip):
     wire = bytearray(chain[which])
     wire[seed % len(wire)] ^= flip
     chain[which] = bytes(wire)
-    said = judge(chain, Trust(HOST, lambda: [ROOT.der], bundle="b"), NOW).failure
-    if said is None:
+    refused = judge(chain, Trust(HOST, lambda: [ROOT.der], bundle="b"), NOW).failure
+    if refused is None:
         assert parse(bytes(wire)).tbs == parse((_LEAF, middle)[which].der).tbs
 
 
@@ -303,11 +309,11 @@ def test_an_independent_verifier_agrees_on_webpki_chains():
     root = pki.make("r", extensions=(CA_TRUE, pki.CERT_SIGN, _ski(b"r")))
     aki = pki.extension("2.5.29.35", pki.seq(pki.tlv(0x80, b"r")))
     critical_san = pki.extension("2.5.29.17", pki.seq(pki.tlv(0x82, HOST.encode())), critical=True)
-    one = pki.make("", by=root, extensions=(critical_san, SERVER, aki), serial=99)
+    certificate = pki.make("", by=root, extensions=(critical_san, SERVER, aki), serial=99)
     store = Store([x509.load_der_x509_certificate(root.der)])
     verifier = PolicyBuilder().store(store).time(NOW.replace(tzinfo=None)).build_server_verifier(x509.DNSName(HOST))
-    verifier.verify(x509.load_der_x509_certificate(one.der), [])
-    assert refusal([one], [root]) is None
+    verifier.verify(x509.load_der_x509_certificate(certificate.der), [])
+    assert refusal([certificate], [root]) is None
     stranger = pki.make("", by=ROOT, extensions=(critical_san, SERVER, aki), serial=99)
     with pytest.raises(VerificationError):
         verifier.verify(x509.load_der_x509_certificate(stranger.der), [])
@@ -351,7 +357,7 @@ def test_the_answers_of_go(case, release):
 
 
 def _policies(*oids):
-    return pki.extension("2.5.29.32", pki.seq(*[pki.seq(pki.oid(one)) for one in oids]))
+    return pki.extension("2.5.29.32", pki.seq(*[pki.seq(pki.oid(certificate)) for certificate in oids]))
 
 
 def _constraints(*, explicit=None, mapping=None):

@@ -8,10 +8,11 @@ from cryptography.hazmat.primitives import serialization
 
 from egressprobe.golang.release import GoRelease
 from egressprobe.golang.x509 import certificate, signatures
-from egressprobe.lab.servers import server_context
+from egressprobe.lab.servers import HttpServer, server_context
 from egressprobe.model.failure import Code
 from egressprobe.probe.transport import certificate_check
 from egressprobe.probe.transport.certificate_check import Trust, judge, unverified_days, views
+from tests.probe import test_tls
 from tests.probe.test_tls import GOOD, attempt
 from tests.support.peers import pki
 from tests.support.peers.tls_scripts import ScriptedTls, record, records
@@ -233,3 +234,20 @@ def test_texts_are_bounded():
         assert len(failure.message) == 1003
         assert len(failure.api_server_error) == 8003
         assert failure.api_server_error.endswith("...")
+
+
+@pytest.mark.parametrize(("version", "passes"), [("1.35", False), ("1.36", True)])
+def test_the_kubernetes_version_decides_whose_rules_count(lab_loop, monkeypatch, tmp_path, version, passes):
+    """Excluded `blab` also excludes `*.lab` up to Go 1.25.5 (CVE-2025-61727), not in Go 1.26."""
+    excluded = pki.extension("2.5.29.30", pki.seq(pki.tlv(0xA1, pki.seq(pki.tlv(0x82, b"blab")))), critical=True)
+    root = pki.make("root", extensions=(*SIGNS, excluded))
+    end = pki.make("", by=root, extensions=(pki.alt_names(dns=("*.lab",)), SERVER))
+    path = tmp_path / "server.pem"
+    path.write_text(end.pem + end.key_pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    monkeypatch.setattr(test_tls, "ANCHORS", (root.der,))
+    found = attempt(lab_loop.start(HttpServer(tls=context)), version=version)
+    assert (found.failure is None) is passes
+    if not passes:
+        assert 'DNS name "*.lab" is excluded by constraint "blab"' in found.failure.api_server_error
