@@ -39,7 +39,8 @@ def judged(sent, anchors, *, verified=(), bundle="b", release=GoRelease.V1_25):
 
 @pytest.fixture(autouse=True)
 def _nothing_remembered():
-    for cache in (certificate_check._SIGNATURES, certificate_check._VIEWS, certificate._READ):
+    caches = (certificate_check._SIGNATURES, certificate_check._VIEWS, certificate_check._NAMING, certificate._READ)
+    for cache in caches:
         cache.clear()
 
 

@@ -39,6 +39,8 @@ _VIEWS: ByteCache[CertificateView] = ByteCache(512 * 1024)
 # bytes stay valid or invalid, so neither OpenSSL nor we need verify them again each minute.
 _SIGNATURES: ByteCache[str] = ByteCache(512 * 1024)
 _SIGNATURE_SIZE = 250  # bytes that one of these takes, about
+# (hash of the anchors, name) -> which anchors have that name in them: to look at all takes longer than the rest.
+_NAMING: ByteCache[tuple[int, ...]] = ByteCache(256 * 1024)
 # (bundle, host) where a chain was accepted under a caBundle: its next handshake need not be verified by OpenSSL. Not
 # for the system roots, where OpenSSL may know roots that are in no list.
 _ACCEPTED: ByteCache[bool] = ByteCache(512 * 1024)
@@ -195,17 +197,28 @@ def _roots(chain: Sequence[Certificate], trust: Trust, path: Sequence[Certificat
 
     System roots in a folder are in no list; the one at the end of OpenSSL's path is an anchor.
     """
+    anchors, leaf = tuple(trust.anchors()), chain[0].der
     issuers = {certificate.issuer for certificate in chain}
+    positions = {i for issuer in issuers for i in _naming(issuer, anchors)}
+    positions |= {i for i, der in enumerate(anchors) if der == leaf}
     roots = []
-    for der in trust.anchors():
-        if der == chain[0].der or any(issuer in der for issuer in issuers):
-            try:
-                roots.append(parse(der, trust.release))
-            except CertificateError:
-                continue
+    for i in sorted(positions):
+        try:
+            roots.append(parse(anchors[i], trust.release))
+        except CertificateError:
+            continue
     if not trust.bundle and path:
         roots.append(path[-1])
     return roots
+
+
+def _naming(issuer: bytes, anchors: tuple[bytes, ...]) -> tuple[int, ...]:
+    """The positions of the anchors that have a name in them. The anchors are ours, not a peer's: their hash will do."""
+    return _NAMING.get(
+        (hash(anchors), issuer),
+        lambda: tuple(i for i, der in enumerate(anchors) if issuer in der),
+        len(issuer) + 200,
+    )
 
 
 def _size_failure(chain: Sequence[Certificate]) -> Failure | None:
