@@ -23,8 +23,8 @@ from egressprobe.probe.transport.time_limits import Budget
 from egressprobe.probe.transport.tls import Channel
 from egressprobe.probe.transport.tls_failure import EndOfStreamError, stream_failure
 
+_BROKEN = "net/http: HTTP/1.x transport connection broken: "  # http.persistConn.mapRoundTripError
 READING_BODY = "unable to read response body: "
-_BROKEN = "net/http: HTTP/1.x transport connection broken: "
 _ERROR_BODY = 200  # bytes of an error page, in a message
 
 
@@ -66,7 +66,7 @@ async def fetch(
     started = time.perf_counter()
     response: Response | None = None
     failure: Failure | None = None
-    progress = Progress()
+    progress = Progress("" if channel.protocol == "h2" else _BROKEN)
     name = url.shown if isinstance(url, GoUrl) else shown(url)
     try:
         parsed = url if isinstance(url, GoUrl) else parse_go_url(url)
@@ -92,7 +92,7 @@ def _cut_off(failure: Failure, name: str, progress: Progress) -> Failure:
     text = failure.api_server_error
     if progress.status is None:
         message = f"{name}: the connection broke within the response's headers"
-        return http_failure(Code.HTTP_RESET, message, _BROKEN + text if text else None)
+        return http_failure(Code.HTTP_RESET, message, progress.broken + text if text else None)
     message = f"{name}: the connection broke within the response's body"
     return http_failure(Code.HTTP_RESET, message, READING_BODY + text if text else None)
 
@@ -107,7 +107,7 @@ def _invalid(error: HttpError, name: str, progress: Progress) -> Failure:
         what = "the response ends within its body" if ended else f"the response's body cannot be read: {error}"
         return http_failure(code, f"{name} ({progress.status}): {what}", f"{READING_BODY}{error}")
     what = "the response ends within its headers" if ended else f"the response is not HTTP: {error}"
-    text = str(error) if str(error).startswith(("http2: ", "net/http: ")) else f"{_BROKEN}{error}"
+    text = str(error) if str(error).startswith("net/http: ") else f"{progress.broken}{error}"
     return http_failure(code, f"{name}: {what}", text)
 
 

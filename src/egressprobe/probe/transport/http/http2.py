@@ -1,23 +1,92 @@
-"""A GET over HTTP/2, by httpx over httpcore."""
+"""A GET over HTTP/2: httpx over httpcore speaks, Go's rules judge what comes back.
 
-from collections.abc import AsyncIterable, AsyncIterator
+Every byte that arrives goes through golang/http/http2.py, which holds the response and what is wrong with it. httpx
+sends the request and acknowledges frames; where its parsers refuse what Go accepts, reading goes on without it.
+"""
+
 from contextlib import suppress
 from typing import Any
 
 import httpcore
 
 from egressprobe.golang.http.gzip_body import gunzip
+from egressprobe.golang.http.http2 import MAX_FRAMES, Http2Reader
 from egressprobe.golang.http.input import BodyTooLargeError, HttpError
 from egressprobe.golang.http.url import GoUrl
 from egressprobe.probe.transport.http.request import MAX_BODY, REDIRECTS, Progress, Response, headers, host_port
 from egressprobe.probe.transport.http.wire import Wire
 from egressprobe.probe.transport.tls import Channel
+from egressprobe.probe.transport.tls_failure import EndOfStreamError
 
-MAX_RECEIVED = 8 << 20  # bytes of an exchange with all its frames
+
+class _JudgedWire(Wire):
+    """A Wire whose bytes are judged as they arrive. head_only: the body is not wanted."""
+
+    def __init__(self, channel: Channel, until: float, *, head_only: bool) -> None:
+        super().__init__(channel, until)
+        self.reader = Http2Reader(MAX_BODY)
+        self.received = 0
+        self._head_only = head_only
+
+    @property
+    def location(self) -> str | None:
+        """Where a redirect points. Go follows it without reading more than the beginning of its body."""
+        return self.reader.header("Location") or None if self.reader.status in REDIRECTS else None
+
+    @property
+    def finished(self) -> bool:
+        """Whether everything that is wanted has arrived."""
+        return self.reader.done or (self.reader.head_done and (self._head_only or self.location is not None))
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Raises httpcore.ReadError; `error` is what it was."""
+        try:
+            data = await self._arrived(max_bytes, timeout)
+            self.reader.feed(data)
+            if not data:
+                self.reader.end()
+        except (HttpError, BodyTooLargeError, TimeoutError) as error:
+            self.error = self.error or error
+            raise httpcore.ReadError("refused") from error
+        return data
+
+    async def _arrived(self, max_bytes: int, timeout: float | None) -> bytes:
+        if self.reader.frames > MAX_FRAMES:
+            raise TimeoutError  # Go would read on until its time is up
+        try:
+            data = await super().read(max_bytes, timeout)
+        except httpcore.ReadError:
+            # Without close_notify, but between records: crypto/tls says io.EOF as well.
+            if not (isinstance(self.error, EndOfStreamError) and str(self.error) == "EOF"):
+                raise
+            self.error, data = None, b""
+        self.received += len(data)
+        return data
 
 
 async def get_http2(channel: Channel, url: GoUrl, until: float, progress: Progress, *, body: bool) -> Response:
-    """By httpx over httpcore. Whatever their parsers raise is a response that is not HTTP/2."""
+    """As get_http1. Raises HttpError, BodyTooLargeError, UrlError and what broke the connection."""
+    wire = _JudgedWire(channel, until, head_only=not body)
+    try:
+        await _exchange(wire, url)
+        while not wire.finished and wire.error is None:
+            with suppress(httpcore.ReadError):
+                await wire.read(0)
+    finally:
+        reader = wire.reader
+        progress.received = wire.received
+        progress.status = reader.status_line if reader.head_done else None
+    if not wire.finished and wire.error is not None:
+        raise wire.error
+    content = bytes(reader.body) if body and wire.location is None else b""
+    if reader.header("Content-Encoding").lower() == "gzip":
+        content = gunzip(content, MAX_BODY)
+    kind = reader.header("Content-Type")
+    return Response(reader.status, reader.status_line, "HTTP/2", kind, content, wire.location)
+
+
+async def _exchange(wire: _JudgedWire, url: GoUrl) -> None:
+    """Send the request and let httpx read what it understands; its own errors say nothing of what Go would do."""
     import httpx  # 110 ms; probe/oidc.py imports it before anything is measured
 
     class Transport(httpx.AsyncBaseTransport):
@@ -29,12 +98,14 @@ async def get_http2(channel: Channel, url: GoUrl, until: float, progress: Progre
                 target=request.url.raw_path,
             )
             connection = httpcore.AsyncHTTP2Connection(origin=core_url.origin, stream=wire)
-            response = await connection.handle_async_request(
-                httpcore.Request(request.method, core_url, headers=request.headers.raw, extensions=request.extensions)
+            core_request = httpcore.Request(
+                request.method, core_url, headers=request.headers.raw, extensions=request.extensions
             )
-            return httpx.Response(response.status, headers=response.headers, stream=_stream_of(httpx, response.stream))
+            response = await connection.handle_async_request(core_request)
+            with suppress(Exception):
+                await _drain(wire, response)
+            return httpx.Response(response.status)
 
-    wire = Wire(channel, until, MAX_RECEIVED)
     place = host_port(url)
     target = httpx.URL(
         scheme=url.scheme,
@@ -42,49 +113,16 @@ async def get_http2(channel: Channel, url: GoUrl, until: float, progress: Progre
         port=place.port,
         raw_path=url.request_uri.encode("utf-8", "surrogateescape"),
     )
-    try:
-        async with httpx.AsyncClient(transport=Transport(), trust_env=False) as client:
-            response = await client.send(client.build_request("GET", target, headers=headers(url)), stream=True)
-            progress.received = 1
-            progress.status = f"{response.status_code} {response.reason_phrase}".strip()
-            content, location = b"", None
-            if response.status_code in REDIRECTS:
-                location = response.headers.get("location") or None
-            if body and not location:
-                content = await _bounded(response.aiter_raw())
-            with suppress(Exception):
-                await response.aclose()
-    except (BodyTooLargeError, TimeoutError):
-        raise
-    except Exception as error:  # httpx, httpcore, h2, hpack, hyperframe and idna each raise their own
-        if wire.error is not None:
-            raise wire.error from None
-        raise HttpError(_http2_text(error), in_body=progress.status is not None) from error
-    packed = response.headers.get("content-encoding", "").lower() == "gzip"
-    kind = response.headers.get("content-type", "")
-    content = gunzip(content, MAX_BODY) if packed else content
-    return Response(response.status_code, progress.status, "HTTP/2", kind, content, location)
+    sent = headers(url)
+    async with httpx.AsyncClient(transport=Transport(), trust_env=False) as client:
+        request = client.build_request("GET", target, headers=sent)
+        with suppress(Exception):  # httpx, httpcore, h2, hpack, hyperframe: each raises its own
+            await client.send(request)
 
 
-def _stream_of(httpx: Any, stream: Any) -> Any:
-    class Body(httpx.AsyncByteStream):  # type: ignore[misc]
-        async def __aiter__(self) -> AsyncIterator[bytes]:
-            async for chunk in stream:
-                yield chunk
-
-    return Body()
-
-
-async def _bounded(chunks: AsyncIterable[bytes]) -> bytes:
-    content = bytearray()
-    async for chunk in chunks:
-        content += chunk
-        if len(content) > MAX_BODY:
-            raise BodyTooLargeError
-    return bytes(content)
-
-
-def _http2_text(error: Exception) -> str:
-    """Go's words for a server that breaks RFC 9113: its client ends the connection with PROTOCOL_ERROR."""
-    del error
-    return "http2: client connection lost"
+async def _drain(wire: _JudgedWire, response: Any) -> None:
+    """Read on through httpx's stream, which acknowledges what it reads; the bytes are kept by the reader."""
+    async for _ in response.aiter_stream():
+        if wire.finished:
+            break
+    await response.aclose()

@@ -27,9 +27,10 @@ class Response(NamedTuple):
 
 
 class Progress:
-    """How far an exchange got when the connection broke."""
+    """How far an exchange got when the connection broke. broken: Go's words before an error of the headers."""
 
-    def __init__(self) -> None:
+    def __init__(self, broken: str) -> None:
+        self.broken = broken
         self.received = 0
         self.status: str | None = None
 

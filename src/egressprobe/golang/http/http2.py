@@ -1,0 +1,274 @@
+"""A response of HTTP/2 as Go's client reads it: which frames it takes, when the response is whole, the error text.
+
+Source: net/http/h2_bundle.go (Go 1.25): http2Framer.ReadFrame and readMetaFrame, http2clientConnReadLoop; RFC 9113,
+RFC 7541. For one request on a new connection, stream 1. What has arrived is judged; sending is done elsewhere.
+
+The bounds are ours: Go reads header lists of 10 MiB and frames without end until its call's time is up.
+"""
+
+from collections.abc import Callable
+
+from hpack import Decoder
+from hpack.exceptions import HPACKError, OversizedHeaderListError
+
+from egressprobe.golang.http.http2_connection import (
+    CONTINUATION,
+    DATA,
+    GOAWAY,
+    HEADERS,
+    MAX_WINDOW,
+    SETTINGS,
+    ConnectionFrames,
+)
+from egressprobe.golang.http.http2_errors import (
+    COMPRESSION,
+    FRAME_SIZE,
+    PROTOCOL,
+    StreamError,
+    check_fields,
+    code_name,
+    connection_error,
+    padding_of,
+    status_text,
+)
+from egressprobe.golang.http.input import BodyTooLargeError, HttpError, canonical_name
+from egressprobe.golang.http.quote import quote
+
+MAX_HEADER_LIST = 1 << 20  # bytes, of all header blocks with 32 a field (RFC 7541 section 4.1)
+MAX_FRAMES = 10_000
+_MAX_FRAME = 16_384  # SETTINGS_MAX_FRAME_SIZE, RFC 9113 section 6.5.2
+_END_STREAM = 0x1
+_END_HEADERS, _HAS_PRIORITY = 0x4, 0x20
+_HTTP1_HEADER = b"HTTP/1.1 "
+
+
+class Http2Reader:
+    """Feed it what arrives. most: bytes of body that are kept; more raise BodyTooLargeError.
+
+    status, status_line, headers, body, head_done, done: as ResponseReader's. After an error or `done` it takes no
+    more. frames: how many have been read.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.status, self.status_line = 0, ""
+        self.headers: dict[str, list[str]] = {}
+        self.body = bytearray()
+        self.head_done = self.done = False
+        self.frames = 0
+        self._most = most
+        self._data = bytearray()
+        self._decoder = Decoder(MAX_HEADER_LIST)
+        self._list_left = MAX_HEADER_LIST
+        self._block: bytearray | None = None  # header fragments that await a CONTINUATION
+        self._block_stream = self._block_flags = 0
+        self._past_trailers = self._past_headers = False
+        self._remaining = -1  # of the body's declared length
+        self._goaway: tuple[int, int, bytes] | None = None
+        self._handlers: dict[int, Callable[[int, int, bytes], None]] = {
+            **ConnectionFrames().handlers,
+            DATA: self._on_data,
+            HEADERS: self._on_headers,
+            GOAWAY: self._on_goaway,
+            CONTINUATION: self._on_continuation,
+        }
+
+    def header(self, name: str) -> str:
+        """The first value by its canonical name, "" without one (http.Header.Get)."""
+        return self.headers.get(name, [""])[0]
+
+    def feed(self, data: bytes) -> None:
+        """`data`: what arrived. Raises HttpError, BodyTooLargeError."""
+        self._data += data
+        at = 0
+        try:
+            while not self.done and len(self._data) - at >= 9:
+                length = int.from_bytes(self._data[at : at + 3])
+                looks_like_http1 = self._data[at : at + 9] == _HTTP1_HEADER
+                if length > _MAX_FRAME:
+                    raise self._too_large(looks_like_http1=looks_like_http1)
+                if len(self._data) - at < 9 + length:
+                    break
+                self._frame(bytes(self._data[at : at + 9 + length]))
+                at += 9 + length
+        except StreamError as error:
+            raise self._error(str(error)) from None
+        except HttpError as error:
+            raise self._error(str(error)) from None
+        del self._data[:at]
+
+    def end(self) -> None:
+        """The end of the stream. Raises HttpError unless the response is whole."""
+        if self.done:
+            return
+        if self._goaway is not None:
+            last, number, debug = self._goaway
+            shown = quote(debug[:200].decode("utf-8", "surrogateescape"))
+            raise self._error(
+                "http2: server sent GOAWAY and closed the connection; "
+                f"LastStreamID={last}, ErrCode={code_name(number)}, debug={shown}"
+            )
+        raise self._error("unexpected EOF")
+
+    def _error(self, text: str) -> HttpError:
+        return HttpError(text, in_body=self.head_done)
+
+    @staticmethod
+    def _too_large(*, looks_like_http1: bool) -> HttpError:
+        text = "http2: frame too large"
+        if looks_like_http1:
+            hint = "note that the frame header looked like an HTTP/1.1 header"
+            text = f"http2: failed reading the frame payload: {text}, {hint}"
+        return HttpError(text)
+
+    def _frame(self, frame: bytes) -> None:
+        kind, flags, stream = frame[3], frame[4], int.from_bytes(frame[5:9]) & MAX_WINDOW
+        self.frames += 1
+        if self._block is not None and (kind != CONTINUATION or stream != self._block_stream):
+            # The payload is parsed first; each of its errors is a connection error as well.
+            raise connection_error(PROTOCOL)
+        if self.frames == 1 and kind != SETTINGS:
+            raise connection_error(PROTOCOL)
+        self._handle(kind, flags, stream, frame[9:])
+
+    def _handle(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
+        handler = self._handlers.get(kind)
+        if handler is None:  # RFC 9113 section 4.1: unknown types are ignored
+            return
+        try:
+            handler(flags, stream, payload)
+        except StreamError as error:
+            if error.stream == 1:
+                raise
+
+    # Frames of the connection
+
+    def _on_goaway(self, flags: int, stream: int, payload: bytes) -> None:
+        del flags
+        if stream:
+            raise connection_error(PROTOCOL)
+        if len(payload) < 8:
+            raise connection_error(FRAME_SIZE)
+        last, number = (int.from_bytes(payload[at : at + 4]) for at in (0, 4))
+        last &= MAX_WINDOW
+        debug = payload[8:]
+        if self._goaway is not None:
+            debug = self._goaway[2] or debug
+            number = self._goaway[1] or number
+        self._goaway = (last, number, debug)
+        if last < 1 and not self.head_done:  # afterwards the response can still end before the stream is aborted
+            graceful = "http2: Transport received Server's graceful shutdown GOAWAY"
+            raise HttpError(
+                f"http2: Transport received GOAWAY from server ErrCode:{code_name(number)}" if number else graceful
+            )
+
+    # Headers
+
+    def _on_headers(self, flags: int, stream: int, payload: bytes) -> None:
+        if not stream:
+            raise connection_error(PROTOCOL)
+        padding, payload = padding_of(flags, payload)
+        if flags & _HAS_PRIORITY:
+            if len(payload) < 5:
+                raise HttpError("unexpected EOF")
+            payload = payload[5:]
+        if len(payload) < padding:
+            raise StreamError(stream, PROTOCOL)
+        self._block = bytearray(payload[: len(payload) - padding])
+        self._block_stream, self._block_flags = stream, flags
+        if flags & _END_HEADERS:
+            self._on_block()
+
+    def _on_continuation(self, flags: int, stream: int, payload: bytes) -> None:
+        if not stream or self._block is None:
+            raise connection_error(PROTOCOL)
+        self._block += payload
+        if len(self._block) > 2 * MAX_HEADER_LIST:
+            raise connection_error(PROTOCOL)
+        if flags & _END_HEADERS:
+            self._on_block()
+
+    def _on_block(self) -> None:
+        """A header block that is whole: decoded in any case, since it changes the decoder."""
+        stream, ended = self._block_stream, bool(self._block_flags & _END_STREAM)
+        block, self._block = bytes(self._block or b""), None
+        fields = self._fields(block)
+        check_fields(stream, fields)
+        if stream != 1:
+            return
+        if self._past_headers:
+            if self._past_trailers or not ended or any(name.startswith(b":") for name, _ in fields):
+                raise connection_error(PROTOCOL)
+            self._past_trailers = True
+            self._end_stream()
+            return
+        self._response(fields, ended=ended)
+
+    def _fields(self, block: bytes) -> list[tuple[bytes, bytes]]:
+        try:
+            decoded = self._decoder.decode(block, raw=True)
+        except OversizedHeaderListError:
+            raise StreamError(1, PROTOCOL, "http2: response header list larger than advertised limit") from None
+        except (HPACKError, ValueError, IndexError) as error:
+            raise connection_error(COMPRESSION) from error
+        fields = [(bytes(name), bytes(value)) for name, value, *_ in decoded]
+        self._list_left -= sum(len(name) + len(value) + 32 for name, value in fields)
+        if self._list_left < 0:
+            raise StreamError(1, PROTOCOL, "header list too large")
+        return fields
+
+    def _response(self, fields: list[tuple[bytes, bytes]], *, ended: bool) -> None:
+        status = next((value for name, value in fields if name == b":status"), b"").decode("utf-8", "surrogateescape")
+        if not status:
+            raise StreamError(1, PROTOCOL, "malformed response from server: missing status pseudo header")
+        try:
+            if not status.isascii() or not status.lstrip("+-").isdigit() or len(status) > 18:
+                raise ValueError(status)
+            self.status = int(status)
+        except ValueError:
+            cause = "malformed response from server: malformed non-numeric status pseudo header"
+            raise StreamError(1, PROTOCOL, cause) from None
+        if 100 <= self.status <= 199:
+            if ended:
+                raise StreamError(1, PROTOCOL, "1xx informational response with END_STREAM flag")
+            return
+        self.status_line = f"{status} {status_text(self.status)}"
+        self.headers = {}
+        for name, value in fields:
+            if not name.startswith(b":"):
+                self.headers.setdefault(canonical_name(name) or "", []).append(value.decode("utf-8", "surrogateescape"))
+        lengths = self.headers.get("Content-Length", [])
+        if len(lengths) == 1 and lengths[0].isascii() and lengths[0].isdigit() and len(lengths[0]) < 19:
+            self._remaining = int(lengths[0])
+        self.head_done = self._past_headers = True
+        if ended:
+            self._end_stream()
+
+    # The body
+
+    def _on_data(self, flags: int, stream: int, payload: bytes) -> None:
+        if not stream:
+            raise connection_error(PROTOCOL)
+        padding, payload = padding_of(flags, payload)
+        if padding > len(payload):
+            raise connection_error(PROTOCOL)
+        if stream != 1:
+            if stream >= 3:  # never asked for
+                raise connection_error(PROTOCOL)
+            return
+        if not self._past_headers:
+            raise StreamError(1, PROTOCOL)
+        data = payload[: len(payload) - padding]
+        if self._remaining >= 0:
+            if len(data) > self._remaining:
+                raise HttpError("net/http: server replied with more than declared Content-Length; truncated")
+            self._remaining -= len(data)
+        self.body += data
+        if len(self.body) > self._most:
+            raise BodyTooLargeError
+        if flags & _END_STREAM:
+            self._end_stream()
+
+    def _end_stream(self) -> None:
+        if self._remaining > 0:
+            raise HttpError("unexpected EOF")
+        self.done = True

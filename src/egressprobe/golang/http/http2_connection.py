@@ -1,0 +1,102 @@
+"""HTTP/2 frames that belong to the connection: whether Go's client takes them.
+
+Source: net/http/h2_bundle.go (Go 1.25): http2parseSettingsFrame and its sisters, processSettings, processWindowUpdate.
+"""
+
+import struct
+from collections.abc import Callable
+
+from egressprobe.golang.http.http2_errors import (
+    FLOW_CONTROL,
+    FRAME_SIZE,
+    PADDED,
+    PROTOCOL,
+    StreamError,
+    connection_error,
+)
+from egressprobe.golang.http.input import HttpError
+
+DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
+MAX_WINDOW = (1 << 31) - 1  # also the largest stream identifier
+_FIRST_WINDOW = 65_535
+_ACK = 0x1
+_INITIAL_WINDOW_SIZE, _ENABLE_CONNECT_PROTOCOL = 4, 8
+
+
+class ConnectionFrames:
+    """handlers: by type, (flags, stream, payload); they raise HttpError, or StreamError where one stream ends."""
+
+    def __init__(self) -> None:
+        self._acknowledged = False
+        self._windows = [_FIRST_WINDOW, _FIRST_WINDOW]  # of the connection, of the stream; nothing is sent
+        self._first_window = _FIRST_WINDOW
+        self.handlers: dict[int, Callable[[int, int, bytes], None]] = {
+            PRIORITY: self._priority,
+            RST_STREAM: self._reset,
+            SETTINGS: self._settings,
+            PUSH_PROMISE: self._push,
+            PING: self._ping,
+            WINDOW_UPDATE: self._window,
+        }
+
+    def _settings(self, flags: int, stream: int, payload: bytes) -> None:
+        if flags & _ACK and payload:
+            raise connection_error(FRAME_SIZE)
+        if stream:
+            raise connection_error(PROTOCOL)
+        if len(payload) % 6:
+            raise connection_error(FRAME_SIZE)
+        if flags & _ACK:
+            if self._acknowledged:
+                raise connection_error(PROTOCOL)
+            self._acknowledged = True
+            return
+        for identifier, value in struct.iter_unpack("!HI", payload):
+            if identifier == _INITIAL_WINDOW_SIZE:
+                if value > MAX_WINDOW:
+                    raise connection_error(FLOW_CONTROL)
+                self._windows[1] += value - self._first_window
+                self._first_window = value
+            elif identifier == _ENABLE_CONNECT_PROTOCOL and value > 1:
+                raise connection_error(PROTOCOL)
+
+    def _ping(self, flags: int, stream: int, payload: bytes) -> None:
+        del flags
+        if len(payload) != 8:
+            raise connection_error(FRAME_SIZE)
+        if stream:
+            raise connection_error(PROTOCOL)
+
+    def _priority(self, flags: int, stream: int, payload: bytes) -> None:
+        del flags
+        if not stream:
+            raise connection_error(PROTOCOL)
+        if len(payload) != 5:
+            raise connection_error(FRAME_SIZE)
+
+    def _push(self, flags: int, stream: int, payload: bytes) -> None:
+        """Pushes were declined, so any is an error."""
+        if stream and len(payload) < (5 if flags & PADDED else 4):
+            raise HttpError("unexpected EOF")
+        raise connection_error(PROTOCOL)
+
+    def _window(self, flags: int, stream: int, payload: bytes) -> None:
+        del flags
+        if len(payload) != 4:
+            raise connection_error(FRAME_SIZE)
+        increment = int.from_bytes(payload) & MAX_WINDOW
+        if not increment:
+            raise StreamError(stream, PROTOCOL) if stream else connection_error(PROTOCOL)
+        if stream > 1:
+            return
+        self._windows[stream] += increment
+        if self._windows[stream] > MAX_WINDOW:
+            raise StreamError(stream, FLOW_CONTROL) if stream else connection_error(FLOW_CONTROL)
+
+    def _reset(self, flags: int, stream: int, payload: bytes) -> None:
+        del flags
+        if len(payload) != 4:
+            raise connection_error(FRAME_SIZE)
+        if not stream:
+            raise connection_error(PROTOCOL)
+        raise StreamError(stream, int.from_bytes(payload), "received from peer")

@@ -1,0 +1,208 @@
+"""A GET over a connection that answers anything: every outcome is data, in bounded time, with the API server's words."""
+
+import asyncio
+import random
+import time
+
+import pytest
+from hpack import Encoder
+
+from egressprobe.model.failure import Code, Phase
+from egressprobe.model.target import Endpoint
+from egressprobe.probe.transport.http.fetch import fetch
+from egressprobe.probe.transport.time_limits import Budget
+
+H1 = [
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
+    b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX: y\r\n\r\n",
+    b"HTTP/1.0 404 Not Found\r\nContent-Encoding: gzip\r\n\r\n\x1f\x8b\x08",
+    b"HTTP/1.1 302 Found\r\nLocation: https://xn--0/\r\nContent-Length: 0\r\n\r\n",
+]
+
+
+def frame(kind, flags, stream, payload=b""):
+    return len(payload).to_bytes(3) + bytes([kind, flags]) + stream.to_bytes(4) + payload
+
+
+SETTINGS = frame(4, 0, 0)
+HEAD = frame(1, 4, 1, Encoder().encode([(":status", "200"), ("content-type", "application/json")]))
+H2 = [
+    SETTINGS + HEAD + frame(0, 1, 1, b"{}"),
+    SETTINGS
+    + frame(6, 0, 0, bytes(8))
+    + HEAD
+    + frame(0, 0, 1, b"{")
+    + frame(8, 0, 1, b"\0\0\0\1")
+    + frame(0, 1, 1, b"}"),
+    SETTINGS + HEAD + frame(7, 0, 0, b"\0\0\0\1\0\0\0\0debug") + frame(0, 1, 1, b"{}"),
+]
+
+
+class Channel:
+    """What a server says, in pieces; then the end, silence or a reset."""
+
+    def __init__(self, answer, *, protocol=None, piece=1 << 16, after=b"", endless=b""):
+        self.protocol = protocol
+        self.answered = True
+        self.endpoint = Endpoint("192.0.2.1", 443)
+        self.local = ("192.0.2.2", 50_000)
+        self.sent = bytearray()
+        self._left, self._piece, self._after, self._endless = answer, piece, after, endless
+
+    @property
+    def stream(self):
+        return self
+
+    def lap(self):
+        return 0.001
+
+    def describe(self):
+        return "read tcp 192.0.2.2:50000->192.0.2.1:443: read"
+
+    async def send(self, data, until):
+        del until
+        self.sent += data
+
+    async def receive(self, until):
+        if self._left:
+            data, self._left = self._left[: self._piece], self._left[self._piece :]
+            return data
+        if self._endless:
+            return self._endless
+        if isinstance(self._after, Exception):
+            raise self._after
+        if self._after is None:
+            await asyncio.sleep(max(until - asyncio.get_running_loop().time(), 0))
+            raise TimeoutError
+        return b""
+
+
+def run(channel, url="https://idp.example:8443/r?secret=1", seconds=5.0, **options):
+    async def call():
+        now = asyncio.get_running_loop().time()
+        return await fetch(channel, url, Budget(now + 100, now + seconds), seconds, **options)
+
+    return asyncio.run(call())
+
+
+def mutated(chance, data):
+    data = bytearray(data)
+    for _ in range(chance.choice([1, 1, 2, 3])):
+        at = chance.randrange(len(data))
+        new = chance.choice([b"", b"\r\n", b"\0", bytes([chance.randrange(256)]), bytes([chance.randrange(256)]) * 3])
+        data[at : at + chance.randrange(3)] = new
+        data = data or bytearray(b"x")
+    return bytes(data)
+
+
+@pytest.mark.parametrize(("protocol", "seeds", "count"), [(None, H1, 3000), ("h2", H2, 500)], ids=["h1", "h2"])
+def test_mutated_responses_are_data(protocol, seeds, count):
+    """Never an exception: a response, or a failure of the HTTP phase with Go's words and no secret."""
+    chance = random.Random(17)
+    outcomes = {}
+    for _ in range(count):
+        channel = Channel(
+            mutated(chance, chance.choice(seeds)), protocol=protocol, piece=chance.choice([1, 5, 1 << 16])
+        )
+        fetched = run(channel)
+        failure = fetched.failure
+        outcomes[failure.code if failure else None] = True
+        assert (fetched.response is None) == (failure is not None)
+        if failure:
+            assert failure.phase is Phase.HTTP
+            assert failure.code in (Code.HTTP_BODY_INVALID, Code.HTTP_RESET)
+            assert failure.api_server_error
+            assert "secret" not in failure.message + failure.api_server_error
+            assert (failure.message + failure.api_server_error).isprintable()
+    assert {None, Code.HTTP_BODY_INVALID, Code.HTTP_RESET} <= set(outcomes)
+
+
+@pytest.mark.parametrize("protocol", [None, "h2"])
+def test_random_bytes_are_data(protocol):
+    chance = random.Random(23)
+    for _ in range(150):
+        fetched = run(Channel(chance.randbytes(chance.randrange(1, 300)), protocol=protocol))
+        assert fetched.failure.code in (Code.HTTP_BODY_INVALID, Code.HTTP_RESET)
+
+
+@pytest.mark.parametrize(
+    ("answer", "protocol", "code", "text"),
+    [
+        (b"", None, Code.HTTP_RESET, "EOF"),
+        (H1[0][:17], None, Code.HTTP_RESET, "net/http: HTTP/1.x transport connection broken: unexpected EOF"),
+        (H1[0][:-1], None, Code.HTTP_RESET, "unable to read response body: unexpected EOF"),
+        (b"220 smtp ready\r\n", None, Code.HTTP_BODY_INVALID, 'net/http: HTTP/1.x transport connection broken: malformed HTTP status code "smtp"'),
+        (b"", "h2", Code.HTTP_RESET, "unexpected EOF"),
+        (SETTINGS + HEAD, "h2", Code.HTTP_RESET, "unable to read response body: unexpected EOF"),
+        (b"HTTP/1.1 200 OK\r\n\r\n", "h2", Code.HTTP_BODY_INVALID, "http2: failed reading the frame payload: http2: frame too large, note that the frame header looked like an HTTP/1.1 header"),
+        (SETTINGS + frame(3, 0, 1, b"\0\0\0\7"), "h2", Code.HTTP_BODY_INVALID, "stream error: stream ID 1; REFUSED_STREAM; received from peer"),
+    ],
+)  # fmt: skip
+def test_the_words_of_the_api_server(answer, protocol, code, text):
+    failure = run(Channel(answer, protocol=protocol)).failure
+    assert (failure.code, failure.api_server_error) == (code, text)
+
+
+def test_a_reset_within_a_response():
+    """It is said where the response broke."""
+    reset = ConnectionResetError(104, "Connection reset by peer")
+    head, body = run(Channel(H1[0][:30], after=reset)).failure, run(Channel(H1[0][:-1], after=reset)).failure
+    prefix = "read tcp 192.0.2.2:50000->192.0.2.1:443: read: connection reset by peer"
+    assert head.api_server_error == f"net/http: HTTP/1.x transport connection broken: {prefix}"
+    assert body.api_server_error == f"unable to read response body: {prefix}"
+    assert ("headers" in head.message, "body" in body.message) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "protocol", "endless"),
+    [
+        (b"", None, b"HTTP/1.1 100 Continue\r\n\r\n" * 100),
+        (b"", None, b"HTTP/1.1 200 OK\r\nX: "),
+        (b"HTTP/1.1 200 OK\r\n\r\n", None, b"x" * 1000),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", None, b"1\r\nx\r\n"),
+        (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n\x1f\x8b\x08" + bytes(7) + b"\x03\0" + bytes(8), None, b"x" * 999),
+        (SETTINGS, "h2", frame(6, 0, 0, bytes(8))),
+        (SETTINGS + HEAD, "h2", frame(0, 0, 1, bytes(1000))),
+        (SETTINGS + HEAD, "h2", frame(0, 0, 1)),
+        (SETTINGS + frame(1, 0, 1), "h2", frame(9, 0, 1, bytes(100))),
+    ],
+)  # fmt: skip
+def test_endless_responses_end(answer, protocol, endless):
+    """In bytes, in messages and in time, while other work goes on."""
+
+    async def both():
+        ticks = 0
+
+        async def tick():
+            nonlocal ticks
+            while True:
+                await asyncio.sleep(0.02)
+                ticks += 1
+
+        other = asyncio.ensure_future(tick())
+        now = asyncio.get_running_loop().time()
+        channel = Channel(answer, protocol=protocol, endless=endless)
+        fetched = await fetch(channel, "https://x/", Budget(now + 100, now + 1.5), 1.5)
+        other.cancel()
+        return fetched, ticks, asyncio.get_running_loop().time() - now
+
+    started = time.monotonic()
+    fetched, ticks, seconds = asyncio.run(both())
+    assert fetched.failure is not None
+    assert time.monotonic() - started < 4
+    assert ticks >= seconds / 0.2 - 1
+
+
+def test_only_the_headers():
+    """The availability controller closes the body unread: what is wrong with it does not count."""
+    for answer, protocol in ((H1[0][:-1], None), (SETTINGS + HEAD, "h2")):
+        fetched = run(Channel(answer, protocol=protocol), body=False)
+        assert (fetched.failure, fetched.response.status) == (None, 200)
+
+
+def test_the_request():
+    """As Go's client sends it: user information as credentials, the fragment not at all."""
+    channel = Channel(H1[0])
+    assert run(channel, "https://u:p@IDP.example:8443/a b?q=1#f").failure is None
+    assert channel.sent.startswith(b"GET /a%20b?q=1 HTTP/1.1\r\nHost: IDP.example:8443\r\nUser-Agent: egressprobe/")
+    assert b"\r\nAuthorization: Basic dTpw\r\n" in channel.sent
