@@ -4,6 +4,7 @@ what it says when the stack stands wrong.
 
 import asyncio
 import base64
+import gzip
 import json
 from datetime import UTC, datetime, timedelta
 
@@ -19,10 +20,12 @@ from egressprobe.cli.output.targets_yaml import document
 from egressprobe.discovery.issuers import issuer_targets, with_issuers
 from egressprobe.discovery.kubelets import networks_of
 from egressprobe.discovery.run import collect
+from egressprobe.handlers import planner as planner_handler
 from egressprobe.handlers.probe import handler as probe_handler
 from egressprobe.model.discovered import Discovered
 from egressprobe.model.joined_report import Joined
 from egressprobe.planner import reconcile as planning
+from egressprobe.planner import settings as settings_module
 from egressprobe.planner.last_known import NOTE
 from egressprobe.planner.placement import misplaced
 from egressprobe.planner.settings import Probe, Settings
@@ -304,13 +307,26 @@ def failing_line(stack, capsys):
     return [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith('{"_aws"')]
 
 
-def test_pods_that_moved_are_found_again_in_their_first_failing_minute(stack, capsys, monkeypatch):
-    """A rollout: the addresses of the plan are dead. The probe's own line wakes the Planner, once, and the plan has
-    the new ones; another minute of trouble has to wait.
+def logs_event(*names):
+    """A subscription filter's event: base64 of gzip of JSON, a message a log line."""
+    lines = [{"message": json.dumps({"Target": name, "verdict": "fail"})} for name in names]
+    return {"awslogs": {"data": base64.b64encode(gzip.compress(json.dumps({"logEvents": lines}).encode())).decode()}}
+
+
+@pytest.fixture
+def pauses(monkeypatch):
+    taken = []
+    monkeypatch.setattr(planning.time, "sleep", taken.append)
+    monkeypatch.setattr(planning.refresh, "__defaults__", (*planning.refresh.__defaults__[:-1], taken.append))
+    return taken
+
+
+def test_pods_that_moved_are_found_again_in_their_first_failing_minute(stack, capsys, monkeypatch, pauses):
+    """A rollout: the addresses of the plan are dead. The probe's own line wakes the Planner, and the plan has the new
+    ones at once, but not before EndpointSlices had 15 seconds since the last look.
     """
     start = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)
     at(monkeypatch, start)
-    monkeypatch.setattr(planning, "_tried", None)
     monkeypatch.setattr("egressprobe.net.guard.forbidden", lambda _: None)
     stack.cluster.items = behind_a_service(("203.0.113.1", False), also=[to("one")])
     stack.run()
@@ -318,20 +334,84 @@ def test_pods_that_moved_are_found_again_in_their_first_failing_minute(stack, ca
     assert {name: one.get("discoveredAddresses") for name, one in lines.items() if one["verdict"] == "fail"} == {
         "svc.ns.svc": True, "one.example": None,
     }  # fmt: skip
-    stack.cluster.items["endpointslices"] = [slice_of(("203.0.113.2", True))]
-    event = {"awslogs": {"data": "H4sI..."}}
-    at(monkeypatch, start + timedelta(seconds=60))
-    assert stack.run(event) == {"skipped": True, "planAge": 60}
-    at(monkeypatch, start + timedelta(minutes=5))
-    assert len(stack.run(event)["updated"]) == 4
-    raw = stack.planned("svc.ns.svc")
-    assert raw["addresses"] == ["203.0.113.2:9443"]
-    assert stack.run(event)["skipped"]
+    for address, later, paused in (("203.0.113.2", 60, 0.0), ("203.0.113.3", 65, 10.0)):
+        stack.cluster.items["endpointslices"] = [slice_of((address, True))]
+        at(monkeypatch, start + timedelta(seconds=later))
+        pauses.clear()
+        assert len(stack.run(logs_event("svc.ns.svc"))["updated"]) == 4
+        assert pauses == [paused, 1.0]
+        assert stack.planned("svc.ns.svc")["addresses"] == [f"{address}:9443"]
+
+
+def test_what_stays_broken_is_looked_up_less_and_less_often(stack, monkeypatch, pauses):
+    """An hour of failing minutes; a target that begins to fail meanwhile does not wait, and a change begins anew."""
+    start = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)
+    at(monkeypatch, start)
+    stack.cluster.items = behind_a_service(("203.0.113.1", False), also=[to("one")])
+    stack.run()
+    looked = []
+    for minute in range(1, 60):
+        at(monkeypatch, start + timedelta(minutes=minute))
+        if minute % 15 == 0:
+            stack.run()
+        if not stack.run(logs_event("svc.ns.svc")).get("skipped"):
+            looked.append(minute)
+    assert looked[:3] == [1, 2, 3]
+    assert len(looked) <= 10
+    at(monkeypatch, start + timedelta(minutes=60, seconds=1))
+    stack.run()
+    at(monkeypatch, start + timedelta(minutes=61))
+    assert stack.run(logs_event("svc.ns.svc"))["skipped"]
+    assert not stack.run(logs_event("svc.ns.svc", "another")).get("skipped")
+    stack.cluster.items["endpointslices"] = [slice_of(("203.0.113.9", True))]
+    at(monkeypatch, start + timedelta(minutes=120))
+    assert len(stack.run(logs_event("svc.ns.svc"))["updated"]) == 4
+    at(monkeypatch, start + timedelta(minutes=121))
+    assert not stack.run(logs_event("svc.ns.svc")).get("skipped")
+
+
+def test_a_failed_discovery_is_not_repeated_every_minute(stack, monkeypatch, pauses):
+    start = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)
+    at(monkeypatch, start)
+    stack.run()
     stack.cluster.fails = True
-    at(monkeypatch, start + timedelta(minutes=10))
-    assert stack.run(event)["planAge"] == 300
-    assert stack.run(event)["skipped"], "what was tried in vain just now is not tried again"
-    assert len(stack.cluster.events) == 3
+    done = 0
+    for minute in range(1, 15):
+        at(monkeypatch, start + timedelta(minutes=minute))
+        done += not stack.run(logs_event("one.example")).get("skipped")
+    assert done >= 1
+
+
+def test_of_several_refreshes_at_once_one_goes_on(stack, monkeypatch, pauses):
+    """Another execution environment claims it before, or in the same second."""
+    start = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)
+    at(monkeypatch, start)
+    stack.run()
+    at(monkeypatch, start + timedelta(minutes=1))
+    asked = len(stack.cluster.events)
+    inner = []
+
+    def other(seconds):
+        if seconds == 1.0 and not inner:
+            inner.append(None)
+            inner[0] = planning.refresh(
+                settings_module.read_settings(), planner_handler.bundled(), settings_module.clients(),
+                lambda: start + timedelta(minutes=1), "another", ("one.example",), lambda _: None,
+            )  # fmt: skip
+
+    monkeypatch.setattr(planning.refresh, "__defaults__", (*planning.refresh.__defaults__[:-1], other))
+    answer = stack.run(logs_event("one.example"))
+    assert inner[0]["skipped"], "it is claimed"
+    assert not answer.get("skipped")
+    assert len(stack.cluster.events) == asked + 1
+
+
+@pytest.mark.parametrize("data", ["H4sI...", "", None, 5, base64.b64encode(b"x").decode()])
+def test_a_subscriptions_event_that_cannot_be_read_is_a_refresh_all_the_same(stack, monkeypatch, pauses, data):
+    at(monkeypatch, datetime(2026, 11, 22, 6, 0, tzinfo=UTC))
+    stack.run()
+    at(monkeypatch, datetime(2026, 11, 22, 6, 1, tzinfo=UTC))
+    assert "unchanged" in stack.run({"awslogs": {"data": data}})
 
 
 def test_what_is_broken_for_good_can_be_left_out(stack, monkeypatch):

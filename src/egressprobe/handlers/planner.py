@@ -10,7 +10,11 @@ Events:
 - `{"action": "doctor"}`: the platform's properties in each subnet.
 """
 
+import base64
+import json
 import uuid
+import zlib
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,6 +30,8 @@ from egressprobe.planner.settings import clients, read_settings
 
 _ACTIONS = ("plan", "probe", "doctor")
 _FROM_LOGS = "awslogs"
+# Bytes of an event's log lines, unpacked; CloudWatch Logs sends less.
+_MAX_LOGS = 10_000_000
 logger = Logger(service="egressprobe-planner")
 
 
@@ -42,8 +48,24 @@ def handler(event: Any, context: Context) -> dict[str, Any]:
         return {"error": {"code": "target_invalid", "message": str(error)}}
     if action == "doctor":
         return run_doctor(clients().functions, read_settings().probes)
-    make = refresh if action == _FROM_LOGS else make_plan
-    return make(read_settings(), bundled(), clients(), datetime.now(UTC))
+    if action == _FROM_LOGS:
+        failing = _failing_targets(event)
+        return refresh(read_settings(), bundled(), clients(), lambda: datetime.now(UTC), run_id, failing)
+    return make_plan(read_settings(), bundled(), clients(), datetime.now(UTC))
+
+
+def _failing_targets(event: dict[str, Any]) -> frozenset[str]:
+    """Names in the log lines of a subscription's event; empty where it cannot be read.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html
+    """
+    names: set[str] = set()
+    with suppress(KeyError, TypeError, ValueError, AttributeError, zlib.error):
+        packed = base64.b64decode(event[_FROM_LOGS]["data"], validate=True)
+        text = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(packed, _MAX_LOGS)
+        for entry in json.loads(text)["logEvents"]:
+            names.add(str(json.loads(entry["message"])["Target"]))
+    return frozenset(names)
 
 
 def _action(event: Any) -> str:

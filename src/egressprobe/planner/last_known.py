@@ -20,10 +20,24 @@ from egressprobe.planner.schedules import Wanted
 NOTE = "discovered"
 _KINDS = {resource.plural: resource.kind for resource in RESOURCES}
 _ENDPOINTS = {SERVICES.plural, SLICES.plural}
+_MAX_LOOKED_UP = 50  # names in the note
 _FACTS = ("kubeVersion", "ipFamily", "egressMode")
 # A target that left the plan keeps a page on for so long: it may have been lost by accident; then its removal counts as
 # a decision. At most so many are stored; their number matters, not their names.
 _RETIRED_FOR, _MAX_RETIRED = timedelta(hours=6), 50
+
+
+class Note(NamedTuple):
+    """read_at: when discovery last read every list. unchanged: how many refreshes in a row found nothing new.
+
+    looked_up: failing targets for which that was. claim: the run that is refreshing, and claimed_at since when.
+    """
+
+    read_at: datetime | None
+    unchanged: int = 0
+    looked_up: tuple[str, ...] = ()
+    claim: str = ""
+    claimed_at: datetime | None = None
 
 
 class LastKnown(NamedTuple):
@@ -38,6 +52,7 @@ class LastKnown(NamedTuple):
     read_at: datetime | None
     planned: frozenset[str] = frozenset()
     retired: dict[str, str] = {}
+    note: Note = Note(None)
 
 
 def last_known(schedules: Mapping[str, dict[str, Any]]) -> LastKnown:
@@ -56,8 +71,8 @@ def last_known(schedules: Mapping[str, dict[str, Any]]) -> LastKnown:
                 bundles |= plan.get("bundles", {})
                 retired |= plan.get("retired", {})
                 facts = facts or {key: plan[key] for key in _FACTS if key in plan}
-    read_at = _read_at(schedules.get(NOTE))
-    return LastKnown(tuple(targets.values()), bundles, facts, read_at, frozenset(planned), retired)
+    stored = parse_note(schedules.get(NOTE, {}))
+    return LastKnown(tuple(targets.values()), bundles, facts, stored.read_at, frozenset(planned), retired, stored)
 
 
 def retired_targets(last: LastKnown, current: Collection[str], now: datetime) -> dict[str, str]:
@@ -73,24 +88,49 @@ def _is_recent(since: str, now: datetime) -> bool:
     return False
 
 
-def _read_at(note: dict[str, Any] | None) -> datetime | None:
+def read_note(client: Any, group: str) -> Note:
+    """Raises botocore's ClientError; empty where there is none."""
+    try:
+        return parse_note(client.get_schedule(GroupName=group, Name=NOTE))
+    except client.exceptions.ResourceNotFoundException:
+        return Note(None)
+
+
+def parse_note(schedule: Mapping[str, Any]) -> Note:
+    """From the note's schedule; what cannot be read is left out."""
+    content: dict[str, Any] = {}
     with suppress(KeyError, TypeError, ValueError):
-        return datetime.fromisoformat(json.loads(note["Target"]["Input"])["readAt"]) if note else None
+        content = json.loads(schedule["Target"]["Input"])
+    if not isinstance(content, dict):
+        return Note(None)
+    count, names = content.get("unchanged"), content.get("lookedUp")
+    return Note(
+        _time(content.get("readAt")),
+        count if isinstance(count, int) and count > 0 else 0,
+        tuple(name for name in names if isinstance(name, str)) if isinstance(names, list) else (),
+        str(content.get("claim") or ""),
+        _time(content.get("claimedAt")),
+    )
+
+
+def _time(text: Any) -> datetime | None:
+    with suppress(TypeError, ValueError):
+        return datetime.fromisoformat(text)
     return None
 
 
-def read_note(client: Any, group: str) -> datetime | None:
-    """When discovery last read every list; None for never. Raises botocore's ClientError."""
-    try:
-        return _read_at(client.get_schedule(GroupName=group, Name=NOTE))
-    except client.exceptions.ResourceNotFoundException:
-        return None
-
-
-def note(function: str, role: str, read_at: datetime) -> Wanted:
-    """The schedule that stores the time; it is disabled, so it never calls `function`."""
-    text = json.dumps({"readAt": read_at.isoformat(timespec="seconds")})
-    return Wanted(NOTE, function, role, text, fires=False)
+def note(function: str, role: str, content: Note) -> Wanted:
+    """The schedule that stores it; it is disabled, so it never calls `function`."""
+    stored: dict[str, Any] = {}
+    if content.read_at:
+        stored["readAt"] = content.read_at.isoformat(timespec="seconds")
+    if content.unchanged:
+        stored["unchanged"] = content.unchanged
+    if content.looked_up:
+        stored["lookedUp"] = list(content.looked_up[:_MAX_LOOKED_UP])
+    if content.claim and content.claimed_at:
+        stored |= {"claim": content.claim, "claimedAt": content.claimed_at.isoformat(timespec="seconds")}
+    return Wanted(NOTE, function, role, json.dumps(stored), fires=False)
 
 
 class Merged(NamedTuple):

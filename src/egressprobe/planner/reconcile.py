@@ -2,7 +2,8 @@
 the plan's age.
 """
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
@@ -18,7 +19,16 @@ from egressprobe.model.errors import InputError
 from egressprobe.model.report import Finding
 from egressprobe.planner.functions import EVERY_LIST, discover
 from egressprobe.planner.inventory import Inventory, with_discovered
-from egressprobe.planner.last_known import LastKnown, last_known, merged, note, read_note, retired_targets
+from egressprobe.planner.last_known import (
+    NOTE,
+    LastKnown,
+    Note,
+    last_known,
+    merged,
+    note,
+    read_note,
+    retired_targets,
+)
 from egressprobe.planner.placement import MisplacedProbes, misplaced
 from egressprobe.planner.schedules import Change, Wanted, present, sync
 from egressprobe.planner.settings import Clients, Settings
@@ -26,9 +36,12 @@ from egressprobe.planner.shards import MAX_INPUT, Cut, as_input, cut
 from egressprobe.planner.vpc_audit import audit_configuration
 from egressprobe.publish.emf import NAMESPACE, series_wanted
 
-# A plan this old is made again when a target in it fails. A probe runs every 60 s.
-_FRESH = timedelta(seconds=90)
-_tried: datetime | None = None
+# A discovered endpoint that fails is looked up again, no sooner than this after the last look: so long EndpointSlices
+# may still have a pod that is gone. Each look that finds nothing new doubles the time to the next one, up to the
+# schedule's: a target that stays broken does not list the whole cluster every minute.
+_DEBOUNCE, _MAX_BACK_OFF, _MAX_DOUBLINGS = timedelta(seconds=15), timedelta(minutes=15), 10
+# Of several runs that the subnets' failures start in the same second, the one whose claim is there after this goes on.
+_CLAIM_SECONDS, _CLAIM_EXPIRES = 1.0, timedelta(seconds=120)
 # Bytes of a schedule's Input for additions that only some subnets' plans have.
 _SPARE = 2000
 logger = Logger(service="egressprobe-planner")
@@ -48,9 +61,15 @@ class _Known(NamedTuple):
 
 
 def make_plan(
-    settings: Settings, configured: Inventory, clients: Clients, now: datetime, *, audited: bool = True
+    settings: Settings,
+    configured: Inventory,
+    clients: Clients,
+    now: datetime,
+    *,
+    audited: bool = True,
+    refreshed: bool = False,
 ) -> dict[str, Any]:
-    """audited: also audit the VPC's configuration, after the plan is written.
+    """audited: also audit the VPC's configuration, after the plan is written. refreshed: because an endpoint failed.
 
     Raises PlanError, InputError where there is nothing to plan, and botocore's where schedules cannot be listed.
     """
@@ -69,7 +88,10 @@ def make_plan(
     findings = [*known.findings, *drift, *cut_findings]
     wanted = _wanted(settings, pieces, by_slot)
     if settings.discover and known.read_at and settings.probes:
-        wanted.append(note(settings.probes[0].function, settings.role, known.read_at))
+        content = Note(known.read_at)
+        if _is_as_planned(wanted, schedules):
+            content = content._replace(unchanged=last.note.unchanged + refreshed, looked_up=last.note.looked_up)
+        wanted.append(note(settings.probes[0].function, settings.role, content))
     change = sync(clients.scheduler, settings.group, wanted, schedules)
     age = None if known.read_at is None else max((now - known.read_at).total_seconds(), 0.0)
     _report(settings, cluster, pieces, change, findings, age)
@@ -93,15 +115,51 @@ def _facts(cluster: Cluster) -> dict[str, Any]:
     return facts(cluster) | ({"egressMode": cluster.mode} if cluster.mode != UNKNOWN_MODE else {})
 
 
-def refresh(settings: Settings, configured: Inventory, clients: Clients, now: datetime) -> dict[str, Any]:
-    """`make_plan`, unless it was done or tried just now: every failing minute of every subnet calls this."""
-    global _tried
-    read_at = read_note(clients.scheduler, settings.group)
-    last = max((moment for moment in (read_at, _tried) if moment), default=None)
-    if last is not None and now - last < _FRESH:
-        return {"skipped": True, "planAge": (now - last).total_seconds()}
-    _tried = now
-    return make_plan(settings, configured, clients, now, audited=False)
+def _is_as_planned(wanted: Iterable[Wanted], schedules: Mapping[str, dict[str, Any]]) -> bool:
+    """Whether the plan would change nothing."""
+    inputs = {name: (found.get("Target") or {}).get("Input") for name, found in schedules.items() if name != NOTE}
+    return inputs == {schedule.name: schedule.input for schedule in wanted}
+
+
+def refresh(
+    settings: Settings,
+    configured: Inventory,
+    clients: Clients,
+    clock: Callable[[], datetime],
+    run_id: str,
+    failing: Collection[str] = (),
+    pause: Callable[[float], None] = time.sleep,
+) -> dict[str, Any]:
+    """`make_plan` soon after a discovered endpoint failed: every failing minute of every subnet calls this.
+
+    failing: names of the targets; one that was not looked up yet does not wait for the others' back-off.
+
+    One run at a time, also of several execution environments. Raises as `make_plan`.
+    """
+    before = read_note(clients.scheduler, settings.group)
+    now = clock()
+    if before.claimed_at and now - before.claimed_at < _CLAIM_EXPIRES:
+        return {"skipped": True, "reason": "another run looks the endpoints up"}
+    if before.read_at is not None:
+        age = now - before.read_at
+        back_off = min(_DEBOUNCE * 2 ** min(before.unchanged, _MAX_DOUBLINGS), _MAX_BACK_OFF)
+        if before.unchanged and age < back_off and set(failing) <= set(before.looked_up):
+            return {"skipped": True, "planAge": age.total_seconds()}
+        pause(max((_DEBOUNCE - age).total_seconds(), 0.0))
+    if settings.probes:
+        looked_up = tuple(sorted({*before.looked_up, *failing}))
+        _claim(settings, clients, before._replace(looked_up=looked_up, claim=run_id, claimed_at=clock()))
+        pause(_CLAIM_SECONDS)
+        current = read_note(clients.scheduler, settings.group)
+        if current.claim != run_id:
+            return {"skipped": True, "reason": "another run looks the endpoints up"}
+    return make_plan(settings, configured, clients, clock(), audited=False, refreshed=True)
+
+
+def _claim(settings: Settings, clients: Clients, content: Note) -> None:
+    """Of two at once the later one's remains; a note that cannot be written is no reason not to look."""
+    stored = note(settings.probes[0].function, settings.role, content)
+    sync(clients.scheduler, settings.group, [stored], {})
 
 
 def _known(
