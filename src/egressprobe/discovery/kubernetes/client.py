@@ -46,7 +46,7 @@ from egressprobe.probe.transport.peer_limits import API_SERVER_LIMITS, PeerBudge
 from egressprobe.probe.transport.resolve import resolve, system_config
 from egressprobe.probe.transport.time_limits import Budget
 from egressprobe.probe.transport.tls import Channel
-from egressprobe.probe.transport.tls_context import Offer, context, groups, system_roots
+from egressprobe.probe.transport.tls_context import CLIENT_CERTIFICATE, Offer, context, groups, system_roots
 
 # Bytes of one page, unpacked; with three lists at once this bounds what discovery holds.
 MAX_PAGE = 16 << 20
@@ -94,7 +94,7 @@ class KubernetesSource:
         if server.certificate:
             # Contexts are cached by bundle for the life of the process: this one has a client certificate.
             trusted = trusted or system_roots(context("", (), Offer(WEBHOOK_ALPN), verify=True))
-            bundle = f"{bundle} as {server.certificate[0]}"
+            bundle = f"{bundle}{CLIENT_CERTIFICATE}{server.certificate[0]}"
         self._target = Target(
             # A webhook's client offers HTTP/1.1 only, which is all we speak.
             Kind.WEBHOOK,

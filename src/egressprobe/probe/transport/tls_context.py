@@ -72,6 +72,9 @@ def _report(
         connection.on_message(content_type, data)
 
 
+CLIENT_CERTIFICATE = " as "  # between the id of a bundle and that of the client certificate loaded beside it
+
+
 class Offer(NamedTuple):
     """What a ClientHello offers. `group`: the only one offered; empty for OpenSSL's default list."""
 
@@ -109,8 +112,12 @@ def trust_store() -> str:
 
 
 def context(bundle: str, anchors: tuple[bytes, ...], offer: Offer, *, verify: bool) -> ssl.SSLContext:
-    """The context for a bundle id and its anchors (empty: system roots)."""
-    key = (bundle if verify else "", offer, verify)
+    """The context for a bundle id and its anchors (empty: system roots).
+
+    One that does not verify is shared by all bundles, but never one with a client certificate (CLIENT_CERTIFICATE in
+    the id): it would be presented to every server of the process.
+    """
+    key = (bundle if verify or CLIENT_CERTIFICATE in bundle else "", offer, verify)
     if key not in _contexts:
         _contexts[key] = _build(anchors if bundle else None, offer, verify=verify)
         _drop_oldest()
