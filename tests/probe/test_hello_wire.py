@@ -24,7 +24,7 @@ _ETH_P_ALL = 3
 
 def _segments(packets: list[bytes]) -> list[bytes]:
     """The TCP payloads on their way to the server, in order, retransmissions once."""
-    found: dict[int, bytes] = {}
+    payloads: dict[int, bytes] = {}
     for packet in packets:
         ip = packet[14:]
         if packet[12:14] != b"\x08\x00" or ip[9] != socket.IPPROTO_TCP or ip[16:20] != socket.inet_aton(ADDRESS):
@@ -32,8 +32,8 @@ def _segments(packets: list[bytes]) -> list[bytes]:
         tcp = ip[(ip[0] & 15) * 4 : struct.unpack_from("!H", ip, 2)[0]]
         payload = tcp[(tcp[12] >> 4) * 4 :]
         if payload:
-            found.setdefault(struct.unpack_from("!I", tcp, 4)[0], payload)
-    return [found[sequence] for sequence in sorted(found)]
+            payloads.setdefault(struct.unpack_from("!I", tcp, 4)[0], payload)
+    return [payloads[sequence] for sequence in sorted(payloads)]
 
 
 def _hello(segments: list[bytes]) -> tuple[int, list[bytes]]:
@@ -47,7 +47,7 @@ def _hello(segments: list[bytes]) -> tuple[int, list[bytes]]:
 def captured():
     """One probe a version, each to the same server, and what left the interface meanwhile."""
     ca = make_authority("lab-ca")
-    seen = {}
+    by_version = {}
     with boxes.row((ADDRESS,), ()), Loop(boxes.enter("far")) as loop:
         loop.start(HttpServer(ADDRESS, PORT, tls=server_context(issue(ca, ("a.b.svc",)))))
         for version in RECORDED:
@@ -64,8 +64,8 @@ def captured():
                         packets.append(wire.recv(65536))
                     except BlockingIOError:
                         break
-                seen[version] = (report.results[0], _segments(packets))
-    return seen
+                by_version[version] = (report.results[0], _segments(packets))
+    return by_version
 
 
 @pytest.mark.netns
@@ -76,20 +76,20 @@ def test_the_hello_on_the_wire_is_gos(version, captured):
 
     OpenSSL 3.5 cannot be kept from offering ML-DSA signatures: its small hello is 15 bytes over.
     """
-    one, segments = captured[version]
-    assert one.verdict == "pass", one.failure
+    result, segments = captured[version]
+    assert result.verdict == "pass", result.failure
     size, carried = _hello(segments)
     recorded, count = RECORDED[version]
     wanted = recorded - 5 + len("a.b.svc")
     assert abs(size - wanted) <= (16 if count == 1 and ssl.OPENSSL_VERSION_INFO >= (3, 5) else 0.03 * wanted)
     assert len(carried) == count == math.ceil(wanted / _MSS)
     assert b"a.b.svc" in carried[0]
-    assert one.attempts[0].tls.hello_bytes == size
+    assert result.attempts[0].tls.hello_bytes == size
 
 
 @pytest.mark.netns
 @pytest.mark.nftables
 def test_no_padding_name_is_ever_selected(captured):
     """The dummy ALPN names that fill the hello are nobody's protocol."""
-    for one, _ in captured.values():
-        assert one.attempts[0].tls.alpn is None
+    for result, _ in captured.values():
+        assert result.attempts[0].tls.alpn is None

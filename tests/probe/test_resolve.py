@@ -59,11 +59,11 @@ def code(resolution):
 
 def test_both_families_in_the_order_of_the_answer(server):
     """Addresses keep the answer's order; each query keeps server, rcode, transport, time and TTL."""
-    found = look("good.lab", server.text)
-    assert sorted(found.addresses) == ["10.0.0.1", "10.0.0.2", "2600::1"]
-    assert [a for a in found.addresses if ":" not in a] == ["10.0.0.2", "10.0.0.1"]
-    assert {one.type for one in found.lookups} == {"A", "AAAA"}
-    query = found.lookups[0].queries[0]
+    resolution = look("good.lab", server.text)
+    assert sorted(resolution.addresses) == ["10.0.0.1", "10.0.0.2", "2600::1"]
+    assert [a for a in resolution.addresses if ":" not in a] == ["10.0.0.2", "10.0.0.1"]
+    assert {lookup.type for lookup in resolution.lookups} == {"A", "AAAA"}
+    query = resolution.lookups[0].queries[0]
     assert (query.server, query.rcode, query.transport, query.ttl) == (server.text, "NOERROR", "udp", 60)
     assert 0 < query.ms <= query.user_ms
     assert {kind for _, kind, _ in server.seen} == {"A", "AAAA"}
@@ -80,9 +80,9 @@ def test_both_families_in_the_order_of_the_answer(server):
     ],
 )
 def test_errors_of_the_server(server, host, wanted, text):
-    found = look(host, server.text)
-    assert code(found) is wanted
-    assert found.failure.api_server_error == f"dial tcp: lookup {host} on {server.text}: {text}"
+    resolution = look(host, server.text)
+    assert code(resolution) is wanted
+    assert resolution.failure.api_server_error == f"dial tcp: lookup {host} on {server.text}: {text}"
 
 
 def test_a_name_that_does_not_exist_ends_the_search_at_once(server, lab_loop):
@@ -96,37 +96,37 @@ def test_a_name_that_does_not_exist_ends_the_search_at_once(server, lab_loop):
 def test_a_failing_server_is_followed_by_the_next(server, lab_loop):
     """SERVFAIL: every server in every round is asked before it is believed."""
     second = lab_loop.start(DnsServer(serve_zone({"servfail.lab": Records(a=("10.0.0.7",))})))
-    found = look("servfail.lab", server.text, second.text)
-    assert found.addresses == ("10.0.0.7",)
-    assert [q.rcode for q in found.lookups[0].queries] == ["SERVFAIL", "NOERROR"]
+    resolution = look("servfail.lab", server.text, second.text)
+    assert resolution.addresses == ("10.0.0.7",)
+    assert [q.rcode for q in resolution.lookups[0].queries] == ["SERVFAIL", "NOERROR"]
     alone = look("servfail.lab", server.text)
-    assert [len(one.queries) for one in alone.lookups] == [2, 2]
+    assert [len(lookup.queries) for lookup in alone.lookups] == [2, 2]
 
 
 def test_one_family_failing_is_harmless(server):
-    found = look("half.lab", server.text)
-    assert (found.addresses, found.failure) == (("10.0.0.5",), None)
+    resolution = look("half.lab", server.text)
+    assert (resolution.addresses, resolution.failure) == (("10.0.0.5",), None)
 
 
 def test_silence_is_waited_for_in_every_round(server):
     """Two rounds of the timeout; the error names our socket as Go does."""
-    found = look("drop.lab", server.text)
-    assert code(found) is Code.DNS_TIMEOUT
-    assert 390 <= found.ms <= 700
-    assert "read udp 127.0.0.1:" in found.failure.api_server_error
-    assert found.failure.api_server_error.endswith(f"->{server.text}: i/o timeout")
+    resolution = look("drop.lab", server.text)
+    assert code(resolution) is Code.DNS_TIMEOUT
+    assert 390 <= resolution.ms <= 700
+    assert "read udp 127.0.0.1:" in resolution.failure.api_server_error
+    assert resolution.failure.api_server_error.endswith(f"->{server.text}: i/o timeout")
 
 
 def test_truncation_goes_to_tcp(server):
     """200 addresses do not fit into 1232 bytes; only the first 64 are kept."""
-    found = look("big.lab", server.text)
-    assert [q.transport for q in found.lookups[0].queries] == ["udp", "tcp"]
-    assert len(found.addresses) == 64
+    resolution = look("big.lab", server.text)
+    assert [q.transport for q in resolution.lookups[0].queries] == ["udp", "tcp"]
+    assert len(resolution.addresses) == 64
 
 
 def test_use_vc_asks_over_tcp_only(server):
-    found = look("good.lab", server.text, use_tcp=True)
-    assert {q.transport for one in found.lookups for q in one.queries} == {"tcp"}
+    resolution = look("good.lab", server.text, use_tcp=True)
+    assert {q.transport for lookup in resolution.lookups for q in lookup.queries} == {"tcp"}
 
 
 def test_cname_chain_is_kept(server):
@@ -148,8 +148,8 @@ def test_mapped_addresses_are_ipv4(server):
 
 
 def test_hosts_file_comes_first(server):
-    found = look("GOOD.lab", server.text, hosts={"good.lab": ("10.9.9.9",)})
-    assert (found.origin, found.addresses, server.seen) == ("hosts", ("10.9.9.9",), [])
+    resolution = look("GOOD.lab", server.text, hosts={"good.lab": ("10.9.9.9",)})
+    assert (resolution.origin, resolution.addresses, server.seen) == ("hosts", ("10.9.9.9",), [])
 
 
 def test_refused_by_icmp_costs_nothing(server):
@@ -157,9 +157,9 @@ def test_refused_by_icmp_costs_nothing(server):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
         free.bind(("127.0.0.1", 0))
         closed = f"127.0.0.1:{free.getsockname()[1]}"
-    found = look("good.lab", closed, server.text, timeout=5.0)
-    assert found.addresses
-    assert found.ms < 500
+    resolution = look("good.lab", closed, server.text, timeout=5.0)
+    assert resolution.addresses
+    assert resolution.ms < 500
     alone = look("good.lab", closed)
     assert code(alone) is Code.DNS_UNREACHABLE
     assert alone.failure.api_server_error.endswith("read: connection refused")
@@ -167,13 +167,13 @@ def test_refused_by_icmp_costs_nothing(server):
 
 def test_any_number_of_rounds_ends(server):
     """`options attempts:1000000000` and servers that refuse at once: bounded, and others get their turn."""
-    found = look("servfail.lab", server.text, attempts=10**9)
-    assert len(found.lookups[0].queries) == 10
+    resolution = look("servfail.lab", server.text, attempts=10**9)
+    assert len(resolution.lookups[0].queries) == 10
 
 
 def test_names_go_never_asks_for_cost_no_packet(server):
-    found = look("bad-.lab", server.text)
-    assert found.failure.api_server_error == "dial tcp: lookup bad-.lab: no such host"
+    resolution = look("bad-.lab", server.text)
+    assert resolution.failure.api_server_error == "dial tcp: lookup bad-.lab: no such host"
     assert server.seen == []
 
 
@@ -202,9 +202,9 @@ def test_a_broken_answer(lab_loop):
         return Reply(response.to_wire()[:-3])
 
     server = lab_loop.start(DnsServer(handle))
-    found = look("cut.lab", server.text)
-    assert code(found) is Code.DNS_MALFORMED
-    assert found.failure.api_server_error.endswith("cannot unmarshal DNS message")
+    resolution = look("cut.lab", server.text)
+    assert code(resolution) is Code.DNS_MALFORMED
+    assert resolution.failure.api_server_error.endswith("cannot unmarshal DNS message")
 
 
 def test_a_lame_referral_is_no_answer(lab_loop):
@@ -215,15 +215,15 @@ def test_a_lame_referral_is_no_answer(lab_loop):
         response.use_edns(-1)
         return Reply(response)
 
-    found = look("x.lab", lab_loop.start(DnsServer(handle)).text)
-    assert code(found) is Code.DNS_SERVFAIL
-    assert found.failure.api_server_error.endswith("lame referral")
+    resolution = look("x.lab", lab_loop.start(DnsServer(handle)).text)
+    assert code(resolution) is Code.DNS_SERVFAIL
+    assert resolution.failure.api_server_error.endswith("lame referral")
 
 
 def test_the_runs_end_is_not_the_servers_fault(server):
     """Cut by the run's deadline: not measured, not a timeout."""
-    found = look("drop.lab", server.text, seconds=0.3, timeout=5.0)
-    assert code(found) is Code.DEADLINE_EXCEEDED
+    resolution = look("drop.lab", server.text, seconds=0.3, timeout=5.0)
+    assert code(resolution) is Code.DEADLINE_EXCEEDED
 
 
 def test_rotate_begins_with_the_next_server(server, lab_loop):
@@ -409,23 +409,23 @@ def test_names_are_read_as_if_each_were_alone(pieces):
     together, backwards = Names(wire), Names(wire)
     assert [name(together, at) for at in range(len(wire))] == alone
     assert [name(backwards, at) for at in reversed(range(len(wire)))] == alone[::-1]
-    assert all(found is None or len(found[0]) <= 255 for found in alone)
+    assert all(resolution is None or len(resolution[0]) <= 255 for resolution in alone)
 
 
 def test_one_address_twice_counts_twice(lab_loop):
     """Go gives each of them its share of the dialer's time."""
     zone = {"twice.lab": Records(a=("10.0.0.8", "10.0.0.8", "10.0.0.9"))}
-    found = look("twice.lab", lab_loop.start(DnsServer(serve_zone(zone))).text)
-    assert found.addresses == ("10.0.0.8", "10.0.0.8", "10.0.0.9")
+    resolution = look("twice.lab", lab_loop.start(DnsServer(serve_zone(zone))).text)
+    assert resolution.addresses == ("10.0.0.8", "10.0.0.8", "10.0.0.9")
 
 
 @pytest.mark.parametrize("single", [True, False])
 def test_single_request_adds_the_times(lab_loop, single):
     """Go queries AAAA only when A has its answer: both delays count, in the report and in the forecast."""
     server = lab_loop.start(DnsServer(serve_zone({"slow.lab": Records(a=("10.0.0.8",), delay=0.15)})))
-    found = look("slow.lab", server.text, single_request=single, timeout=5.0)
-    assert found.addresses == ("10.0.0.8",)
-    assert 295 <= found.ms <= 600 if single else 145 <= found.ms <= 290
+    resolution = look("slow.lab", server.text, single_request=single, timeout=5.0)
+    assert resolution.addresses == ("10.0.0.8",)
+    assert 295 <= resolution.ms <= 600 if single else 145 <= resolution.ms <= 290
 
 
 @pytest.mark.parametrize("rcode", ["FORMERR", "NOTIMP"])

@@ -68,15 +68,15 @@ def web(loop, credential=GOOD, **options):
 def test_a_good_server(lab_loop):
     """Every phase has its time, the chain and what was negotiated are kept, the server sees a polite client."""
     server = web(lab_loop)
-    one = attempt(server)
-    assert one.failure is None
-    assert one.connect_ms is not None
-    assert one.connect_ms <= one.connect_user_ms
-    assert (one.tls.version, one.tls.alpn, one.tls.server_name) == ("TLS 1.3", None, "hook.lab")
-    assert one.tls.group in ("X25519", "X25519MLKEM768")
-    assert one.tls.chain[0].names == ("hook.lab", "127.0.0.1")
-    assert 79 < one.tls.days_remaining < 81
-    assert one.exchange_status == 404
+    measured = attempt(server)
+    assert measured.failure is None
+    assert measured.connect_ms is not None
+    assert measured.connect_ms <= measured.connect_user_ms
+    assert (measured.tls.version, measured.tls.alpn, measured.tls.server_name) == ("TLS 1.3", None, "hook.lab")
+    assert measured.tls.group in ("X25519", "X25519MLKEM768")
+    assert measured.tls.chain[0].names == ("hook.lab", "127.0.0.1")
+    assert 79 < measured.tls.days_remaining < 81
+    assert measured.exchange_status == 404
     assert server.requests[0].startswith("HEAD / HTTP/1.1\r\nHost: hook.lab:")
     assert "User-Agent: egressprobe/" in server.requests[0]
 
@@ -111,17 +111,17 @@ def test_a_good_server(lab_loop):
 )
 def test_certificates_that_go_refuses(lab_loop, credential, code, text):
     """Go's sentence, and the chain although the handshake failed."""
-    one = attempt(web(lab_loop, credential))
-    assert (one.failure.phase, one.failure.code) == (Phase.TLS, code)
-    assert one.failure.api_server_error.startswith(_X509 + text)
-    assert one.tls.chain[0].issuer in ("CN=test-ca", "CN=other-ca")
+    measured = attempt(web(lab_loop, credential))
+    assert (measured.failure.phase, measured.failure.code) == (Phase.TLS, code)
+    assert measured.failure.api_server_error.startswith(_X509 + text)
+    assert measured.tls.chain[0].issuer in ("CN=test-ca", "CN=other-ca")
 
 
 def test_where_nothing_is_verified_nothing_is_refused(lab_loop):
     """A kubelet's self-signed certificate passes, and the server's choice of h2 is spoken."""
-    one = attempt(web(lab_loop, issue(OTHER_CA, ("x",)), alpn=("h2",)), kind=Kind.KUBELET, verify=False)
-    assert one.failure is None
-    assert one.tls.alpn == "h2"
+    measured = attempt(web(lab_loop, issue(OTHER_CA, ("x",)), alpn=("h2",)), kind=Kind.KUBELET, verify=False)
+    assert measured.failure is None
+    assert measured.tls.alpn == "h2"
 
 
 @pytest.mark.parametrize(
@@ -160,16 +160,16 @@ def test_host_names_by_go_rules(lab_loop, host, names, passes):
 )
 def test_handshakes_that_break(lab_loop, server, code, text):
     """Go's words for what the other side did, with its own punctuation."""
-    one = attempt(lab_loop.start(server))
-    assert (one.failure.phase, one.failure.code) == (Phase.TLS, code)
-    assert text in one.failure.api_server_error
+    measured = attempt(lab_loop.start(server))
+    assert (measured.failure.phase, measured.failure.code) == (Phase.TLS, code)
+    assert text in measured.failure.api_server_error
 
 
 def test_a_silent_server(lab_loop):
     """Silence until the call would have ended."""
-    one = attempt(lab_loop.start(TcpServer()), call=0.4)
-    assert one.failure.code is Code.TLS_TIMEOUT
-    assert 350 <= one.failure_ms <= 700
+    measured = attempt(lab_loop.start(TcpServer()), call=0.4)
+    assert measured.failure.code is Code.TLS_TIMEOUT
+    assert 350 <= measured.failure_ms <= 700
 
 
 def test_a_deaf_listener(lab_loop):
@@ -182,19 +182,19 @@ def test_a_deaf_listener(lab_loop):
 def test_refused(lab_loop):
     server = lab_loop.start(TcpServer())
     lab_loop.call(server.stop())
-    one = attempt(server)
-    assert (one.failure.phase, one.failure.code) == (Phase.CONNECT, Code.CONNECT_REFUSED)
+    measured = attempt(server)
+    assert (measured.failure.phase, measured.failure.code) == (Phase.CONNECT, Code.CONNECT_REFUSED)
     text = f"dial tcp 127.0.0.1:{server.port}: connect: connection refused"
-    assert one.failure.api_server_error == text
+    assert measured.failure.api_server_error == text
 
 
 def test_a_demand_for_a_client_certificate_is_seen_after_the_handshake(lab_loop):
     """TLS 1.3: the handshake succeeds, the first read fails."""
     server = RefusingServer(context=server_context(GOOD, client_ca=CA.pem))
-    one = attempt(lab_loop.start(server))
-    assert one.tls.version == "TLS 1.3"
-    assert (one.failure.phase, one.failure.code) == (Phase.TLS, Code.TLS_ALERT)
-    assert one.failure.api_server_error == "remote error: tls: certificate required"
+    measured = attempt(lab_loop.start(server))
+    assert measured.tls.version == "TLS 1.3"
+    assert (measured.failure.phase, measured.failure.code) == (Phase.TLS, Code.TLS_ALERT)
+    assert measured.failure.api_server_error == "remote error: tls: certificate required"
 
 
 class _AfterTls(TcpServer):
@@ -221,9 +221,9 @@ class _AfterTls(TcpServer):
     ids=["eof", "smtp", "hang"],
 )
 def test_servers_that_do_not_answer_the_request(lab_loop, server, code, text):
-    one = attempt(lab_loop.start(server), call=1.0)
-    assert (one.failure.phase, one.failure.code) == (Phase.HTTP, code)
-    assert text is None or text in one.failure.api_server_error
+    measured = attempt(lab_loop.start(server), call=1.0)
+    assert (measured.failure.phase, measured.failure.code) == (Phase.HTTP, code)
+    assert text is None or text in measured.failure.api_server_error
 
 
 def test_cut_off_by_a_reset_while_connecting_is_a_code_of_its_own():
@@ -250,15 +250,15 @@ def test_forbidden_addresses_are_not_dialled(lab_loop):
             for address in ("127.0.0.1", "::ffff:127.0.0.1")
         ]
 
-    for one in asyncio.run(work()):
-        assert one.failure.code is Code.TARGET_FORBIDDEN
+    for measured in asyncio.run(work()):
+        assert measured.failure.code is Code.TARGET_FORBIDDEN
     assert server.accepted == 0
 
 
 def test_an_anchor_openssl_cannot_read_does_not_take_the_others_down():
     """A context is made of what can be loaded."""
-    made = context("sha256:test-mixed", (b"\x30\x03\x02\x01\x05", *ANCHORS), Offer(WEBHOOK_ALPN), verify=True)
-    assert made.cert_store_stats()["x509"] == 1
+    tls = context("sha256:test-mixed", (b"\x30\x03\x02\x01\x05", *ANCHORS), Offer(WEBHOOK_ALPN), verify=True)
+    assert tls.cert_store_stats()["x509"] == 1
 
 
 # What kube-apiserver sends with a name of five characters, by its version.
@@ -271,8 +271,8 @@ RECORDED = {"1.31": 262, "1.33": 1482, "1.34": 1482, "1.35": 1508, "1.36": 1512}
 def test_the_client_hello_has_gos_size(version, alpn, more, name):
     """To the byte on OpenSSL before 3.5, to 3% after; without the post-quantum share 15 bytes over: it offers ML-DSA."""
     shape = HELLOS[version]
-    made = context(bundle_id(ANCHORS), ANCHORS, Offer(alpn, shape, groups(shape)[0]), verify=True)
-    hello = client_hello(made, name)
+    tls = context(bundle_id(ANCHORS), ANCHORS, Offer(alpn, shape, groups(shape)[0]), verify=True)
+    hello = client_hello(tls, name)
     wanted = (shape.size + len(name) if name else shape.size - 9) + more
     assert RECORDED.get(version, shape.size + 5) == shape.size + 5
     new = ssl.OPENSSL_VERSION_INFO >= (3, 5)
@@ -287,9 +287,9 @@ def test_a_hello_without_the_post_quantum_share_still_offers_every_group(lab_loo
     tls = server_context(GOOD)
     tls.set_ecdh_curve(group)
     server = lab_loop.start(HttpServer(tls=tls))
-    one = attempt(server, version="1.31")
-    assert one.failure is None
-    assert one.tls.hello_bytes < 350
+    measured = attempt(server, version="1.31")
+    assert measured.failure is None
+    assert measured.tls.hello_bytes < 350
 
 
 @pytest.mark.parametrize("version", ["1.31", "1.35"])
@@ -298,9 +298,9 @@ def test_no_common_group_at_all(lab_loop, version, curve):
     """OpenSSL would take X448, Go has never heard of it: the words of a server that was offered Go's groups."""
     tls = server_context(GOOD)
     tls.set_ecdh_curve(curve)
-    one = attempt(lab_loop.start(RefusingServer(context=tls)), version=version)
-    assert one.failure is not None
-    assert one.failure.api_server_error == "remote error: tls: handshake failure"
+    measured = attempt(lab_loop.start(RefusingServer(context=tls)), version=version)
+    assert measured.failure is not None
+    assert measured.failure.api_server_error == "remote error: tls: handshake failure"
 
 
 def test_a_foreign_group_in_tls_1_2(lab_loop):
@@ -308,8 +308,8 @@ def test_a_foreign_group_in_tls_1_2(lab_loop):
     tls = server_context(GOOD)
     tls.maximum_version = ssl.TLSVersion.TLSv1_2
     tls.set_ecdh_curve("X448")
-    one = attempt(lab_loop.start(RefusingServer(context=tls)))
-    assert (one.failure.code, one.tls.group) == (Code.TLS_ALERT, "0x001e")
+    measured = attempt(lab_loop.start(RefusingServer(context=tls)))
+    assert (measured.failure.code, measured.tls.group) == (Code.TLS_ALERT, "0x001e")
     assert attempt(lab_loop.start(HttpServer(tls=_only_tls_1_2("prime256v1")))).tls.group == "P-256"
 
 
@@ -331,8 +331,8 @@ def test_a_chain_that_was_good_says_nothing_of_another(lab_loop):
     """Signatures are not checked twice over the same bytes; a forged certificate of the same names is other bytes."""
     forger = make_authority("test-ca")
     for credential, wanted in ((GOOD, None), (GOOD, None), (issue(forger, ("hook.lab",)), Code.TLS_UNKNOWN_AUTHORITY)):
-        one = attempt(web(lab_loop, credential))
-        assert (one.failure.code if one.failure else None) is wanted
+        measured = attempt(web(lab_loop, credential))
+        assert (measured.failure.code if measured.failure else None) is wanted
     assert attempt(web(lab_loop)).failure is None
 
 
@@ -363,16 +363,16 @@ def test_group_and_retry_come_from_the_server_hello(lab_loop):
     """A P-384-only server works through a HelloRetryRequest, and the report says so."""
     tls = server_context(GOOD)
     tls.set_ecdh_curve("secp384r1")
-    one = attempt(lab_loop.start(HttpServer(tls=tls)))
-    assert one.failure is None
-    assert (one.tls.group, one.tls.hello_retry) == ("P-384", True)
+    measured = attempt(lab_loop.start(HttpServer(tls=tls)))
+    assert measured.failure is None
+    assert (measured.tls.group, measured.tls.hello_retry) == ("P-384", True)
 
 
 def test_tls_1_2(lab_loop):
     tls = server_context(GOOD)
     tls.maximum_version = ssl.TLSVersion.TLSv1_2
-    one = attempt(lab_loop.start(HttpServer(tls=tls)))
-    assert (one.failure, one.tls.version) == (None, "TLS 1.2")
+    measured = attempt(lab_loop.start(HttpServer(tls=tls)))
+    assert (measured.failure, measured.tls.version) == (None, "TLS 1.2")
 
 
 def test_first_byte_time_is_the_servers_wait(lab_loop):
@@ -387,10 +387,10 @@ def test_elsewhere_than_on_linux_user_space_times_stand_in(lab_loop, monkeypatch
     from egressprobe.probe.transport import kernel_socket as wire
 
     monkeypatch.setattr(wire, "_LINUX", False)
-    one = attempt(web(lab_loop))
-    assert one.failure is None
-    assert one.connect_ms == one.connect_user_ms
-    assert 0 < one.tls.duration_ms <= one.tls.user_ms
+    measured = attempt(web(lab_loop))
+    assert measured.failure is None
+    assert measured.connect_ms == measured.connect_user_ms
+    assert 0 < measured.tls.duration_ms <= measured.tls.user_ms
 
 
 def test_contexts_of_old_bundles_are_dropped(monkeypatch):

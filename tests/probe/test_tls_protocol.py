@@ -44,11 +44,11 @@ def test_a_server_hello_in_pieces_is_judged_as_whole(lab_loop, group, version, s
     def change(number, data):
         return recut(data, cuts, every=version is not None) if number == 0 else data
 
-    found = attempt(lab_loop.start(ScriptedTls(_context(group, version), change)))
+    measured = attempt(lab_loop.start(ScriptedTls(_context(group, version), change)))
     if seen is None:
-        assert found.failure.api_server_error == NO_GROUP
+        assert measured.failure.api_server_error == NO_GROUP
     else:
-        assert (found.failure, found.tls.group, found.exchange_status) == (None, seen, 404)
+        assert (measured.failure, measured.tls.group, measured.exchange_status) == (None, seen, 404)
 
 
 def _reset_after(certificate_alert, listener, rounds):
@@ -72,14 +72,14 @@ def test_an_alert_that_can_be_read_wins_over_a_broken_pipe():
     class _Server:
         address = "127.0.0.1"
 
-    rounds, found = 30, []
+    rounds, measured = 30, []
     with socket.create_server(("127.0.0.1", 0)) as listener:
         _Server.port = listener.getsockname()[1]
         thread = threading.Thread(target=_reset_after, args=(CA.pem, listener, rounds), daemon=True)
         thread.start()
-        found += [attempt(_Server).failure for _ in range(rounds)]
+        measured += [attempt(_Server).failure for _ in range(rounds)]
         thread.join(5)
-    assert {(one.phase, one.code, one.api_server_error) for one in found} == {
+    assert {(failure.phase, failure.code, failure.api_server_error) for failure in measured} == {
         (Phase.TLS, Code.TLS_ALERT, "remote error: tls: certificate required")
     }
 
@@ -116,9 +116,9 @@ def test_session_tickets_by_version(lab_loop, version, tickets, passes):
     """Go 1.26.x gives up after 16 messages that bring no data."""
     context = _context()
     context.num_tickets = tickets
-    found = attempt(lab_loop.start(ScriptedTls(context)), version=version)
-    assert (found.failure is None) is passes
-    assert passes or found.failure.api_server_error == "tls: too many non-advancing records"
+    measured = attempt(lab_loop.start(ScriptedTls(context)), version=version)
+    assert (measured.failure is None) is passes
+    assert passes or measured.failure.api_server_error == "tls: too many non-advancing records"
 
 
 def test_an_empty_cookie_in_a_hello_retry_request(lab_loop):
@@ -137,8 +137,8 @@ def test_an_empty_cookie_in_a_hello_retry_request(lab_loop):
         body = start + len(extensions).to_bytes(2) + extensions
         return record(22, b"\2" + len(body).to_bytes(3) + body) + data[5 + len(content) :]
 
-    found = attempt(lab_loop.start(ScriptedTls(_context("secp384r1"), change)))
-    assert found.failure.api_server_error == "local error: tls: error decoding message"
+    measured = attempt(lab_loop.start(ScriptedTls(_context("secp384r1"), change)))
+    assert measured.failure.api_server_error == "local error: tls: error decoding message"
 
 
 def _only(group):
@@ -205,8 +205,8 @@ def test_what_only_openssl_refuses_is_unknown(lab_loop):
 
 def test_an_honest_scripted_server_passes(lab_loop):
     """What the other tests change is all that is wrong with their servers."""
-    found = attempt(lab_loop.start(ScriptedTls(_context())))
-    assert (found.failure, found.exchange_status) == (None, 404)
+    measured = attempt(lab_loop.start(ScriptedTls(_context())))
+    assert (measured.failure, measured.exchange_status) == (None, 404)
 
 
 class _Answers(ScriptedTls):
@@ -237,6 +237,6 @@ _BROKEN = "net/http: HTTP/1.x transport connection broken: "
 )
 def test_the_first_line_of_an_answer(lab_loop, answer, status, text):
     """Informational responses are skipped, five of them; anything else is refused in Go's words."""
-    found = attempt(lab_loop.start(_Answers(answer)))
-    assert found.exchange_status == status
-    assert (found.failure.api_server_error if found.failure else None) == text
+    measured = attempt(lab_loop.start(_Answers(answer)))
+    assert measured.exchange_status == status
+    assert (measured.failure.api_server_error if measured.failure else None) == text

@@ -149,7 +149,7 @@ def _context(chain, *, ciphers="DEFAULT:@SECLEVEL=0", versions=None, group=None,
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_ciphers(ciphers)
     with tempfile.NamedTemporaryFile("w") as file:
-        file.write("".join(one.pem for one in chain) + chain[0].key_pem)
+        file.write("".join(result.pem for result in chain) + chain[0].key_pem)
         file.flush()
         context.load_cert_chain(file.name)
     if versions:
@@ -165,16 +165,18 @@ def _context(chain, *, ciphers="DEFAULT:@SECLEVEL=0", versions=None, group=None,
 
 def _parameters(good, rsa):
     """TLS parameters by the recorded description."""
-    one, two, three = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
+    v1_0, v1_2, v1_3 = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
     return {
-        "server speaks only TLS 1.0": _context(good, versions=(one, one)),
-        "only TLS 1.2": _context(good, versions=(two, two)),
-        "only TLS 1.3": _context(good, versions=(three, three)),
+        "server speaks only TLS 1.0": _context(good, versions=(v1_0, v1_0)),
+        "only TLS 1.2": _context(good, versions=(v1_2, v1_2)),
+        "only TLS 1.3": _context(good, versions=(v1_3, v1_3)),
         "TLS 1.2, AES128-GCM-SHA256 (RSA key exchange) only": _context(
-            rsa, ciphers="AES128-GCM-SHA256", versions=(two, two)
+            rsa, ciphers="AES128-GCM-SHA256", versions=(v1_2, v1_2)
         ),
-        "TLS 1.2, ECDHE-RSA-AES128-SHA only": _context(rsa, ciphers="ECDHE-RSA-AES128-SHA", versions=(two, two)),
-        "TLS 1.2, ECDHE-RSA-AES128-SHA256 only": _context(rsa, ciphers="ECDHE-RSA-AES128-SHA256", versions=(two, two)),
+        "TLS 1.2, ECDHE-RSA-AES128-SHA only": _context(rsa, ciphers="ECDHE-RSA-AES128-SHA", versions=(v1_2, v1_2)),
+        "TLS 1.2, ECDHE-RSA-AES128-SHA256 only": _context(
+            rsa, ciphers="ECDHE-RSA-AES128-SHA256", versions=(v1_2, v1_2)
+        ),
         "group P-256 only": _context(good, group="prime256v1"),
         "group P-384 only": _context(good, group="secp384r1"),
         "group X25519 only": _context(good, group="X25519"),
@@ -217,7 +219,7 @@ def results():
             )
             for what, context in contexts.items()
         }
-        servers |= {what: loop.start(one) for what, one in _silent_servers(address, good, ca).items()}
+        servers |= {what: loop.start(result) for what, result in _silent_servers(address, good, ca).items()}
         zone = {case["host"].rstrip("."): Records(a=(address,)) for case in CASES}
         dns = loop.start(DnsServer(serve_zone(zone), network.DNS, 53))
         targets = []
@@ -236,7 +238,7 @@ def results():
             targets.append(target | ({"caBundle": trusted} if trusted else {}))
         edges = Edges(config=ResolverConfig(servers=(dns.text,)))
         report = asyncio.run(run(read_plan({"targets": targets}), run_id="tls", seconds=60, edges=edges))
-    return {one.target.name: one for one in report.results}
+    return {result.target.name: result for result in report.results}
 
 
 @pytest.mark.netns

@@ -80,7 +80,7 @@ def results():
         plan = read_plan({"targets": targets})
         edges = Edges(config=ResolverConfig(servers=(dns.text,)))
         report = asyncio.run(run(plan, run_id="vectors", seconds=40, edges=edges))
-    return {one.target.name: one for one in report.results}
+    return {result.target.name: result for result in report.results}
 
 
 @pytest.mark.netns

@@ -30,10 +30,10 @@ def check(case: dict[str, Any], results: dict[str, Result], record: Callable[[st
 
     record: pytest's record_property; conftest.py collects what is recorded, from other processes too.
     """
-    one = results[case["id"]]
-    differs = _differences(case, one.forecast)
+    result = results[case["id"]]
+    differs = _differences(case, result.forecast)
     record("vector", [case["group"], *differs, *([] if set(differs) - {"text differs"} else ["agreed"])])
-    assert not differs, (one.forecast, one.failure, case)
+    assert not differs, (result.forecast, result.failure, case)
 
 
 def _differences(case: dict[str, Any], forecast: Forecast | None) -> list[str]:
