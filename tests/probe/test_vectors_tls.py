@@ -149,7 +149,7 @@ def _context(chain, *, ciphers="DEFAULT:@SECLEVEL=0", versions=None, group=None,
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_ciphers(ciphers)
     with tempfile.NamedTemporaryFile("w") as file:
-        file.write("".join(result.pem for result in chain) + chain[0].key_pem)
+        file.write("".join(certificate.pem for certificate in chain) + chain[0].key_pem)
         file.flush()
         context.load_cert_chain(file.name)
     if versions:
@@ -219,7 +219,7 @@ def results():
             )
             for what, context in contexts.items()
         }
-        servers |= {what: loop.start(result) for what, result in _silent_servers(address, good, ca).items()}
+        servers |= {what: loop.start(server) for what, server in _silent_servers(address, good, ca).items()}
         zone = {case["host"].rstrip("."): Records(a=(address,)) for case in CASES}
         dns = loop.start(DnsServer(serve_zone(zone), network.DNS, 53))
         targets = []
