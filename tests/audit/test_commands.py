@@ -184,7 +184,7 @@ def test_the_aws_cli_takes_what_the_catalogue_tells_to_confirm():
         for module in (findings_vpc_path, findings_vpc_config)
         for entry in vars(module).values()
         if isinstance(entry, FindingEntry)
-        for part in re.split(r"; |: ", entry.confirm)
+        for part in re.split(r"; |: |\n", entry.confirm)
         if part.startswith("aws ")
     ]
     assert len(lines) > 25

@@ -264,6 +264,18 @@ def test_a_problem_is_split_where_its_paths_open_only_in_part():
     assert [any(line.startswith("aws") for line in one.remedy.split("\n")) for one in errors] == [True, False]
 
 
+@pytest.mark.parametrize("target", ["vpce-1", "eni-box", "i-1"])
+def test_a_route_to_an_inspection_device_is_never_deleted(target):
+    """Packets would pass uninspected; the NAT gateway behind the shorter prefix would take them."""
+    kind = "endpoint" if target.startswith("vpce") else "interface"
+    dead = routes(IPV4, "rtb-private", Route("93.184.0.0/16", kind, target, active=False))
+    found = audit(dead, WEB_TARGET)
+    assert [finding.code for finding in found.findings] == ["ROUTE_BLACKHOLE"]
+    assert commands(found) == []
+    failed = replace(dead, endpoints=(VpcEndpoint("vpce-1", "GatewayLoadBalancer", state="failed"),))
+    assert commands(audit(failed, WEB_TARGET)) == []
+
+
 def test_private_dns_of_an_endpoint_stays_where_nodes_need_it():
     """A private VPC: turning it off would take the EKS API from the nodes."""
     eks = VpcEndpoint("vpce-eks", "Interface", "com.amazonaws.eu-west-1.eks", private_dns=True)

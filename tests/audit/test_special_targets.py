@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from egressprobe.audit.paths.destinations import hosts_of
 from egressprobe.audit.run import audit
 from egressprobe.audit.vpc.cidr import Address, address, on_the_internet
 from egressprobe.audit.vpc.snapshot import AclEntry, Attachment, Interface, Permission, Route, Subnet
@@ -315,6 +316,43 @@ def test_a_firewall_before_a_transit_gateway_attached_in_the_callers_subnet():
 
 
 # -- targets that have no row ----------------------------------------------------------------------------------------
+
+
+def test_endpoints_by_host_name_are_resolved():
+    """EndpointSlices of addressType FQDN: by the names that the snapshot has, else as any address of the internet."""
+    raw = {
+        "kind": "webhook",
+        "name": "t",
+        "service": {"namespace": "x", "name": "y"},
+        "addresses": [f"{POD}:9443", "hook.example:8443"],
+    }
+    targets = read_plan({"targets": [raw]}).targets
+    assert hosts_of(targets) == ["hook.example"]
+    rows = {row.target.port: row.target for row in audit(replace(BASE, names={"hook.example": (WEB,)}), targets).rows}
+    assert (rows[8443].addresses, rows[8443].in_cluster, rows[9443].in_cluster) == ((WEB,), False, True)
+    assert {row.target.assumed for row in audit(BASE, targets).rows} == {True, False}
+
+
+def test_an_error_of_ours_costs_one_path_or_the_commands(monkeypatch):
+    """Unknown for that path alone; findings without commands where the search for fixes fails."""
+    from egressprobe.audit.paths import paths as module
+
+    whole = module.evaluate
+
+    def evaluate(topology, key, starts):
+        if key[0] == A:
+            raise KeyError("bug")
+        return whole(topology, key, starts)
+
+    monkeypatch.setattr(module, "evaluate", evaluate)
+    found = look(IPV4, f"https://{WEB}/")
+    assert [cell.state for cell in found.rows[0].cells] == ["unknown", "open"]
+    assert found.verdict is Verdict.UNKNOWN
+    monkeypatch.setattr(module, "evaluate", whole)
+    monkeypatch.setattr("egressprobe.audit.run.propose", lambda *_: 1 / 0)
+    found = look(routes(IPV4, "rtb-private", gone("0.0.0.0/0")), f"https://{WEB}/")
+    assert [finding.code for finding in found.findings] == ["ROUTE_NO_EGRESS"]
+    assert "the search for a fix failed (ZeroDivisionError" in found.findings[0].remedy
 
 
 def test_targets_that_are_not_audited_are_counted_and_named():

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from egressprobe.audit.findings import with_proposal
 from egressprobe.audit.fixes.problem import Problem
 from egressprobe.audit.fixes.proof import propose
-from egressprobe.audit.fixes.proposal import Proposals
+from egressprobe.audit.fixes.proposal import Proposals, without_fixes
 from egressprobe.audit.paths.destinations import custom_servers, families_of, plain
 from egressprobe.audit.paths.paths import Paths
 from egressprobe.audit.rules.rule import evaluate
@@ -105,7 +105,11 @@ def _proposals(paths: Paths, failing: Sequence[_Failing]) -> Proposals:
         if explanation.path is not None and explanation.blame is not None:
             for blame in explanation.path.blames:
                 pairs.setdefault(blame.key, []).append((explanation.path, blame))
-    return propose(paths, [Problem(tuple(group)) for group in pairs.values()])
+    problems = [Problem(tuple(group)) for group in pairs.values()]
+    try:
+        return propose(paths, problems)
+    except Exception as error:
+        return without_fixes(problems, f"the search for a fix failed ({type(error).__name__}: {error})")
 
 
 def _cause(

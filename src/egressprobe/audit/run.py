@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from egressprobe.audit.findings import each_command_once, path_findings, problems
 from egressprobe.audit.fixes.proof import propose
+from egressprobe.audit.fixes.proposal import Proposals, without_fixes
 from egressprobe.audit.paths.destination import Destination, TargetRow
 from egressprobe.audit.paths.destinations import custom_servers, families_of, internet, of_targets, remote_networks
 from egressprobe.audit.paths.paths import Paths
@@ -47,7 +48,7 @@ def audit(
         rows += [paths.row(_server(server, "udp"), "udp"), paths.row(_server(server, "tcp"), "tcp")]
     findings = [
         *beside,
-        *path_findings(paths, rows, propose(paths, problems(paths), rows)),
+        *path_findings(paths, rows, _proposals(paths, rows)),
         *evaluate(RULES, topology, (destination.host for destination in destinations if destination.host)),
     ]
     shown = each_command_once(finding for finding in findings if finding.code not in skipped)
@@ -67,6 +68,15 @@ def audit(
         not_audited=tuple(not_audited),
         suppressed=len(findings) - len(shown),
     )
+
+
+def _proposals(paths: Paths, rows: Sequence[TargetRow]) -> Proposals:
+    """An error of ours in the search for fixes costs the commands, not the audit."""
+    found = problems(paths)
+    try:
+        return propose(paths, found, rows)
+    except Exception as error:
+        return without_fixes(found, f"the search for a fix failed ({type(error).__name__}: {error})")
 
 
 def _server(text: str, protocol: str) -> Destination:

@@ -86,7 +86,7 @@ DNS_FIREWALL_BLOCKS = FindingEntry(
     "Route 53 Resolver DNS Firewall blocks a target's name",
     "A rule of a rule group that is associated with the VPC matches the name and blocks it: NODATA, NXDOMAIN or "
     "an override, at AmazonProvidedDNS, to which neither groups nor ACLs apply.",
-    "aws route53resolver list-firewall-rule-group-associations --vpc-id VPC; dig NAME",
+    "aws route53resolver list-firewall-rule-group-associations --vpc-id VPC\ndig NAME",
     "Remove the name from the domain list, or allow it by a rule of a lower priority number.",
     severity="error",
     degrades=True,
@@ -96,7 +96,7 @@ DNS_FIREWALL_UNREADABLE_LIST = FindingEntry(
     "DNS_FIREWALL_UNREADABLE_LIST",
     "a DNS Firewall rule blocks by a list that cannot be read",
     "AWS's managed domain lists cannot be listed. Only a DNS lookup shows whether the name is listed.",
-    "aws route53resolver list-firewall-rules --firewall-rule-group-id GROUP; dig NAME",
+    "aws route53resolver list-firewall-rules --firewall-rule-group-id GROUP\ndig NAME",
     "Nothing is known to be wrong; the probes resolve every name each minute.",
     severity="info",
     degrades=False,

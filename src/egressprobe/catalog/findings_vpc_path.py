@@ -17,7 +17,7 @@ ADDRESS_NOT_ALLOWED = _closing(
     "The API server of EKS dials pods and nodes only in the VPC's CIDRs and in the cluster's remote node and pod "
     "networks; other addresses fail with `Address is not allowed`. Typical: the pod network of an overlay (Calico, "
     "Cilium, Weave), which has CIDRs of its own.",
-    "aws ec2 describe-vpcs --vpc-ids VPC --query 'Vpcs[].CidrBlockAssociationSet[].CidrBlock'; "
+    "aws ec2 describe-vpcs --vpc-ids VPC --query 'Vpcs[].CidrBlockAssociationSet[].CidrBlock'\n"
     "aws eks describe-cluster --name CLUSTER --query cluster.remoteNetworkConfig",
     "No route helps. Run the webhook's pods with hostNetwork: true, or give pods addresses of the VPC (Amazon VPC CNI, "
     "with custom networking for a secondary CIDR); for hybrid nodes add the pod network to remotePodNetworks.",
@@ -54,7 +54,7 @@ BPA_BLOCKS_EGRESS = _closing(
     "VPC Block Public Access stops egress to the internet",
     "block-bidirectional stops all traffic of internet and egress-only gateways in the region, NAT gateways' "
     "included; block-ingress all but NAT and egress-only gateways'. Route tables and groups look correct.",
-    "aws ec2 describe-vpc-block-public-access-options; aws ec2 describe-vpc-block-public-access-exclusions",
+    "aws ec2 describe-vpc-block-public-access-options\naws ec2 describe-vpc-block-public-access-exclusions",
     "Exclude the VPC, or the subnet of the NAT gateway, for egress; under a declarative policy the "
     "organisation's administrators must allow exclusions.",
 )
@@ -92,7 +92,7 @@ IPV6_ONLY_TARGET = _closing(
     "the target has IPv6 addresses only, and the cluster is an IPv4 cluster",
     "The control plane's interfaces of a cluster with ipFamily ipv4 have no IPv6 address, so no call can leave. The IP "
     "family of a cluster cannot be changed.",
-    "dig NAME A; aws eks describe-cluster --name CLUSTER --query cluster.kubernetesNetworkConfig.ipFamily",
+    "dig NAME A\naws eks describe-cluster --name CLUSTER --query cluster.kubernetesNetworkConfig.ipFamily",
     "Add an A record to the name, or put a dual-stack load balancer or proxy with an IPv4 address before the server.",
 )
 IPV6_ROUTE_MISSING = _closing(
@@ -195,7 +195,7 @@ ROUTE_NO_EGRESS = _closing(
     "no route for the address",
     "The table of the subnet (its own, or the VPC's main table where none is associated) has no route that "
     "matches, so packets are dropped.",
-    "aws ec2 describe-route-tables --filters Name=association.subnet-id,Values=SUBNET; "
+    "aws ec2 describe-route-tables --filters Name=association.subnet-id,Values=SUBNET\n"
     "aws ec2 describe-route-tables --filters Name=association.main,Values=true",
     "A default route to a NAT gateway, or a route for the address's CIDR to the target that leads there.",
 )

@@ -11,6 +11,7 @@ from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from msgspec.structs import replace
 
+from egressprobe.audit.paths.destinations import hosts_of
 from egressprobe.audit.resolve_names import with_names
 from egressprobe.audit.result import Audit
 from egressprobe.audit.root_cause import causes
@@ -41,7 +42,7 @@ def audit_configuration(settings: Settings, cluster: Cluster | None, inventory: 
         if snapshot is None:
             return {}
         targets = [entry.target for entry in inventory.entries.values()]
-        snapshot = with_names(snapshot, [target.host for target in targets if not target.endpoints])
+        snapshot = with_names(snapshot, hosts_of(targets))
         result = audit(snapshot, targets, settings.audit_skip)
     except AwsError as error:
         logger.warning("the configuration was not audited", extra={"why": str(error)})

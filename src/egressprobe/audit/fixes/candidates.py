@@ -78,6 +78,5 @@ MAKERS: dict[FindingEntry, Maker] = {
     rows.TGW_NO_ATTACHMENT_IN_AZ: route_changes.transit_attachment,
     rows.PEERING_NOT_ACTIVE: _peering,
     rows.PEERING_NOT_TRANSITIVE: route_changes.delete_route,
-    rows.ENDPOINT_NOT_AVAILABLE: route_changes.delete_route,
     rows.APPLIANCE_SOURCE_DEST_CHECK: _source_check,
 }

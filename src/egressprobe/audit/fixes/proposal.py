@@ -1,5 +1,6 @@
 """What is proposed for the problems of one report."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from egressprobe.audit.fixes.problem import Problem
@@ -39,3 +40,9 @@ class Proposals(NamedTuple):
         return next(
             (part.proposal for part in parts if any(path is listed for listed in part.problem.paths)), Proposal()
         )
+
+
+def without_fixes(problems: Sequence[Problem], why: str) -> Proposals:
+    """The problems alone, with the reason why nothing is proposed."""
+    words = Proposal((), f"No command: {why}.")
+    return Proposals({problem.key: (Part(problem, words),) for problem in problems}, {})

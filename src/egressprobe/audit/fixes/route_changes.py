@@ -1,10 +1,11 @@
 """Candidates for routes and their targets: NAT, internet and egress-only gateways, transit gateways.
 
-Two changes are never candidates, whatever they open:
+Three changes are never candidates, whatever they open:
 
 - A default route to an internet gateway in a route table that other subnets use than that of the NAT gateway it is
   for: their interfaces without public address would lose their egress path.
 - Another target for a route to an internet gateway that works: load balancers and NAT gateways in its subnets need it.
+- To delete a route to an appliance, firewall or endpoint: packets would pass uninspected.
 """
 
 from collections.abc import Iterator
@@ -39,6 +40,8 @@ from egressprobe.audit.vpc.topology import Topology
 type Changes = tuple[Change, ...]
 _NAT64_CIDR = "64:ff9b::/96"
 _MOST_NATS = 2
+# Targets that forward without a look at the packets, by the prefix of their ids.
+_FORWARDERS = ("nat-", "igw-", "eigw-", "tgw-", "pcx-", "vgw-")
 
 
 def missing_route(topology: Topology, problem: Problem) -> Iterator[Changes]:
@@ -103,12 +106,13 @@ def blackhole(topology: Topology, problem: Problem) -> Iterator[Changes]:
             yield (AttachGateway(at.target, topology.snapshot.vpc.id),)
     elif at.target.startswith("eigw-"):
         yield from _to_egress_only(topology, at.route_table, at.destination)
-    yield (DeleteRoute(at.route_table, at.destination),)
+    yield from delete_route(topology, problem)
 
 
 def delete_route(_: Topology, problem: Problem) -> Iterator[Changes]:
+    """A shorter prefix is used instead."""
     at = problem.blame.at
-    if isinstance(at, RouteEntry):
+    if isinstance(at, RouteEntry) and at.target.startswith(_FORWARDERS):
         yield (DeleteRoute(at.route_table, at.destination),)
 
 

@@ -65,8 +65,17 @@ class Paths:
     ) -> Path:
         key = (subnet, to, port, protocol, in_cluster)
         if key not in self.known:
-            self.known[key] = evaluate(self.topology, key, self._sources)
+            self.known[key] = self._evaluated(key)
         return self.known[key]
+
+    def _evaluated(self, key: PathKey) -> Path:
+        """An error of ours makes this path unknown, and no other."""
+        try:
+            return evaluate(self.topology, key, self._sources)
+        except Exception as error:
+            subnet, to, port, protocol, _ = key
+            why = f"egressprobe failed on {to} from {subnet} ({type(error).__name__}: {error})"
+            return Path(subnet, to, port, protocol, "unknown", knowledge_ends=(why,))
 
 
 def evaluate(topology: Topology, key: PathKey, starts_of: Starts) -> Path:
