@@ -91,6 +91,8 @@ def test_negative_serials_are_refused():
         (("-bad.lab",), "-bad.lab", True),  # not valid as a host name, but equal
         (("10.0.0.1",), "10.0.0.1", True),
         (("fd00::1",), "fd00:0::1", True),
+        (("fd00::1",), "[FD00::1]", True),
+        (("fd00::1",), "fd00::1%eth0", False),
     ],
 )
 def test_host_names(names, host, passes):

@@ -43,8 +43,10 @@ def _matches(pattern: str, host: list[str]) -> bool:
 
 def hostname_error(certificate: Certificate, host: str) -> str | None:
     """None when `certificate` is valid for `host` (a name or an IP address), else Go's text."""
-    by_address = is_address(host) and "%" not in host  # net.ParseIP takes no zone
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    by_address = is_address(bare) and "%" not in bare  # net.ParseIP takes no zone
     if by_address:
+        host = bare
         if canonical(host) in certificate.extensions.ip_addresses:
             return None
     else:
