@@ -59,7 +59,7 @@ def run_doctor(client: Any, probes: Sequence[Probe]) -> dict[str, Any]:
         return dict(zip((probe.subnet_id for probe in probes), pool.map(examine, probes), strict=True))
 
 
-def discover(client: Any, function: str, around: Surroundings) -> tuple[Discovered, frozenset[str]]:
+def discover_targets(client: Any, function: str, around: Surroundings) -> tuple[Discovered, frozenset[str]]:
     """What the cluster has now, and what could not be read: lists by plural, and kinds that EKS lists."""
     discovered = Discovered(unread=tuple(EVERY_LIST))
     if around.cluster is not None and not around.leaving:

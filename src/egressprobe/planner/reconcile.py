@@ -17,7 +17,7 @@ from egressprobe.aws.eks import UNKNOWN_MODE, Cluster, facts
 from egressprobe.catalog.findings_cluster import OBJECT_NOT_PROBED, TARGET_TOO_LARGE
 from egressprobe.model.errors import InputError
 from egressprobe.model.report import Finding
-from egressprobe.planner.functions import EVERY_LIST, discover
+from egressprobe.planner.functions import EVERY_LIST, discover_targets
 from egressprobe.planner.inventory import Inventory, with_discovered
 from egressprobe.planner.last_known import (
     NOTE,
@@ -30,7 +30,7 @@ from egressprobe.planner.last_known import (
     retired_targets,
 )
 from egressprobe.planner.placement import MisplacedProbes, misplaced
-from egressprobe.planner.schedules import Change, Wanted, present, sync
+from egressprobe.planner.schedules import ScheduleChange, Wanted, present, sync
 from egressprobe.planner.settings import Clients, Settings
 from egressprobe.planner.shards import MAX_INPUT, Cut, as_input, cut
 from egressprobe.planner.vpc_audit import audit_configuration
@@ -168,7 +168,7 @@ def _known(
     """The targets file and the discovered targets; without discovery only the cluster's facts can be out of date."""
     if not settings.discover:
         return _Known(configured, now if around.cluster else None, list(around.findings))
-    discovered, unread = discover(clients.functions, settings.discover, around)
+    discovered, unread = discover_targets(clients.functions, settings.discover, around)
     # Discovered targets in the file (egressprobe discover wrote them) give way to those discovered now.
     written = {name for name, entry in configured.entries.items() if not entry.target.objects}
     both = merged(discovered, last, unread, written)
@@ -224,7 +224,7 @@ def _report(
     settings: Settings,
     cluster: Cluster | None,
     pieces: Cut,
-    change: Change,
+    change: ScheduleChange,
     findings: list[Finding],
     age: float | None,
 ) -> None:
@@ -237,7 +237,7 @@ def _report(
     facts_of_run = {
         "targets": pieces.targets,
         "shards": len(pieces.shards),
-        **{field: len(getattr(change, field)) for field in Change._fields},
+        **{field: len(getattr(change, field)) for field in ScheduleChange._fields},
         "findings": [finding.code for finding in findings],
     }
     if age is None or change.failed:

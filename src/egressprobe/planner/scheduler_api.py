@@ -25,7 +25,7 @@ LOCK_SECONDS, DELETE_SECONDS = 180.0, 60.0
 _PAUSES = (0.5, 2.0)
 
 
-def aws_errors() -> tuple[type[Exception], ...]:
+def scheduler_errors() -> tuple[type[Exception], ...]:
     """What an AWS call raises: AWS's refusal, no connection, an answer that is not AWS's."""
     from botocore.exceptions import BotoCoreError, ClientError
     from botocore.parsers import ResponseParserError
@@ -36,13 +36,13 @@ def aws_errors() -> tuple[type[Exception], ...]:
 def list_schedules(client: Any, group: str, prefix: str = "") -> dict[str, dict[str, Any]]:
     """Every schedule of the group whose name begins with `prefix`, as GetSchedule returns it; locks are left out.
 
-    Raises `aws_errors`.
+    Raises `scheduler_errors`.
     """
     return _read(client, group, lambda name: name.startswith(prefix) and not name.startswith(_LOCK))
 
 
 def write_schedule(client: Any, group: str, name: str, properties: dict[str, Any], *, new: bool) -> bool:
-    """True: created. Another run may have created or deleted it meanwhile. Raises `aws_errors`."""
+    """True: created. Another run may have created or deleted it meanwhile. Raises `scheduler_errors`."""
     for create in (new, not new):
         try:
             if create:
@@ -58,7 +58,7 @@ def write_schedule(client: Any, group: str, name: str, properties: dict[str, Any
 
 
 def delete_schedule(client: Any, group: str, name: str) -> None:
-    """Deletes it; one that does not exist is no error. Raises `aws_errors`."""
+    """Deletes it; one that does not exist is no error. Raises `scheduler_errors`."""
     try:
         client.delete_schedule(GroupName=group, Name=name)
     except client.exceptions.ResourceNotFoundException:
@@ -77,7 +77,7 @@ class Lock(NamedTuple):
 def acquire(client: Any, group: str, properties: dict[str, Any], plan: Iterable[str]) -> Lock:
     """Returns this run's lock, or another run's valid one. properties: of any schedule, for its target.
 
-    Raises `aws_errors`; then no lock of this run is left, or one that expires.
+    Raises `scheduler_errors`; then no lock of this run is left, or one that expires.
     """
     before = attempted(lambda: _locks(client, group))
     for name in _valid(before):
@@ -92,7 +92,7 @@ def acquire(client: Any, group: str, properties: dict[str, Any], plan: Iterable[
         return _lock(name, holder)
     try:
         locks = attempted(lambda: _locks(client, group))
-    except aws_errors():
+    except scheduler_errors():
         release(client, group, name)
         raise
     for other in _valid(locks) - {name}:
@@ -104,7 +104,7 @@ def acquire(client: Any, group: str, properties: dict[str, Any], plan: Iterable[
 
 
 def is_held(client: Any, group: str, lock: Lock) -> bool:
-    """Whether another run's lock is still there. Raises `aws_errors`."""
+    """Whether another run's lock is still there. Raises `scheduler_errors`."""
     schedule = _get(client, group, lock.name)
     return schedule is not None and _content(schedule).get("run") == lock.run
 
@@ -113,7 +113,7 @@ def release(client: Any, group: str, name: str) -> None:
     """Deletes the lock. One that cannot be deleted expires."""
     try:
         attempted(lambda: delete_schedule(client, group, name))
-    except aws_errors():
+    except scheduler_errors():
         return
 
 
@@ -179,6 +179,6 @@ def attempted[T](call: Callable[[], T]) -> T:
     for pause in _PAUSES:
         try:
             return call()
-        except aws_errors():
+        except scheduler_errors():
             time.sleep(pause)
     return call()

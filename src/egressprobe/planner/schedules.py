@@ -21,11 +21,11 @@ from egressprobe.planner.scheduler_api import (
     DELETE_SECONDS,
     acquire,
     attempted,
-    aws_errors,
     delete_schedule,
     is_held,
     list_schedules,
     release,
+    scheduler_errors,
     write_schedule,
 )
 
@@ -45,7 +45,7 @@ class Wanted(NamedTuple):
     fires: bool = True
 
 
-class Change(NamedTuple):
+class ScheduleChange(NamedTuple):
     """Names of schedules, by what was done to them; `failed`: with AWS's words.
 
     surplus: not in the plan and not deleted, because another run was deleting and wants it.
@@ -64,7 +64,7 @@ def present(client: Any, group: str, prefix: str = "") -> dict[str, dict[str, An
     return list_schedules(client, group, prefix)
 
 
-def sync(client: Any, group: str, wanted: Iterable[Wanted], there: dict[str, dict[str, Any]]) -> Change:
+def sync(client: Any, group: str, wanted: Iterable[Wanted], there: dict[str, dict[str, Any]]) -> ScheduleChange:
     """Make the group as wanted; `there`: what `present` returned. Raises nothing of botocore's: see `failed`."""
     properties = {schedule.name: _properties(schedule) for schedule in wanted}
     unchanged = tuple(name for name in properties if name in there and _same(there[name], properties[name]))
@@ -86,10 +86,10 @@ def sync(client: Any, group: str, wanted: Iterable[Wanted], there: dict[str, dic
     if surplus and not failed:
         try:
             deleted, failed = _delete(client, group, properties, there, write)
-        except aws_errors() as error:
+        except scheduler_errors() as error:
             failed = [f"deletion of {', '.join(surplus)}: {error}"]
     rest = () if failed else tuple(name for name in surplus if name not in deleted)
-    return Change(tuple(created), tuple(updated), tuple(deleted), unchanged, tuple(failed), rest)
+    return ScheduleChange(tuple(created), tuple(updated), tuple(deleted), unchanged, tuple(failed), rest)
 
 
 def _delete(
@@ -137,7 +137,7 @@ def _each(names: Iterable[str], action: Callable[[str], None], seconds: float) -
                 continue
             try:
                 action(name)
-            except aws_errors() as error:
+            except scheduler_errors() as error:
                 reasons[name] = str(error)
                 remaining.append(name)
         waiting = remaining

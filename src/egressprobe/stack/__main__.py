@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from egressprobe.model.errors import AwsError, InputError
-from egressprobe.stack.aws_answers import aws_errors, is_foreign_answer, one_line
+from egressprobe.stack.aws_answers import aws_errors, error_line, is_foreign_answer
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if not isinstance(error, aws_errors()) and not is_foreign_answer(error):
             raise
-        print(f"egressprobe: {one_line(error)}", file=sys.stderr)
+        print(f"egressprobe: {error_line(error)}", file=sys.stderr)
         return 1
 
 

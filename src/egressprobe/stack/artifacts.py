@@ -38,7 +38,7 @@ def artifacts(build: Path | None = None) -> dict[str, tuple[str, bytes]]:
         path = (build or BUILD) / Path(uri).name
         if not path.exists():
             raise InputError(str(path), "is missing; make build ARCH=arm64")
-        found[parameter] = (key_of(path.stem, "zip", path.read_bytes()), path.read_bytes())
+        found[parameter] = (artifact_key(path.stem, "zip", path.read_bytes()), path.read_bytes())
     return found
 
 
@@ -63,13 +63,13 @@ def upload_template(session: Any, place: Bucket, template: dict[str, Any]) -> st
     """Its URL: the text is larger than a call takes."""
     s3 = session.client("s3", region_name=place.region)
     data = json.dumps(template, separators=(",", ":")).encode()
-    key = key_of("template", "json", data)
+    key = artifact_key("template", "json", data)
     _put(s3, place, key, data)
     signed: str = s3.generate_presigned_url("get_object", Params={"Bucket": place.name, "Key": key})
     return signed.partition("?")[0]
 
 
-def key_of(name: str, suffix: str, data: bytes) -> str:
+def artifact_key(name: str, suffix: str, data: bytes) -> str:
     """The key of an object, derived from its content."""
     return f"egressprobe/{name}-{hashlib.sha256(data).hexdigest()[:16]}.{suffix}"
 

@@ -50,7 +50,7 @@ def is_transient(error: Exception) -> bool:
     return isinstance(error, HTTPClientError) or is_foreign_answer(error)
 
 
-def one_line(error: Exception) -> str:
+def error_line(error: Exception) -> str:
     """The error for a person, without line breaks. An answer that is not AWS's is usually a proxy's page."""
     text = " ".join(str(error).split())
     if is_foreign_answer(error):

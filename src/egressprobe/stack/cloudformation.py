@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from egressprobe.model.errors import AwsError, InputError
-from egressprobe.stack.aws_answers import aws_errors, field, is_transient, one_line
+from egressprobe.stack.aws_answers import aws_errors, error_line, field, is_transient
 
 _CAPABILITIES = ["CAPABILITY_IAM"]
 _NEW = ("REVIEW_IN_PROGRESS",)
@@ -169,7 +169,7 @@ def _wait_while(
         except Exception as error:
             if not is_transient(error):
                 raise
-            last_error = one_line(error)
+            last_error = error_line(error)
         else:
             if not busy(found[0]):
                 return found
@@ -187,7 +187,7 @@ def failures(formation: Any, stack: str) -> str:
     try:
         events = formation.describe_stack_events(StackName=stack).get("StackEvents", [])
     except aws_errors() as error:
-        return f"see its events ({one_line(error)})"
+        return f"see its events ({error_line(error)})"
     reasons = [
         f"{event.get('LogicalResourceId')}: {event.get('ResourceStatusReason', '')}"
         for event in reversed(events)

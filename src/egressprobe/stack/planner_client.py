@@ -12,7 +12,7 @@ import msgspec
 
 from egressprobe.model.errors import AwsError, InputError
 from egressprobe.model.joined_report import Joined
-from egressprobe.stack.aws_answers import aws_errors, field, is_foreign_answer, one_line
+from egressprobe.stack.aws_answers import aws_errors, error_line, field, is_foreign_answer
 from egressprobe.stack.cloudformation import outputs
 
 # The Planner's own limit (template.yaml) and the network.
@@ -38,7 +38,7 @@ def invoke(stack: str, targets: Sequence[str], region: str | None) -> Joined:
     except Exception as error:
         if not isinstance(error, aws_errors()) and not is_foreign_answer(error):
             raise
-        raise AwsError(one_line(error)) from error
+        raise AwsError(error_line(error)) from error
     if "error" in response:
         reason = response["error"]
         raise InputError("", str(reason.get("message", reason) if isinstance(reason, dict) else reason))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from egressprobe.stack.aws_answers import aws_errors, one_line
+from egressprobe.stack.aws_answers import aws_errors, error_line
 
 _PENDING = "PendingConfirmation"
 
@@ -31,7 +31,7 @@ def after_deployment(session: Any, topic: str) -> list[str]:
         pages = session.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
         found = [entry for page in pages for entry in page.get("Subscriptions") or []]
     except aws_errors() as error:
-        return [f"WARNING: the subscribers of {topic} could not be read: {one_line(error)}"]
+        return [f"WARNING: the subscribers of {topic} could not be read: {error_line(error)}"]
     pending = [entry.get("Endpoint", "?") for entry in found if entry.get("SubscriptionArn") == _PENDING]
     lines = [f"WARNING: {endpoint} has not confirmed the subscription to {topic} yet" for endpoint in pending]
     if len(found) == len(pending):

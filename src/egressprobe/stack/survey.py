@@ -66,21 +66,21 @@ def read_survey(eks: Any, ec2: Any, cluster: str) -> Survey:
     except eks.exceptions.ResourceNotFoundException:
         names = ", ".join(eks.list_clusters().get("clusters") or []) or "none"
         raise InputError("CLUSTER", f'"{cluster}" is not in this account and region; there are: {names}') from None
-    seen = described(cluster_fields)
-    if seen.status in ("CREATING", "DELETING", "FAILED"):
-        raise InputError("CLUSTER", f'"{cluster}" is {seen.status}; deploy once it is ACTIVE')
-    if not seen.subnets:
+    cluster_info = described(cluster_fields)
+    if cluster_info.status in ("CREATING", "DELETING", "FAILED"):
+        raise InputError("CLUSTER", f'"{cluster}" is {cluster_info.status}; deploy once it is ACTIVE')
+    if not cluster_info.subnets:
         raise AwsError(f"DescribeCluster's answer lacks the subnets of {cluster}: is the endpoint AWS's?")
-    subnets = field(ec2.describe_subnets(SubnetIds=list(seen.subnets)), "DescribeSubnets", "Subnets")
+    subnets = field(ec2.describe_subnets(SubnetIds=list(cluster_info.subnets)), "DescribeSubnets", "Subnets")
     return Survey(
         cluster=cluster,
-        version=seen.version,
-        mode="not reported by EKS" if seen.mode == UNKNOWN_MODE else seen.mode,
-        ip_family=seen.ip_family,
-        vpc=seen.vpc or field(subnets, "DescribeSubnets", 0, "VpcId"),
-        groups=seen.groups,
+        version=cluster_info.version,
+        mode="not reported by EKS" if cluster_info.mode == UNKNOWN_MODE else cluster_info.mode,
+        ip_family=cluster_info.ip_family,
+        vpc=cluster_info.vpc or field(subnets, "DescribeSubnets", 0, "VpcId"),
+        groups=cluster_info.groups,
         subnets=tuple(sorted(map(_subnet, subnets))),
-        authentication=seen.authentication,
+        authentication=cluster_info.authentication,
         private=(cluster_fields.get("resourcesVpcConfig") or {}).get("endpointPrivateAccess"),
     )
 
