@@ -85,8 +85,24 @@ def test_a_call_that_is_never_dialled_fails_with_its_finding(code):
             | {"objects": ["CustomResourceDefinition/xs.g.io/v1, Kind=X"]},
             "conversion webhook for g.io/v1, Kind=X failed: unable to load root certificates: x",
         ),
+        (
+            refusal("CA_BUNDLE_UNUSABLE", "Internal error occurred: error resolving resource")
+            | {"objects": ["CustomResourceDefinition/xs.g.io/v1, Kind=X"]},
+            "Internal error occurred: error resolving resource",
+        ),
+        (
+            refusal("SERVICE_IS_THE_API_SERVER", "the server could not find the requested resource"),
+            'Internal error occurred: failed calling webhook "v.example": failed to call webhook: the server could not '
+            "find the requested resource",
+        ),
+        (
+            refusal("URL_PORT_INVALID", "dial tcp: address 99999: invalid port")
+            | {"service": None, "url": "https://h.example:99999/v"},
+            'Internal error occurred: failed calling webhook "v.example": failed to call webhook: '
+            'Post "https://h.example:99999/v?timeout=7s": dial tcp: address 99999: invalid port',
+        ),
     ],
-    ids=["fail", "ignore", "conversion", "unnamed", "bundle", "conversion-bundle"],
+    ids=["fail", "ignore", "conversion", "unnamed", "bundle", "conversion-bundle", "not-served", "itself", "port"],
 )
 def test_the_api_servers_sentence_names_the_webhook_not_the_target(changes, said):
     """apiserver/pkg/util/webhook/error.go, apiextensions-apiserver/pkg/apiserver/conversion/webhook_converter.go."""

@@ -228,6 +228,28 @@ def test_kinds_given_by_addresses(lab_loop):
     assert world.dns.seen == []
 
 
+def test_endpoints_that_are_host_names_are_looked_up_and_dialled(lab_loop):
+    """An EndpointSlice of addressType FQDN: the name is dialled, the Service's name is verified, the guard still holds."""
+    service = {"namespace": "ns", "name": "svc"}
+    pod = lab_loop.start(HttpServer(tls=tls("svc.ns.svc"))).port
+    world = World(lab_loop, {"pod.lab": Records(a=("127.0.0.1",)), "more.lab": Records(a=("127.0.0.2", "127.0.0.1"))})
+    hook = {"kind": "webhook", "service": service, "caBundle": CA.pem}
+    one, gone, mixed = world.probe(
+        hook | {"name": "one", "addresses": [f"pod.lab:{pod}"]},
+        hook | {"name": "gone", "addresses": ["gone.lab:9443"]},
+        hook | {"name": "mixed", "addresses": [f"127.0.0.1:{pod}", "gone.lab:9443"]},
+    )
+    assert (one.verdict, [(r.host, r.addresses) for r in one.resolutions]) == (
+        Verdict.PASS,
+        [("pod.lab", ("127.0.0.1",))],
+    )
+    assert [attempt.tls.server_name for attempt in one.attempts] == ["svc.ns.svc"]
+    assert (gone.verdict, gone.failure.code) == (Verdict.FAIL, Code.DNS_NXDOMAIN)
+    assert "lookup gone.lab on" in gone.failure.api_server_error
+    assert (mixed.verdict, mixed.forecast.share) == (Verdict.FAIL, 0.5), "each call picks one of the two"
+    assert [attempt.failure and attempt.failure.code for attempt in mixed.attempts] == [None, Code.DNS_NXDOMAIN]
+
+
 def test_silent_targets_do_not_hold_up_the_others(lab_loop):
     """Twenty targets, five slots, three of them silent: the other seventeen finish as if they were alone."""
     port = lab_loop.start(HttpServer(tls=tls("t.lab"), wait=0.05)).port

@@ -12,6 +12,7 @@ from egressprobe.lab.certs import make_authority
 from egressprobe.model.errors import InputError
 from egressprobe.model.failure import Code
 from egressprobe.model.target import Endpoint, Expect, Kind
+from egressprobe.model.text import valid
 from egressprobe.net.guard import forbidden
 from egressprobe.targets.plan import read_plan, sampled, target_from_url
 
@@ -197,7 +198,7 @@ def test_any_text_in_an_event_is_a_plan_that_can_be_written_or_one_line(targets,
         assert str(error).isprintable()
         str(error).encode()
     else:
-        msgspec.json.encode(plan.targets)
+        msgspec.json.encode(valid(msgspec.to_builtins(plan.targets)))
 
 
 def test_an_event_may_not_choose_a_resolver_on_loopback():

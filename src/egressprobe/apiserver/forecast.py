@@ -169,7 +169,8 @@ def _leg(attempt: Attempt, client: Client) -> Leg | None:
     """One address for the dialer; None where it was not measured."""
     failure = attempt.failure
     timed_out = f"dial tcp {Endpoint(attempt.address, attempt.port)}: i/o timeout"
-    if failure is None or failure.phase is not Phase.CONNECT:
+    # An endpoint that is a host name fails in its lookup.
+    if failure is None or failure.phase not in (Phase.CONNECT, Phase.RESOLVE):
         return None if attempt.connect_ms is None else Leg(attempt.connect_ms / 1e3, None, timed_out)
     if failure.code in NOT_MEASURED:
         return None

@@ -8,7 +8,7 @@ k8s.io/apimachinery/pkg/util/proxy (aggregated APIs, kubelet).
 import posixpath
 
 from egressprobe.apiserver.availability import UNAVAILABLE
-from egressprobe.apiserver.refusals import NO_CLIENT, NO_CONVERTER
+from egressprobe.apiserver.refusals import NO_CLIENT, NO_CONVERTER, NOT_FOUND
 from egressprobe.model.failure import Code
 from egressprobe.model.measurement import Hop
 from egressprobe.model.target import FailurePolicy, Kind, Target
@@ -51,7 +51,7 @@ def _webhook(target: Target, error: str, code: Code) -> str:
     kind, name, part = (*target.objects[0].split("/", 2), "", "")[:3] if target.objects else ("", "", "")
     url = f"{webhook_url(target)}?timeout={target.timeout_seconds}s"
     in_answer = code in _ANSWERED and not error.startswith("net/http: ")
-    post = error if in_answer or error.startswith(NO_CLIENT) else f'Post "{url}": {error}'
+    post = error if in_answer or error.startswith((NO_CLIENT, NOT_FOUND)) else f'Post "{url}": {error}'
     if error == NO_CONVERTER:
         return error
     if kind == "CustomResourceDefinition":  # apiextensions-apiserver/pkg/apiserver/conversion/webhook_converter.go

@@ -21,6 +21,8 @@ REFUSALS: dict[str, tuple[Phase, Code]] = {
 }
 # client-go's text where no client can be made: there is no request to put into the message.
 NO_CLIENT = "could not get REST client: "
+# The API server's answer to its own call of itself: a response, not a network error.
+NOT_FOUND = "the server could not find the requested resource"
 # What each request of a CRD gets whose conversion webhook has no usable caBundle
 # (apiextensions-apiserver/pkg/apiserver/customresource_handler.go).
 NO_CONVERTER = "Internal error occurred: error resolving resource"

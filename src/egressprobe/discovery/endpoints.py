@@ -13,6 +13,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from egressprobe.apiserver.refusals import NOT_FOUND
 from egressprobe.catalog.findings_webhook import (
     SERVICE_IS_THE_API_SERVER,
     SERVICE_NOT_FOUND,
@@ -44,7 +45,7 @@ def service_endpoints(
 ) -> ServiceEndpoints | CallRefusal:
     """The endpoints of a call to `ref`, or why it fails before it dials. service: None where there is none."""
     if (ref.namespace, ref.name, ref.port) == _API_SERVER:
-        return CallRefusal(SERVICE_IS_THE_API_SERVER.code, "the server could not find the requested resource")
+        return CallRefusal(SERVICE_IS_THE_API_SERVER.code, NOT_FOUND)
     if service is None:
         return CallRefusal(SERVICE_NOT_FOUND.code, f'service "{ref.name}" not found')
     if service.spec.type not in _DIALLED_TYPES:

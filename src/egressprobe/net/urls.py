@@ -69,8 +69,6 @@ def parse_url(url: str, schemes: tuple[str, ...], *, query: bool = False, any_po
     any_port: also those that cannot be dialled, which Go's url.Parse accepts.
     """
     prefixes = " or ".join(f"{scheme}://" for scheme in schemes)
-    if any("\ud800" <= c <= "\udfff" for c in url):
-        raise ValueError("is not Unicode")
     if any(c.isspace() or ord(c) < 0x20 or c == "\x7f" for c in url):
         raise ValueError("contains white space")
     try:
