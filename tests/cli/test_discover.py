@@ -210,7 +210,7 @@ def test_by_the_name_of_a_cluster(capsys, account, api):
     code, out, err = discover(capsys, "--cluster", "prod")
     assert code == 0, err
     assert names(out) == BY_ZONE | {"oidc/oidc.eks.example/id/1", "oidc/idp.example"}
-    assert out.startswith("# Found by egressprobe discover in prod (eu-west-1, egress CUSTOMER_ROUTED).\n")
+    assert out.startswith("# Found by egressprobe discover in prod (eu-west-1, egress CUSTOMER_ROUTED): 19 targets (")
     document = yaml.safe_load(out)
     assert (document["kubeVersion"], document["ipFamily"]) == ("1.34", "ipv4")
     assert "k8s-aws-v1." not in out + err

@@ -90,6 +90,10 @@ def test_as_yaml_and_json_it_is_a_targets_file(golden, tmp_path):
         plan = read_plan(read_file(str(tmp_path / name)))
         assert [target.name for target in plan.targets] == sorted(GOLDEN)
     text = to_yaml(golden, {}, "here")
+    assert text.startswith(
+        "# Found by egressprobe discover in here: 17 targets (3 aggregated-api, 3 kubelet, 11 webhook).\n"
+    )
+    assert text.index("\nbundles:") > text.index("# Not probed"), "targets first"
     assert "# From ValidatingWebhookConfiguration/corp-policy/policy.corp.example.com: some Secret CREATE" in text
     assert '# Fails before anything is dialled: service "gone" not found' in text
     assert "# SERVICE_NOT_FOUND: " in text
@@ -446,6 +450,11 @@ def test_a_sample_of_each_subnet_that_hardly_moves():
     assert not set(raw["addresses"]) & set(others["addresses"])
 
 
+def port_of(address, port):
+    status = node("n", address)["status"]
+    return status | {"daemonEndpoints": {"kubeletEndpoint": {"Port": port}}}
+
+
 def test_nodes_without_subnets_go_by_zone_and_those_without_address_are_named():
     found = discover(
         {
@@ -455,6 +464,7 @@ def test_nodes_without_subnets_go_by_zone_and_those_without_address_are_named():
                 node("c", "169.254.1.1"),
                 node("d", "nonsense"),
                 {"metadata": {"name": "e"}, "status": {"addresses": None}},
+                node("g", "10.0.1.7") | {"status": port_of("10.0.1.7", 2**70)},
                 node("f", "2600::5", zone="z2"),
             ]
         }
@@ -465,7 +475,10 @@ def test_nodes_without_subnets_go_by_zone_and_those_without_address_are_named():
         "kubelet/z2": ["[2600::5]:10250"],
     }
     [said] = found.findings
-    assert (said.code, sorted(said.evidence["objects"])) == ("OBJECT_NOT_PROBED", ["Node/c", "Node/d", "Node/e"])
+    assert (said.code, sorted(said.evidence["objects"])) == (
+        "OBJECT_NOT_PROBED",
+        ["Node/c", "Node/d", "Node/e", "Node/g"],
+    )
 
 
 # -- nothing vanishes ----------------------------------------------------------------------------------------

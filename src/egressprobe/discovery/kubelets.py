@@ -11,12 +11,14 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any, NamedTuple
 
 from egressprobe.discovery.kubernetes.objects import Node
+from egressprobe.discovery.target_names import bounded
 from egressprobe.model.target import Endpoint
 from egressprobe.net.guard import forbidden
 
 SAMPLE = 3
 _ZONE = "topology.kubernetes.io/zone"
 _PORT = 10250
+_MAX_NAME = 253
 
 
 class NodeNetwork(NamedTuple):
@@ -42,6 +44,8 @@ def network(name: str, blocks: Iterable[str]) -> NodeNetwork:
 
 def read_kubelet(node: Node) -> Kubelet | str:
     """The node's InternalIP (--kubelet-preferred-address-types of EKS); a string says why there is none."""
+    if len(node.metadata.name) > _MAX_NAME or not node.metadata.name.isprintable():
+        return "its name is not a DNS subdomain (RFC 1123)"
     addresses = [entry.address for entry in node.status.addresses or [] if entry.type == "InternalIP"]
     if not addresses:
         return "has no InternalIP"
@@ -53,6 +57,8 @@ def read_kubelet(node: Node) -> Kubelet | str:
         return f"may not be dialled: {reason}"
     daemon = node.status.daemon_endpoints
     port = daemon.kubelet_endpoint.port if daemon and daemon.kubelet_endpoint else 0
+    if not 0 <= port <= 65535:
+        return f"its kubelet's port {port} is not in 1..65535"
     ready = any(c.type == "Ready" and c.status == "True" for c in node.status.conditions or [])
     stays = ready and node.metadata.deletion_timestamp is None
     zone = (node.metadata.labels or {}).get(_ZONE, "")
@@ -79,10 +85,10 @@ def _target(home: str, group: list[Kubelet]) -> dict[str, Any]:
     sample = sorted(group[:SAMPLE])
     return {
         "kind": "kubelet",
-        "name": f"kubelet/{home}",
+        "name": bounded(f"kubelet/{home}"),
         "addresses": [str(kubelet.endpoint) for kubelet in sample],
         "objects": [f"Node/{kubelet.name}" for kubelet in sample],
-        "affects": f"kubectl logs, exec and port-forward to nodes in {home}",
+        "affects": f"kubectl logs, exec and port-forward to nodes in {bounded(home)}",
     }
 
 

@@ -7,6 +7,7 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -244,6 +245,10 @@ def _bundle(spec: _Spec, place: str, shared: Mapping[str, tuple[bytes, ...]]) ->
     return read_anchors(spec.ca_bundle, f"{place}.caBundle") if spec.ca_bundle else ()
 
 
+# Thousands of targets of one file may share a bundle of megabytes, by an alias or as a copy.
+_anchors = lru_cache(maxsize=4)(anchors)
+
+
 def read_anchors(text: str, place: str) -> tuple[bytes, ...]:
     """PEM, or base64 of PEM as a webhook configuration holds it."""
     try:
@@ -256,6 +261,6 @@ def read_anchors(text: str, place: str) -> tuple[bytes, ...]:
         except binascii.Error:
             raise InputError(place, "is neither PEM nor base64 of PEM") from None
     try:
-        return anchors(pem)
+        return _anchors(pem)
     except BundleError as error:
         raise InputError(place, f"holds no certificate that kube-apiserver could use: {error}") from None

@@ -1,7 +1,8 @@
 """Discovered targets as a file that `run -f` reads: YAML with a comment on the origin of each, or JSON."""
 
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from egressprobe.model.discovered import Discovered
@@ -40,26 +41,33 @@ def to_yaml(discovered: Discovered, facts: dict[str, Any], origin: str) -> str:
         text: str = yaml.dump(data, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=100)
         return text.rstrip("\n")
 
-    whole = document(discovered, facts)
-    targets = whole.pop("targets")
+    head = document(discovered, facts)
+    targets, bundles = head.pop("targets"), head.pop("bundles", None)
     lines = [
-        f"# Found by egressprobe discover in {_line(origin)}.",
-        dump(whole),
+        f"# Found by egressprobe discover in {one_line(origin)}: {_totals(targets)}.",
+        dump(head),
         "targets:" if targets else "targets: []",
     ]
     for raw in targets:
         lines += _comments(raw)
         lines.append(dump([raw]))
-    return "\n".join((*lines, *_rest(discovered)))
+    # Certificates last: a reader wants the targets.
+    return "\n".join((*lines, *_rest(discovered), *([dump({"bundles": bundles})] if bundles else [])))
+
+
+def _totals(targets: Sequence[dict[str, Any]]) -> str:
+    kinds = Counter(raw["kind"] for raw in targets)
+    by_kind = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+    return f"{len(targets)} target{'s' * (len(targets) != 1)}{f' ({by_kind})' if by_kind else ''}"
 
 
 def _comments(raw: dict[str, Any]) -> Iterator[str]:
     """What calls it and what it affects; the refusal where nothing is dialled."""
     first, *others = raw["objects"]
     more = f" and {len(others)} more" if others else ""
-    yield _line(f"# From {first}{more}: {raw['affects'] or 'never called'}")
+    yield one_line(f"# From {first}{more}: {raw['affects'] or 'never called'}")
     if "refusal" in raw:
-        yield _line(f"# Fails before anything is dialled: {raw['refusal']['error']}")
+        yield one_line(f"# Fails before anything is dialled: {raw['refusal']['error']}")
 
 
 def _rest(discovered: Discovered) -> Iterator[str]:
@@ -68,15 +76,15 @@ def _rest(discovered: Discovered) -> Iterator[str]:
         by_reason.setdefault(left_out.why, []).append(left_out.object)
     for reason, objects in by_reason.items():
         more = len(objects) - _MOST_LEFT
-        yield f"# Not probed, {_line(reason)}:"
-        yield from (f"#   {_line(name)}" for name in objects[:_MOST_LEFT])
+        yield f"# Not probed, {one_line(reason)}:"
+        yield from (f"#   {one_line(name)}" for name in objects[:_MOST_LEFT])
         if more > 0:
             yield f"#   and {more} more"
     for finding in discovered.findings:
         if finding.severity != "info":
-            yield f"# {finding.code}: {_line(finding.summary)}"
+            yield f"# {finding.code}: {one_line(finding.summary)}"
 
 
-def _line(text: str) -> str:
-    """A name out of the cluster must not end a comment."""
+def one_line(text: str) -> str:
+    """Text out of the cluster must not end a comment, or reach a terminal as a control sequence."""
     return "".join(c if c.isprintable() else "?" for c in text)
