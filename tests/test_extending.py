@@ -2,12 +2,17 @@
 
 import argparse
 import json
+import os
 import re
+import shutil
+import subprocess
+import sys
 import types
 
 import msgspec
 import pytest
 
+import egressprobe
 from egressprobe.apiserver.client_rules import RULES
 from egressprobe.catalog import registry
 from egressprobe.catalog.entry import Entry, FindingEntry
@@ -22,31 +27,104 @@ TARGET = "tcp://127.0.0.1:1"
 
 
 def _diffs():
-    """(file, context and removed lines, added lines) of every file in the diffs of the page."""
+    """(path, lines with their sign) of every file in the diffs of the page."""
     for block in re.findall(r"```diff\n(.*?)```", (ROOT / "docs/develop.md").read_text(), re.DOTALL):
         for part in re.split(r"(?m)^--- ", block)[1:]:
-            old, new, *lines = part.splitlines()
-            path = new.removeprefix("+++ b/")
-            yield (
-                old,
-                path,
-                [line[1:] for line in lines if line[:1] in " -"],
-                [line[1:] for line in lines if line[:1] == "+"],
-            )
+            _, new, *lines = part.splitlines()
+            yield new.removeprefix("+++ b/"), lines
 
 
-@pytest.mark.parametrize(("old", "path", "context", "added"), list(_diffs()), ids=lambda value: str(value)[:60])
-def test_diffs_of_the_page_fit_the_code(old, path, context, added):
-    """Context and removed lines are in the file, in this order; what is added is not there yet."""
-    if old == "/dev/null":
-        assert not (ROOT / path).exists()
-        return
-    lines = (ROOT / path).read_text().splitlines()
-    at = 0
-    for line in context:
-        at = lines.index(line, at) + 1
-    assert added
-    assert not {line for line in added if line.strip().startswith(("Code.", "Kind.", "def "))} & set(lines)
+def _applied(lines, diff):
+    """`lines` with the diff applied: context and removed lines are found in this order.
+
+    What is added comes after the line before it, at the beginning of a diff before the line after it.
+    """
+    at, waiting = 0, []
+    for number, line in enumerate(diff):
+        sign, text = line[:1] or " ", line[1:]
+        if sign == "+" and all(other.startswith("+") for other in diff[:number]):
+            waiting.append(text)
+            continue
+        if sign == "+":
+            lines.insert(at, text)
+            at += 1
+            continue
+        at = lines.index(text, at)
+        lines[at:at] = waiting
+        at += len(waiting)
+        waiting = []
+        if sign == "-":
+            del lines[at]
+        else:
+            at += 1
+    return lines + waiting
+
+
+@pytest.fixture(scope="module")
+def extended(tmp_path_factory):
+    """A copy of the code with every diff of the page applied: a function that runs its command line."""
+    root = tmp_path_factory.mktemp("extended")
+    shutil.copytree(ROOT / "src", root / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    for path, diff in _diffs():
+        file = root / path
+        file.write_text("\n".join(_applied(file.read_text().splitlines() if file.exists() else [], diff)) + "\n")
+
+    def run(*arguments):
+        return subprocess.run(
+            [sys.executable, "-m", "egressprobe", *arguments],
+            env={**os.environ, "PYTHONPATH": str(root / "src")},
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=ROOT,
+        )
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "output"),
+    [
+        (("explain", "tls_is_ssh"), "tls_is_ssh: the port speaks SSH"),
+        (("explain", "subnet_small"), "SUBNET_SMALL: a subnet of the cluster is small"),
+        (("run", "tcp://127.0.0.1:1", "-o", "csv"), "127.0.0.1:1,unknown"),
+        (("version",), egressprobe.__version__),
+    ],
+    ids=["failure", "finding", "format", "command"],
+)
+def test_what_the_diffs_add_works(extended, arguments, output):
+    """The failure, the finding, the format and the command are there."""
+    run = extended(*arguments)
+    assert run.stderr == ""
+    assert run.stdout.startswith(output)
+
+
+def test_the_rule_that_the_diff_adds_is_evaluated(extended, tmp_path):
+    """A snapshot with a small subnet gets the finding, others do not."""
+    snapshot = json.loads((ROOT / "docs/examples/broken-vpc.json").read_text())
+    small = snapshot | {
+        "subnets": [
+            subnet | {"blocks": ["10.0.1.0/28"]} if subnet["id"] == "subnet-a" else subnet
+            for subnet in snapshot["subnets"]
+        ]
+    }
+    codes = []
+    for number, document in enumerate((snapshot, small)):
+        path = tmp_path / f"{number}.json"
+        path.write_text(json.dumps(document))
+        report = json.loads(extended("audit", "--snapshot", str(path), "-o", "json").stdout)
+        codes.append([finding["code"] for finding in report["findings"]].count("SUBNET_SMALL"))
+    assert codes == [0, 1]
+
+
+def test_the_kind_that_the_diff_adds_is_probed(extended, tmp_path):
+    """Read from a file, measured, forecast and judged."""
+    path = tmp_path / "targets.json"
+    path.write_text(json.dumps({"targets": [{"kind": "extender", "name": "x", "url": "https://203.0.113.1:1/"}]}))
+    run = extended("run", "-f", str(path), "-o", "json", "--timeout", "1")
+    [result] = json.loads(run.stdout)["results"]
+    assert result["target"]["kind"] == "extender"
+    assert result["verdict"] in ("fail", "unknown")
 
 
 def test_an_output_format(monkeypatch, capsys):
