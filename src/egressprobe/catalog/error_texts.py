@@ -40,8 +40,16 @@ PATTERNS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"does not look like a TLS handshake|server gave HTTP response to HTTPS client", (Code.TLS_NOT_TLS,)),
     (r"x509: (?!certificate (signed|has expired|is valid|is not valid))", (Code.TLS_CERT_INVALID,)),
     (r"issuer did not match", (Code.OIDC_ISSUER_MISMATCH,)),
+    (
+        r"failed to decode keys|go-jose/go-jose: |failed to verify id token|signed with unsupported algorithm",
+        (Code.OIDC_JWKS_INVALID,),
+    ),
     (r"fetching keys|get keys failed", (Code.OIDC_JWKS_UNREACHABLE, Code.OIDC_JWKS_INVALID)),
-    (r"stopped after 10 redirects", (Code.HTTP_REDIRECT,)),
+    (r"stopped after 10 redirects|failed to parse Location header", (Code.HTTP_REDIRECT,)),
+    (
+        r"transport connection broken|malformed HTTP|unable to read response body",
+        (Code.HTTP_BODY_INVALID, Code.HTTP_RESET),
+    ),
     (r"failed to decode|unable to parse|invalid character", (Code.HTTP_BODY_INVALID, Code.HTTP_STATUS)),
     (
         r"\b(50[234]|429|40[134])\b[ :]|unable to handle the request|unexpected status",

@@ -168,10 +168,13 @@ _ROWS = (
     ),
     Entry(
         "oidc_jwks_invalid",
-        "the JWKS contains no usable key",
-        "Not a JSON Web Key Set, empty, or only keys of unknown types.",
-        "curl -s JWKS_URI | jq '.keys[].kty'",
-        "Publish the signing keys at jwks_uri.",
+        "the JWKS contains no usable key, or a key that cannot be decoded",
+        "The API server decodes the JWKS as a whole: one key of a type or curve that it does not know, or with a "
+        "malformed member, drops all keys, and every token gets 401. Ed25519, symmetric and private keys are read and "
+        "verify nothing. The message names the key by its index; docs/oidc-rules.md lists the rules.",
+        "curl -s JWKS_URI | jq -c '.keys[] | {kty, crv, kid, alg}'",
+        "Remove the key that the message names from the JWKS; publish the signing keys as RSA of at least 1024 bits or "
+        "EC on P-256, P-384 or P-521.",
     ),
     Entry(
         "apiservice_unavailable",
