@@ -249,3 +249,13 @@ def test_an_odd_environment_costs_one_field(world, monkeypatch, name, value):
     json.dumps(document, ensure_ascii=False).encode()
     assert [result["verdict"] for result in document["results"]] == ["pass"]
     assert "error" not in document
+
+
+def test_a_lone_surrogate_costs_one_target(world):
+    """JSON can carry what UTF-8 cannot: the other targets are measured, and the response can be encoded."""
+    handle, targets = world
+    odd = {"kind": "webhook", "name": "odd", "url": json.loads('"https://good.lab/\\ud800"')}
+    document = handle({"targets": [targets[0], odd]}, Context())
+    json.dumps(document, ensure_ascii=False).encode()
+    assert document["results"][0]["verdict"] == "pass"
+    assert len(document["results"]) == 2

@@ -25,7 +25,7 @@ from egressprobe.model.errors import InputError
 from egressprobe.model.failure import Code
 from egressprobe.model.report import REPORT_SCHEMA, Report, Summary
 from egressprobe.model.target import Plan, Verdict
-from egressprobe.model.text import valid_text
+from egressprobe.model.text import valid, valid_text
 from egressprobe.net.guard import VPC_RESOLVERS, forbidden
 from egressprobe.probe.edges import REAL_WORLD, Edges, Location
 from egressprobe.probe.run import DEFAULT_CONCURRENCY, run, vantage
@@ -81,6 +81,7 @@ def _is_scheduled(event: Any) -> bool:
 
 
 def _handle(event: Any, context: Context, run_id: str, edges: Edges) -> dict[str, Any]:
+    event = valid(event)  # one lone surrogate must not cost the other targets
     kind = _event(event)
     if kind == "doctor":
         from egressprobe.probe.doctor import examine
