@@ -16,7 +16,7 @@ from egressprobe.catalog.findings_probe import (
 )
 from egressprobe.catalog.registry import FINDINGS
 from egressprobe.model.failure import Code
-from egressprobe.model.measurement import Attempt, Hop, Resolution
+from egressprobe.model.measurement import Attempt, Hop, Lookup, Resolution
 from egressprobe.model.report import Finding
 from egressprobe.probe.diagnosis.interception import intercepted
 from egressprobe.probe.diagnosis.middlebox import path_broken
@@ -55,9 +55,18 @@ def _dns_slow(case: Case) -> Iterator[Finding]:
         seconds = hop.resolution.ms / 1e3 if hop.resolution else 0.0
         if case.forecast is not None and hop.resolution and seconds >= case.client.limit * _SLOW_SHARE:
             slow = max(hop.resolution.lookups, key=lambda lookup: lookup.ms)
-            failed = slow.failure.message if slow.failure else "the response is late"
+            failed = _why_slow(slow)
             summary = f"the lookup of {hop.host} takes {seconds:.1f} s of {case.client.limit:.0f} s: {failed}"
             yield DNS_SLOW.found(summary, {"host": hop.host, "type": slow.type, "seconds": round(seconds, 3)})
+
+
+def _why_slow(lookup: Lookup) -> str:
+    """Of all queries together: the time of the last one alone would contradict the time of the lookup."""
+    silent = [query for query in lookup.queries if query.failure and query.failure.code is Code.DNS_TIMEOUT]
+    if len(silent) > 1 and lookup.failure:
+        servers = ", ".join(dict.fromkeys(query.server for query in silent))
+        return f"{len(silent)} {lookup.type} queries to {servers} without an answer"
+    return lookup.failure.message if lookup.failure else "the response is late"
 
 
 def _call_slow(case: Case) -> Iterator[Finding]:
