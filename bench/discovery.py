@@ -123,7 +123,8 @@ def measured(at, prefix=()):
     command = [*prefix, sys.executable, "-m", "bench.discovery", "read", at["url"], at["ca"]]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     said = json.loads(done.stdout)
-    assert said["findings"] == []
+    # The review of webhooks has its own; here every list must have been read.
+    assert all(code.startswith("WEBHOOK_") for code in said["findings"])
     assert said["targets"] == WEBHOOKS + 1
     return said
 

@@ -188,8 +188,8 @@ def _timeouts(webhooks: Sequence[AdmissionWebhook]) -> list[Finding]:
 
 
 def _not_redundant(hook: AdmissionWebhook, slices: Mapping[Key, Sequence[EndpointSlice]], cluster: Spread) -> str:
-    found = slices.get(hook.service, ()) if hook.service else ()
-    ready = [e for s in found for e in s.endpoints or [] if e.conditions is None or e.conditions.ready is not False]
+    own = slices.get(hook.service, ()) if hook.service else ()
+    ready = [e for s in own for e in s.endpoints or [] if e.conditions is None or e.conditions.ready is not False]
     if not ready or cluster.nodes == 1:
         return ""
     addresses = {endpoint.addresses[0] for endpoint in ready if endpoint.addresses}

@@ -40,14 +40,14 @@ def checked_plugin(plugin: ExecEntry) -> None:
     if not plugin.command:
         raise InputError(PLACE, "users.exec.command is missing")
     if plugin.api_version not in _VERSIONS:
-        found = f'"{short(plugin.api_version)}" is not known' if plugin.api_version else "is missing"
-        raise InputError(PLACE, f"users.exec.apiVersion {found}; use {' or '.join(_VERSIONS)}")
+        problem = f'"{short(plugin.api_version)}" is not known' if plugin.api_version else "is missing"
+        raise InputError(PLACE, f"users.exec.apiVersion {problem}; use {' or '.join(_VERSIONS)}")
     if any(not variable.name for variable in plugin.env):
         raise InputError(PLACE, "users.exec.env has a variable without a name")
     mode = plugin.interactive_mode
     if mode not in _MODES and (mode or plugin.api_version == _VERSIONS[0]):  # v1beta1 defaults to IfAvailable
-        found = f'"{short(mode)}" is not known' if mode else "is missing"
-        raise InputError(PLACE, f"users.exec.interactiveMode {found}; use {', '.join(_MODES)}")
+        problem = f'"{short(mode)}" is not known' if mode else "is missing"
+        raise InputError(PLACE, f"users.exec.interactiveMode {problem}; use {', '.join(_MODES)}")
 
 
 def run_plugin(plugin: ExecEntry, home: Path, cluster: ClusterEntry, authority: bytes) -> ExecCredential:
@@ -80,8 +80,8 @@ def run_plugin(plugin: ExecEntry, home: Path, cluster: ClusterEntry, authority: 
     if done.returncode:
         secrets = [*plugin.args, *(variable.value for variable in plugin.env)]
         lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        said = without_secrets(lines[-1], secrets) if lines else ""
-        raise InputError(PLACE, f"{name} failed: {said or f'exit {done.returncode}'}")
+        reason = without_secrets(lines[-1], secrets) if lines else ""
+        raise InputError(PLACE, f"{name} failed: {reason or f'exit {done.returncode}'}")
     return _credential(done.stdout, plugin.api_version, name)
 
 
@@ -106,12 +106,12 @@ def _credential(output: bytes, version: str, name: str) -> ExecCredential:
     """The status of an ExecCredential. https://kubernetes.io/docs/reference/config-api/client-authentication.v1/"""
     try:
         document = json.loads(output)
-        kind, found, status = document.get("kind"), document.get("apiVersion"), document.get("status")
+        kind, printed, status = document.get("kind"), document.get("apiVersion"), document.get("status")
     except (ValueError, AttributeError, RecursionError):
         raise InputError(PLACE, f"{name} printed no ExecCredential") from None
     if kind != "ExecCredential" or not isinstance(status, dict):
         raise InputError(PLACE, f"{name} printed no ExecCredential")
-    if found != version:
+    if printed != version:
         raise InputError(PLACE, f"{name} printed another version than {version}, which the kubeconfig names")
     texts = [status.get(key) or "" for key in ("token", "clientCertificateData", "clientKeyData")]
     if not all(isinstance(text, str) for text in texts):
