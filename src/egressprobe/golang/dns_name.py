@@ -1,8 +1,11 @@
 """Domain names in DNS messages: golang.org/x/net/dns/dnsmessage Name.pack, Name.unpack and skipName. Pure."""
 
+from functools import lru_cache
+
 _MAX_POINTERS, _MAX_NAME = 10, 255
 
 
+@lru_cache(256)  # of at most 255 bytes each
 def wire_name(name: str) -> bytes:
     """An absolute name that `is_domain_name` accepts, as a query carries it.
 

@@ -15,6 +15,7 @@ _RETRY_RANDOM = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e0
 (_PSK, _VERSIONS, _COOKIE, _KEY_SHARE, _RENEGOTIATION) = (41, 43, 44, 51, 0xFF01)
 _SERVER_NAME, _SIGNATURE_ALGORITHMS = 0, 13
 _CLIENT_HELLO = 1
+_EXTENSION = struct.Struct("!HH")  # type and length; of a key share: group and length
 GROUP_NAMES = {
     0x11EC: "X25519MLKEM768",
     0x11EB: "SecP256r1MLKEM768",
@@ -77,31 +78,46 @@ class ClientOffer(NamedTuple):
 
 
 def read_client_hello(record: bytes, padding_prefix: bytes) -> ClientOffer:
-    """The offer in our own ClientHello, its record header included. padding_prefix: of ALPN names that only pad."""
-    fields = Fields(record[HEADER_SIZE + 4 :])
-    fields.take(34)
-    session_id = fields.vector(1)
-    suites = frozenset(_numbers(fields.vector(2)))
-    fields.vector(1)
-    extensions = fields.extensions()
-    names = []
-    if _ALPN in extensions:
-        protocols = Fields(Fields(extensions[_ALPN]).vector(2))
-        while protocols.left:
-            names.append(protocols.vector(1))
-    shares = []
-    if _KEY_SHARE in extensions:
-        entries = Fields(Fields(extensions[_KEY_SHARE]).vector(2))
-        while entries.left:
-            shares.append(entries.number(2))
-            entries.vector(2)
-    return ClientOffer(
-        session_id,
-        suites,
-        _numbers(extensions.get(_GROUPS, b"\0\0")[2:]),
-        tuple(shares),
-        tuple(name for name in names if not name.startswith(padding_prefix)),
-    )
+    """The offer in our own ClientHello, its record header included. padding_prefix: of ALPN names that only pad.
+
+    Read once for each connection, so by offsets and not with `Fields`. Raises GoTlsError where bytes are missing.
+    """
+    try:
+        at = HEADER_SIZE + 4 + 34
+        session_id = record[at + 1 : at + 1 + record[at]]
+        at += 1 + record[at]
+        suites, at = _vector_of_numbers(record, at)
+        at += 1 + record[at] + 2  # compression methods, length of the extensions
+        groups: tuple[int, ...] = ()
+        alpn: list[bytes] = []
+        shares: list[int] = []
+        while at < len(record):
+            kind, size = _EXTENSION.unpack_from(record, at)
+            at, end = at + 4, at + 4 + size
+            if kind == _GROUPS:
+                groups = _vector_of_numbers(record, at)[0]
+            elif kind == _ALPN:
+                start = at + 2
+                while start < end:
+                    alpn.append(record[start + 1 : start + 1 + record[start]])
+                    start += 1 + record[start]
+            elif kind == _KEY_SHARE:
+                start = at + 2
+                while start < end:
+                    group, length = _EXTENSION.unpack_from(record, start)
+                    shares.append(group)
+                    start += 4 + length
+            at = end
+    except (IndexError, struct.error):
+        raise local_error(DECODE_ERROR) from None
+    names = tuple(name for name in alpn if not name.startswith(padding_prefix))
+    return ClientOffer(session_id, frozenset(suites), groups, tuple(shares), names)
+
+
+def _vector_of_numbers(data: bytes, at: int) -> tuple[tuple[int, ...], int]:
+    """The 16-bit numbers of the vector at `at`, and the offset behind it. Raises struct.error."""
+    (size,) = struct.unpack_from("!H", data, at)
+    return struct.unpack_from(f"!{size // 2}H", data, at + 2), at + 2 + size
 
 
 def group_hello(groups: Sequence[int], server_name: str | None, random: bytes) -> bytes:
@@ -134,11 +150,6 @@ def _vector(value: bytes, length_size: int) -> bytes:
 def offered_groups(record: bytes) -> list[str]:
     """The names of supported_groups (RFC 8446 section 4.2.7) in a ClientHello record."""
     return [GROUP_NAMES.get(code, f"0x{code:04x}") for code in read_client_hello(record, b"x-").groups]
-
-
-def _numbers(data: bytes) -> tuple[int, ...]:
-    """Numbers of two bytes."""
-    return struct.unpack(f"!{len(data) // 2}H", data)
 
 
 class ServerHello(NamedTuple):
