@@ -273,3 +273,16 @@ def test_files_functions_and_folders_stay_readable():
                 assert node.end_lineno - node.lineno <= MAX_FUNCTION, f"{path.name}: {node.name}"
     for folder in {path.parent for path in MODULES.values()}:
         assert len(list(folder.glob("[!_]*.py"))) <= MAX_FILES, folder
+
+
+def test_no_two_classes_have_one_name():
+    """A name is one thing; private twins are the two releases of Go's name constraints alone."""
+    places = {}
+    for module, path in MODULES.items():
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name.lstrip("_"), []).append(module)
+    twins = {name: modules for name, modules in places.items() if len(modules) > 1}
+    assert {module.rpartition(".")[0] for modules in twins.values() for module in modules} <= {
+        "golang.x509.constraints"
+    }, twins

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egressprobe.discovery.kubernetes.objects import Rule, Webhook
+from egressprobe.discovery.kubernetes.objects import AdmissionRule, Webhook
 from egressprobe.discovery.scope import webhook_scope
 
 
@@ -102,7 +102,7 @@ SUBRESOURCES = ["", "status", "scale"]
 def test_the_words_are_as_wide_as_the_rule(groups, resources):
     """`all CREATE` is said only of a rule that matches every request; nothing is said only where nothing matches."""
     raw = rule(groups, resources, ["CREATE"])
-    read = msgspec.convert(raw, Rule)
+    read = msgspec.convert(raw, AdmissionRule)
     text = scope_of(raw)
     requests = [(group, resource, sub) for group in RESOURCES for resource in RESOURCES[group] for sub in SUBRESOURCES]
     matched = [request for request in requests if matches(read, *request)]

@@ -234,6 +234,7 @@ def test_names_in_a_key(text, reason):
 
 
 USABLE = {
+    "RSA, an even modulus": (rsa_jwk() | {"n": number(RSA_KEY.private_numbers().public_numbers.n - 1)}, False),
     "RSA": (rsa_jwk(), True),
     "RSA with unknown members": (rsa_jwk() | {"foo": {"a": [1, None]}, "key_ops": 5, "nbf": 1e99}, True),
     "RSA for encryption": (rsa_jwk() | {"use": "enc", "alg": "RSA-OAEP"}, True),

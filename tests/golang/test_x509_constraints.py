@@ -10,7 +10,7 @@ from egressprobe.golang.release import GoRelease
 from egressprobe.golang.x509.certificate import parse
 from egressprobe.golang.x509.constraints.compared import Comparisons
 from egressprobe.golang.x509.constraints.sorted_sets import ChainConstraints
-from egressprobe.golang.x509.names import Subnet
+from egressprobe.golang.x509.names import AddressRange
 from tests.support.peers import pki
 
 _KEY = pki.make_key()
@@ -111,7 +111,9 @@ def test_subnets_give_the_verdict_of_comparing(addresses, permitted, excluded):
 def test_subnets_are_printed_as_go_prints_them():
     """Not masked, and IPv4-mapped ones as IPv4: net.IPNet.String."""
     mapped = bytes(10) + b"\xff\xff\x0a\x00\x00\x05"
-    shown = [str(Subnet(address, length)) for address, length in ((b"\x0a\0\0\5", 8), (mapped, 104), (bytes(16), 0))]
+    shown = [
+        str(AddressRange(address, length)) for address, length in ((b"\x0a\0\0\5", 8), (mapped, 104), (bytes(16), 0))
+    ]
     assert shown == ["10.0.0.5/8", "10.0.0.5/8", "::/0"]
 
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from egressprobe.golang.dns_message import make_request, mismatch, read
-from egressprobe.golang.dns_name import Names
+from egressprobe.golang.dns_name import MessageNames
 from egressprobe.golang.resolver import ResolverConfig
 from egressprobe.lab.dns import DnsServer, Records, Reply, serve_zone
 from egressprobe.model.failure import Code
@@ -405,8 +405,8 @@ def test_names_are_read_as_if_each_were_alone(pieces):
         except ValueError:
             return None
 
-    alone = [name(Names(wire), at) for at in range(len(wire))]
-    together, backwards = Names(wire), Names(wire)
+    alone = [name(MessageNames(wire), at) for at in range(len(wire))]
+    together, backwards = MessageNames(wire), MessageNames(wire)
     assert [name(together, at) for at in range(len(wire))] == alone
     assert [name(backwards, at) for at in reversed(range(len(wire)))] == alone[::-1]
     assert all(resolution is None or len(resolution[0]) <= 255 for resolution in alone)

@@ -120,7 +120,7 @@ def _dns_seconds(hop: Hop) -> float:
     return hop.resolution.ms / 1e3 if hop.resolution else 0.0
 
 
-class _View(NamedTuple):
+class _CallView(NamedTuple):
     """The part of a hop that does not depend on the order of its addresses."""
 
     hop: Hop
@@ -130,13 +130,13 @@ class _View(NamedTuple):
     sources: dict[str, str | None]
 
 
-def _view(hop: Hop, client: Client) -> _View:
+def _view(hop: Hop, client: Client) -> _CallView:
     attempts = {key_of(hop, attempt): attempt for attempt in hop.attempts}
     legs = {key: leg for key, attempt in attempts.items() if (leg := _leg(attempt, client))}
-    return _View(hop, _dns_seconds(hop), attempts, legs, _sources(hop, client))
+    return _CallView(hop, _dns_seconds(hop), attempts, legs, _sources(hop, client))
 
 
-def _call(view: _View, order: tuple[str, ...], client: Client) -> PredictedCall:
+def _call(view: _CallView, order: tuple[str, ...], client: Client) -> PredictedCall:
     """One call: DNS, dial, TLS, exchange, each against the call's limit."""
     hop, dns, attempts, legs, sources = view
     if dns < client.limit and _unfinished(hop):

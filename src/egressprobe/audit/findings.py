@@ -6,7 +6,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from egressprobe.audit.fixes.problem import Problem
-from egressprobe.audit.fixes.proposal import Part, Proposal, Proposals
+from egressprobe.audit.fixes.proposal import FixPart, Proposal, Proposals
 from egressprobe.audit.paths.destination import TargetRow
 from egressprobe.audit.paths.destinations import plain
 from egressprobe.audit.paths.paths import Paths
@@ -52,7 +52,7 @@ def path_findings(paths: Paths, rows: Sequence[TargetRow], proposals: Proposals)
     yield from _unknown(paths, rows, names)
 
 
-def _closing(part: Part, names: Names) -> Finding:
+def _closing(part: FixPart, names: Names) -> Finding:
     problem, proposal = part
     some = all(path.state != "closed" for path in problem.paths)
     message = plain(problem.blame.said) + ("; some calls fail" if some else "")

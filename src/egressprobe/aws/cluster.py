@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from egressprobe.aws.eks import (
     LEAVING,
     Cluster,
-    Provider,
+    IdentityProvider,
     read_cluster,
     read_networks,
     read_providers,
@@ -29,7 +29,7 @@ class Surroundings(NamedTuple):
     """
 
     cluster: Cluster | None
-    providers: list[Provider] | None
+    providers: list[IdentityProvider] | None
     networks: dict[str, list[str]]
     findings: list[Finding]
     leaving: str = ""

@@ -35,7 +35,7 @@ class Cluster(NamedTuple):
     remote_pods: tuple[str, ...] = ()
 
 
-class Provider(NamedTuple):
+class IdentityProvider(NamedTuple):
     """An associated OIDC identity provider."""
 
     name: str
@@ -83,7 +83,7 @@ def supports_egress_mode(client: Any) -> bool:
     return "controlPlaneEgressMode" in shape.members
 
 
-def read_providers(client: Any, name: str) -> list[Provider]:
+def read_providers(client: Any, name: str) -> list[IdentityProvider]:
     """ListIdentityProviderConfigs, paged, and each described. Raises botocore's exceptions."""
     pages = client.get_paginator("list_identity_provider_configs").paginate(clusterName=name)
     references = [reference for page in pages for reference in page.get("identityProviderConfigs") or []]
@@ -92,7 +92,7 @@ def read_providers(client: Any, name: str) -> list[Provider]:
         response = client.describe_identity_provider_config(clusterName=name, identityProviderConfig=reference)
         config = (response.get("identityProviderConfig") or {}).get("oidc") or {}
         issuer, status = config.get("issuerUrl") or "", config.get("status") or ""
-        providers.append(Provider(reference.get("name", ""), issuer, status))
+        providers.append(IdentityProvider(reference.get("name", ""), issuer, status))
     return providers
 
 

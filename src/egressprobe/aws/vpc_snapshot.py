@@ -70,7 +70,7 @@ def readers(session: Any = None, **options: Any) -> Readers:
     return Readers(*(made.client(name, config=patient, **options) for name in names))
 
 
-class _Reading:
+class _ListReading:
     """Reads parts of a snapshot, and records those that AWS refuses."""
 
     def __init__(self) -> None:
@@ -93,7 +93,7 @@ class _Reading:
 
 def read_snapshot(clients: Readers, cluster: Cluster, *, region: str) -> VpcSnapshot:
     """Raises AwsError if the VPC itself cannot be read: then there is nothing to audit."""
-    vpc_id, now, reading = cluster.vpc, datetime.now(UTC), _Reading()
+    vpc_id, now, reading = cluster.vpc, datetime.now(UTC), _ListReading()
     if not vpc_id:
         raise AwsError(f"EKS does not report the VPC of the cluster {cluster.name}")
     items = reading.read("vpc", lambda: every(clients.ec2, "describe_vpcs", "Vpcs", VpcIds=[vpc_id]))

@@ -9,14 +9,14 @@ other labels, or a match condition, may exempt the request: then it is not said 
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from egressprobe.discovery.kubernetes.objects import Expression, Rule, Selector, Webhook
+from egressprobe.discovery.kubernetes.objects import AdmissionRule, Expression, Selector, Webhook
 from egressprobe.discovery.kubernetes.resources import ADMISSION_GROUP
 
 # https://kubernetes.io/docs/reference/labels-annotations-taints/#kubernetes-io-metadata-name
 NAMESPACE_NAME = "kubernetes.io/metadata.name"
 
 
-class Request(NamedTuple):
+class InterceptedRequest(NamedTuple):
     """A request to the API server. namespace: empty for a cluster-scoped object. kind: for messages."""
 
     kind: str
@@ -31,7 +31,7 @@ class Request(NamedTuple):
         return f"{self.kind} {self.operation}"
 
 
-def intercepts(webhook: Webhook, request: Request, labels: Mapping[str, str] | None = None) -> bool:
+def intercepts(webhook: Webhook, request: InterceptedRequest, labels: Mapping[str, str] | None = None) -> bool:
     """Whether it certainly does. labels: of the object, as far as they are known."""
     if webhook.match_conditions or not matches_rules(webhook, request):
         return False
@@ -40,13 +40,13 @@ def intercepts(webhook: Webhook, request: Request, labels: Mapping[str, str] | N
     return bool(in_namespace and _selects(webhook.object_selector, labels or {}))
 
 
-def matches_rules(webhook: Webhook, request: Request) -> bool:
+def matches_rules(webhook: Webhook, request: InterceptedRequest) -> bool:
     """Whether one of its rules matches, whatever its selectors exempt."""
     exact = webhook.match_policy == "Exact"
     return any(_matches(rule, request, exact=exact) for rule in webhook.rules or [])
 
 
-def _matches(rule: Rule, request: Request, *, exact: bool) -> bool:
+def _matches(rule: AdmissionRule, request: InterceptedRequest, *, exact: bool) -> bool:
     if request.group == ADMISSION_GROUP:
         return False  # rules.go IsExemptAdmissionConfigurationResource
     scope = {"Namespaced": bool(request.namespace), "Cluster": not request.namespace}.get(rule.scope or "", True)
@@ -66,7 +66,7 @@ def _has(items: list[str], item: str) -> bool:
     return "*" in items or item in items
 
 
-def _is_resource(name: str, request: Request) -> bool:
+def _is_resource(name: str, request: InterceptedRequest) -> bool:
     plural, _, sub = name.partition("/")
     return plural in ("*", request.resource) and sub in ("*", request.subresource)
 

@@ -6,7 +6,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from egressprobe.aws.cluster import Surroundings
-from egressprobe.aws.eks import Cluster, Provider
+from egressprobe.aws.eks import Cluster, IdentityProvider
 from egressprobe.catalog.findings_cluster import OBJECT_NOT_PROBED
 from egressprobe.discovery.target_names import free_name, target_name
 from egressprobe.model.discovered import Discovered
@@ -16,7 +16,7 @@ from egressprobe.net.urls import parse_url
 from egressprobe.targets.spec import read_target
 
 
-def issuer_targets(cluster: Cluster, providers: list[Provider]) -> list[dict[str, Any]]:
+def issuer_targets(cluster: Cluster, providers: list[IdentityProvider]) -> list[dict[str, Any]]:
     """The cluster's own issuer, which only warns, and those of the associated providers."""
     targets: dict[str, dict[str, Any]] = {}
     if cluster.issuer:

@@ -41,7 +41,7 @@ from egressprobe.discovery.kubernetes.resources import (
     SLICES,
     THEN,
     VALIDATING,
-    Page,
+    ListPage,
     PageError,
     Resource,
 )
@@ -59,10 +59,10 @@ _RESTARTS = 3
 type _Key = tuple[str, str]
 
 
-class Source(Protocol):
+class KubernetesLists(Protocol):
     """Where pages come from: an API server, or a folder."""
 
-    def pages(self, resource: Resource) -> AsyncIterator[Page]:
+    def pages(self, resource: Resource) -> AsyncIterator[ListPage]:
         """Raises UnreadableError, ExpiredError and PageError."""
         ...
 
@@ -83,7 +83,7 @@ class _ListContent:
         self.trouble: Finding | None = None
         self._number = 0
 
-    def add(self, page: Page) -> None:
+    def add(self, page: ListPage) -> None:
         for raw in page.items:
             self._number += 1
             if self.resource in (VALIDATING, MUTATING):
@@ -140,7 +140,7 @@ _TYPES: dict[Resource, type] = {
 
 
 async def collect(
-    source: Source,
+    source: KubernetesLists,
     networks: Sequence[kubelets.NodeNetwork] = (),
     pod_networks: Sequence[kubelets.NodeNetwork] | None = None,
 ) -> Discovered:
@@ -184,7 +184,7 @@ async def collect(
     )
 
 
-async def _read(source: Source, resource: Resource, wanted: set[_Key]) -> _ListContent:
+async def _read(source: KubernetesLists, resource: Resource, wanted: set[_Key]) -> _ListContent:
     content = _ListContent(resource, wanted)
     for _ in range(_RESTARTS):
         content = _ListContent(resource, wanted)

@@ -18,7 +18,7 @@ from egressprobe.catalog.findings_webhook import (
     WEBHOOK_TIMEOUTS_EXCEED_REQUEST,
 )
 from egressprobe.discovery.findings import Concern, about_objects
-from egressprobe.discovery.interception import Request, intercepts, matches_rules
+from egressprobe.discovery.interception import InterceptedRequest, intercepts, matches_rules
 from egressprobe.discovery.kubernetes.objects import EndpointSlice, Service, Webhook
 from egressprobe.discovery.kubernetes.resources import MUTATING
 from egressprobe.discovery.scope import picks
@@ -42,17 +42,17 @@ _OWN = (
     ("EndpointSlice", "discovery.k8s.io", "v1", "endpointslices"),
 )
 _CLUSTER = (
-    Request("Pod", "", "v1", "pods", "CREATE", "kube-system"),
-    Request("Lease", *_LEASES[1:], "CREATE", "kube-node-lease"),
-    Request("Lease", *_LEASES[1:], "UPDATE", "kube-node-lease"),
-    Request("Lease", *_LEASES[1:], "UPDATE", "kube-system"),
-    Request("Node", "", "v1", "nodes", "CREATE"),
-    Request("Node", "", "v1", "nodes", "UPDATE"),
-    Request("Node/status", "", "v1", "nodes", "UPDATE", "", "status"),
+    InterceptedRequest("Pod", "", "v1", "pods", "CREATE", "kube-system"),
+    InterceptedRequest("Lease", *_LEASES[1:], "CREATE", "kube-node-lease"),
+    InterceptedRequest("Lease", *_LEASES[1:], "UPDATE", "kube-node-lease"),
+    InterceptedRequest("Lease", *_LEASES[1:], "UPDATE", "kube-system"),
+    InterceptedRequest("Node", "", "v1", "nodes", "CREATE"),
+    InterceptedRequest("Node", "", "v1", "nodes", "UPDATE"),
+    InterceptedRequest("Node/status", "", "v1", "nodes", "UPDATE", "", "status"),
 )
 # Whose webhooks are added up; the kinds that clusters change most.
 _COMMON = tuple(
-    Request(kind, group, version, resource, operation, "default")
+    InterceptedRequest(kind, group, version, resource, operation, "default")
     for kind, group, version, resource in (("Pod", "", "v1", "pods"), *_OWN)
     for operation in ("CREATE", "UPDATE")
 )
@@ -122,9 +122,9 @@ def _blocks_itself(hook: AdmissionWebhook, services: Mapping[Key, Service]) -> s
     pods = [
         request
         for request in (
-            Request("Pod", "", "v1", "pods", "CREATE", namespace),
-            Request("Pod/status", "", "v1", "pods", "UPDATE", namespace, "status"),
-            Request("Pod/binding", "", "v1", "pods", "CREATE", namespace, "binding"),
+            InterceptedRequest("Pod", "", "v1", "pods", "CREATE", namespace),
+            InterceptedRequest("Pod/status", "", "v1", "pods", "UPDATE", namespace, "status"),
+            InterceptedRequest("Pod/binding", "", "v1", "pods", "CREATE", namespace, "binding"),
         )
         if intercepts(hook.webhook, request, labels)
     ]
@@ -132,7 +132,7 @@ def _blocks_itself(hook: AdmissionWebhook, services: Mapping[Key, Service]) -> s
         request
         for kind in _OWN
         for operation in ("CREATE", "UPDATE")
-        if intercepts(hook.webhook, request := Request(*kind, operation, namespace))
+        if intercepts(hook.webhook, request := InterceptedRequest(*kind, operation, namespace))
     ]
     parts = [f"its own pods ({_listed(pods)})"] if pods else []
     parts += [f"its own configuration ({_listed(own)})"] if own else []
@@ -142,7 +142,7 @@ def _blocks_itself(hook: AdmissionWebhook, services: Mapping[Key, Service]) -> s
 
 
 def _blocks_cluster(hook: AdmissionWebhook) -> str:
-    by_place: dict[str, list[Request]] = {}
+    by_place: dict[str, list[InterceptedRequest]] = {}
     for request in _CLUSTER:
         if intercepts(hook.webhook, request):
             by_place.setdefault(request.namespace, []).append(request)
@@ -152,7 +152,7 @@ def _blocks_cluster(hook: AdmissionWebhook) -> str:
     return f"fails closed and intercepts {', '.join(parts)}" if parts else ""
 
 
-def _listed(requests: Sequence[Request]) -> str:
+def _listed(requests: Sequence[InterceptedRequest]) -> str:
     """`Pod CREATE, Secret CREATE/UPDATE`, at most four kinds."""
     operations: dict[str, list[str]] = {}
     for request in requests:
@@ -167,7 +167,7 @@ def _timeouts(webhooks: Sequence[AdmissionWebhook]) -> list[Finding]:
     Counted are those that selectors only exclude from; two that pick objects by their labels may never meet.
     """
     general = [hook for hook in webhooks if not picks(hook.webhook)]
-    worst: tuple[int, Request, list[AdmissionWebhook]] | None = None
+    worst: tuple[int, InterceptedRequest, list[AdmissionWebhook]] | None = None
     for request in _COMMON:
         called = [hook for hook in general if matches_rules(hook.webhook, request)]
         serial = [hook for hook in called if hook.mutating]

@@ -9,7 +9,7 @@ server calls no webhook for the objects that configure admission (IsExemptAdmiss
 
 from collections.abc import Iterable, Iterator
 
-from egressprobe.discovery.kubernetes.objects import Definition, Rule, Selector, Webhook
+from egressprobe.discovery.kubernetes.objects import AdmissionRule, Definition, Selector, Webhook
 from egressprobe.discovery.kubernetes.resources import ADMISSION_GROUP
 
 _MOST_RULES = 3
@@ -97,7 +97,7 @@ def _picks(selector: Selector | None) -> bool:
     return bool(selector.match_labels) or any(e.operator not in _EXCLUDING for e in expressions)
 
 
-def _rule(quantity: str, rule: Rule) -> str:
+def _rule(quantity: str, rule: AdmissionRule) -> str:
     """Empty where nothing matches."""
     operations = rule.operations or []
     done = "requests" if _ANY in operations else "/".join(sorted(set(operations))) or "requests"

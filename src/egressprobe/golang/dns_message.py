@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from egressprobe.golang.dns_name import Names, name_text, skip_name, wire_name
+from egressprobe.golang.dns_name import MessageNames, name_text, skip_name, wire_name
 from egressprobe.model.failure import Code
 from egressprobe.net.addresses import from_packed
 
@@ -40,7 +40,7 @@ _UNREADABLE, _INVALID = "cannot unmarshal DNS message", "invalid DNS response"
 type RecordType = Literal["A", "AAAA"]
 
 
-class Request(NamedTuple):
+class DnsRequest(NamedTuple):
     """One query."""
 
     identity: int
@@ -72,12 +72,12 @@ class Reading(msgspec.Struct, frozen=True):
     truncated: bool = False
 
 
-def make_request(name: str, kind: RecordType) -> Request:
+def make_request(name: str, kind: RecordType) -> DnsRequest:
     """A query with a random id. `name`: absolute, accepted by `is_domain_name`."""
-    return Request(int.from_bytes(os.urandom(2)), wire_name(name), kind)
+    return DnsRequest(int.from_bytes(os.urandom(2)), wire_name(name), kind)
 
 
-def mismatch(wire: bytes, request: Request) -> str | None:
+def mismatch(wire: bytes, request: DnsRequest) -> str | None:
     """None when `wire` answers `request`; else Go's text, if it comes over TCP.
 
     Over UDP a message that does not answer the request is ignored, as it may be forged (golang/go #13281).
@@ -86,11 +86,11 @@ def mismatch(wire: bytes, request: Request) -> str | None:
         identity, flags, questions, *_ = _HEADER.unpack_from(wire)
         if not questions:
             return _UNREADABLE
-        name, at = Names(wire).read(_HEADER.size)
+        name, at = MessageNames(wire).read(_HEADER.size)
         kind, group = struct.unpack_from("!HH", wire, at)
     except (ValueError, struct.error):
         return _UNREADABLE
-    requested = Names(request.name).read(0)[0]
+    requested = MessageNames(request.name).read(0)[0]
     same = name.lower() == requested.lower() and (kind, group) == (_TYPES[request.kind], _IN)
     return None if same and identity == request.identity and flags & _QR else _INVALID
 
@@ -106,7 +106,7 @@ def read(wire: bytes, kind: RecordType, *, over_udp: bool) -> Reading:
     if flags & _TC and over_udp:
         return Reading(low, truncated=True)
     start = skip_name(wire, _HEADER.size) + 4
-    names = Names(wire)
+    names = MessageNames(wire)
     code, has_additional = _extended(names, start, (answers, authorities, additionals), flags & 0xF)
     rcode = _rcodename_text(code)
     records = _Answers(names, start, answers)
@@ -158,7 +158,7 @@ class _Answers:
     record of that type. begun: there is a first record whose header can be read.
     """
 
-    def __init__(self, names: Names, at: int, count: int) -> None:
+    def __init__(self, names: MessageNames, at: int, count: int) -> None:
         self.begun = False
         self.addresses: list[str] = []
         self.cnames: list[str] = []
@@ -168,7 +168,7 @@ class _Answers:
             for _ in range(count):
                 at = self._record(names, at)
 
-    def _record(self, names: Names, at: int) -> int:
+    def _record(self, names: MessageNames, at: int) -> int:
         wire = names.wire
         at = names.end(at)
         kind, _, ttl, size = _RESOURCE.unpack_from(wire, at)
@@ -190,7 +190,7 @@ class _Answers:
         return at + int(size)
 
 
-def _skip_to(names: Names, at: int, count: int, wanted: int) -> tuple[int, int] | None:
+def _skip_to(names: MessageNames, at: int, count: int, wanted: int) -> tuple[int, int] | None:
     """Offset of the first record of type `wanted`, and how many records are left from there: skipToAnswer.
 
     Earlier records are skipped unread. Raises ValueError or struct.error.
@@ -202,7 +202,7 @@ def _skip_to(names: Names, at: int, count: int, wanted: int) -> tuple[int, int] 
     return None
 
 
-def _extended(names: Names, at: int, counts: tuple[int, int, int], low: int) -> tuple[int, bool]:
+def _extended(names: MessageNames, at: int, counts: tuple[int, int, int], low: int) -> tuple[int, bool]:
     """The response code with the OPT record's upper bits, and whether there is any additional record.
 
     net/dnsclient_unix.go extractExtendedRCode: damage before it is ignored.

@@ -31,7 +31,7 @@ def skip_name(wire: bytes, at: int) -> int:
     raise ValueError("the name is cut off")
 
 
-class Names:
+class MessageNames:
     """The names of one message: dnsmessage Name.unpack. Methods raise ValueError for a name that Go cannot read.
 
     A name is at most 255 bytes and 10 pointers long, and what follows each label start is remembered, so that a

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from egressprobe.golang.release import GoRelease
 
 
-class UrlError(ValueError):
+class UriError(ValueError):
     """What net/url.Parse refuses; the text is Go's, without its `parse "..."`."""
 
 
@@ -31,7 +31,7 @@ _PORT = re.compile(r"(:[0-9]*)?")
 
 
 def parse_url(text: str, release: GoRelease) -> Url:
-    """Raises UrlError."""
+    """Raises UriError."""
     # setFragment comes after everything else (url.go Parse)
     before, _, fragment = text.partition("#")
     url = _parse(before, release)
@@ -47,9 +47,9 @@ def url_text(text: str) -> str:
 
 def _parse(text: str, release: GoRelease) -> Url:
     if _CONTROLS.search(text):
-        raise UrlError("net/url: invalid control character in URL")
+        raise UriError("net/url: invalid control character in URL")
     if text.startswith(":"):
-        raise UrlError("missing protocol scheme")
+        raise UriError("missing protocol scheme")
     begin = _SCHEME.match(text)
     scheme = begin[0][:-1].lower() if begin else ""
     rest = text[begin.end() :] if begin else text
@@ -58,7 +58,7 @@ def _parse(text: str, release: GoRelease) -> Url:
         if scheme:
             return Url(scheme, "")  # opaque: mailto:, urn:
         if ":" in path.partition("/")[0]:
-            raise UrlError("first path segment in URL cannot contain colon")
+            raise UriError("first path segment in URL cannot contain colon")
     host = ""
     if path.startswith("//") and (scheme or not path.startswith("///")):
         authority, slash, path = path[2:].partition("/")
@@ -66,7 +66,7 @@ def _parse(text: str, release: GoRelease) -> Url:
         user, at, host = authority.rpartition("@")
         host = _host(scheme, host, release)
         if at and not _USER.issuperset(user):
-            raise UrlError("net/url: invalid userinfo")
+            raise UriError("net/url: invalid userinfo")
         _unescape(user)
     _unescape(path)
     return Url(scheme, host)
@@ -76,14 +76,14 @@ def _unescape(text: str) -> None:
     """A percent sign must begin an escape."""
     for escape in _ESCAPE.finditer(text):
         if not escape[1]:
-            raise UrlError(f'invalid URL escape "{escape[0]}"')
+            raise UriError(f'invalid URL escape "{escape[0]}"')
 
 
 def _host(scheme: str, host: str, release: GoRelease) -> str:
     """parseHost: an IPv6 literal in brackets, or a name; either with a port."""
     bracket = host.rfind("[")
     if bracket > 0 and release >= GoRelease.V1_26:
-        raise UrlError("invalid IP-literal")
+        raise UriError("invalid IP-literal")
     if bracket == 0 or (bracket > 0 and host.startswith("[")):
         return _literal(host)
     colon = host.find(":")
@@ -91,23 +91,23 @@ def _host(scheme: str, host: str, release: GoRelease) -> str:
         strict = release >= GoRelease.V1_26 and scheme in ("http", "https")
         port = host[colon if strict else host.rfind(":") :]
         if not _PORT.fullmatch(port):
-            raise UrlError(f'invalid port "{port}" after host')
+            raise UriError(f'invalid port "{port}" after host')
     return _unescaped_host(host)
 
 
 def _literal(host: str) -> str:
     closed = host.rfind("]")
     if closed < 0:
-        raise UrlError("missing ']' in host")
+        raise UriError("missing ']' in host")
     port = host[closed + 1 :]
     if not _PORT.fullmatch(port):
-        raise UrlError(f'invalid port "{port}" after host')
+        raise UriError(f'invalid port "{port}" after host')
     address = _unescaped_host(host[1:closed])
     try:
         IPv6Address(address)
     except AddressValueError:
         # netip's own words for it are not replicated
-        raise UrlError(f'invalid host: ParseAddr("{address}"): unable to parse IP') from None
+        raise UriError(f'invalid host: ParseAddr("{address}"): unable to parse IP') from None
     return f"[{address}]{port}"
 
 
@@ -119,10 +119,10 @@ def _unescaped_host(host: str) -> str:
             escape = _ESCAPE.match(host, at)
             code = escape[1] if escape else None
             if not escape or not code or (code[0] in "01234567" and code != "25"):
-                raise UrlError(f'invalid URL escape "{host[at : at + 3]}"')
+                raise UriError(f'invalid URL escape "{host[at : at + 3]}"')
             at = escape.end()
             continue
         if host[at] not in _HOST:
-            raise UrlError(f'invalid character "{host[at]}" in host name')
+            raise UriError(f'invalid character "{host[at]}" in host name')
         at += 1
     return _ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), host)

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from egressprobe.golang.http.quote import escaped
 from egressprobe.golang.http.url import GoUrl, UrlError, parse_go_url, resolve
 from egressprobe.golang.jose.key_set import KeySet, read_key_set
-from egressprobe.golang.jose.provider import DocumentError, Provider, issuer_mismatch, read_provider
+from egressprobe.golang.jose.provider import DiscoveryDocument, DocumentError, issuer_mismatch, read_provider
 from egressprobe.model.failure import Code, Failure
 from egressprobe.model.measurement import Hop, HttpExchange, Role
 from egressprobe.model.target import Endpoint, Target
@@ -143,7 +143,7 @@ def _failed(hop: Hop, failure: Failure | None) -> Hop:
     return replace(hop, http=http, failure=failure)
 
 
-def read_discovery(response: Response, issuer: str) -> Provider | Failure:
+def read_discovery(response: Response, issuer: str) -> DiscoveryDocument | Failure:
     """The discovery document, or the reason why the API server refuses it."""
     if response.status != 200:
         text = f"{response.status_line}: {shown_body(response.body)}"

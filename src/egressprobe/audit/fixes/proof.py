@@ -24,7 +24,7 @@ from egressprobe.audit.fixes.blocking import blocking
 from egressprobe.audit.fixes.candidates import candidates
 from egressprobe.audit.fixes.cluster_subnets import other_subnets
 from egressprobe.audit.fixes.problem import Problem
-from egressprobe.audit.fixes.proposal import Key, Part, Proposal, Proposals
+from egressprobe.audit.fixes.proposal import FixPart, Key, Proposal, Proposals
 from egressprobe.audit.fixes.trial import Trial
 from egressprobe.audit.paths.destination import TargetRow
 from egressprobe.audit.paths.destinations import plain
@@ -43,7 +43,7 @@ _MOST_REASONS, _MOST_WORDS = 2, 3
 type Choice = tuple[Key, tuple[str, ...]]
 
 
-class _Plan(NamedTuple):
+class _ProofPlan(NamedTuple):
     """changes: those accepted, by problem, in order. failed: why a problem has none. trial: the VPC after all.
 
     doubtful: of each path the choices that did not open it at once; another one may.
@@ -79,9 +79,9 @@ def propose(paths: Paths, problems: Sequence[Problem], rows: Sequence[TargetRow]
 
 def _plan(
     paths: Paths, problems: Sequence[Problem], keys: dict[int, PathKey], left: set[PathKey], rejected: set[Choice]
-) -> _Plan:
+) -> _ProofPlan:
     """Fixes for the paths in `left`, one problem after the other, each with what it uncovers: the order of printing."""
-    plan = _Plan({}, {}, Trial(paths.topology, dict(paths.known), paths.expected), {})
+    plan = _ProofPlan({}, {}, Trial(paths.topology, dict(paths.known), paths.expected), {})
     pending = [problem.key for problem in problems]
     for problem in problems:
         pending.remove(problem.key)
@@ -108,7 +108,7 @@ def _blamed(trial: Trial, path_keys: Sequence[PathKey]) -> dict[Key, list[PathKe
     return blamed
 
 
-def _fix(plan: _Plan, key: Key, owner: Key, path_keys: Sequence[PathKey], rejected: set[Choice]) -> _Plan:
+def _fix(plan: _ProofPlan, key: Key, owner: Key, path_keys: Sequence[PathKey], rejected: set[Choice]) -> _ProofPlan:
     """The plan with the best candidate that is accepted; without one the reason.
 
     owner: the problem that the commands go to; another than `key` where its fix uncovered this one.
@@ -151,7 +151,7 @@ def _fix(plan: _Plan, key: Key, owner: Key, path_keys: Sequence[PathKey], reject
     doubtful = dict(plan.doubtful)
     for path_key in attempt.targets if cost in _DOUBTFUL and others else ():
         doubtful[path_key] = (*doubtful.get(path_key, ()), (key, commands(changes)))
-    return _Plan(accepted, plan.failed, attempt.trial, doubtful)
+    return _ProofPlan(accepted, plan.failed, attempt.trial, doubtful)
 
 
 _DOUBTFUL, _CREATES = (1, 3), 2
@@ -172,7 +172,7 @@ def _cost(changes: Sequence[Change], targets: Iterable[Path], known: set[Key]) -
     return _CREATES * _creates(changes) + uncovers
 
 
-def _why(plan: _Plan, path_key: PathKey, before: Path) -> str:
+def _why(plan: _ProofPlan, path_key: PathKey, before: Path) -> str:
     """Why a path is not open after all fixes."""
     path = plan.trial.paths[path_key]
     for blame in path.blames:
@@ -192,23 +192,25 @@ def _words(changes: Iterable[Change]) -> str:
     return "; ".join(words[:_MOST_WORDS]) + (f" and {more} more changes" if more > 0 else "")
 
 
-def _parts(problem: Problem, keys: dict[int, PathKey], plan: _Plan, hopeless: dict[PathKey, str]) -> Iterator[Part]:
+def _parts(
+    problem: Problem, keys: dict[int, PathKey], plan: _ProofPlan, hopeless: dict[PathKey, str]
+) -> Iterator[FixPart]:
     """The paths that the commands open; the others, with words instead."""
     opened = tuple(pair for pair in problem.pairs if keys[id(pair[0])] not in hopeless)
     if opened:
-        yield Part(Problem(opened), _opening(problem.key, opened, plan))
+        yield FixPart(Problem(opened), _opening(problem.key, opened, plan))
     rest = tuple(pair for pair in problem.pairs if keys[id(pair[0])] in hopeless)
     if rest:
         part = Problem(rest)
         reasons = dict.fromkeys(plain(hopeless[keys[id(path)]]) for path in part.paths)
         known = "; ".join([reason for reason in reasons if reason][:_MOST_REASONS])
         words = f"No command is proven to open this: {known}." if known else ""
-        yield Part(
+        yield FixPart(
             part, other_subnets(plan.trial, part, [keys[id(path)] for path in part.paths]) or Proposal((), words)
         )
 
 
-def _opening(key: Key, pairs: Sequence[tuple[Path, Blame]], plan: _Plan) -> Proposal:
+def _opening(key: Key, pairs: Sequence[tuple[Path, Blame]], plan: _ProofPlan) -> Proposal:
     lines = commands(plan.changes.get(key, ()))
     others = {blame.key: blame.code for path, _ in pairs for blame in path.blames if blame.key != key}
     codes = ", ".join(sorted({code for other, code in others.items() if other in plan.changes}))

@@ -21,7 +21,7 @@ class Proposal(NamedTuple):
         return (*self.commands, *([self.words] if self.words else []))
 
 
-class Part(NamedTuple):
+class FixPart(NamedTuple):
     """Paths of one problem that have one proposal."""
 
     problem: Problem
@@ -31,7 +31,7 @@ class Part(NamedTuple):
 class Proposals(NamedTuple):
     """parts: of each problem, by its key. blocking: for targets that must be blocked, by name and port."""
 
-    parts: dict[Key, tuple[Part, ...]]
+    parts: dict[Key, tuple[FixPart, ...]]
     blocking: dict[tuple[str, int], Proposal]
 
     def of_path(self, key: Key, path: Path) -> Proposal:
@@ -45,4 +45,4 @@ class Proposals(NamedTuple):
 def without_fixes(problems: Sequence[Problem], why: str) -> Proposals:
     """The problems alone, with the reason why nothing is proposed."""
     words = Proposal((), f"No command: {why}.")
-    return Proposals({problem.key: (Part(problem, words),) for problem in problems}, {})
+    return Proposals({problem.key: (FixPart(problem, words),) for problem in problems}, {})

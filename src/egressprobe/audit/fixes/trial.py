@@ -37,12 +37,12 @@ class Trial:
         """Whether every target of the path has `expect: blocked`."""
         return Expect.REACHABLE not in self.expected.get(key, {Expect.REACHABLE})
 
-    def attempt(self, changes: Sequence[Change], keys: Iterable[PathKey]) -> "Attempt":
+    def attempt(self, changes: Sequence[Change], keys: Iterable[PathKey]) -> "FixTrial":
         """What the changes do: to the paths that they are for, and to everything else that they touch."""
         try:
             topology = Topology(apply_all(self.topology.snapshot, changes), self.topology)
         except ChangeRefused as refused:
-            return Attempt(self, {}, [], str(refused))
+            return FixTrial(self, {}, [], str(refused))
         touched = frozenset().union(*(change.touches for change in changes))
         starts = cache(partial(sources, topology))
 
@@ -51,7 +51,7 @@ class Trial:
 
         targets = {key: evaluated(key) for key in keys}
         after = Trial(topology, self.paths | targets, self.expected, self.uses)
-        attempt = Attempt(after, targets, [])
+        attempt = FixTrial(after, targets, [])
         only_allows = all(change.only_allows for change in changes)
         for key, path in self.paths.items():
             if key in targets or not touched & path.consulted:
@@ -76,7 +76,7 @@ class Trial:
                 yield f"closes {use.words}"
 
 
-class Attempt(NamedTuple):
+class FixTrial(NamedTuple):
     """trial: the state after. targets: the paths that the changes are for. side_effects: in words, why not to do it."""
 
     trial: Trial

@@ -12,7 +12,7 @@ from egressprobe.audit.changes.change import commands
 from egressprobe.audit.fixes.endpoint_dns import private_dns_off
 from egressprobe.audit.paths.destinations import custom_servers, is_amazon_dns
 from egressprobe.audit.paths.private_dns import depth, within
-from egressprobe.audit.rules.rule import Input, Rule, declared
+from egressprobe.audit.rules.rule import Rule, RuleInput, declared
 from egressprobe.audit.vpc.snapshot import VpcSnapshot
 from egressprobe.audit.vpc.snapshot_dns import DnsFirewallRule, ResolverRule
 from egressprobe.catalog.findings_vpc_config import (
@@ -30,7 +30,7 @@ _BLOCKING = ("BLOCK",)
 _QUERIED_TYPES = ("", "A", "AAAA")
 
 
-def _servers(given: Input) -> Iterator[Finding]:
+def _servers(given: RuleInput) -> Iterator[Finding]:
     snapshot = given.topology.snapshot
     dhcp, cluster = declared(snapshot.dhcp), snapshot.cluster
     custom = custom_servers(dhcp, snapshot)
@@ -61,7 +61,7 @@ def _servers(given: Input) -> Iterator[Finding]:
         yield DHCP_CHANGED_RECENTLY.found(message, {"vpc": snapshot.vpc.id, "changedAt": dhcp.changed_at})
 
 
-def _hidden_issuer(given: Input) -> Iterator[Finding]:
+def _hidden_issuer(given: RuleInput) -> Iterator[Finding]:
     """If something dials the issuer's name (oidc.eks.REGION), and no zone or Resolver rule answers for it.
 
     The dual-stack name oidc-eks.REGION.api.aws is not in the endpoint's zone (EKS user guide, vpc-interface-endpoints).
@@ -87,7 +87,7 @@ def _hidden_issuer(given: Input) -> Iterator[Finding]:
             yield EKS_ENDPOINT_HIDES_OIDC.found(message + warning, evidence, commands(changes))
 
 
-def _shadows(given: Input) -> Iterator[Finding]:
+def _shadows(given: RuleInput) -> Iterator[Finding]:
     for name in given.names:
         yield from _shadowed(given.topology.snapshot, name)
 
@@ -123,7 +123,7 @@ def _unshadow(snapshot: VpcSnapshot, rule: ResolverRule, zone: str) -> tuple[str
     )
 
 
-def _firewall(given: Input) -> Iterator[Finding]:
+def _firewall(given: RuleInput) -> Iterator[Finding]:
     unreadable: dict[str, DnsFirewallRule] = {}
     for name in given.names:
         for rule in declared(given.topology.snapshot.dns_firewall):

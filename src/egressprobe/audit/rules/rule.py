@@ -12,7 +12,7 @@ from egressprobe.catalog.findings_vpc_config import AUDIT_RULE_NOT_EVALUATED
 from egressprobe.model.report import Finding
 
 
-class Input(NamedTuple):
+class RuleInput(NamedTuple):
     """What rules look at. names: of targets, lower case, without final dot, sorted."""
 
     topology: Topology
@@ -24,12 +24,12 @@ class Rule(NamedTuple):
 
     name: str
     reads: tuple[str, ...]
-    check: Callable[[Input], Iterable[Finding]]
+    check: Callable[[RuleInput], Iterable[Finding]]
 
 
 def evaluate(rules: Iterable[Rule], topology: Topology, hosts: Iterable[str] = ()) -> list[Finding]:
     """The findings of all rules, in their order."""
-    given = Input(topology, tuple(sorted({host.lower().rstrip(".") for host in hosts})))
+    given = RuleInput(topology, tuple(sorted({host.lower().rstrip(".") for host in hosts})))
     findings: list[Finding] = []
     for rule in rules:
         unread = [part for part in rule.reads if _part(topology, part) is None]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from egressprobe.audit.fixes.subnet_cidr import ipv6_cidr
-from egressprobe.audit.rules.rule import Input, Rule, declared
+from egressprobe.audit.rules.rule import Rule, RuleInput, declared
 from egressprobe.catalog.entry import FindingEntry
 from egressprobe.catalog.findings_vpc_config import (
     AUDIT_PART_UNREADABLE,
@@ -20,7 +20,7 @@ from egressprobe.model.report import Finding
 _FREE_NEEDED, _FREE_RECOMMENDED = 6, 16
 
 
-def _shared(given: Input) -> Iterator[Finding]:
+def _shared(given: RuleInput) -> Iterator[Finding]:
     vpc = given.topology.snapshot.vpc
     if given.topology.shared:
         message = (
@@ -29,22 +29,22 @@ def _shared(given: Input) -> Iterator[Finding]:
         yield OWNED_BY_ANOTHER_ACCOUNT.found(message, {"vpc": vpc.id, "owner": vpc.owner})
 
 
-def _dns_support(given: Input) -> Iterator[Finding]:
+def _dns_support(given: RuleInput) -> Iterator[Finding]:
     yield from _attribute(given, VPC_DNS_SUPPORT_OFF, "enableDnsSupport", "--enable-dns-support")
 
 
-def _dns_hostnames(given: Input) -> Iterator[Finding]:
+def _dns_hostnames(given: RuleInput) -> Iterator[Finding]:
     yield from _attribute(given, VPC_DNS_HOSTNAMES_OFF, "enableDnsHostnames", "--enable-dns-hostnames")
 
 
-def _attribute(given: Input, finding: FindingEntry, name: str, option: str) -> Iterator[Finding]:
+def _attribute(given: RuleInput, finding: FindingEntry, name: str, option: str) -> Iterator[Finding]:
     vpc = given.topology.snapshot.vpc
     if not declared(vpc.dns_support if finding is VPC_DNS_SUPPORT_OFF else vpc.dns_hostnames):
         command = f"aws ec2 modify-vpc-attribute --vpc-id {vpc.id} {option} '{{\"Value\":true}}'"
         yield finding.found(f"{name} of {vpc.id} is off", {"vpc": vpc.id}, (command,))
 
 
-def _free_addresses(given: Input) -> Iterator[Finding]:
+def _free_addresses(given: RuleInput) -> Iterator[Finding]:
     for name in given.topology.snapshot.cluster.subnets:
         subnet = given.topology.subnets.get(name)
         if subnet is not None and subnet.free is not None and subnet.free < _FREE_RECOMMENDED:
@@ -53,7 +53,7 @@ def _free_addresses(given: Input) -> Iterator[Finding]:
             yield SUBNET_ADDRESSES_LOW.found(message, {"subnet": name, "free": subnet.free})
 
 
-def _ipv6(given: Input) -> Iterator[Finding]:
+def _ipv6(given: RuleInput) -> Iterator[Finding]:
     topology = given.topology
     cluster = topology.snapshot.cluster
     for name in cluster.subnets if cluster.ip_family == "ipv6" else ():
@@ -64,7 +64,7 @@ def _ipv6(given: Input) -> Iterator[Finding]:
             yield SUBNET_WITHOUT_IPV6.found(message, {"subnet": name}, proposal.lines)
 
 
-def _unread(given: Input) -> Iterator[Finding]:
+def _unread(given: RuleInput) -> Iterator[Finding]:
     for unread in given.topology.snapshot.unread:
         finding = AUDIT_PERMISSION_MISSING if unread.denied else AUDIT_PART_UNREADABLE
         why = "is not allowed" if unread.denied else "failed"

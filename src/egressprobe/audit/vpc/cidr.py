@@ -17,7 +17,7 @@ class Address(NamedTuple):
         return str((ipaddress.IPv4Address if self.version == 4 else ipaddress.IPv6Address)(self.number))
 
 
-class Block(msgspec.Struct, frozen=True):
+class Cidr(msgspec.Struct, frozen=True):
     """A CIDR block; `length` is its prefix length."""
 
     version: int
@@ -32,15 +32,15 @@ class Block(msgspec.Struct, frozen=True):
             and self.first <= address.number <= self.last
         )
 
-    def within(self, other: "Block") -> bool:
+    def within(self, other: "Cidr") -> bool:
         return self.version == other.version and other.first <= self.first and self.last <= other.last
 
 
 @lru_cache(65536)
-def block(text: str) -> Block:
+def block(text: str) -> Cidr:
     """Reads `10.0.0.0/8`, `fd00::/8` or one address. Host bits may be set, as EC2 accepts them. Raises ValueError."""
     network = ipaddress.ip_network(text, strict=False)
-    return Block(network.version, int(network.network_address), int(network.broadcast_address), network.prefixlen)
+    return Cidr(network.version, int(network.network_address), int(network.broadcast_address), network.prefixlen)
 
 
 @lru_cache(65536)

@@ -6,7 +6,7 @@ address an interface gets matters only where a rule names a part of the subnet: 
 
 from collections.abc import Iterator
 
-from egressprobe.audit.vpc.cidr import Address, Block, address, block
+from egressprobe.audit.vpc.cidr import Address, Cidr, address, block
 from egressprobe.audit.vpc.topology import Topology
 from egressprobe.audit.vpc.walk import Source
 
@@ -46,7 +46,7 @@ def places(topology: Topology, subnet: str, version: int) -> list[Address]:
     return list(starts)[:_MAX_PLACES]
 
 
-def _named(topology: Topology) -> Iterator[Block]:
+def _named(topology: Topology) -> Iterator[Cidr]:
     """Every CIDR that a rule names."""
     snapshot = topology.snapshot
     for acl in snapshot.acls or ():

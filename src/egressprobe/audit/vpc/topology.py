@@ -8,7 +8,7 @@ propagated one even where that is more specific. A blackhole route that is selec
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from egressprobe.audit.vpc.cidr import Address, Block, Ports, address, block
+from egressprobe.audit.vpc.cidr import Address, Cidr, Ports, address, block
 from egressprobe.audit.vpc.packet_filters import Passed, acl_passes
 from egressprobe.audit.vpc.snapshot import (
     Acl,
@@ -28,7 +28,7 @@ from egressprobe.audit.vpc.snapshot import (
 LOAD_BALANCERS = frozenset({"network_load_balancer", "gateway_load_balancer"})
 
 
-class Chosen(NamedTuple):
+class ChosenRoute(NamedTuple):
     """route: None where none matches. unsure: why it may be another one."""
 
     route: Route | None
@@ -49,12 +49,14 @@ class Topology:
         self.snapshot = snapshot
         # By the identity of table or ACL; each is kept with its results, so that no identity is used twice.
         self.acl_results: dict[int, tuple[Acl, dict[AclQuestion, Passed]]] = like.acl_results if like else {}
-        self.route_results: dict[int, tuple[RouteTable, dict[Address, Chosen]]] = like.route_results if like else {}
+        self.route_results: dict[int, tuple[RouteTable, dict[Address, ChosenRoute]]] = (
+            like.route_results if like else {}
+        )
         # A participant of a shared VPC sees neither the owner's tables and ACLs nor the subnets of others.
         self.shared = bool(snapshot.vpc.owner and snapshot.account and snapshot.vpc.owner != snapshot.account)
         self.blocks = tuple(map(block, snapshot.vpc.blocks))
         self.subnets: dict[str, Subnet] = {subnet.id: subnet for subnet in snapshot.subnets}
-        self.subnet_blocks: list[tuple[Block, Subnet]] = [
+        self.subnet_blocks: list[tuple[Cidr, Subnet]] = [
             (block(text), subnet) for subnet in snapshot.subnets for text in subnet.blocks
         ]
         self.acls: dict[str, Acl] = {name: acl for acl in snapshot.acls or () for name in acl.subnets}
@@ -87,7 +89,7 @@ class Topology:
         # Public IPv4 address -> the interface and its private address.
         self.public: dict[Address, tuple[Interface, Address]] = {}
         self._by_address: dict[Address, Interface] = {}
-        self._prefixes: list[tuple[Block, Interface]] = []
+        self._prefixes: list[tuple[Cidr, Interface]] = []
         for interface in interfaces:
             for text in interface.addresses:
                 self._by_address[address(text)] = interface
@@ -143,14 +145,14 @@ class Topology:
             results[question] = acl_passes(acl, egress=egress, protocol=protocol, remote=remote, ports=ports)
         return results[question]
 
-    def route(self, table: RouteTable, to: Address) -> Chosen:
+    def route(self, table: RouteTable, to: Address) -> ChosenRoute:
         """The route that EC2 selects for an address."""
         results = self.route_results.setdefault(id(table), (table, {}))[1]
         if to not in results:
             results[to] = self._select(table, to)
         return results[to]
 
-    def _select(self, table: RouteTable, to: Address) -> Chosen:
+    def _select(self, table: RouteTable, to: Address) -> ChosenRoute:
         matching: list[tuple[int, int, Route]] = []
         unsure = ""
         for route in table.routes:
@@ -162,7 +164,7 @@ class Topology:
         if any(rank == _RANK["local"] for _, rank, _ in matching):
             matching = [match for match in matching if match[1] != _RANK["propagated"]]
         if not matching:
-            return Chosen(None, unsure)
+            return ChosenRoute(None, unsure)
         matching.sort(key=lambda match: match[:2], reverse=True)
         first = matching[0]
         if (
@@ -172,9 +174,9 @@ class Topology:
             and _origin(first[2]) == "list"
         ):
             unsure = f"two prefix lists of {table.id} have the same CIDR, and EC2 selects one of them at random"
-        return Chosen(first[2], unsure)
+        return ChosenRoute(first[2], unsure)
 
-    def _destinations(self, route: Route) -> Iterator[Block | None]:
+    def _destinations(self, route: Route) -> Iterator[Cidr | None]:
         if not route.destination.startswith("pl-"):
             yield block(route.destination)
             return

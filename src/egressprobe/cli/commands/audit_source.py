@@ -23,7 +23,7 @@ from egressprobe.targets.plan import read_plan
 _MAX_SNAPSHOT = 64 * 1024 * 1024
 
 
-class _Input(NamedTuple):
+class _AuditSource(NamedTuple):
     """beside: findings of reading the cluster itself."""
 
     snapshot: VpcSnapshot
@@ -46,7 +46,7 @@ def read_audit(
     codes = _codes(skip)
     given = read_plan(read_file(targets)).targets if targets else ()
     if snapshot is not None:
-        read = _Input(_read(snapshot), given)
+        read = _AuditSource(_read(snapshot), given)
     else:
         assert cluster is not None  # noqa: S101
         read = _of_cluster(cluster, region, given)
@@ -93,13 +93,13 @@ def _save(name: str, snapshot: VpcSnapshot) -> None:
         raise InputError("--save", f"{name} cannot be written: {os_words(error)}") from None
 
 
-def _of_cluster(name: str, region: str | None, given: tuple[Target, ...]) -> _Input:
+def _of_cluster(name: str, region: str | None, given: tuple[Target, ...]) -> _AuditSource:
     """Without targets: the issuers that EKS names."""
     session, surroundings, described = by_name(name, region)
     snapshot = read_snapshot(readers(session), described, region=session.region_name)
     targets = given or _issuers(described, surroundings.providers or [])
     beside = tuple(finding for finding in surroundings.findings if finding.code != NETWORKS_UNREADABLE.code)
-    return _Input(snapshot, targets, beside)
+    return _AuditSource(snapshot, targets, beside)
 
 
 def _issuers(cluster: Cluster, providers: list[Any]) -> tuple[Target, ...]:

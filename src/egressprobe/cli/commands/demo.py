@@ -22,7 +22,7 @@ EXAMPLES = ("egressprobe demo", "egressprobe demo -o json", "egressprobe demo --
 _FUNCTION_SECONDS = 30.0
 
 
-class _Context:
+class _DemoContext:
     """What Lambda would hand to the handler."""
 
     aws_request_id = "demo"
@@ -74,7 +74,7 @@ def invoke() -> tuple[dict[str, Any], str]:
     with lab() as (event, edges), redirect_stdout(printed):
         from egressprobe.handlers.probe import make_handler
 
-        answer = make_handler(edges)(event, _Context())
+        answer = make_handler(edges)(event, _DemoContext())
     return answer, printed.getvalue()
 
 

@@ -22,7 +22,7 @@ import httpcore
 from egressprobe.apiserver.client_rules import WEBHOOK_ALPN
 from egressprobe.apiserver.kube_version import HELLOS
 from egressprobe.catalog.findings_cluster import API_SERVER_UNREACHABLE, TOKEN_REFUSED
-from egressprobe.discovery.kubernetes.resources import Page, Resource, read_page
+from egressprobe.discovery.kubernetes.resources import ListPage, Resource, read_page
 from egressprobe.discovery.kubernetes.responses import (
     ListResponse,
     TransientError,
@@ -130,7 +130,7 @@ class KubernetesSource:
                 made = context(self._target.bundle, self._plan.bundles[self._target.bundle], offer, verify=verify)
                 made.load_cert_chain(certificate, key)
 
-    async def pages(self, resource: Resource) -> AsyncIterator[Page]:
+    async def pages(self, resource: Resource) -> AsyncIterator[ListPage]:
         """Raises UnreadableError, ExpiredError and PageError."""
         async with self._slots:
             connection = _Connection(self)

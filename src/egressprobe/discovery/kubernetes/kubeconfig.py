@@ -21,7 +21,7 @@ from egressprobe.discovery.kubernetes.client import ApiServer
 from egressprobe.discovery.kubernetes.exec_plugin import checked_plugin, run_plugin
 from egressprobe.discovery.kubernetes.kubeconfig_file import (
     PLACE,
-    Chosen,
+    ChosenContext,
     ClusterEntry,
     UserEntry,
     decoded,
@@ -59,7 +59,7 @@ def api_server(paths: list[Path], context: str | None = None) -> Iterator[ApiSer
         yield _server(chosen, Path(folder))
 
 
-def _server(chosen: Chosen, folder: Path) -> ApiServer:
+def _server(chosen: ChosenContext, folder: Path) -> ApiServer:
     cluster, user = chosen.cluster, chosen.user
     authority = _authority(cluster, chosen.cluster_home)
     _refused(user)
@@ -146,7 +146,7 @@ def _refused(user: UserEntry) -> None:
         checked_plugin(user.exec)
 
 
-def _credentials(chosen: Chosen, authority: bytes, folder: Path) -> tuple[_Token, _Files]:
+def _credentials(chosen: ChosenContext, authority: bytes, folder: Path) -> tuple[_Token, _Files]:
     user, home = chosen.user, chosen.user_home
     files: _Files = None
     if user.client_certificate or user.client_certificate_data:
@@ -191,7 +191,7 @@ def _checked(text: str, what: str) -> str:
     return text
 
 
-def _by_plugin(chosen: Chosen, authority: bytes, folder: Path) -> tuple[_Token, _Files]:
+def _by_plugin(chosen: ChosenContext, authority: bytes, folder: Path) -> tuple[_Token, _Files]:
     """What an exec plugin gives; after the API server has refused a token it is run once more."""
     plugin = chosen.user.exec
     assert plugin is not None  # noqa: S101 (the caller)

@@ -98,7 +98,7 @@ class _ContextEntry(msgspec.Struct):
     namespace: str = ""
 
 
-class _NamedCluster(msgspec.Struct):
+class _NamedClusterEntry(msgspec.Struct):
     name: str = ""
     cluster: ClusterEntry = msgspec.field(default_factory=ClusterEntry)
 
@@ -117,12 +117,12 @@ class _Config(msgspec.Struct, rename="kebab"):
     api_version: str = msgspec.field(name="apiVersion", default="")
     kind: str = ""
     current_context: str = ""
-    clusters: list[_NamedCluster] = []
+    clusters: list[_NamedClusterEntry] = []
     users: list[_NamedUser] = []
     contexts: list[_NamedContext] = []
 
 
-class Chosen(NamedTuple):
+class ChosenContext(NamedTuple):
     """One context: its cluster and user, each with the folder that its relative paths are in."""
 
     cluster: ClusterEntry
@@ -131,7 +131,7 @@ class Chosen(NamedTuple):
     user_home: Path
 
 
-def read_context(paths: list[Path], context: str | None) -> Chosen:
+def read_context(paths: list[Path], context: str | None) -> ChosenContext:
     """The `context`, by default the current one, of the merged files. Raises InputError."""
     contexts: dict[str, _ContextEntry] = {}
     clusters: dict[str, tuple[ClusterEntry, Path]] = {}
@@ -157,7 +157,7 @@ def read_context(paths: list[Path], context: str | None) -> Chosen:
     for part in ("user", "cluster"):
         if not getattr(chosen, part):
             raise InputError(PLACE, f'the context "{short(name)}" names no {part}')
-    return Chosen(*_named("cluster", clusters, chosen.cluster), *_named("user", users, chosen.user))
+    return ChosenContext(*_named("cluster", clusters, chosen.cluster), *_named("user", users, chosen.user))
 
 
 def _read(path: Path) -> _Config:

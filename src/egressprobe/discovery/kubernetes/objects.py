@@ -20,35 +20,35 @@ class Malformed(NamedTuple):
     why: str
 
 
-class _Part(msgspec.Struct, rename="camel"):
+class _ObjectPart(msgspec.Struct, rename="camel"):
     """Base of what is read; unknown fields are skipped."""
 
 
-class Meta(_Part):
+class Meta(_ObjectPart):
     name: str
     namespace: str = ""
     labels: dict[str, str] | None = None
     deletion_timestamp: str | None = None
 
 
-class _Named(_Part):
+class _Named(_ObjectPart):
     metadata: Meta
 
 
-class ServiceReference(_Part):
+class ServiceReference(_ObjectPart):
     namespace: str
     name: str
     path: str | None = None
     port: int | None = None
 
 
-class ClientConfig(_Part):
+class ClientConfig(_ObjectPart):
     url: str | None = None
     service: ServiceReference | None = None
     ca_bundle: str | None = None
 
 
-class Rule(_Part):
+class AdmissionRule(_ObjectPart):
     operations: list[str] | None = None
     api_groups: list[str] | None = None
     resources: list[str] | None = None
@@ -56,21 +56,21 @@ class Rule(_Part):
     scope: str | None = None
 
 
-class Expression(_Part):
+class Expression(_ObjectPart):
     key: str = ""
     operator: str = ""
     values: list[str] | None = None
 
 
-class Selector(_Part):
+class Selector(_ObjectPart):
     match_labels: dict[str, str] | None = None
     match_expressions: list[Expression] | None = None
 
 
-class Webhook(_Part):
+class Webhook(_ObjectPart):
     name: str
     client_config: ClientConfig
-    rules: list[Rule] | None = None
+    rules: list[AdmissionRule] | None = None
     failure_policy: str | None = None
     timeout_seconds: int | None = None
     namespace_selector: Selector | None = None
@@ -79,50 +79,50 @@ class Webhook(_Part):
     match_policy: str | None = None
 
 
-class _Configuration(_Part):
+class _Configuration(_ObjectPart):
     metadata: Meta
     webhooks: list[msgspec.Raw] | None = None
 
 
-class _WebhookName(_Part):
+class _WebhookName(_ObjectPart):
     name: str | None = None
 
 
-class Version(_Part):
+class Version(_ObjectPart):
     name: str
     served: bool = False
     storage: bool = False
 
 
-class Names(_Part):
+class ObjectNames(_ObjectPart):
     plural: str
     kind: str
 
 
-class Conversion(_Part):
+class Conversion(_ObjectPart):
     client_config: ClientConfig
 
 
-class ConversionSpec(_Part):
+class ConversionSpec(_ObjectPart):
     strategy: str = "None"
     webhook: Conversion | None = None
 
 
-class DefinitionSpec(_Part):
+class DefinitionSpec(_ObjectPart):
     group: str
-    names: Names
+    names: ObjectNames
     versions: list[Version] | None = None
     conversion: ConversionSpec | None = None
 
 
-class Definition(_Part):
+class Definition(_ObjectPart):
     """A CustomResourceDefinition."""
 
     metadata: Meta
     spec: DefinitionSpec
 
 
-class ApiServiceSpec(_Part):
+class ApiServiceSpec(_ObjectPart):
     group: str = ""
     version: str = ""
     service: ServiceReference | None = None
@@ -130,7 +130,7 @@ class ApiServiceSpec(_Part):
     insecure_skip_tls_verify: bool = msgspec.field(name="insecureSkipTLSVerify", default=False)
 
 
-class ApiServiceCondition(_Part):
+class ApiServiceCondition(_ObjectPart):
     type: str = ""
     status: str = ""
     reason: str = ""
@@ -138,81 +138,81 @@ class ApiServiceCondition(_Part):
     last_transition_time: str | None = None
 
 
-class ApiServiceStatus(_Part):
+class ApiServiceStatus(_ObjectPart):
     conditions: list[ApiServiceCondition] | None = None
 
 
-class ApiService(_Part):
+class ApiService(_ObjectPart):
     metadata: Meta
     spec: ApiServiceSpec
     status: ApiServiceStatus | None = None
 
 
-class ServicePort(_Part):
+class ServicePort(_ObjectPart):
     port: int
     name: str | None = None
 
 
-class ServiceSpec(_Part):
+class ServiceSpec(_ObjectPart):
     type: str = "ClusterIP"
     ports: list[ServicePort] | None = None
     ip_families: list[str] | None = None
     selector: dict[str, str] | None = None
 
 
-class Service(_Part):
+class Service(_ObjectPart):
     metadata: Meta
     spec: ServiceSpec
 
 
-class Conditions(_Part):
+class Conditions(_ObjectPart):
     ready: bool | None = None
 
 
-class SliceEndpoint(_Part):
+class SliceEndpoint(_ObjectPart):
     addresses: list[str] | None = None
     conditions: Conditions | None = None
     node_name: str | None = None
     zone: str | None = None
 
 
-class SlicePort(_Part):
+class SlicePort(_ObjectPart):
     name: str | None = None
     port: int | None = None
 
 
-class EndpointSlice(_Part):
+class EndpointSlice(_ObjectPart):
     metadata: Meta
     address_type: str = ""
     endpoints: list[SliceEndpoint] | None = None
     ports: list[SlicePort] | None = None
 
 
-class NodeAddress(_Part):
+class NodeAddress(_ObjectPart):
     type: str
     address: str
 
 
-class KubeletEndpoint(_Part):
+class KubeletEndpoint(_ObjectPart):
     port: int = msgspec.field(name="Port", default=0)
 
 
-class DaemonEndpoints(_Part):
+class DaemonEndpoints(_ObjectPart):
     kubelet_endpoint: KubeletEndpoint | None = None
 
 
-class NodeCondition(_Part):
+class NodeCondition(_ObjectPart):
     type: str
     status: str = "Unknown"
 
 
-class NodeStatus(_Part):
+class NodeStatus(_ObjectPart):
     addresses: list[NodeAddress] | None = None
     conditions: list[NodeCondition] | None = None
     daemon_endpoints: DaemonEndpoints | None = None
 
 
-class Node(_Part):
+class Node(_ObjectPart):
     metadata: Meta
     status: NodeStatus
 

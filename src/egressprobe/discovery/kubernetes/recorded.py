@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from egressprobe.discovery.kubernetes.resources import Page, Resource, read_page
+from egressprobe.discovery.kubernetes.resources import ListPage, Resource, read_page
 from egressprobe.discovery.kubernetes.responses import ListResponse, TransientError, good_body, unreadable
 from egressprobe.model.errors import InputError, os_words
 
@@ -31,7 +31,7 @@ class RecordedSource:
             raise InputError("--from", f"{folder} is not a directory; give one with PLURAL.json files")
         self._folder = folder
 
-    async def pages(self, resource: Resource) -> AsyncIterator[Page]:
+    async def pages(self, resource: Resource) -> AsyncIterator[ListPage]:
         """Raises UnreadableError, ExpiredError and PageError."""
         for path in self._files(resource):
             yield read_page(_read(path, resource), resource)

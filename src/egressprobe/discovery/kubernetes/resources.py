@@ -49,30 +49,30 @@ class _ListMeta(msgspec.Struct):
     next: str | None = msgspec.field(name="continue", default=None)
 
 
-class _Page(msgspec.Struct):
+class _PageBody(msgspec.Struct):
     kind: str | None = None
     metadata: _ListMeta | None = None
     items: list[msgspec.Raw] | None = None
     message: str | None = None
 
 
-class Page(NamedTuple):
+class ListPage(NamedTuple):
     """The items, undecoded, and the continue token; empty at the end."""
 
     items: list[msgspec.Raw]
     next: str
 
 
-def read_page(body: bytes, resource: Resource) -> Page:
+def read_page(body: bytes, resource: Resource) -> ListPage:
     """One page of a list. Raises PageError."""
     try:
-        page = msgspec.json.decode(body, type=_Page)
+        page = msgspec.json.decode(body, type=_PageBody)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise PageError(f"is not a list of {resource.plural}: {why(error)}") from None
     if page.kind not in (f"{resource.kind}List", "List"):
         message = f": {page.message}" if page.message else ""
         raise PageError(f"is a {page.kind or 'document of no kind'}, not a {resource.kind}List{message}")
-    return Page(page.items or [], (page.metadata.next if page.metadata else None) or "")
+    return ListPage(page.items or [], (page.metadata.next if page.metadata else None) or "")
 
 
 def why(error: Exception) -> str:

@@ -48,7 +48,7 @@ def headers_exceeded() -> HttpError:
     return HttpError(f"net/http: server response headers exceeded {_GO_MAX_HEADER} bytes; aborted")
 
 
-class Input:
+class HttpInput:
     """What has arrived and was not read yet. The generators yield where they need more."""
 
     def __init__(self) -> None:

@@ -16,7 +16,7 @@ from egressprobe.golang.http.input import (
     BodyTooLargeError,
     EndError,
     HttpError,
-    Input,
+    HttpInput,
     canonical_name,
     chunk_size,
     headers_exceeded,
@@ -44,7 +44,7 @@ class ResponseReader:
         self.body = bytearray()
         self.head_done = self.done = False
         self._most = most
-        self._input = Input()
+        self._input = HttpInput()
         self._steps = self._read()
         next(self._steps)
 

@@ -68,10 +68,10 @@ def kind_of(value: Value) -> str:
 
 def parse_json(data: bytes) -> Value:
     """The one value in `data`. Raises JsonError with the text of Go's SyntaxError."""
-    return _Reader(data).read()
+    return _JsonReader(data).read()
 
 
-class _Reader:
+class _JsonReader:
     """An explicit stack instead of recursion: the nesting is the peer's."""
 
     def __init__(self, data: bytes) -> None:

@@ -143,14 +143,16 @@ def _from_hex(data: bytes, name: str) -> bytes:
 def _unusable(public: KeyNumbers | None, *, private: bool) -> str | None:
     """Why jws.Verify can never succeed with a key, for the algorithms that kube-apiserver accepts.
 
-    ES256-512, PS256-512 and RS256-512 (plugin/pkg/authenticator/token/oidc allowedSigningAlgs). Go refuses an even RSA
-    modulus as well; no signer has one, and a damaged modulus is as often odd, so that is not looked at.
+    ES256-512, PS256-512 and RS256-512 (plugin/pkg/authenticator/token/oidc allowedSigningAlgs); crypto/rsa checkKeySize
+    and checkPublicKey for RSA keys.
     """
     if private:
         return "a private key: go-jose verifies with public keys only"
     if isinstance(public, RsaPublic):
         if public.n.bit_length() < _LEAST_RSA_BITS:
             return f"a {public.n.bit_length()}-bit RSA key: fewer than {_LEAST_RSA_BITS} bits are refused"
+        if public.n % 2 == 0:
+            return "an RSA key with an even modulus, which crypto/rsa refuses"
         try:
             check_exponent(public.e)
         except JoseError as error:

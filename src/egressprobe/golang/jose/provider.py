@@ -16,7 +16,7 @@ _STRINGS = ("issuer", "authorization_endpoint", "token_endpoint", "jwks_uri", "u
 _ALGORITHMS = "id_token_signing_alg_values_supported"
 
 
-class Provider(NamedTuple):
+class DiscoveryDocument(NamedTuple):
     """What of a discovery document decides; "" for what is missing."""
 
     issuer: str
@@ -31,7 +31,7 @@ class DocumentError(JoseError):
         self.reason = reason
 
 
-def read_provider(body: bytes, content_type: str) -> Provider:
+def read_provider(body: bytes, content_type: str) -> DiscoveryDocument:
     """Raises DocumentError with go-oidc's text."""
     try:
         return _decode(parse_json(body))
@@ -52,7 +52,7 @@ def with_content_type(reason: str, content_type: str) -> str:
     return f"expected Content-Type = application/json, got {quote(content_type)}: {reason}"
 
 
-def _decode(document: Value) -> Provider:
+def _decode(document: Value) -> DiscoveryDocument:
     errors = FieldErrors("oidc", "providerJSON")
     fields = dict.fromkeys(_STRINGS, "")
     for name, value in errors.members(document):
@@ -65,7 +65,7 @@ def _decode(document: Value) -> Provider:
             _check_algorithms(value, errors)
     if errors.first is not None:
         raise JoseError(errors.first)
-    return Provider(fields["issuer"], fields["jwks_uri"])
+    return DiscoveryDocument(fields["issuer"], fields["jwks_uri"])
 
 
 def _check_algorithms(value: Value, errors: FieldErrors) -> None:

@@ -18,7 +18,7 @@ from egressprobe.golang.x509.der import CertificateError
 _START, _END, _DASHES = b"-----BEGIN ", b"\n-----END ", b"-----"
 
 
-class Block(NamedTuple):
+class PemBlock(NamedTuple):
     type: str
     headers: bool
     der: bytes
@@ -36,7 +36,7 @@ def _line(data: bytes, at: int) -> tuple[bytes, int]:
     return line.rstrip(b" \t"), after
 
 
-def blocks(data: bytes) -> Iterator[Block]:
+def blocks(data: bytes) -> Iterator[PemBlock]:
     """The PEM blocks that Go's encoding/pem finds, in order; damaged ones are passed over.
 
     pem.go Decode: the first END line, then the last BEGIN line before it. Every byte is looked at a fixed number of
@@ -56,7 +56,7 @@ def blocks(data: bytes) -> Iterator[Block]:
             return
 
 
-def _block(data: bytes, at: int, end: int) -> tuple[Block | None, int]:
+def _block(data: bytes, at: int, end: int) -> tuple[PemBlock | None, int]:
     """The block whose type is at `at` and whose END line begins at `end`, and where to look on; -1 nowhere."""
     after = end + len(_END)
     first, at = _line(data, at)
@@ -80,7 +80,7 @@ def _block(data: bytes, at: int, end: int) -> tuple[Block | None, int]:
         der = base64.b64decode(data[at:end].translate(None, b" \t\r\n"), validate=True) if end > at else b""
     except binascii.Error:
         return None, after
-    return Block(kind.decode("latin-1"), headers, der), following
+    return PemBlock(kind.decode("latin-1"), headers, der), following
 
 
 def anchors(pem: bytes) -> tuple[bytes, ...]:

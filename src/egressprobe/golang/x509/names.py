@@ -25,7 +25,7 @@ class Name(NamedTuple):
     value: str | bytes
 
 
-class Subnet(NamedTuple):
+class AddressRange(NamedTuple):
     """An iPAddress constraint: 4 or 16 bytes of address, as written, and the length of its mask."""
 
     address: bytes
@@ -42,7 +42,7 @@ class Constraints(msgspec.Struct, frozen=True):
     """One side of a nameConstraints extension, in the order of the certificate."""
 
     dns: tuple[str, ...] = ()
-    subnets: tuple[Subnet, ...] = ()
+    subnets: tuple[AddressRange, ...] = ()
     emails: tuple[str, ...] = ()
     uris: tuple[str, ...] = ()
 
@@ -77,11 +77,11 @@ def _ia5(body: bytes, error: str) -> str:
 
 def _uri(text: str, release: GoRelease) -> Name:
     """A URI that net/url cannot parse, or whose host is not a domain, is fatal."""
-    from egressprobe.golang.net_url import UrlError, parse_url  # few certificates have one
+    from egressprobe.golang.net_url import UriError, parse_url  # few certificates have one
 
     try:
         url = parse_url(text, release)
-    except UrlError as error:
+    except UriError as error:
         raise CertificateError(f"x509: cannot parse URI {quoted(text)}: parse {quoted(text)}: {error}") from None
     if not domain_valid(url.host):
         raise CertificateError(f"x509: cannot parse URI {quoted(text)}: invalid domain")
@@ -173,7 +173,7 @@ def name_constraints(value: bytes) -> tuple[Constraints, Constraints, bool]:
 
 def _subtrees(body: bytes) -> tuple[Constraints, bool]:
     dns: list[str] = []
-    subnets: list[Subnet] = []
+    subnets: list[AddressRange] = []
     emails: list[str] = []
     uris: list[str] = []
     unknown = False
@@ -215,7 +215,7 @@ def _constraint_text(raw: bytes) -> str:
     raise CertificateError(f"x509: invalid constraint value: x509: {text} cannot be encoded as an IA5String")
 
 
-def _subnet(raw: bytes) -> Subnet:
+def _subnet(raw: bytes) -> AddressRange:
     """Address and mask, 8 or 32 bytes; a mask with holes is refused."""
     if len(raw) not in (8, 32):
         raise CertificateError(f"x509: IP constraint contained value of length {len(raw)}")
@@ -223,7 +223,7 @@ def _subnet(raw: bytes) -> Subnet:
     ones = f"{int.from_bytes(raw[half:]):0{half * 8}b}".rstrip("0")
     if "0" in ones:
         raise CertificateError(f"x509: IP constraint contained invalid mask {raw[half:].hex()}")
-    return Subnet(raw[:half], len(ones))
+    return AddressRange(raw[:half], len(ones))
 
 
 def is_ip_literal(host: str) -> bool:

@@ -12,12 +12,12 @@ from egressprobe.golang.x509.certificate import Certificate
 _ANY = bytes.fromhex("551d2000")  # anyPolicy, 2.5.29.32.0
 
 
-class _Node:
-    def __init__(self, policy: bytes, parents: Iterable["_Node"] = ()) -> None:
+class _PolicyNode:
+    def __init__(self, policy: bytes, parents: Iterable["_PolicyNode"] = ()) -> None:
         self.policy = policy
         self.expected = [policy]
         self.parents = set(parents)
-        self.children: set[_Node] = set()
+        self.children: set[_PolicyNode] = set()
         for parent in self.parents:
             parent.children.add(self)
 
@@ -31,16 +31,16 @@ class _Graph:
     """The valid_policy_graph of RFC 9618 section 5.1: a layer for each certificate, from the anchor down."""
 
     def __init__(self) -> None:
-        self.layers: list[dict[bytes, _Node]] = [{_ANY: _Node(_ANY)}]
+        self.layers: list[dict[bytes, _PolicyNode]] = [{_ANY: _PolicyNode(_ANY)}]
 
     @property
-    def leaves(self) -> dict[bytes, _Node]:
+    def leaves(self) -> dict[bytes, _PolicyNode]:
         return self.layers[-1]
 
     def add(self, policies: Sequence[bytes], *, any_counts: bool) -> None:
         """One certificate's policies (section 5.3, d)."""
         above = self.leaves
-        expecting: dict[bytes, list[_Node]] = {}
+        expecting: dict[bytes, list[_PolicyNode]] = {}
         for node in above.values():
             for expected in node.expected:
                 expecting.setdefault(expected, []).append(node)
@@ -49,10 +49,10 @@ class _Graph:
             if policy != _ANY:
                 parents = expecting.get(policy) or ([above[_ANY]] if _ANY in above else [])
                 if parents:
-                    self.leaves[policy] = _Node(policy, parents)
+                    self.leaves[policy] = _PolicyNode(policy, parents)
         if any_counts and _ANY in policies:
             missing = {policy: parents for policy, parents in expecting.items() if policy not in self.leaves}
-            self.leaves.update({policy: _Node(policy, parents) for policy, parents in missing.items()})
+            self.leaves.update({policy: _PolicyNode(policy, parents) for policy, parents in missing.items()})
         self.prune()
 
     def map(self, mappings: Sequence[tuple[bytes, bytes]], *, allowed: bool) -> None:
@@ -70,7 +70,7 @@ class _Graph:
             if issuer in self.leaves:
                 self.leaves[issuer].expected = expected
             elif _ANY in self.leaves:
-                node = _Node(issuer, [self.leaves[_ANY]])
+                node = _PolicyNode(issuer, [self.leaves[_ANY]])
                 node.expected = expected
                 self.leaves[issuer] = node
 

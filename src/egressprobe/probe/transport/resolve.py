@@ -23,9 +23,9 @@ import msgspec
 from egressprobe.golang.dns_message import (
     EDNS_PAYLOAD,
     MAX_ADDRESSES,
+    DnsRequest,
     Reading,
     RecordType,
-    Request,
     make_request,
     mismatch,
     read,
@@ -256,7 +256,7 @@ def _where(sock: socket.socket | None, question: Question) -> str:
 
 
 async def _over_udp(
-    sock: socket.socket, server: tuple[str, int], request: Request, until: float
+    sock: socket.socket, server: tuple[str, int], request: DnsRequest, until: float
 ) -> tuple[bytes, float]:
     """Over a connected socket, so that ICMP errors are seen; datagrams that do not answer the query are ignored."""
     sock.connect(server)
@@ -275,7 +275,7 @@ async def _over_udp(
 
 
 async def _over_tcp(
-    sock: socket.socket, server: tuple[str, int], request: Request, until: float
+    sock: socket.socket, server: tuple[str, int], request: DnsRequest, until: float
 ) -> tuple[bytes, float]:
     loop = asyncio.get_running_loop()
     started = time.perf_counter()

@@ -15,9 +15,9 @@ from egressprobe.golang.x509.names import (
     EMAIL,
     IP_ADDRESS,
     URI,
+    AddressRange,
     Constraints,
     Name,
-    Subnet,
     domain_valid,
     mailbox,
 )
@@ -93,7 +93,7 @@ class _Domains:
 class _Subnets:
     """Subnets by address size, mask and masked address; an address of 16 bytes is in none of 4, mapped or not."""
 
-    def __init__(self, subnets: Sequence[Subnet]) -> None:
+    def __init__(self, subnets: Sequence[AddressRange]) -> None:
         self._groups: dict[tuple[int, int], dict[int, int]] = {}
         for position, subnet in enumerate(subnets):
             size = len(subnet.address)

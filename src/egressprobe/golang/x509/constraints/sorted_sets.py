@@ -18,9 +18,9 @@ from egressprobe.golang.x509.names import (
     EMAIL,
     IP_ADDRESS,
     URI,
+    AddressRange,
     Constraints,
     Name,
-    Subnet,
     domain_valid,
     mailbox,
 )
@@ -76,7 +76,7 @@ class _Domains:
         return None
 
 
-def _network(subnet: Subnet) -> tuple[bytes, int]:
+def _network(subnet: AddressRange) -> tuple[bytes, int]:
     """net.IPNet's number and mask: an IPv4-mapped network is an IPv4 network (net/ip.go networkNumberAndMask)."""
     if subnet.address[:12] == _MAPPED and len(subnet.address) == 16:
         return subnet.address[12:], max(subnet.length - 96, 0)
@@ -98,21 +98,21 @@ def _contains(network: tuple[bytes, int], address: bytes) -> bool:
 class _Subnets:
     """ipConstraints of one address size."""
 
-    def __init__(self, subnets: Sequence[Subnet], size: int) -> None:
-        self._subnets: list[Subnet] = []
+    def __init__(self, subnets: Sequence[AddressRange], size: int) -> None:
+        self._subnets: list[AddressRange] = []
         for subnet in sorted(subnet for subnet in subnets if len(subnet.address) == size):
             if not self._subnets or not self._subset(_network(self._subnets[-1]), subnet):
                 self._subnets.append(subnet)
         self._numbers = [subnet.address for subnet in self._subnets]
 
     @staticmethod
-    def _subset(network: tuple[bytes, int], subnet: Subnet) -> bool:
+    def _subset(network: tuple[bytes, int], subnet: AddressRange) -> bool:
         size = len(subnet.address)
         hosts = (1 << size * 8 - subnet.length) - 1
         last = (int.from_bytes(subnet.address) | hosts).to_bytes(size)
         return _contains(network, subnet.address) and _contains(network, last)
 
-    def query(self, address: bytes) -> Subnet | None:
+    def query(self, address: bytes) -> AddressRange | None:
         at = bisect_left(self._numbers, address)
         if at < len(self._numbers) and self._numbers[at] == address:
             return self._subnets[at]
