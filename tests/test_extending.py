@@ -34,7 +34,7 @@ def _diffs():
             yield new.removeprefix("+++ b/"), lines
 
 
-def _applied(lines, diff):
+def _applied(path, lines, diff):
     """`lines` with the diff applied: context and removed lines are found in this order.
 
     What is added comes after the line before it, at the beginning of a diff before the line after it.
@@ -49,6 +49,8 @@ def _applied(lines, diff):
             lines.insert(at, text)
             at += 1
             continue
+        if text not in lines[at:]:
+            raise ValueError(f"docs/develop.md: this line is no longer in {path}: {text}; correct the diff")
         at = lines.index(text, at)
         lines[at:at] = waiting
         at += len(waiting)
@@ -67,19 +69,25 @@ def extended(tmp_path_factory):
     shutil.copytree(ROOT / "src", root / "src", ignore=shutil.ignore_patterns("__pycache__"))
     for path, diff in _diffs():
         file = root / path
-        file.write_text("\n".join(_applied(file.read_text().splitlines() if file.exists() else [], diff)) + "\n")
+        file.write_text("\n".join(_applied(path, file.read_text().splitlines() if file.exists() else [], diff)) + "\n")
 
     def run(*arguments):
-        return subprocess.run(
-            [sys.executable, "-m", "egressprobe", *arguments],
-            env={**os.environ, "PYTHONPATH": str(root / "src")},
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=ROOT,
-        )
+        return _run(root, "egressprobe", *arguments)
 
+    run.root = root
     return run
+
+
+def _run(root, module, *arguments):
+    """A module's command, on the copy."""
+    return subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        env={**os.environ, "PYTHONPATH": str(root / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
 
 
 @pytest.mark.parametrize(
@@ -97,6 +105,31 @@ def test_what_the_diffs_add_works(extended, arguments, output):
     run = extended(*arguments)
     assert run.stderr == ""
     assert run.stdout.startswith(output)
+
+
+def test_what_the_diffs_add_passes_the_linter(extended):
+    """With the project's own rules."""
+    paths = dict.fromkeys(str(extended.root / path) for path, _ in _diffs())
+    linted = _run(extended.root, "ruff", "check", "--no-cache", "--config", str(ROOT / "pyproject.toml"), *paths)
+    assert linted.returncode == 0, linted.stdout + linted.stderr
+    formatted = _run(extended.root, "ruff", "format", "--diff", "--config", str(ROOT / "pyproject.toml"), *paths)
+    assert formatted.returncode == 0, formatted.stdout
+
+
+def test_the_command_that_the_diff_adds_has_a_help(extended):
+    """The test of every command's --help, with the copy's commands."""
+    test = "tests/cli/test_run_options.py::test_every_help_has_examples_and_exit_codes"
+    tested = _run(extended.root, "pytest", "-q", "-p", "no:cacheprovider", "-k", "version", test)
+    assert tested.returncode == 0, tested.stdout
+    assert "1 passed" in tested.stdout
+
+
+def test_a_diff_that_is_out_of_date_is_named():
+    """Whoever changed the line learns where it is shown."""
+    with pytest.raises(
+        ValueError, match=r"docs/develop\.md: this line is no longer in a\.py: gone = 1; correct the diff"
+    ):
+        _applied("a.py", ["x = 1"], [" x = 1", "-gone = 1"])
 
 
 def test_the_rule_that_the_diff_adds_is_evaluated(extended, tmp_path):

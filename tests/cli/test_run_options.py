@@ -199,7 +199,7 @@ def test_every_help_has_examples_and_exit_codes(command, capsys):
     with pytest.raises(SystemExit):
         cli.main([name, "--help"])
     text = capsys.readouterr().out
-    assert len(command.EXAMPLES) >= 2
+    assert command.EXAMPLES
     for example in command.EXAMPLES:
         import shlex
 

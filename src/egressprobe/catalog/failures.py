@@ -234,7 +234,7 @@ _ROWS = (
     ),
     Entry(
         "control_unreachable",
-        "a target that must be blocked is, but so is its control",
+        "the target is blocked, and its positive control cannot be reached either",
         "`expect: blocked` passes only while a positive control works from the same place; it does not, so the target "
         "is unknown: neither pass nor fail.",
         "egressprobe run CONTROL",

@@ -91,8 +91,8 @@ TO_REACH = (
         "egressprobe audit --cluster CLUSTER -f targets.yaml\n"
         "aws ec2 describe-route-tables --filters Name=association.subnet-id,Values=SUBNET\n"
         "aws ec2 describe-network-acls --filters Name=association.subnet-id,Values=SUBNET",
-        "Where the security group of the source has no such egress rule, add it; on the target's side, allow "
-        "the port from the cluster security group.\n"
+        "Add an egress rule for this address and port to the source's security group if it has none; on the target's "
+        "side, allow the port from the cluster security group.\n"
         "aws ec2 authorize-security-group-egress --group-id SG --ip-permissions "
         "IpProtocol=tcp,FromPort=PORT,ToPort=PORT,IpRanges='[{CidrIp=ADDRESS/32}]'",
     ),

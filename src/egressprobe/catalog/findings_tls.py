@@ -19,7 +19,7 @@ ALPN_REJECTED = FindingEntry(
 )
 AUTHENTICATION_NOT_CHECKED = FindingEntry(
     "AUTHENTICATION_NOT_CHECKED",
-    "authentication: not checked",
+    "the server refuses the probe, which does not have the API server's credentials",
     "The server refuses an anonymous caller: 401, 403, or it demands a client certificate. kube-apiserver presents "
     "one to kubelets and to aggregated API servers that the probe does not have. The path and the server's "
     "certificate are proven; whether the API server's certificate is accepted is not.",

@@ -184,11 +184,11 @@ PRIVATE_ADDRESS_TO_INTERNET = _closing(
 )
 ROUTE_BLACKHOLE = _closing(
     "ROUTE_BLACKHOLE",
-    "the route that is selected leads to a target that no longer exists",
+    "the selected route has a route target that no longer exists",
     "The longest prefix wins even when its target was deleted or detached: packets are dropped and no shorter "
     "route is tried. Deleting a NAT gateway leaves its routes behind.",
     "aws ec2 describe-route-tables --route-table-ids RTB --query \"RouteTables[].Routes[?State=='blackhole']\"",
-    "Point the route at a target that exists, or delete it.",
+    "Point the route at a route target that exists, or delete the route.",
 )
 ROUTE_NO_EGRESS = _closing(
     "ROUTE_NO_EGRESS",
@@ -247,9 +247,9 @@ PATH_UNKNOWN = FindingEntry(
     "the VPC's configuration does not show whether packets pass",
     "The path leads through something that the VPC's configuration does not show: a transit gateway's route tables, a "
     "peer VPC, a firewall's rules, an appliance, a load balancer, or an address that no interface has now. Nothing "
-    "that is known closes it.",
+    "that is known in the VPC's configuration blocks the path.",
     "egressprobe audit --cluster CLUSTER -o json | jq '.paths[] | select(.knowledgeEnds)'",
-    "Nothing is known to be wrong; the live probe measures it.",
+    "No fix is known; `egressprobe run` shows whether packets pass.",
     severity="info",
     degrades=False,
 )

@@ -33,15 +33,15 @@ DEFAULT_CONCURRENCY = 10
 # A phase ends itself at the deadline; what has not returned this much later is cancelled. Seconds.
 _GRACE = 0.15
 _KEPT_CONNECTIONS = (
-    "Calls on connections opened before the break can still pass: until 90 s after the last call, without end if "
-    "called more often. Success at the API server does not disprove this."
+    "Calls on connections opened before the break can still pass: each stays open until it is idle for 90 s. "
+    "Success at the API server does not prove that the path works."
 )
 _HEAD_ONLY = (
     "Webhooks are sent HEAD /: what they would answer to an admission review at their own path is not checked "
     "(`exchange: review` checks it)."
 )
 LIMITS = (
-    "Predicts one API call on a new connection from this vantage; does not see the API server's own interfaces, idle "
+    "Predicts one API call on a new connection from this host; does not see the API server's own interfaces, idle "
     "connections, DNS cache or system roots. In AWS_MANAGED mode today's calls take another path: there a pass means "
     '"would work after the switch".'
 )

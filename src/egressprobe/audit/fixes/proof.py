@@ -129,11 +129,11 @@ def _fix(plan: _ProofPlan, key: Key, owner: Key, path_keys: Sequence[PathKey], r
         attempt = trial.attempt(changes, [path_key for path_key, _, _ in pairs])
         words = _words(changes)
         if attempt.refused:
-            reason = reason or f"to {words}: AWS would refuse it ({attempt.refused})"
+            reason = reason or f"{words} would be refused by AWS ({attempt.refused})"
         elif any(blame.key == key for path in attempt.targets.values() for blame in path.blames):
-            reason = reason or f"to {words} does not help"
+            reason = reason or f"{words} does not help"
         elif attempt.side_effects:
-            reason = reason or f"to {words} also {attempt.harm}"
+            reason = reason or f"{words} also {attempt.harm}"
         else:
             cost = _cost(
                 changes, attempt.targets.values(), {blame.key for _, path, _ in pairs for blame in path.blames}
@@ -182,12 +182,14 @@ def _why(plan: _ProofPlan, path_key: PathKey, before: Path) -> str:
         own = {blame.key for blame in before.blames}
         return next((blame.said for blame in path.blames if blame.key not in own), "")
     tried = _words(change for blame in before.blames for change in plan.changes.get(blame.key, ()))
-    unknown = f"whether the path is then open is unknown: {'; '.join(path.knowledge_ends)}"
-    return f"to {tried} removes what is known to block it, but {unknown}" if tried else unknown
+    unknown = f"whether the path is then open is unknown, because of {'; '.join(path.knowledge_ends)}"
+    return f"{tried} removes the known block, but {unknown}" if tried else unknown
 
 
 def _words(changes: Iterable[Change]) -> str:
-    words = list(dict.fromkeys(change.words for change in changes))
+    """What is done, for a sentence: "adding rule 90 of acl-1". The words of a change begin with its verb."""
+    pairs = (change.words.partition(" ") for change in changes)
+    words = list(dict.fromkeys(f"{verb.removesuffix('e')}ing {rest}" for verb, _, rest in pairs))
     more = len(words) - _MOST_WORDS
     return "; ".join(words[:_MOST_WORDS]) + (f" and {more} more changes" if more > 0 else "")
 
@@ -204,7 +206,7 @@ def _parts(
         part = Problem(rest)
         reasons = dict.fromkeys(plain(hopeless[keys[id(path)]]) for path in part.paths)
         known = "; ".join([reason for reason in reasons if reason][:_MOST_REASONS])
-        words = f"No command is proven to open this: {known}." if known else ""
+        words = f"No command is printed: {known}." if known else ""
         yield FixPart(
             part, other_subnets(plan.trial, part, [keys[id(path)] for path in part.paths]) or Proposal((), words)
         )

@@ -16,7 +16,7 @@ EXAMPLES = (
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
-        "audit", help="Audit VPC egress: whether the configuration allows each target, subnet by subnet"
+        "audit", help="audit VPC egress: whether the configuration allows each target, subnet by subnet"
     )
     parser.add_argument("--cluster", metavar="NAME", help="read its VPC now, with the credentials of the AWS profile")
     add_region(parser)

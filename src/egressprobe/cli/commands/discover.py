@@ -23,8 +23,10 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         metavar="FILE",
         help="read the API server of a kubeconfig (default, as kubectl: KUBECONFIG or ~/.kube/config)",
     )
-    parser.add_argument("--context", metavar="NAME", help="of the kubeconfig; default: its current one")
-    parser.add_argument("--from", dest="folder", metavar="DIR", help="recorded lists, PLURAL.json each")
+    parser.add_argument("--context", metavar="NAME", help="context of the kubeconfig (default: the current one)")
+    parser.add_argument(
+        "--from", dest="folder", metavar="DIR", help="a directory of recorded lists, for example services.json"
+    )
     add_timeout(parser, "seconds")
     add_output(parser, ("yaml", "json"))
     return parser

@@ -18,7 +18,7 @@ EXAMPLES = (
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
-        "invoke", help="probe now from every subnet of a deployed stack, by its Planner"
+        "invoke", help="probe now from every subnet of a deployed stack"
     )
     parser.add_argument("targets", metavar="TARGET", nargs="*", help="names of the stack's inventory (default: all)")
     parser.add_argument("--stack", required=True, metavar="NAME", help="the CloudFormation stack")
