@@ -8,6 +8,7 @@ import hashlib
 import itertools
 import json
 import random
+import time
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from egressprobe.golang.jose.key_set import read_key_set
 from egressprobe.golang.jose.provider import DocumentError, issuer_mismatch, read_provider
+from egressprobe.golang.jose.rsa_private import TooCostlyError
 from egressprobe.lab.certs import issue, make_authority
 
 JSON_TYPE = "application/json"
@@ -426,8 +428,33 @@ def test_mutated_keys_never_raise_anything_else():
     assert outcomes == {True, False}
 
 
+def private_rsa(first, second):
+    """A private key without CRT members, of Mersenne primes 2^first-1 and 2^second-1."""
+    p, q = (1 << first) - 1, (1 << second) - 1
+    numbers = {"n": p * q, "d": pow(65537, -1, (p - 1) * (q - 1)), "p": p, "q": q}
+    as_text = {name: url64(number.to_bytes((number.bit_length() + 7) // 8)) for name, number in numbers.items()}
+    return {"kty": "RSA", "e": "AQAB"} | as_text
+
+
 def test_a_private_key_of_a_mebibyte_is_not_computed_with():
     """Validate is cubic: it is bounded."""
     huge = url64(b"\xff" * 500_000)
-    key = {"kty": "RSA", "n": huge, "e": "AQAB", "d": huge, "p": "Aw", "q": "Aw"}
-    assert "too large to check" in error_of(key)
+    with pytest.raises(TooCostlyError, match="of more than 16384 bits"):
+        error_of({"kty": "RSA", "n": huge, "e": "AQAB", "d": huge, "p": "Aw", "q": "Aw"})
+
+
+@pytest.mark.parametrize(("first", "second", "count"), [(4423, 4253, 1), (2281, 2203, 200)])
+def test_private_keys_are_computed_with_up_to_a_bound(first, second, count):
+    """A document of 1 MiB has room for a minute of modular exponentiations."""
+    key = private_rsa(first, second)
+    began = time.thread_time()
+    with pytest.raises(TooCostlyError, match="take too long to check"):
+        error_of(*[key] * count)
+    assert time.thread_time() - began < 1.0
+
+
+def test_a_few_private_keys_are_checked():
+    keys = [private_rsa(1279, 607)] * 10
+    assert error_of(*keys, rsa_jwk()) is None
+    p = ((1 << 1279) - 1) * 3  # a "prime" that is not one
+    assert "invalid" in error_of(keys[0] | {"p": url64(p.to_bytes(200))})

@@ -16,6 +16,7 @@ from egressprobe.golang.http.quote import escaped
 from egressprobe.golang.http.url import GoUrl, UrlError, parse_go_url, resolve
 from egressprobe.golang.jose.key_set import KeySet, read_key_set
 from egressprobe.golang.jose.provider import DiscoveryDocument, DocumentError, issuer_mismatch, read_provider
+from egressprobe.golang.jose.rsa_private import TooCostlyError
 from egressprobe.model.failure import Code, Failure
 from egressprobe.model.measurement import Hop, HttpExchange, Role
 from egressprobe.model.target import Endpoint, Target
@@ -179,6 +180,8 @@ def read_keys(response: Response) -> Failure | None:
     except DocumentError as error:
         message = f"the key set cannot be decoded, so no token is accepted: {escaped(error.reason)}"
         return http_failure(Code.OIDC_JWKS_INVALID, message + _labelled(response), _FETCHING + str(error))
+    except TooCostlyError as error:
+        return http_failure(Code.PROBE_LIMITATION, f"{error}: not measured further", None)
     if keys.usable:
         return None
     return http_failure(Code.OIDC_JWKS_INVALID, _nothing_usable(keys), _unverified(keys))

@@ -12,7 +12,7 @@ from egressprobe.golang.jose.base64_text import Base64Error, decode_raw_url, dec
 from egressprobe.golang.jose.json_text import Value
 from egressprobe.golang.jose.public_key import CURVES, EcPublic, EdPublic, KeyNumbers, RsaPublic, certificate_key
 from egressprobe.golang.jose.raw_key import JoseError, RawKey
-from egressprobe.golang.jose.rsa_private import RsaPrivate, check_exponent, validate
+from egressprobe.golang.jose.rsa_private import RsaPrivate, Work, check_exponent, validate
 from egressprobe.golang.x509.certificate import Certificate, parse
 from egressprobe.golang.x509.der import CertificateError
 
@@ -28,8 +28,8 @@ class JsonWebKey(NamedTuple):
     unusable: str | None
 
 
-def decode_key(value: Value) -> JsonWebKey:
-    """JSONWebKey.UnmarshalJSON. Raises JoseError with go-jose's text."""
+def decode_key(value: Value, work: Work) -> JsonWebKey:
+    """JSONWebKey.UnmarshalJSON. Raises JoseError with go-jose's text, TooCostlyError when `work` is used up."""
     raw = RawKey(value)
     chain, leaf = _chain(raw.x5c)
     kty = raw.strings["kty"]
@@ -38,7 +38,7 @@ def decode_key(value: Value) -> JsonWebKey:
     if kty == "EC":
         public = _ec(raw, private=private)
     elif kty == "RSA":
-        public = _rsa(raw, private=private)
+        public = _rsa(raw, work, private=private)
     elif kty == "oct":
         if leaf is not None:
             raise JoseError(f"{_PREFIX}invalid JWK, found 'oct' (symmetric) key with cert chain")
@@ -81,7 +81,7 @@ def _ec(raw: RawKey, *, private: bool) -> EcPublic:
     return public
 
 
-def _rsa(raw: RawKey, *, private: bool) -> RsaPublic:
+def _rsa(raw: RawKey, work: Work, *, private: bool) -> RsaPublic:
     n, e = raw.buffers["n"], raw.buffers["e"]
     if not private:
         if n is None or e is None:
@@ -96,7 +96,7 @@ def _rsa(raw: RawKey, *, private: bool) -> RsaPublic:
     crt = [int.from_bytes(data) for data in given if data is not None]
     whole = (crt[0], crt[1], crt[2]) if len(crt) == 3 else None
     public = RsaPublic(n_, _exponent(e or b""))
-    validate(RsaPrivate(n_, public.e, d, p, q, whole))
+    validate(RsaPrivate(n_, public.e, d, p, q, whole), work)
     return public
 
 

@@ -11,6 +11,7 @@ from egressprobe.golang.jose.json_text import JsonError, Value, parse_json
 from egressprobe.golang.jose.key import JsonWebKey, decode_key
 from egressprobe.golang.jose.provider import DocumentError, with_content_type
 from egressprobe.golang.jose.raw_key import JoseError
+from egressprobe.golang.jose.rsa_private import Work
 
 # updateKeys puts the whole body behind the error; this much of it is shown.
 _SHOWN_BODY = 200
@@ -28,7 +29,10 @@ class KeySet(NamedTuple):
 
 
 def read_key_set(body: bytes, content_type: str) -> KeySet:
-    """Raises DocumentError with go-oidc's text; its reason names the key by its index where it is a key's."""
+    """Raises DocumentError with go-oidc's text; its reason names the key by its index where it is a key's.
+
+    Raises TooCostlyError for private keys that would take too long to check.
+    """
     try:
         return _decode(parse_json(body))
     except (JsonError, JoseError) as error:
@@ -47,11 +51,12 @@ class _KeyError(JoseError):
 def _decode(document: Value) -> KeySet:
     errors = FieldErrors("jose", "JSONWebKeySet")
     keys: tuple[JsonWebKey, ...] = ()
+    work = Work()
     for name, value in errors.members(document):
         if name != "keys":
             continue
         if isinstance(value, list):
-            keys = tuple(_key(index, item) for index, item in enumerate(value))
+            keys = tuple(_key(index, item, work) for index, item in enumerate(value))
         elif value is None:
             keys = ()
         else:
@@ -61,10 +66,10 @@ def _decode(document: Value) -> KeySet:
     return KeySet(keys)
 
 
-def _key(index: int, value: Value) -> JsonWebKey:
+def _key(index: int, value: Value, work: Work) -> JsonWebKey:
     """A key's own error ends the decoding at once: it is returned even where a type error came before."""
     try:
-        return decode_key(value)
+        return decode_key(value, work)
     except JoseError as error:
         raise _KeyError(index, value, error) from error
 

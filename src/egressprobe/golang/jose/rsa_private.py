@@ -1,15 +1,35 @@
 """crypto/rsa's check of a private key: a key set that holds a private key is decoded with it.
 
 Source: crypto/rsa/rsa.go Validate and precompute, crypto/internal/fips140/rsa/rsa.go checkPublicKey and
-checkPrivateKey, bigmod/nat.go (Go 1.25). Each function raises JoseError with Go's text.
+checkPrivateKey, bigmod/nat.go (Go 1.25). JoseErrors have Go's text.
 """
 
 from typing import NamedTuple
 
 from egressprobe.golang.jose.raw_key import JoseError
 
-# Bits. The check is cubic in the size of the key: beyond this one key would hold us for seconds.
-MAX_BITS = 16_384
+# Bits. Beyond this even a multiplication takes long.
+_MAX_BITS = 16_384
+# Go checks each private key with a modular exponentiation, cubic in the bits of a prime: 25 ms for a 4096-bit key's.
+# A document of 1 MiB has room for minutes of it. This is one prime of a 6144-bit key, or three of a 4096-bit one.
+_MOST_WORK = 3072**3
+
+
+class TooCostlyError(ValueError):
+    """Private keys that would take too long to check: what Go makes of the key set is unknown."""
+
+
+class Work:
+    """What is left of the computation for one key set."""
+
+    def __init__(self) -> None:
+        self._left = _MOST_WORK
+
+    def charge(self, bits: int) -> None:
+        """One exponentiation modulo a number of `bits` bits. Raises TooCostlyError."""
+        self._left -= bits**3
+        if self._left < 0:
+            raise TooCostlyError("the key set has RSA private keys that take too long to check")
 
 
 class RsaPrivate(NamedTuple):
@@ -23,24 +43,24 @@ class RsaPrivate(NamedTuple):
     crt: tuple[int, int, int] | None
 
 
-def validate(key: RsaPrivate) -> None:
-    """rsa.PrivateKey.Validate. Raises JoseError."""
-    if key.n.bit_length() > MAX_BITS or max(key.p, key.q).bit_length() > MAX_BITS:
-        raise JoseError(f"crypto/rsa: a private key of more than {MAX_BITS} bits, too large to check")
+def validate(key: RsaPrivate, work: Work) -> None:
+    """rsa.PrivateKey.Validate. Raises JoseError and TooCostlyError."""
+    if max(key.n, key.p, key.q).bit_length() > _MAX_BITS:
+        raise TooCostlyError(f"the key set has an RSA private key of more than {_MAX_BITS} bits")
     for modulus in (key.n, key.p, key.q):
         if modulus <= 1:
             raise JoseError("modulus must be > 1")
     if key.d >= key.n:
         raise JoseError("input overflows the modulus" + (" size" if _limbs(key.d) > _limbs(key.n) else ""))
-    dp, dq, qi = key.crt or _crt(key)
-    if key.crt and qi >= key.p:
-        raise JoseError("input overflows the modulus" + (" size" if _limbs(qi) > _limbs(key.p) else ""))
+    dp, dq = key.crt[:2] if key.crt else _exponents(key)
+    if key.crt and key.crt[2] >= key.p:
+        raise JoseError("input overflows the modulus" + (" size" if _limbs(key.crt[2]) > _limbs(key.p) else ""))
     if key.n % 2 == 0:
         raise JoseError("crypto/rsa: public modulus is even")
     check_exponent(key.e)
     _check_primes(key)
     _check_exponents(key, dp, dq)
-    if qi * key.q % key.p != 1:
+    if (key.crt[2] if key.crt else _coefficient(key, work)) * key.q % key.p != 1:
         raise JoseError("crypto/rsa: invalid CRT coefficient")
     if abs(key.p - key.q).bit_length() <= key.n.bit_length() // 2 - 100:
         raise JoseError("crypto/rsa: |p - q| too small")
@@ -52,14 +72,20 @@ def _limbs(number: int) -> int:
     return (number.bit_length() + 63) // 64
 
 
-def _crt(key: RsaPrivate) -> tuple[int, int, int]:
-    """newPrivateKey: the inverse by Fermat, so a `p` that is not prime gives a wrong one."""
+def _exponents(key: RsaPrivate) -> tuple[int, int]:
+    """newPrivateKey where the key has no CRT members."""
     for prime in (key.p, key.q):
         if prime == 2:
             raise JoseError("modulus must be > 1")
     if key.p % 2 == 0:
         raise JoseError("crypto/rsa: p is even")
-    return key.d % (key.p - 1), key.d % (key.q - 1), pow(key.q, key.p - 2, key.p)
+    return key.d % (key.p - 1), key.d % (key.q - 1)
+
+
+def _coefficient(key: RsaPrivate, work: Work) -> int:
+    """The inverse by Fermat, so a `p` that is not prime gives a wrong one. Go computes it first, we where it decides."""
+    work.charge(key.p.bit_length())
+    return pow(key.q, key.p - 2, key.p)
 
 
 def check_exponent(e: int) -> None:
