@@ -145,6 +145,7 @@ def test_a_crash_of_a_scheduled_run_raises_and_of_an_on_demand_run_answers(monke
         ({"targets": [], "plan": {}}, "event.plan: is unknown"),
         ({"action": "reboot"}, "event.action: must be doctor"),
         ({"action": "doctor", "name": 5}, "event.name: must be a string"),
+        ({"action": "doctor", "name": "x" * 255}, "event.name: must be a string: a host name to look up, at most 254"),
         ({"targets": [], "guard": "off"}, "event.guard: is unknown"),
         ({"targets": [{"kind": "webhook", "name": "h", "url": "https://u:pw@h/?token=t"}]}, "targets[0].url"),
     ],
@@ -259,3 +260,13 @@ def test_a_lone_surrogate_costs_one_target(world):
     json.dumps(document, ensure_ascii=False).encode()
     assert document["results"][0]["verdict"] == "pass"
     assert len(document["results"]) == 2
+
+
+@pytest.mark.parametrize("zone", ["eth0", "no such interface", "9" * 50, "\0", "\ud800", "\x1b[31m"])
+def test_a_zone_of_an_address_is_no_error_of_ours(zone):
+    """Go dials without a zone that is no interface; getaddrinfo(3) refuses it."""
+    addresses = [f"[::1%{zone}]:1"]
+    target = {"kind": "kubelet", "name": "zone", "addresses": addresses}
+    edges = Edges(guard=lambda _: None, config=ResolverConfig(servers=("127.0.0.1:1",)))
+    result = make_handler(edges)({"targets": [target]}, Context(3.0))["results"][0]
+    assert result["failure"]["code"] == Code.CONNECT_REFUSED

@@ -32,6 +32,8 @@ def plan_of(**changes):
         ({"kind": 7}, "targets[0].kind: expected str, got int"),
         ({"colour": "red"}, "targets[0].colour: is not known; known are addresses, advisory, affects, caBundle"),
         ({"advisory": True}, "targets[0].advisory: does not go with kind webhook"),
+        ({"url": None, "service": SERVICE, "addresses": ["10.0.0.1:" + "9" * 5000]}, "is not IP:PORT"),
+        ({"url": None, "service": SERVICE, "addresses": ["10.0.0.1:\u0664\u0664\u0663"]}, "is not IP:PORT"),
         ({"objects": ["a\nb"]}, "targets[0].objects[0]: needs printable characters"),
         ({"affects": "x" * 1001}, "targets[0].affects: needs printable characters, at most 1000"),
         ({"objects": ["x"] * 1001}, "targets[0].objects: has 1001 entries; at most 1000"),

@@ -54,7 +54,7 @@ def split_server(text: str) -> tuple[str, int]:
         port = rest.removeprefix(":") or port
     elif text.count(":") == 1:
         host, _, port = text.partition(":")
-    if not port.isdecimal() or not 1 <= int(port) <= 65535:
+    if not (port.isascii() and port.isdecimal() and len(port) < 10) or not 1 <= int(port) <= 65535:
         raise ValueError(f"port {port} is not in 1..65535")
     return str(ip_address(host)), int(port)
 

@@ -41,6 +41,7 @@ _LEAST_RUN = 0.1
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
 _WHOLE_CPU = 1769
 _SMALL_CONCURRENCY = 5
+_MAX_HOST = 254  # with the dot at its end; RFC 1035 section 2.3.4
 _KEYS: dict[str, frozenset[str]] = {
     "demand": PLAN_KEYS,
     "schedule": frozenset({"source", "plan"}),
@@ -117,8 +118,9 @@ def _event(event: Any) -> Event:
             raise InputError(f"event.{key}", f"is unknown; known are {', '.join(sorted(_KEYS[kind]))}")
     if kind == "doctor" and event["action"] != "doctor":
         raise InputError("event.action", "must be doctor")
-    if kind == "doctor" and not isinstance(event.get("name", ""), str):
-        raise InputError("event.name", "must be a string: a host name to look up")
+    name = event.get("name", "") if kind == "doctor" else ""
+    if not isinstance(name, str) or len(name) > _MAX_HOST:
+        raise InputError("event.name", f"must be a string: a host name to look up, at most {_MAX_HOST} characters")
     if kind == "schedule" and event["source"] != "schedule":
         raise InputError("event.source", "must be schedule")
     if kind == "schedule" and "plan" not in event:

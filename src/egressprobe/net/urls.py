@@ -112,9 +112,15 @@ def shown(url: str) -> str:
 
 def _shown(url: str) -> str:
     public = _QUERY.split(url, 1)[0]
-    if "@" in url:
-        scheme = url.partition("://")[0]
+    scheme, separator, rest = url.partition("://")
+    rest = rest if separator else url
+    authority = rest.partition("/")[0]
+    # With a ? or # in the password the user information ends there, with %40 it does not end at all.
+    in_authority = "%40" in authority or ("@" in rest and _QUERY.search(authority) is not None)
+    if "@" in url or in_authority:
         hidden = f"{scheme}://..." if scheme.isalpha() and scheme != url else "(a URL with user information)"
+        if in_authority:
+            return hidden
         try:
             parts = urlsplit(url)
             host = parts.netloc.rpartition("@")[2]

@@ -124,4 +124,5 @@ def _check_text(text: str, name: str) -> None:
         try:
             text.encode()
         except UnicodeEncodeError:
-            raise InputError(name, f'"{short(text)}" is not Unicode: it has a lone surrogate') from None
+            # it may be a secret, of a kubeconfig for example
+            raise InputError(name, "a text is not Unicode: it has a lone surrogate") from None

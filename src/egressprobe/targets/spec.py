@@ -37,6 +37,7 @@ MAX_WORDS = 1000  # characters
 MAX_NAME = 250  # a CloudWatch dimension value may have 1024, an EMF dimension set and people want less
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_Dimension.html: ASCII, not only blanks
 _HOST = re.compile(r"(?=[^:]*[a-z])(?=.{1,253}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\.?")
+_PORT = re.compile(r"[0-9]{1,9}")
 _NAME = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
 
 
@@ -193,7 +194,7 @@ def _endpoint(text: str, place: str, *, names: bool) -> Endpoint:
         if not names or not _HOST.fullmatch(host):
             raise InputError(place, f'"{short(text)}" is not IP:PORT ([IP]:PORT for IPv6)') from None
         address = host
-    if (":" in host) != host.startswith("[") or not port.isdecimal() or not 1 <= int(port) <= 65535:
+    if (":" in host) != host.startswith("[") or not _PORT.fullmatch(port) or not 1 <= int(port) <= 65535:
         raise InputError(place, f'"{short(text)}" is not IP:PORT ([IP]:PORT for IPv6) with a port in 1..65535')
     return Endpoint(address, int(port))
 

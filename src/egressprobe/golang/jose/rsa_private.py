@@ -73,7 +73,7 @@ def _limbs(number: int) -> int:
 
 
 def _exponents(key: RsaPrivate) -> tuple[int, int]:
-    """newPrivateKey where the key has no CRT members."""
+    """What Go computes where the key has no CRT members (newPrivateKey)."""
     for prime in (key.p, key.q):
         if prime == 2:
             raise JoseError("modulus must be > 1")
@@ -83,7 +83,7 @@ def _exponents(key: RsaPrivate) -> tuple[int, int]:
 
 
 def _coefficient(key: RsaPrivate, work: Work) -> int:
-    """The inverse by Fermat, so a `p` that is not prime gives a wrong one. Go computes it first, we where it decides."""
+    """The inverse by Fermat, so a wrong one where `p` is not prime. Computed last: it decides only there."""
     work.charge(key.p.bit_length())
     return pow(key.q, key.p - 2, key.p)
 

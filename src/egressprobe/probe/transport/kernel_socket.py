@@ -35,10 +35,19 @@ def family_of(address: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
+def socket_address(address: str, port: int) -> tuple[str, int]:
+    """What connect(2) gets. A zone says nothing about an address that is not link-local, and those are never dialled.
+
+    Go takes a zone that is no interface for no zone (net/ipsock_posix.go, net/interface.go zoneCache.index);
+    getaddrinfo(3) refuses it.
+    """
+    return address.partition("%")[0], port
+
+
 def source_address(destination: str) -> str | None:
     """The source address the kernel would use for `destination`; None without a route. Sends nothing."""
     with suppress(OSError), socket.socket(family_of(destination), socket.SOCK_DGRAM) as probe:
-        probe.connect((destination, 9))
+        probe.connect(socket_address(destination, 9))
         return str(probe.getsockname()[0]).partition("%")[0]
     return None
 
@@ -108,7 +117,7 @@ async def readable(sock: socket.socket, until: float) -> None:
 
 async def connect_socket(sock: socket.socket, endpoint: Endpoint, until: float) -> None:
     """connect(2) of a non-blocking socket. Raises OSError, and TimeoutError at `until` (loop time)."""
-    failed = sock.connect_ex((endpoint.address, endpoint.port))
+    failed = sock.connect_ex(socket_address(endpoint.address, endpoint.port))
     if failed == errno.EINPROGRESS:
         loop = asyncio.get_running_loop()
         await _ready(loop, loop.add_writer, loop.remove_writer, sock, until)

@@ -47,6 +47,7 @@ from egressprobe.probe.transport.kernel_socket import (
     open_socket,
     readable,
     receive,
+    socket_address,
     source_address,
     wall_offset,
 )
@@ -259,7 +260,7 @@ async def _over_udp(
     sock: socket.socket, server: tuple[str, int], request: DnsRequest, until: float
 ) -> tuple[bytes, float]:
     """Over a connected socket, so that ICMP errors are seen; datagrams that do not answer the query are ignored."""
-    sock.connect(server)
+    sock.connect(socket_address(*server))
     sent, offset = time.monotonic(), wall_offset()
     sock.send(request.wire)
     while True:
@@ -280,7 +281,7 @@ async def _over_tcp(
     loop = asyncio.get_running_loop()
     started = time.perf_counter()
     async with asyncio.timeout_at(until):
-        await loop.sock_connect(sock, server)
+        await loop.sock_connect(sock, socket_address(*server))
         wire = request.wire
         await loop.sock_sendall(sock, len(wire).to_bytes(2) + wire)
         buffer = bytearray()
