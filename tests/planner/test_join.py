@@ -2,13 +2,15 @@
 
 import json
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from egressprobe.model.failure import Code
 from egressprobe.model.joined_report import JOINED_SCHEMA, Cause, Cell, Joined, RefusedTarget, Row, View
-from egressprobe.model.report import Finding, Summary, TargetView, count
+from egressprobe.model.report import Finding, Report, Result, Summary, TargetView, Vantage, count
 from egressprobe.model.target import Impact, Kind, Verdict
 from egressprobe.planner.join import joined_response
 
@@ -72,3 +74,21 @@ def test_a_small_report_is_left_as_it_is():
     response = joined_response(whole)
     assert (response["limits"], response["refused"]) == ("l", [{"name": "z", "why": "z"}])
     assert [finding["code"] for finding in response["findings"]] == ["STACK_DRIFTED"]
+
+
+def result(name, objects):
+    target = TargetView(Kind.WEBHOOK, name, "https://t.example/", objects=tuple(map(str, range(objects))))
+    return Result(target, Verdict.PASS, Impact.NONE, True, None, None, (), (), (), (), 1.0)
+
+
+def test_a_large_result_costs_no_other_result_its_details():
+    """One server's certificates must not take those of the other targets out of the response."""
+    small, large = result("small", 3), result("large", 30_000)
+    place = Vantage("c", "s", "a", (), "", "")
+    report = Report("egressprobe/report/v1", "r", "", 1.0, place, Verdict.PASS, Summary(), (small, large), ())
+    response = joined_response(replace(joined(["x"], [], [], [], [], ""), reports=(report, report)), LIMIT)
+    assert len(json.dumps(response)) < LIMIT
+    for answered in response["reports"]:
+        entries = {entry["target"]["name"]: entry for entry in answered["results"]}
+        assert entries["small"] == json.loads(msgspec.json.encode(small))
+        assert (entries["large"]["verdict"], entries["large"]["target"]["objects"]) == ("pass", [])

@@ -172,3 +172,11 @@ def test_any_text_is_data_or_one_line(pieces):
         assert "\n" not in str(error)
     else:
         json.dumps(document, allow_nan=False, ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize("text", ["token: !Hunter2", "token: *Hunter2", "token: !!Hunter2 x", "a: &Hunter2 1\nb: &Hunter2 2\nc: *Hunter"])  # fmt: skip
+def test_no_message_shows_a_password_without_quotes(given_text, text):
+    """YAML takes one that begins with ! for a tag, with * for an alias."""
+    with pytest.raises(InputError) as caught:
+        read_file(given_text(text))
+    assert "Hunter" not in str(caught.value)

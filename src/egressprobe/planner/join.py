@@ -1,6 +1,7 @@
 """The joined report as the Planner's response, below the size limit of a synchronous invocation."""
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ from egressprobe.catalog.findings_probe import REPORT_REDUCED
 from egressprobe.model.joined_report import JOINED_SCHEMA, Cell, Joined, RefusedTarget, Row, View
 from egressprobe.model.report import Finding, Report, Result, TargetView, count, worst
 from egressprobe.model.target import Impact, Verdict
-from egressprobe.publish.response import MAX_RESPONSE, REDUCTIONS
+from egressprobe.publish.response import MAX_RESPONSE, fitting
 
 
 class Heard(msgspec.Struct, frozen=True):
@@ -95,8 +96,8 @@ _ELLIPSIS = "…"
 
 
 def joined_response(joined: Joined, limit: int = MAX_RESPONSE) -> dict[str, Any]:
-    """A joined report below `limit` bytes, by removing in this order: details of the reports, whole reports, rows that
-    pass, long lists and texts, and then further rows.
+    """A joined report below `limit` bytes, by removing in this order: details of the largest results, whole reports,
+    rows that pass, long lists and texts, and then further rows.
 
     Failing rows are kept longest; the summary counts every row. Ends after a bounded number of steps, whatever the
     report holds; `limit` must leave room for an empty report (about 10 kB with texts at their bound).
@@ -104,7 +105,7 @@ def joined_response(joined: Joined, limit: int = MAX_RESPONSE) -> dict[str, Any]
     encoded = msgspec.json.encode(joined)
     if len(encoded) >= limit:
         note = REPORT_REDUCED.found("details were left out to fit the response", {"limitBytes": limit})
-        for smaller in _smaller(joined, note):
+        for smaller in _smaller(joined, note, limit):
             encoded = msgspec.json.encode(smaller)
             if len(encoded) < limit:
                 break
@@ -112,12 +113,10 @@ def joined_response(joined: Joined, limit: int = MAX_RESPONSE) -> dict[str, Any]
     return response
 
 
-def _smaller(joined: Joined, note: Finding) -> Iterator[Joined]:
+def _smaller(joined: Joined, note: Finding, limit: int) -> Iterator[Joined]:
     """Each is smaller than the one before; the last has nothing of unbounded length."""
     joined = replace(joined, findings=(*joined.findings, note))
-    for step in REDUCTIONS:
-        reports = tuple(replace(report, results=tuple(map(step, report.results))) for report in joined.reports)
-        yield replace(joined, reports=reports)
+    yield _with_largest_cut(joined, limit)
     joined = replace(joined, reports=())
     yield joined
     rows = tuple(replace(row, target=replace(row.target, addresses=(), objects=(), affects="")) for row in joined.rows)
@@ -134,6 +133,16 @@ def _smaller(joined: Joined, note: Finding) -> Iterator[Joined]:
     yield replace(
         joined, rows=(), refused=(), findings=(note,), views=tuple(_short_view(view) for view in joined.views)
     )
+
+
+def _with_largest_cut(joined: Joined, limit: int) -> Joined:
+    """The largest results of all subnets are cut first: a server that sends much costs its own details only."""
+    empty = tuple(replace(report, results=()) for report in joined.reports)
+    rest = len(msgspec.json.encode(replace(joined, reports=empty)))
+    results, _ = fitting([result for report in joined.reports for result in report.results], limit - rest)
+    remaining = iter(results)
+    reports = (replace(report, results=tuple(islice(remaining, len(report.results)))) for report in joined.reports)
+    return replace(joined, reports=tuple(reports))
 
 
 def _bounded(joined: Joined, note: Finding) -> Joined:

@@ -5,10 +5,13 @@ many values its aliases and merge keys stand for. A few lines can stand for bill
 recurses, would overflow the stack on deep ones. Only then the document is built.
 """
 
+import re
 from typing import Any
 
 from egressprobe.model.errors import InputError, short
 
+# Names of tags, anchors and aliases in PyYAML's messages: a password without quotes may begin with ! or * or &.
+_QUOTED = re.compile(r"'(?!<)[^']{2,}'?")
 _MOST_DIGITS = 64  # of a number; the base-60 integers of YAML 1.1 take quadratic time
 
 
@@ -26,7 +29,7 @@ def load(text: str, name: str, *, nodes: int, depth: int, repeated_keys: bool = 
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         at = f"line {mark.line + 1} column {mark.column + 1}: " if mark else ""
-        raise InputError(name, f"{at}{short(error.problem or 'is not YAML')}") from None
+        raise InputError(name, f"{at}{short(_QUOTED.sub('...', error.problem or 'is not YAML'))}") from None
     except yaml.reader.ReaderError as error:
         raise InputError(name, f"has a character that YAML does not allow (at {error.position})") from None
     except (yaml.YAMLError, RecursionError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError):
