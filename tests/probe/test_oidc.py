@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import time
 
 import pytest
 
@@ -12,6 +13,7 @@ from egressprobe.lab.dns import DnsServer, Records, serve_zone
 from egressprobe.lab.servers import HttpServer, Page, TcpServer, server_context
 from egressprobe.model.failure import Code
 from egressprobe.model.target import Verdict
+from egressprobe.probe import oidc
 from egressprobe.probe.edges import Edges
 from egressprobe.probe.run import run
 from egressprobe.targets.plan import read_plan
@@ -50,13 +52,13 @@ class Provider:
     def serve(self, page):
         self.idp.pages[PATH] = page
 
-    def probe(self, issuer=None):
+    def probe(self, issuer=None, seconds=15):
         def guard(address):
             return "metadata" if address.startswith("169.254") else None
 
         entry = {"kind": "oidc", "name": "idp", "url": issuer or self.issuer, "caBundle": CA.pem}
         edges = Edges(guard=guard, config=ResolverConfig(servers=(self.dns.text,)))
-        return asyncio.run(run(read_plan({"targets": [entry]}), run_id="t", seconds=15, edges=edges)).results[0]
+        return asyncio.run(run(read_plan({"targets": [entry]}), run_id="t", seconds=seconds, edges=edges)).results[0]
 
 
 @pytest.fixture
@@ -302,3 +304,23 @@ def test_a_provider_that_negotiates_h2(provider, lab_loop):
     assert server.requests == [PATH]
     server.pages.clear()
     assert provider.probe(issuer).failure.code is Code.HTTP_STATUS
+
+
+def test_a_document_that_is_decoded_at_the_deadline_does_not_delay_the_report(provider, monkeypatch):
+    """A thread cannot be stopped: the run ends without it."""
+    monkeypatch.setattr(oidc, "read_keys", lambda _: time.sleep(3.0))
+    provider.keys.pages["/jwks"] = Page(json.dumps({"keys": [KEY], "padding": "x" * 100_000}).encode())
+    started = time.monotonic()
+    result = provider.probe(seconds=1.0)
+    assert time.monotonic() - started < 2.0
+    assert (result.verdict, code(result)) == (Verdict.UNKNOWN, Code.DEADLINE_EXCEEDED)
+
+
+@pytest.mark.parametrize("key", [{"kty": "x" * 900_000}, {"kty": "EC", "crv": "x" * 900_000}, {"kty": "x", "kid": 1}])
+@pytest.mark.parametrize("content_type", ["application/json", "text/html;" + "x" * 100_000])
+def test_no_text_of_a_provider_is_kept_whole(provider, key, content_type):
+    page = Page(json.dumps({"keys": [key]}).encode(), headers=(f"Content-Type: {content_type}",))
+    provider.keys.pages["/jwks"] = page
+    failure = provider.probe().failure
+    assert failure.code is Code.OIDC_JWKS_INVALID
+    assert len(failure.message) + len(failure.api_server_error) < 5000

@@ -8,6 +8,7 @@ them; its documents are judged by golang/jose.
 import asyncio
 import importlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from msgspec.structs import replace
@@ -32,6 +33,9 @@ importlib.import_module("httpx")
 MAX_REDIRECTS = 10  # net/http.defaultCheckRedirect
 # Bytes of a document that are decoded on the event loop; a larger one would hold up the other targets.
 _DECODED_HERE = 32 * 1024
+# Not the loop's own threads: asyncio.run waits for those, and a document that is decoded at the run's deadline would
+# delay the report.
+_DECODERS = ThreadPoolExecutor(4, "decode")
 _SHOWN_ISSUER = 500  # characters of an issuer of the document, in a message
 _MOST_REASONS = 3  # of keys that cannot verify a token, in a message
 _VERIFY = "oidc: verify token: "
@@ -61,7 +65,9 @@ async def follow(prober: Prober, target: Target, first: Hop, budget: Budget) -> 
 
 async def _decoded[T](response: Response, read: Callable[[], T]) -> T:
     """Decode a document; a large one in a thread, since decoding 1 MiB can take most of a second."""
-    return read() if len(response.body) <= _DECODED_HERE else await asyncio.to_thread(read)
+    if len(response.body) <= _DECODED_HERE:
+        return read()
+    return await asyncio.get_running_loop().run_in_executor(_DECODERS, read)
 
 
 async def _walk(

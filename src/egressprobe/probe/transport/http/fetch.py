@@ -25,6 +25,7 @@ from egressprobe.probe.transport.tls_failure import EndOfStreamError, stream_fai
 
 _BROKEN = "net/http: HTTP/1.x transport connection broken: "  # http.persistConn.mapRoundTripError
 READING_BODY = "unable to read response body: "
+_MOST_TEXT = 2000  # characters
 _ERROR_BODY = 200  # bytes of an error page, in a message
 
 
@@ -112,8 +113,8 @@ def _invalid(error: HttpError, name: str, progress: Progress) -> Failure:
 
 
 def http_failure(code: Code, message: str, text: str | None) -> Failure:
-    """A failure of the HTTP phase. text: the API server's words."""
-    return Failure(Phase.HTTP, code, message, text)
+    """A failure of the HTTP phase. text: the API server's words. Both are cut: they may repeat a document of 1 MiB."""
+    return Failure(Phase.HTTP, code, message[:_MOST_TEXT], None if text is None else text[:_MOST_TEXT])
 
 
 def shown_body(body: bytes) -> str:
