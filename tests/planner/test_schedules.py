@@ -1,6 +1,7 @@
 """The group of schedules while calls fail and runs overlap: no target of both plans is ever without a schedule."""
 
 import json
+import os
 import threading
 import time
 
@@ -77,30 +78,25 @@ def in_one_thread(monkeypatch):
 A, B = [f"t{i}" for i in range(2)], [f"t{i}" for i in range(1, 3)]
 
 
-@pytest.mark.parametrize(
-    ("before", "first", "second"),
-    [
-        (plan(A, 9), plan(A, 1), plan(A, 9)),
-        (plan(A, 1), plan(A, 9), plan(A, 1)),
-        (plan(A, 9), plan(B, 1), plan(A, 9)),
-        (plan(A, 1), plan(B, 9), plan(A, 9)),
-        (plan(A, 9) + plan(A, 1), plan(A, 1), plan(A, 9)),
-        (plan(A, 9) + plan(A, 1), plan(B, 1), plan(A, 9)),
-    ],
-    ids=[
-        "split and stay",
-        "merge and stay",
-        "split changed and stay",
-        "both merge",
-        "each deletes the other's",
-        "each deletes the other's, changed",
-    ],
-)
-def test_no_interleaving_of_two_runs_loses_a_target(in_one_thread, before, first, second):
+# name: (schedules before, plan of the first run, plan of the second)
+SCENARIOS = {
+    "split and stay": (plan(A, 9), plan(A, 1), plan(A, 9)),
+    "merge and stay": (plan(A, 1), plan(A, 9), plan(A, 1)),
+    "split changed and stay": (plan(A, 9), plan(B, 1), plan(A, 9)),
+    "each deletes the other's": (plan(A, 9) + plan(A, 1), plan(A, 1), plan(A, 9)),
+}
+if os.environ.get("EGRESSPROBE_REQUIRE_ALL"):  # make check; they take half a minute
+    SCENARIOS["both merge"] = (plan(A, 1), plan(B, 9), plan(A, 9))
+    SCENARIOS["each deletes the other's, changed"] = (plan(A, 9) + plan(A, 1), plan(B, 1), plan(A, 9))
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_no_interleaving_of_two_runs_loses_a_target(in_one_thread, name):
     """Every order of their API calls, and after each call: what all three plans have is in some schedule.
 
     A run reads the group, then writes; the other one may do anything in between.
     """
+    before, first, second = SCENARIOS[name]
     plans = [{t["name"] for w in p for t in json.loads(w.input)["plan"]["targets"]} for p in (before, first, second)]
     common = set.intersection(*plans)
     results = []

@@ -4,7 +4,7 @@ import base64
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from egressprobe.golang.x509.ca_bundle import BundleError, anchors
@@ -188,6 +188,7 @@ _raw = st.fixed_dictionaries(
 )
 
 
+@example([{}], {"\ud800": None})
 @given(
     st.lists(_raw | st.dictionaries(_text, _value, max_size=2), min_size=1, max_size=2),
     st.dictionaries(_text | st.sampled_from(["bundles", "resolvers", "kubeVersion", "sources", "misplaced"]), _value),

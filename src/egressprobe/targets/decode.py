@@ -19,6 +19,8 @@ def convert[T](raw: object, wanted: type[T], place: str) -> T:
     """Typed by msgspec, its message turned into a place and a sentence."""
     try:
         return msgspec.convert(raw, wanted)
+    except UnicodeEncodeError:
+        raise InputError(place, "has a key with a lone surrogate, which is not Unicode text; correct the key") from None
     except msgspec.ValidationError as error:
         text = str(error)
         path = _PATH.search(text)
