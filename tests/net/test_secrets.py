@@ -36,6 +36,9 @@ def test_a_part_of_an_argument_is_hidden_too(known, repeated):
         f"https:/user:{SECRET}@host",
         f"user:{SECRET}@host:6443",
         f"user:{SECRET}%40host:6443",
+        f"https://user:{SECRET}%2540host/",
+        f"https://user:{SECRET}\uff20host/",
+        f"https://user:{SECRET}\ufe6bhost/",
     ],
 )
 def test_no_url_is_shown_with_what_may_be_user_information(url):

@@ -12,6 +12,8 @@ _PORT = re.compile(r"[0-9]{1,4000}")
 # A URL in a sentence, or what may be a broken one; a timeout is the only query that is not a secret.
 _WORD = re.compile(r"""[^\s"'<>]*(?:://|@)[^\s"'<>]*""")
 _TIMEOUT = re.compile(r"https://[^@?#]+\?timeout=[0-9]+s:?")
+# What becomes an @ by percent-decoding or by Unicode's compatibility forms.
+_OTHER_AT = re.compile(r"%(?:25)*40|[\uff20\ufe6b]")
 _QUERY = re.compile(r"[?#]")
 _MAX_SHOWN, _MAX_CACHED = 500, 2000  # characters
 
@@ -116,7 +118,7 @@ def _shown(url: str) -> str:
     rest = rest if separator else url
     authority = rest.partition("/")[0]
     # With a ? or # in the password the user information ends there, with %40 it does not end at all.
-    in_authority = "%40" in authority or ("@" in rest and _QUERY.search(authority) is not None)
+    in_authority = _OTHER_AT.search(authority) is not None or ("@" in rest and _QUERY.search(authority) is not None)
     if "@" in url or in_authority:
         hidden = f"{scheme}://..." if scheme.isalpha() and scheme != url else "(a URL with user information)"
         if in_authority:
