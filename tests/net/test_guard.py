@@ -3,7 +3,7 @@
 from ipaddress import IPv4Address, IPv6Address
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from egressprobe.net.guard import forbidden
@@ -93,6 +93,7 @@ _FORMS = {
 }
 
 
+@example(IPv4Address("0.0.0.2"), "compatible")
 @given(st.ip_addresses(v=4), st.sampled_from(sorted(_FORMS)))
 def test_no_ipv6_form_opens_what_ipv4_forbids(address, form):
     """Whatever the notation, an address that may not be dialled stays forbidden."""

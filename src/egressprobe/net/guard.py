@@ -35,7 +35,7 @@ type Guard = Callable[[str], str | None]
 def _embedded_ipv4(address: IPv6Address) -> IPv4Address | None:
     if address.ipv4_mapped:
         return address.ipv4_mapped
-    if address in _NAT64 or (address in _COMPATIBLE and int(address) > 0xFFFF):
+    if address in _NAT64 or (address in _COMPATIBLE and int(address) > 1):
         return IPv4Address(address.packed[12:])
     if address in _6TO4:
         return IPv4Address(address.packed[2:6])
