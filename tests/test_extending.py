@@ -146,7 +146,9 @@ def test_the_rule_that_the_diff_adds_is_evaluated(extended, tmp_path):
         path = tmp_path / f"{number}.json"
         path.write_text(json.dumps(document))
         report = json.loads(extended("audit", "--snapshot", str(path), "-o", "json").stdout)
-        codes.append([finding["code"] for finding in report["findings"]].count("SUBNET_SMALL"))
+        findings = [finding for finding in report["findings"] if finding["code"] == "SUBNET_SMALL"]
+        codes.append(len(findings))
+        assert all(f"--name {snapshot['cluster']['name']} " in finding["remedy"] for finding in findings)
     assert codes == [0, 1]
 
 

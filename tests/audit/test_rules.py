@@ -9,6 +9,7 @@ from bench import audit as bench
 from msgspec.structs import replace
 
 from egressprobe.audit.paths.private_dns import depth, within
+from egressprobe.audit.rules import vpc_rules
 from egressprobe.audit.run import audit
 from egressprobe.audit.vpc.snapshot import (
     Acl,
@@ -30,6 +31,8 @@ from egressprobe.audit.vpc.snapshot import (
 from egressprobe.audit.vpc.snapshot_dns import Dhcp, DnsFirewallRule, ResolverRule, Zone
 from egressprobe.audit.vpc.sources import sources
 from egressprobe.audit.vpc.topology import Topology
+from egressprobe.catalog.findings_vpc_config import SUBNET_ADDRESSES_LOW, VPC_DNS_SUPPORT_OFF
+from egressprobe.catalog.registry import FINDINGS
 from egressprobe.cli.output.audit_table import audit_table
 from egressprobe.model.target import Verdict
 from egressprobe.targets.plan import read_plan
@@ -474,6 +477,24 @@ def test_two_nats_in_a_row_need_a_port_of_each():
     narrow = acl(held, "subnet-pods", AclEntry(5, False, False, 6, f"{WEB}/32", (1024, 32767)))
     way = next(path for path in look(narrow).paths if path.address == WEB)
     assert (way.state, way.client_ports, way.nat_ports) == ("partial", "", ("32768-65535", "1024-65535"))
+
+
+def test_no_command_has_a_bare_placeholder(monkeypatch):
+    """Of the catalogue's commands what the snapshot knows is filled in, the rest is <NAME>; a sentence stays as it is."""
+    general = "Ask for CLUSTER.\naws eks update-cluster-config --name CLUSTER --region REGION --subnets SUBNETS # VPC"
+    for entry in (VPC_DNS_SUPPORT_OFF, SUBNET_ADDRESSES_LOW):
+        changed = replace(entry, remedy=general)
+        monkeypatch.setitem(FINDINGS, entry.code, changed)
+        monkeypatch.setattr(vpc_rules, entry.code, changed)
+    for snapshot in (low(5), vpc(dns_support=False)):
+        name = snapshot.cluster.name
+        expected = ["Ask for CLUSTER."]
+        expected += [
+            f"aws eks update-cluster-config --name {name} --region {REGION} --subnets <SUBNETS> # {BASE.vpc.id}"
+        ]
+        assert any(finding.remedy.split("\n")[-2:] == expected for finding in look(snapshot).findings)
+    unnamed = cluster(low(5), name="")
+    assert any("--name <CLUSTER> " in finding.remedy for finding in look(unnamed).findings)
 
 
 def test_the_large_audit_is_quick():

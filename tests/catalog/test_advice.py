@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from egressprobe.catalog.advice import PLACEHOLDERS, PROGRAMS, advice, is_command, with_advice
+from egressprobe.catalog.failures import FAILURES
 from egressprobe.catalog.registry import all_entries
 from egressprobe.model.failure import Code
 from egressprobe.model.measurement import Attempt, Lookup, Query, Resolution
@@ -100,11 +101,65 @@ def test_a_dead_name_server_is_not_a_missing_record_type(silent, wanted):
     assert "dig @10.0.0.2" in found.check[0]
 
 
+@pytest.mark.parametrize(
+    ("server", "command"), [("10.0.0.2:53", "dig @10.0.0.2 "), ("[::1]:5353", "dig @::1 -p 5353 ")]
+)
+def test_dig_asks_the_same_name_server(server, command):
+    """At its own port; also where it answered that the name does not exist."""
+    for failure in (None, result(Code.DNS_TIMEOUT).failure):
+        lookups = (Lookup("x", "A", 5.0, (Query(server, "udp", 5.0, failure=failure),)),)
+        found = advice(result(Code.DNS_NXDOMAIN, resolutions=(Resolution("x", "dns", 5.0, lookups=lookups),)))
+        assert found.check[0].startswith(command)
+
+
+def _silent_everywhere(code):
+    failure = result(code).failure
+    lookups = (Lookup("x", "A", 5.0, (Query("192.0.2.1:53", "udp", 5.0, failure=failure),)),)
+    return result(code, resolutions=(Resolution("x", "dns", 5.0, lookups=lookups),))
+
+
+@pytest.mark.parametrize("code", [Code.DNS_TIMEOUT, Code.DNS_UNREACHABLE, Code.DNS_REFUSED])
+def test_a_name_server_that_the_user_gave_is_the_users_to_correct(code):
+    """In JSON and in the table; the DHCP options set has nothing to do with it."""
+    judged = with_advice(_silent_everywhere(code), own_resolvers=True)
+    assert advice(judged).fix == ("Correct --resolver (in a targets file: `resolvers`).",)
+    assert judged.failure.remedy == advice(judged).fix[0]
+    assert "--resolver" not in with_advice(_silent_everywhere(code)).failure.remedy
+
+
+def test_an_address_is_not_looked_up():
+    """There is no name to give to dig."""
+    plain = result(Code.DNS_NXDOMAIN)
+    for url in ("https://192.0.2.1/x", "https://[2001:db8::1]:8443/x"):
+        checks = advice(replace(plain, target=replace(plain.target, url=url))).check
+        assert not [line for line in checks if line.startswith("dig ")]
+
+
+@pytest.mark.parametrize(("address", "wanted"), [("10.0.9.9", "10.0.9.9:9443"), ("fd00::7", "[fd00::7]:9443")])
+@pytest.mark.parametrize(
+    "entry",
+    [
+        entry
+        for entry in FAILURES.values()
+        if "s_client" in entry.confirm or ("curl -s" in entry.confirm and "ADDRESS" in entry.confirm)
+    ],
+    ids=lambda entry: entry.code,
+)
+def test_commands_connect_to_the_endpoint_that_failed(entry, address, wanted):
+    """The Service's name with the endpoint's port is a place that does not exist; the name is for TLS."""
+    service = ServiceRef(namespace="kyverno", name="svc", port=443)
+    found = advice(result(Code(entry.code), address=address, port=9443, service=service))
+    [line] = [line for line in found.check if line.startswith(("openssl", "curl"))]
+    assert any(word in (wanted, f"::{wanted}") for word in shlex.split(line))
+    assert "svc.kyverno.svc:9443" not in line
+    assert "svc.kyverno.svc" in line or "-tls1_2" in line
+
+
 def test_failures_carry_their_remedy():
     """The same lines in JSON as in the table."""
     judged = with_advice(result(Code.TLS_NOT_TLS))
     assert judged.failure.remedy == "\n".join(advice(judged).fix)
-    assert judged.failure.confirm.startswith("curl -sv http://")
+    assert judged.failure.confirm.startswith("curl -sv --connect-to ::10.0.9.9:443 http://")
 
 
 @given(st.text(st.characters(codec="ascii"), min_size=1, max_size=40))

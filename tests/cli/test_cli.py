@@ -13,6 +13,7 @@ import yaml
 from egressprobe.catalog.error_texts import candidates
 from egressprobe.cli import main as cli
 from egressprobe.cli.commands.demo import surprises
+from egressprobe.cli.output import explanation
 from egressprobe.lab.dns import DnsServer, Reply
 from egressprobe.lab.scenario import EXPECTED
 from egressprobe.publish.response import from_json
@@ -192,10 +193,32 @@ def test_explain():
     assert run.returncode == 0
     assert run.stdout.startswith("ADDRESS_DEAD: one of several addresses")
     assert all(f"\n{word} " in run.stdout for word in ("means", "confirm", "fix"))
-    assert len(egressprobe("explain").stdout.splitlines()) > 40
+    everything = egressprobe("explain").stdout.splitlines()
+    assert len(everything) > 40
+    assert everything[0] == "Failures: what one call met"
+    assert "Findings: what a person should know" in everything
     assert json.loads(egressprobe("explain", "dns_nxdomain", "-o", "json").stdout)["code"] == "dns_nxdomain"
     entries = json.loads(egressprobe("explain", "-o", "json").stdout)["entries"]
     assert {"dns_nxdomain", "ADDRESS_DEAD"} <= {entry["code"] for entry in entries}
+
+
+def test_explain_several_codes():
+    """Each is explained, in the order given."""
+    run = egressprobe("explain", "dns_timeout", "address_dead")
+    heads = [line for line in run.stdout.splitlines() if line.startswith(("dns_timeout:", "ADDRESS_DEAD:"))]
+    assert [head.partition(":")[0] for head in heads] == ["dns_timeout", "ADDRESS_DEAD"]
+    entries = json.loads(egressprobe("explain", "dns_timeout", "address_dead", "-o", "json").stdout)["entries"]
+    assert [entry["code"] for entry in entries] == ["dns_timeout", "ADDRESS_DEAD"]
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_the_list_of_codes_fits_the_terminal(width):
+    """Further lines of a summary begin below its first."""
+    lines = explanation.index(width).splitlines()
+    assert max(map(len, lines)) <= max(width, 80)
+    folded = [line for line in lines if line.startswith("    ")]
+    assert folded
+    assert len({len(line) - len(line.lstrip()) for line in folded}) == 1
 
 
 def test_explain_a_copied_error():

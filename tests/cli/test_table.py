@@ -11,10 +11,14 @@ import pytest
 from msgspec.structs import replace
 
 from egressprobe.catalog.advice import is_command
-from egressprobe.cli.output.table import to_table
+from egressprobe.catalog.registry import FINDINGS
+from egressprobe.cli.output.table import details, to_table
+from egressprobe.model.failure import Code
+from egressprobe.model.target import FailurePolicy, Impact
 from egressprobe.publish.response import from_json
 
 DATA = Path(__file__).parents[1] / "data"
+REPORT = from_json((DATA / "report.json").read_text())
 
 
 def test_golden():
@@ -75,3 +79,25 @@ def test_the_summary_and_failures_come_first():
     assert first == "FAIL: 15 fail, 1 unknown, 2 degraded, 6 pass in 5.3 s"
     shown = [text.split()[0] for text in rest if re.match(r"(FAIL|UNKNOWN|DEGRADED|pass) ", text)]
     assert shown == ["FAIL"] * 15 + ["UNKNOWN"] + ["DEGRADED"] * 2 + ["pass"] * 6
+
+
+def _first(condition):
+    return next(result for result in REPORT.results if condition(result))
+
+
+def test_a_slow_lookup_is_not_told_twice():
+    """A lookup that timed out is the cause; that it also took long is left to JSON."""
+    failing = _first(lambda result: result.failure and result.failure.code is Code.DNS_TIMEOUT)
+    slow = FINDINGS["DNS_SLOW"].found("x", {})
+    assert "DNS_SLOW" not in str(list(details(replace(failing, findings=(slow,)))))
+    other = replace(failing, failure=replace(failing.failure, code=Code.CONNECT_TIMEOUT), findings=(slow,))
+    assert "DNS_SLOW" in str(list(details(other)))
+
+
+def test_the_impact_of_a_bare_url_is_conditional():
+    """Nothing but the cluster's configuration says whether the webhook fails closed."""
+    failing = _first(lambda result: result.verdict == "fail" and result.target.kind == "webhook")
+    for policy, shown in ((None, "blocks, if its failurePolicy is Fail (not known for a URL): "), ("Fail", "blocks: ")):
+        target = replace(failing.target, failure_policy=policy and FailurePolicy(policy), objects=())
+        impact = dict(details(replace(failing, impact=Impact.BLOCKS, target=target)))["impact"]
+        assert impact.startswith(shown)

@@ -1,5 +1,6 @@
 """Findings of paths: one for each cause, with all subnets, targets and addresses that it affects."""
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,9 +13,12 @@ from egressprobe.audit.paths.destinations import plain
 from egressprobe.audit.paths.paths import Paths
 from egressprobe.audit.vpc.blockers import Blame
 from egressprobe.audit.vpc.reachability import Path
+from egressprobe.audit.vpc.snapshot import VpcSnapshot
+from egressprobe.catalog.advice import filled
 from egressprobe.catalog.entry import FindingEntry
 from egressprobe.catalog.findings_vpc_config import VPC_DNS_SUPPORT_OFF
 from egressprobe.catalog.findings_vpc_path import BLOCKED_TARGET_OPEN, PATH_UNKNOWN, SUBNET_WITHOUT_IPV6
+from egressprobe.catalog.registry import FINDINGS
 from egressprobe.model.report import Finding
 from egressprobe.model.target import Expect
 
@@ -64,6 +68,16 @@ def _closing(part: FixPart, names: Names) -> Finding:
 def with_proposal(entry: FindingEntry, message: str, evidence: Mapping[str, Any], proposal: Proposal) -> Finding:
     """A finding with the commands that are proven to fix it, or with the reason why there are none."""
     return entry.found(message, evidence, proposal.lines)
+
+
+def with_names_of(finding: Finding, snapshot: VpcSnapshot) -> Finding:
+    """The catalogue's commands in its remedy with cluster, region and VPC filled in; what is not known as <NAME>."""
+    names = {"CLUSTER": snapshot.cluster.name, "REGION": snapshot.region, "VPC": snapshot.vpc.id}
+    values = {placeholder: shlex.quote(name) for placeholder, name in names.items() if name}
+    entry = FINDINGS.get(finding.code)
+    general = frozenset(entry.remedy.split("\n")) if entry else frozenset()
+    lines = (filled(text, values) if text in general else text for text in finding.remedy.split("\n"))
+    return replace(finding, remedy="\n".join(lines))
 
 
 def each_command_once(findings: Iterable[Finding]) -> list[Finding]:

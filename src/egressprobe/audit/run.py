@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from egressprobe.audit.findings import each_command_once, path_findings, problems
+from egressprobe.audit.findings import each_command_once, path_findings, problems, with_names_of
 from egressprobe.audit.fixes.proof import propose
 from egressprobe.audit.fixes.proposal import Proposals, without_fixes
 from egressprobe.audit.paths.destination import Destination, TargetRow
@@ -51,7 +51,7 @@ def audit(
         *path_findings(paths, rows, _proposals(paths, rows)),
         *evaluate(RULES, topology, (destination.host for destination in destinations if destination.host)),
     ]
-    shown = each_command_once(finding for finding in findings if finding.code not in skipped)
+    shown = each_command_once(with_names_of(finding, snapshot) for finding in findings if finding.code not in skipped)
     return Audit(
         schema_version=AUDIT_SCHEMA,
         taken_at=snapshot.taken_at,

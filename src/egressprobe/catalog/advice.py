@@ -18,6 +18,7 @@ from egressprobe.model.failure import Code
 from egressprobe.model.measurement import Resolution
 from egressprobe.model.report import Result
 from egressprobe.model.target import Verdict
+from egressprobe.net.addresses import is_address
 
 PROGRAMS = frozenset(
     {
@@ -58,6 +59,10 @@ _NO_DNS_ANSWER = (
 )
 
 
+_OWN_RESOLVER = "Correct --resolver (in a targets file: `resolvers`)."
+_OF_THE_RESOLVER = frozenset({Code.DNS_TIMEOUT, Code.DNS_UNREACHABLE, Code.DNS_REFUSED})
+
+
 class Advice(NamedTuple):
     """check: commands that only read. fix: sentences and commands, a line each."""
 
@@ -73,6 +78,8 @@ def is_command(text: str) -> bool:
 def filled(text: str, values: Mapping[str, str]) -> str:
     """A line with its placeholders filled in; those of a command that are not known become <NAME>."""
     program = text.partition(" ")[0]
+    if ":" in values.get("ADDRESS", ""):
+        text = text.replace("ADDRESS:PORT", "'[ADDRESS]:PORT'")  # RFC 3986, section 3.2.2
 
     def value(match: re.Match[str]) -> str:
         word = match[0]
@@ -93,19 +100,30 @@ def advice(result: Result) -> Advice:
     remedies += [entry.remedy] if entry else [finding.remedy for finding in result.findings]
     if remedies and entry and remedies[0] == entry.remedy and _unanswered(result):
         remedies[0] = _NO_DNS_ANSWER
-    checks = (text for text in (entry.confirm if entry else "").split("\n") if is_command(text))
+    if result.failure and result.failure.remedy == _OWN_RESOLVER:
+        remedies = [_OWN_RESOLVER]
+    checks = [text for text in (entry.confirm if entry else "").split("\n") if is_command(text)]
+    if is_address(values.get("HOST", "")):  # there is no name to look up
+        checks = [text for text in checks if not text.startswith("dig ")]
     return Advice(
         tuple(_fitted(filled(text, values), result) for text in checks if result.target.service or _NAMES not in text),
         tuple(_fitted(filled(text, values), result) for text in "".join(remedies[:1]).split("\n") if text),
     )
 
 
-def with_advice(result: Result) -> Result:
-    """`result` whose failure says how to confirm and to fix it, as the table does."""
-    if result.failure is None or result.verdict is Verdict.PASS:
+def with_advice(result: Result, *, own_resolvers: bool = False) -> Result:
+    """`result` whose failure says how to confirm and to fix it, as the table does.
+
+    own_resolvers: the name servers were given with --resolver or in the targets file, not by the system.
+    """
+    failure = result.failure
+    if failure is None or result.verdict is Verdict.PASS:
         return result
-    check, fix = advice(result)
-    failure = replace(result.failure, confirm="\n".join(check), remedy="\n".join(fix))
+    dead = failure.code in _OF_THE_RESOLVER and (failure.code is not Code.DNS_TIMEOUT or _unanswered(result))
+    if own_resolvers and dead:
+        failure = replace(failure, remedy=_OWN_RESOLVER)
+    check, fix = advice(replace(result, failure=failure))
+    failure = replace(failure, confirm="\n".join(check), remedy="\n".join(fix))
     return replace(result, failure=failure)
 
 
@@ -145,15 +163,22 @@ def _values(result: Result) -> dict[str, str]:
     queries = [query for lookup in _own(result).lookups for query in lookup.queries]
     silent = next((query for query in queries if query.failure), None)
     host = target.service.server_name if target.service else _host(target.url)
+    query = silent or next(iter(queries), None)
     values = {"HOST": host, "URL": target.url, "ISSUER": target.url.rstrip("/")}
     if attempt:
         values |= {"ADDRESS": attempt.address, "PORT": str(attempt.port)}
-    if silent:
-        values["RESOLVER"] = silent.server.rpartition(":")[0].strip("[]") or silent.server
     if target.service:
         values |= {"NAMESPACE": target.service.namespace, "SERVICE": target.service.name}
     # Names come from the cluster: quoted, so that a command cannot be made to run another.
-    return {name: shlex.quote(value) for name, value in values.items() if value}
+    quoted = {name: shlex.quote(value) for name, value in values.items() if value}
+    return quoted | ({"RESOLVER": _resolver(query.server)} if query else {})
+
+
+def _resolver(server: str) -> str:
+    """`ADDR:PORT` as dig takes it behind its `@`."""
+    address, _, port = server.rpartition(":")
+    port_option = "" if port == "53" else f" -p {shlex.quote(port)}"
+    return f"{shlex.quote(address.strip('[]'))}{port_option}"
 
 
 def _host(url: str) -> str:

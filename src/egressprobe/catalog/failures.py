@@ -36,7 +36,7 @@ _ROWS = (
         "tls_not_tls",
         "the server does not speak TLS",
         "The first bytes received are not a TLS record: plain HTTP, or another protocol, on this port.",
-        "curl -sv http://HOST:PORT/",
+        "curl -sv --connect-to ::ADDRESS:PORT http://HOST/",
         "Correct the port or enable TLS: webhooks and issuers must use https.",
     ),
     Entry(
@@ -60,7 +60,7 @@ _ROWS = (
         "tls_cert_expired",
         "a certificate has expired",
         "The server's certificate, one of its chain, or the CA in the caBundle is past its end.",
-        "openssl s_client -connect HOST:PORT -servername HOST -showcerts </dev/null | openssl x509 -noout -dates",
+        "openssl s_client -connect ADDRESS:PORT -servername HOST -showcerts </dev/null | openssl x509 -noout -dates",
         "Renew the certificate and make the server load the new one. With cert-manager:\n"
         "kubectl describe certificate -n NAMESPACE",
     ),
@@ -68,7 +68,7 @@ _ROWS = (
         "tls_cert_not_yet_valid",
         "a certificate is not valid yet",
         "Its notBefore is in the future: a clock is wrong, or it was issued ahead of time.",
-        "openssl s_client -connect HOST:PORT -servername HOST </dev/null | openssl x509 -noout -dates\ndate -u",
+        "openssl s_client -connect ADDRESS:PORT -servername HOST </dev/null | openssl x509 -noout -dates\ndate -u",
         "Correct the clock of the issuer or wait.",
     ),
     Entry(
@@ -76,7 +76,7 @@ _ROWS = (
         "certificate signed by an unknown CA",
         "The presented chain does not lead to a certificate in the caBundle (or, without one, to a system root): a "
         "rotated CA, a missing intermediate, a caBundle that was never injected, or a firewall that re-signs TLS.",
-        "openssl s_client -connect HOST:PORT -servername HOST -showcerts </dev/null",
+        "openssl s_client -connect ADDRESS:PORT -servername HOST -showcerts </dev/null",
         "Put the issuing CA into the webhook's caBundle (cert-manager: annotation cert-manager.io/inject-ca-from), "
         "send the intermediate, or exempt the name from TLS inspection.",
     ),
@@ -85,7 +85,7 @@ _ROWS = (
         "the certificate is for another name",
         "No subject alternative name matches the host; the Common Name does not count. A service needs "
         "NAME.NAMESPACE.svc, an IP address needs an IP SAN.",
-        "openssl s_client -connect HOST:PORT -servername HOST </dev/null | openssl x509 -noout -ext subjectAltName",
+        "openssl s_client -connect ADDRESS:PORT -servername HOST </dev/null | openssl x509 -noout -ext subjectAltName",
         "Issue the certificate with the name that the API server calls.",
     ),
     Entry(
@@ -93,7 +93,7 @@ _ROWS = (
         "Go rejects the certificate",
         "Go's crypto/x509 does not accept how it is encoded or how it chains: weak signature or key, negative serial "
         "number, wrong key usage. The API server's text says which.",
-        "openssl s_client -connect HOST:PORT -servername HOST </dev/null | openssl x509 -noout -text",
+        "openssl s_client -connect ADDRESS:PORT -servername HOST </dev/null | openssl x509 -noout -text",
         "Reissue it with a 2048-bit RSA or P-256 key, SHA-256 and extended key usage serverAuth.",
     ),
     Entry(
@@ -111,14 +111,14 @@ _ROWS = (
         "http_timeout",
         "the server accepts the request and does not answer",
         "TLS works, the request gets no response in time: the server process hangs or is overloaded.",
-        "curl -skv --max-time 10 https://HOST:PORT/",
+        "curl -skv --max-time 10 --connect-to ::ADDRESS:PORT https://HOST/",
         "Look at the server: threads, CPU throttling, its own dependencies.",
     ),
     Entry(
         "http_reset",
         "the server drops the connection instead of answering",
         "The connection ends or is reset after the handshake, before a response.",
-        "curl -skv https://HOST:PORT/",
+        "curl -skv --connect-to ::ADDRESS:PORT https://HOST/",
         "Look at the server's log, and at proxies that close idle or unknown connections.",
     ),
     Entry(
@@ -229,7 +229,7 @@ _ROWS = (
         "blocked_target_reached",
         "a target that must be blocked can be reached",
         "`expect: blocked`, and the connection was made: the firewall is open.",
-        "nc -vz HOST PORT",
+        "nc -vz ADDRESS PORT",
         "Close the path: the route, the security group's egress rule or the firewall policy that lets it through.",
     ),
     Entry(

@@ -52,7 +52,7 @@ CERT_EXPIRES_SOON = FindingEntry(
     "a certificate of the verified path expires soon",
     "Less than seven days or a fifth of its lifetime is left. After that every call fails with `x509: certificate has "
     "expired or is not yet valid`.",
-    "openssl s_client -connect HOST:443 -servername HOST </dev/null | openssl x509 -noout -enddate",
+    "openssl s_client -connect ADDRESS:PORT -servername HOST </dev/null | openssl x509 -noout -enddate",
     "Renew the certificate. With cert-manager:\nkubectl get certificate -A\ncmctl renew NAME -n NAMESPACE",
     severity="warning",
     degrades=True,
@@ -205,7 +205,7 @@ TLS_INTERCEPTED = FindingEntry(
     "public name, or the same unknown CA on unrelated targets. Devices that inspect TLS issue certificates like this. "
     "The API server cannot be made to trust them for OIDC issuers and system roots.",
     "From a host of that subnet and from outside:\n"
-    "openssl s_client -connect HOST:443 -servername HOST -showcerts </dev/null | openssl x509 -noout "
+    "openssl s_client -connect ADDRESS:PORT -servername HOST -showcerts </dev/null | openssl x509 -noout "
     "-issuer -subject",
     "Exempt the destinations from TLS inspection on the firewall (for AWS Network Firewall: the TLS inspection "
     "configuration's scope). Your own webhook may instead have the inspecting CA in its caBundle.",

@@ -67,7 +67,8 @@ async def run(
     if plan.resolvers:
         config = override_servers(config, plan.resolvers)
     measured = await _measure_all(plan, config, edges.guard, seconds, concurrency, on_measured, stop)
-    results = tuple(map(with_advice, judge(plan, measured)))
+    judged = judge(plan, measured)
+    results = tuple(with_advice(result, own_resolvers=bool(plan.resolvers)) for result in judged)
     findings: tuple[Finding, ...] = ()
     if plan.misplaced is not None:
         evidence = {"subnetId": location.subnet_id}

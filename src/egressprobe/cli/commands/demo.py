@@ -13,12 +13,17 @@ from typing import Any
 
 import msgspec
 
-from egressprobe.cli.common.exit_codes import OK, OUR_ERROR
+from egressprobe.cli.common.exit_codes import BAD_INPUT, OK, OUR_ERROR
 from egressprobe.cli.common.parser import add_output
 from egressprobe.cli.output.formats import FORMATS, render
 from egressprobe.model.report import Report
 
 EXAMPLES = ("egressprobe demo", "egressprobe demo -o json", "egressprobe demo --metrics")
+EXIT_TEXT = {
+    OK: "every verdict is the one that is expected",
+    OUR_ERROR: "a verdict is wrong, or the built-in network cannot be started",
+    BAD_INPUT: "bad input",
+}
 _FUNCTION_SECONDS = 30.0
 
 

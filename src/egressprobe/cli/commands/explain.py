@@ -6,11 +6,16 @@ import shutil
 import sys
 from typing import Any
 
-from egressprobe.cli.common.exit_codes import OK
+from egressprobe.cli.common.exit_codes import BAD_INPUT, OK, OUR_ERROR
 from egressprobe.model.errors import InputError, short
 from egressprobe.net.urls import shown_text
 
 EXAMPLES = ("egressprobe explain dns_timeout", "egressprobe explain 'context deadline exceeded'", "egressprobe explain")
+EXIT_TEXT = {
+    OK: "explained",
+    OUR_ERROR: "an error of egressprobe",
+    BAD_INPUT: "not a code, and no error of kube-apiserver that is known",
+}
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
@@ -21,7 +26,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         "words",
         metavar="CODE|ERROR",
         nargs="*",
-        help="a failure, a finding, or an error copied from a log; without one: list all codes",
+        help="failures, findings, or an error copied from a log; without one: list all codes",
     )
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="default: text")
     return parser
@@ -36,9 +41,13 @@ def run(options: argparse.Namespace) -> int:
     data = options.output == "json"
     entry = registry.lookup(text)
     if not options.words:
-        print(explanation.index_json() if data else explanation.index())
+        print(explanation.index_json() if data else explanation.index(_width()))
     elif entry is not None:
         print(explanation.to_json(entry) if data else explanation.to_text(entry, _width()))
+    elif all(entries := [registry.lookup(word) for word in options.words]):
+        known = [entry for entry in entries if entry]
+        texts = (explanation.to_text(entry, _width()) for entry in known)
+        print(explanation.entries_json(known) if data else "\n\n".join(texts))
     elif found := candidates(text):
         public = shown_text(text)
         print(explanation.error_json(public, found) if data else explanation.error_text(public, found, _width()))

@@ -1,10 +1,10 @@
 """The argument parser, and the options that several commands have in common.
 
-Every --help ends with the command's EXAMPLES and the exit codes.
+Every --help ends with the command's EXAMPLES and the exit codes: its own EXIT_TEXT, or those of a report.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import NoReturn
 
@@ -39,13 +39,13 @@ def parser(commands: Sequence[ModuleType]) -> Parser:
         subparser: argparse.ArgumentParser = command.add_parser(added)
         subparser.set_defaults(run=command.run)
         subparser.formatter_class = shape
-        subparser.epilog = _epilog(getattr(command, "EXAMPLES", ()))
+        subparser.epilog = _epilog(getattr(command, "EXAMPLES", ()), getattr(command, "EXIT_TEXT", TEXT))
     return top
 
 
-def _epilog(examples: Sequence[str]) -> str:
+def _epilog(examples: Sequence[str], exit_codes: Mapping[int, str] = TEXT) -> str:
     parts = ["examples:", *(f"  {example}" for example in examples), ""] if examples else []
-    return "\n".join((*parts, "exit codes:", *(f"  {code:<4} {text}" for code, text in TEXT.items())))
+    return "\n".join((*parts, "exit codes:", *(f"  {code:<4} {text}" for code, text in exit_codes.items())))
 
 
 def add_region(parser: argparse.ArgumentParser) -> None:

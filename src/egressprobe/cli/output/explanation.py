@@ -2,7 +2,7 @@
 
 import shlex
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -10,7 +10,7 @@ import msgspec
 from egressprobe.catalog.advice import is_command
 from egressprobe.catalog.entry import Entry
 from egressprobe.catalog.error_texts import called_url
-from egressprobe.catalog.registry import all_entries, struct_dict
+from egressprobe.catalog.registry import FINDINGS, all_entries, struct_dict
 from egressprobe.cli.output.formats import harmless
 from egressprobe.cli.output.terminal import paragraph
 
@@ -18,23 +18,45 @@ _WIDTH, _INDENT = 96, 9
 _SCHEMA = "egressprobe/explain/v1"
 
 
-def index() -> str:
-    width = max(len(entry.code) for entry in all_entries())
-    return "\n".join(f"{entry.code:<{width}} {entry.summary}" for entry in all_entries())
+def index(width: int | None = None) -> str:
+    """Every code with its summary."""
+    indent = max(len(entry.code) for entry in all_entries()) + 3
+    lines: list[str] = []
+    for heading, entries in (
+        ("Failures: what one call met", [entry for entry in all_entries() if entry.code not in FINDINGS]),
+        ("Findings: what a person should know", list(FINDINGS.values())),
+    ):
+        lines += [*([""] if lines else []), heading]
+        for entry in entries:
+            lines += _hanging(f"  {entry.code:<{indent - 2}}", entry.summary, width)
+    return "\n".join(lines)
+
+
+def _hanging(head: str, text: str, width: int | None) -> list[str]:
+    """`text` behind `head`, folded to `width`; further lines begin where the first does."""
+    if not width:
+        return [head + text]
+    folded = textwrap.wrap(text, max(width - len(head), 30), break_long_words=False, break_on_hyphens=False)
+    return [(" " * len(head) if i else head) + part for i, part in enumerate(folded)]
 
 
 def index_json() -> str:
     """Every entry, as data."""
-    return _json(
-        {"schemaVersion": "egressprobe/explain/v1", "entries": [struct_dict(entry) for entry in all_entries()]}
-    )
+    return entries_json(all_entries())
+
+
+def entries_json(entries: Iterable[Entry]) -> str:
+    """These entries, as data."""
+    return _json({"schemaVersion": _SCHEMA, "entries": [struct_dict(entry) for entry in entries]})
 
 
 def error_text(text: str, found: Sequence[Entry], width: int | None = None) -> str:
     """What a copied error may mean, and what to do next."""
     columns = max(len(entry.code) for entry in found)
-    lines = [*paragraph(text, width or _WIDTH), "", "This may mean:" if len(found) > 1 else "This means:"]
-    lines += [f"  {entry.code:<{columns}}  {entry.summary}" for entry in found]
+    first, *more = paragraph(text, (width or _WIDTH) - 2)
+    lines = [first, *(f"  {part}" for part in more), "", "This may mean:" if len(found) > 1 else "This means:"]
+    for entry in found:
+        lines += _hanging(f"  {entry.code:<{columns}}  ", entry.summary, width or _WIDTH)
     return "\n".join((*lines, "", "Next:", *(f"  {command}" for command in _next(text, found))))
 
 

@@ -7,6 +7,7 @@ terminal that is too narrow for the columns gets the times on a line of their ow
 from collections.abc import Iterator
 
 from egressprobe.catalog.advice import advice
+from egressprobe.catalog.findings_probe import DNS_SLOW
 from egressprobe.catalog.registry import visible
 from egressprobe.cli.output.terminal import (
     COLOURS,
@@ -147,6 +148,8 @@ def details(result: Result) -> Iterator[tuple[str, str]]:
     if result.availability:
         yield "available", _available(result.availability)
     for finding in visible(result.findings):
+        if finding.code == DNS_SLOW.code and result.failure and result.failure.code is Code.DNS_TIMEOUT:
+            continue  # the cause has said so
         yield "finding", f"{finding.summary} ({finding.code})"
     check, fix = advice(result)
     yield from (("" if i else "check", text) for i, text in enumerate(check[:_MOST_CHECKS]))
@@ -154,9 +157,16 @@ def details(result: Result) -> Iterator[tuple[str, str]]:
     some_fail = result.verdict is Verdict.DEGRADED and result.forecast is not None and result.forecast.share < 1
     if (result.verdict is Verdict.FAIL or some_fail) and result.impact in _IMPACTS:
         affects = f"; {result.target.affects}" if result.target.affects else ""
-        yield "impact", f"{result.impact}: {_IMPACTS[result.impact]}{affects}"
+        yield "impact", f"{result.impact}{_condition(result)}: {_IMPACTS[result.impact]}{affects}"
     if result.target.objects:
         yield "nodes" if result.target.kind is Kind.KUBELET else "called by", _some(result.target.objects)
+
+
+def _condition(result: Result) -> str:
+    """A webhook that is not out of the cluster's configuration: its failurePolicy is not known."""
+    target = result.target
+    unknown = target.kind is Kind.WEBHOOK and target.failure_policy is None and not target.objects
+    return ", if its failurePolicy is Fail (not known for a URL)" if unknown and result.impact is Impact.BLOCKS else ""
 
 
 def _available(check: Availability) -> str:
