@@ -226,7 +226,7 @@ def test_a_private_address_is_not_sent_to_a_nat_gateway():
     for snapshot, named in ((bare, True), (replace(bare, attachments=()), False)):
         [finding] = [finding for finding in audit(snapshot, corp).findings if finding.code == "ROUTE_NO_EGRESS"]
         assert "aws " not in finding.remedy
-        assert ("send 172.16.5.5/32 of rtb-private to tgw-1" in finding.remedy) is named
+        assert ("sending 172.16.5.5/32 of rtb-private to tgw-1" in finding.remedy) is named
 
 
 def test_a_command_fixes():

@@ -170,6 +170,10 @@ def test_values_cannot_make_another_command(host):
     def check(name):
         return advice(replace(plain, target=replace(plain.target, url=f"https://{name}/x"))).check
 
-    for line, expected in zip(check(host), check("x.example"), strict=True):
+    # An address is not looked up; its brackets are not part of it.
+    lines, plain_lines = check(host), check("x.example")
+    if len(lines) < len(plain_lines):
+        plain_lines = check("192.0.2.1")
+    for line, expected in zip(lines, plain_lines, strict=True):
         assert len(shlex.split(line)) == len(shlex.split(expected))
         assert shlex.split(line)[0] in PROGRAMS
