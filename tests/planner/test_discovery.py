@@ -406,7 +406,10 @@ def test_of_several_refreshes_at_once_one_goes_on(stack, monkeypatch, pauses):
     assert len(stack.cluster.events) == asked + 1
 
 
-@pytest.mark.parametrize("data", ["H4sI...", "", None, 5, base64.b64encode(b"x").decode()])
+@pytest.mark.parametrize(
+    "data",
+    ["H4sI...", "", None, 5, base64.b64encode(b"x").decode(), base64.b64encode(gzip.compress(b"[" * 100_000)).decode()],
+)
 def test_a_subscriptions_event_that_cannot_be_read_is_a_refresh_all_the_same(stack, monkeypatch, pauses, data):
     at(monkeypatch, datetime(2026, 11, 22, 6, 0, tzinfo=UTC))
     stack.run()

@@ -69,6 +69,16 @@ def test_two_bloated_servers_cost_the_honest_nothing():
     assert len(msgspec.json.encode(document)) < MAX_RESPONSE
 
 
+def test_a_target_with_a_url_of_megabytes_costs_itself():
+    """An event may name it: the response fits, the verdict is there, and its neighbour is whole."""
+    small = result("small", 200)
+    large = replace(small, target=replace(small.target, name="large", url="https://h/" + "x" * 5_000_000))
+    document = response(report(large, small))
+    assert len(msgspec.json.encode(document)) < MAX_RESPONSE
+    assert from_json(json.dumps(document)).results[1] == small
+    assert document["results"][0]["target"]["url"].startswith("https://h/xxx")
+
+
 @pytest.mark.parametrize("where", ["url", "message", "cluster"])
 def test_a_lone_surrogate_costs_its_own_text(where):
     """JSON can carry one, UTF-8 cannot: the other results are untouched."""

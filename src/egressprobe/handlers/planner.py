@@ -60,7 +60,7 @@ def _failing_targets(event: dict[str, Any]) -> frozenset[str]:
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html
     """
     names: set[str] = set()
-    with suppress(KeyError, TypeError, ValueError, AttributeError, zlib.error):
+    with suppress(KeyError, TypeError, ValueError, AttributeError, RecursionError, zlib.error):
         packed = base64.b64decode(event[_FROM_LOGS]["data"], validate=True)
         text = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(packed, _MAX_LOGS)
         for entry in json.loads(text)["logEvents"]:

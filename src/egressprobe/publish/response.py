@@ -136,9 +136,13 @@ def _bare(result: Result) -> Result:
     return replace(result, attempts=(), resolutions=(), http=(), target=target, availability=check)
 
 
+_MAX_URL = 2_000  # characters of a target's URL that remain when everything else has been cut
+
+
 def _verdict_only(result: Result) -> Result:
     """Without everything of unbounded length: no evidence, no texts."""
-    return replace(_bare(result), findings=(), failure=None, forecast=None, availability=None)
+    target = replace(result.target, url=result.target.url[:_MAX_URL])
+    return replace(_bare(result), target=target, findings=(), failure=None, forecast=None, availability=None)
 
 
 # From a whole result to a verdict, step by step.

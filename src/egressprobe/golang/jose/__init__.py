@@ -5,5 +5,5 @@ linear in the bytes read, but for the check of RSA private keys, which is bounde
 those of Kubernetes 1.35 (Go 1.25): vendor/github.com/coreos/go-oidc, vendor/gopkg.in/go-jose/go-jose.v2.
 docs/oidc-rules.md lists each rule with its source and its test.
 
-Public: provider.{read_provider, Provider}, key_set.{read_key_set, KeySet}, rsa_private.TooCostlyError.
+Public: provider.{read_provider, DiscoveryDocument}, key_set.{read_key_set, KeySet}, rsa_private.TooCostlyError.
 """
