@@ -3,6 +3,7 @@
 BANNED has a pattern and what to write instead. The texts of Go, OpenSSL and AWS that the product quotes contain none.
 """
 
+import ast
 import re
 
 import pytest
@@ -79,3 +80,17 @@ def test_the_list_catches(sentence):
 def test_the_list_lets_plain_words_pass():
     """Parts of other words are not matched."""
     assert not list(occurrences("we recommend to amend it; the waypoint is out of date; understand; a word"))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "src").rglob("*.py")), ids=lambda path: path.stem)
+def test_local_names_say_what_they_hold(path):
+    """A reader can guess the type of a value from its name: these name nothing."""
+    nothing = {"one", "said", "held", "found", "told", "asked"}
+    for function in ast.walk(ast.parse(path.read_text())):
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            names = {
+                node.arg if isinstance(node, ast.arg) else node.id
+                for node in ast.walk(function)
+                if isinstance(node, ast.arg) or (isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
+            }
+            assert not names & nothing, f"{path}: {function.lineno}"

@@ -72,11 +72,11 @@ def audit(
 
 def _proposals(paths: Paths, rows: Sequence[TargetRow]) -> Proposals:
     """An error of ours in the search for fixes costs the commands, not the audit."""
-    found = problems(paths)
+    blocked = problems(paths)
     try:
-        return propose(paths, found, rows)
+        return propose(paths, blocked, rows)
     except Exception as error:
-        return without_fixes(found, f"the search for a fix failed ({type(error).__name__}: {error})")
+        return without_fixes(blocked, f"the search for a fix failed ({type(error).__name__}: {error})")
 
 
 def _server(text: str, protocol: str) -> Destination:

@@ -14,18 +14,18 @@ NO_PUBLIC_ACCESS_BLOCK = PublicAccess("off")
 def gateways(ec2: Any, vpc_id: str) -> tuple[Gateway, ...]:
     """DescribeEgressOnlyInternetGateways has no filter by VPC."""
     attached = [{"Name": "attachment.vpc-id", "Values": [vpc_id]}]
-    found = [
+    listed = [
         parse.internet_gateway(item, vpc_id)
         for item in every(ec2, "describe_internet_gateways", "InternetGateways", Filters=attached)
     ]
-    found += [
+    listed += [
         parse.egress_only_gateway(item, vpc_id)
         for item in every(ec2, "describe_egress_only_internet_gateways", "EgressOnlyInternetGateways")
     ]
-    found += [
+    listed += [
         parse.vpn_gateway(item, vpc_id) for item in every(ec2, "describe_vpn_gateways", "VpnGateways", Filters=attached)
     ]
-    return tuple(sorted((gateway for gateway in found if gateway.attached), key=lambda gateway: gateway.id))
+    return tuple(sorted((gateway for gateway in listed if gateway.attached), key=lambda gateway: gateway.id))
 
 
 def peerings(ec2: Any, vpc_id: str) -> tuple[Peering, ...]:
@@ -39,8 +39,8 @@ def peerings(ec2: Any, vpc_id: str) -> tuple[Peering, ...]:
             Filters=[{"Name": side, "Values": [vpc_id]}],
         )
     ]
-    found = {item["VpcPeeringConnectionId"]: parse.peering(item, vpc_id) for item in items}
-    return tuple(found[key] for key in sorted(found))
+    peerings = {item["VpcPeeringConnectionId"]: parse.peering(item, vpc_id) for item in items}
+    return tuple(peerings[key] for key in sorted(peerings))
 
 
 def prefix_lists(ec2: Any, named: set[str]) -> tuple[PrefixList, ...]:
@@ -60,8 +60,8 @@ def dhcp(ec2: Any, options: str) -> Dhcp | None:
     """A VPC without options reports `default`: no servers at all."""
     if options in ("", "default"):
         return Dhcp("default")
-    found = every(ec2, "describe_dhcp_options", "DhcpOptions", DhcpOptionsIds=[options])
-    return parse.dhcp(found[0]) if found else None
+    options_sets = every(ec2, "describe_dhcp_options", "DhcpOptions", DhcpOptionsIds=[options])
+    return parse.dhcp(options_sets[0]) if options_sets else None
 
 
 def attribute(ec2: Any, vpc_id: str, name: str) -> bool:

@@ -45,8 +45,10 @@ _GATEWAY_IDS: tuple[tuple[str, RouteTargetKind], ...] = (("igw-", "internet"), (
 
 
 def vpc(item: Item) -> Vpc:
-    cidrs = [one["CidrBlock"] for one in _associated(item, "CidrBlockAssociationSet", "CidrBlockState")]
-    cidrs += [one["Ipv6CidrBlock"] for one in _associated(item, "Ipv6CidrBlockAssociationSet", "Ipv6CidrBlockState")]
+    cidrs = [element["CidrBlock"] for element in _associated(item, "CidrBlockAssociationSet", "CidrBlockState")]
+    cidrs += [
+        element["Ipv6CidrBlock"] for element in _associated(item, "Ipv6CidrBlockAssociationSet", "Ipv6CidrBlockState")
+    ]
     return Vpc(
         id=item["VpcId"],
         owner=item.get("OwnerId") or "",
@@ -56,7 +58,9 @@ def vpc(item: Item) -> Vpc:
 
 
 def subnet(item: Item) -> Subnet:
-    ipv6 = [one["Ipv6CidrBlock"] for one in _associated(item, "Ipv6CidrBlockAssociationSet", "Ipv6CidrBlockState")]
+    ipv6 = [
+        element["Ipv6CidrBlock"] for element in _associated(item, "Ipv6CidrBlockAssociationSet", "Ipv6CidrBlockState")
+    ]
     return Subnet(
         id=item["SubnetId"],
         zone=item.get("AvailabilityZone") or "",
@@ -69,16 +73,18 @@ def subnet(item: Item) -> Subnet:
 
 def _associated(item: Item, field: str, state: str) -> list[Item]:
     """The active CIDRs; one that was removed stays listed for a while."""
-    return [one for one in item.get(field) or [] if (one.get(state) or {}).get("State") == "associated"]
+    return [element for element in item.get(field) or [] if (element.get(state) or {}).get("State") == "associated"]
 
 
 def route_table(item: Item) -> RouteTable:
     associations = [
-        one for one in item.get("Associations") or [] if _state(one.get("AssociationState")) != "disassociated"
+        element
+        for element in item.get("Associations") or []
+        if _state(element.get("AssociationState")) != "disassociated"
     ]
     return RouteTable(
         id=item["RouteTableId"],
-        main=any(one.get("Main") for one in associations),
+        main=any(element.get("Main") for element in associations),
         subnets=tuple(sorted(_values(associations, "SubnetId"))),
         gateways=tuple(sorted(_values(associations, "GatewayId"))),
         routes=tuple(map(_route, item.get("Routes") or [])),
@@ -165,7 +171,9 @@ def interface(item: Item) -> Interface:
     """Association.PublicIp: the public address that an internet gateway translates to a private one."""
     ipv4 = item.get("PrivateIpAddresses") or ([item] if item.get("PrivateIpAddress") else [])
     attachment = item.get("Attachment") or {}
-    public = {(one.get("Association") or {}).get("PublicIp"): one.get("PrivateIpAddress") for one in (item, *ipv4)}
+    public = {
+        (element.get("Association") or {}).get("PublicIp"): element.get("PrivateIpAddress") for element in (item, *ipv4)
+    }
     return Interface(
         id=item["NetworkInterfaceId"],
         subnet=item.get("SubnetId") or "",
@@ -184,8 +192,8 @@ def interface(item: Item) -> Interface:
 
 def nat(item: Item) -> Nat:
     listed = item.get("NatGatewayAddresses") or []
-    usable = [one for one in listed if one.get("Status") in (None, "succeeded")]
-    usable.sort(key=lambda one: one.get("IsPrimary") is False)
+    usable = [element for element in listed if element.get("Status") in (None, "succeeded")]
+    usable.sort(key=lambda element: element.get("IsPrimary") is False)
     return Nat(
         id=item["NatGatewayId"],
         state=item.get("State") or "",
@@ -213,7 +221,8 @@ def vpn_gateway(item: Item, vpc_id: str) -> Gateway:
 def _attached(attachments: list[Item] | None, vpc_id: str) -> bool:
     """An internet gateway is `available` where the others are `attached` (EC2 API, InternetGatewayAttachment)."""
     return any(
-        one.get("VpcId") == vpc_id and one.get("State") in ("attached", "available") for one in attachments or []
+        element.get("VpcId") == vpc_id and element.get("State") in ("attached", "available")
+        for element in attachments or []
     )
 
 
@@ -251,7 +260,10 @@ def endpoint(item: Item) -> VpcEndpoint:
 
 
 def dhcp(item: Item) -> Dhcp:
-    options = {one["Key"]: tuple(_values(one.get("Values"), "Value")) for one in item.get("DhcpConfigurations") or []}
+    options = {
+        element["Key"]: tuple(_values(element.get("Values"), "Value"))
+        for element in item.get("DhcpConfigurations") or []
+    }
     return Dhcp(
         item["DhcpOptionsId"],
         options.get("domain-name-servers", ()),

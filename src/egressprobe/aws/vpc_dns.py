@@ -26,7 +26,9 @@ def dhcp_changed(trail: Any, vpc_id: str, now: datetime) -> str:
 def resolver_rules(client: Any, vpc_id: str) -> tuple[ResolverRule, ...]:
     of_vpc = [{"Name": "VPCId", "Values": [vpc_id]}]
     associations = every(client, "list_resolver_rule_associations", "ResolverRuleAssociations", Filters=of_vpc)
-    ids = {one["ResolverRuleId"] for one in associations if one.get("Status") in (None, "COMPLETE")}
+    ids = {
+        association["ResolverRuleId"] for association in associations if association.get("Status") in (None, "COMPLETE")
+    }
     rules = [
         ResolverRule(
             id=item["Id"],

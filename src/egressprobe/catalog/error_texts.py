@@ -77,5 +77,5 @@ def candidates(text: str) -> tuple[Entry, ...]:
 
 def called_url(text: str) -> str | None:
     """The URL that the API server called, without its query."""
-    found = _URL.search(text)
-    return found[0].partition("?")[0].rstrip(".,:;)") if found else None
+    match = _URL.search(text)
+    return match[0].partition("?")[0].rstrip(".,:;)") if match else None

@@ -58,13 +58,13 @@ class Fields:
 
     def extensions(self) -> dict[int, bytes]:
         """A list of extensions by type; one type twice is an error."""
-        fields, found = Fields(self.vector(2)), {}
+        fields, extensions = Fields(self.vector(2)), {}
         while fields.left:
             kind = fields.number(2)
-            if kind in found:
+            if kind in extensions:
                 raise local_error(DECODE_ERROR)
-            found[kind] = fields.vector(2)
-        return found
+            extensions[kind] = fields.vector(2)
+        return extensions
 
 
 class ClientOffer(NamedTuple):

@@ -117,7 +117,7 @@ def _facts(cluster: Cluster) -> dict[str, Any]:
 
 def _is_as_planned(wanted: Iterable[Wanted], schedules: Mapping[str, dict[str, Any]]) -> bool:
     """Whether the plan would change nothing."""
-    inputs = {name: (found.get("Target") or {}).get("Input") for name, found in schedules.items() if name != NOTE}
+    inputs = {name: (schedule.get("Target") or {}).get("Input") for name, schedule in schedules.items() if name != NOTE}
     return inputs == {schedule.name: schedule.input for schedule in wanted}
 
 

@@ -133,7 +133,9 @@ def _lock(name: str, content: dict[str, Any]) -> Lock:
 
 def _locks(client: Any, group: str) -> dict[str, dict[str, Any]]:
     """Name -> content."""
-    return {name: _content(found) for name, found in _read(client, group, lambda name: name.startswith(_LOCK)).items()}
+    return {
+        name: _content(schedule) for name, schedule in _read(client, group, lambda name: name.startswith(_LOCK)).items()
+    }
 
 
 def _valid(locks: dict[str, dict[str, Any]]) -> set[str]:

@@ -161,9 +161,9 @@ def read_discovery(response: Response, issuer: str) -> DiscoveryDocument | Failu
         message = f"the discovery document cannot be decoded: {escaped(error.reason)}{_labelled(response)}"
         return http_failure(Code.HTTP_BODY_INVALID, message, str(error))
     if provider.issuer != issuer:
-        found = provider.issuer[:_SHOWN_ISSUER]
-        message = f'the document names the issuer "{escaped(found)}", the cluster is configured with "{issuer}"'
-        return http_failure(Code.OIDC_ISSUER_MISMATCH, message, issuer_mismatch(issuer, found))
+        issuer_shown = provider.issuer[:_SHOWN_ISSUER]
+        message = f'the document names the issuer "{escaped(issuer_shown)}", the cluster is configured with "{issuer}"'
+        return http_failure(Code.OIDC_ISSUER_MISMATCH, message, issuer_mismatch(issuer, issuer_shown))
     if not provider.jwks_uri:
         text = f'{_FETCHING}oidc: get keys failed Get "": unsupported protocol scheme ""'
         return http_failure(Code.HTTP_BODY_INVALID, "the discovery document has no jwks_uri", text)

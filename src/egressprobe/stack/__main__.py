@@ -87,8 +87,8 @@ def _check(options: argparse.Namespace) -> int:
 
     session = _session(options)
     survey, _ = check_before_build(session, options.cluster, _stack(options))
-    found = f"{survey.cluster} in account {account(session)}, {session.region_name}: Kubernetes {survey.version}"
-    print(f"{found}, egress {survey.mode}", file=sys.stderr)
+    heading = f"{survey.cluster} in account {account(session)}, {session.region_name}: Kubernetes {survey.version}"
+    print(f"{heading}, egress {survey.mode}", file=sys.stderr)
     return 0
 
 

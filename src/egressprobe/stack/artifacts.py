@@ -33,13 +33,13 @@ class Bucket(NamedTuple):
 
 def artifacts(build: Path | None = None) -> dict[str, tuple[str, bytes]]:
     """Parameter of the template -> key, which is derived from the content, and the zip. Raises InputError."""
-    found = {}
+    artifacts = {}
     for uri, parameter in ARTIFACTS.items():
         path = (build or BUILD) / Path(uri).name
         if not path.exists():
             raise InputError(str(path), "is missing; make build ARCH=arm64")
-        found[parameter] = (artifact_key(path.stem, "zip", path.read_bytes()), path.read_bytes())
-    return found
+        artifacts[parameter] = (artifact_key(path.stem, "zip", path.read_bytes()), path.read_bytes())
+    return artifacts
 
 
 def account(session: Any) -> str:

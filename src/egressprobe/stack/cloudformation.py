@@ -26,8 +26,8 @@ class Existing(NamedTuple):
 
 
 def _described(formation: Any, stack: str) -> dict[str, Any]:
-    found: dict[str, Any] = field(formation.describe_stacks(StackName=stack), "DescribeStacks", "Stacks", 0)
-    return found
+    described: dict[str, Any] = field(formation.describe_stacks(StackName=stack), "DescribeStacks", "Stacks", 0)
+    return described
 
 
 def _missing(error: Exception) -> bool:
@@ -37,18 +37,18 @@ def _missing(error: Exception) -> bool:
 def read_stack(formation: Any, stack: str) -> Existing:
     """Raises InputError for a stack that another operation is changing, or that failed half way."""
     try:
-        found = _described(formation, stack)
+        described = _described(formation, stack)
     except formation.exceptions.ClientError as error:
         if _missing(error):
             return Existing({}, there=False)
         raise
-    status = field(found, "DescribeStacks", "StackStatus")
+    status = field(described, "DescribeStacks", "StackStatus")
     if status in _NEW:
         return Existing({}, there=False)
     if status.endswith("_IN_PROGRESS") or status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"):
         next_step = "wait for it" if status.endswith("_IN_PROGRESS") else "make destroy first"
         raise InputError("STACK", f'"{stack}" is {status}; {next_step}')
-    parameters = {p["ParameterKey"]: p.get("ParameterValue", "") for p in found.get("Parameters", [])}
+    parameters = {p["ParameterKey"]: p.get("ParameterValue", "") for p in described.get("Parameters", [])}
     return Existing(parameters, there=True)
 
 
@@ -86,8 +86,8 @@ def change_set(
     change: str = field(answer, "CreateChangeSet", "Id")
 
     def state() -> tuple[str, str]:
-        found = formation.describe_change_set(ChangeSetName=change)
-        return field(found, "DescribeChangeSet", "Status"), found.get("StatusReason", "")
+        described = formation.describe_change_set(ChangeSetName=change)
+        return field(described, "DescribeChangeSet", "Status"), described.get("StatusReason", "")
 
     status, reason = _wait_while(state, _busy, _CHANGE_SET_EVERY, _CHANGE_SET_LOOKS, pause)
     if status == "CREATE_COMPLETE":
@@ -162,24 +162,24 @@ def _wait_while(
     Throttling and a lost connection say nothing about the stack: the next look decides. Raises AwsError where no look
     got an answer, and botocore's exceptions for refusals that stay.
     """
-    found, last_error = ("", ""), ""
+    described, last_error = ("", ""), ""
     for look in range(looks):
         try:
-            found, last_error = state(), ""
+            described, last_error = state(), ""
         except Exception as error:
             if not is_transient(error):
                 raise
             last_error = error_line(error)
         else:
-            if not busy(found[0]):
-                return found
+            if not busy(described[0]):
+                return described
         if look + 1 < looks:
             pause(every)
     if last_error:
         minutes = every * looks / 60
         raise AwsError(f"no answer from CloudFormation ({last_error}); the operation goes on without this command; "
                        f"waited {minutes:.0f} minutes")  # fmt: skip
-    return found
+    return described
 
 
 def failures(formation: Any, stack: str) -> str:
@@ -199,11 +199,11 @@ def failures(formation: Any, stack: str) -> str:
 def outputs(formation: Any, stack: str) -> dict[str, str]:
     """Raises InputError where the stack does not exist, or is not one of egressprobe's."""
     try:
-        found = _described(formation, stack)
+        described = _described(formation, stack)
     except formation.exceptions.ClientError as error:
         message = error.response.get("Error", {}).get("Message") or str(error)
         raise InputError("stack", f'"{stack}": {message}') from None
-    values = {entry["OutputKey"]: entry["OutputValue"] for entry in found.get("Outputs", [])}
+    values = {entry["OutputKey"]: entry["OutputValue"] for entry in described.get("Outputs", [])}
     if "PlannerFunction" not in values:
         raise InputError("stack", f'"{stack}" is not a stack of egressprobe: it has no output PlannerFunction')
     return values

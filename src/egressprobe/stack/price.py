@@ -151,10 +151,10 @@ def discovered_targets(session: Any, cluster_name: str) -> Counted:
 
 def _discovered(session: Any, cluster: Cluster, networks: dict[str, list[str]]) -> Discovered:
     def credentials() -> Credentials:
-        found = session.get_credentials()
-        if found is None:
+        own = session.get_credentials()
+        if own is None:
             raise AwsError("there are no AWS credentials")
-        frozen = found.get_frozen_credentials()
+        frozen = own.get_frozen_credentials()
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
 
     token = tokens(credentials, region=session.region_name, cluster=cluster.name)

@@ -29,11 +29,11 @@ def after_deployment(session: Any, topic: str) -> list[str]:
         return []
     try:
         pages = session.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
-        found = [entry for page in pages for entry in page.get("Subscriptions") or []]
+        subscriptions = [entry for page in pages for entry in page.get("Subscriptions") or []]
     except aws_errors() as error:
         return [f"WARNING: the subscribers of {topic} could not be read: {error_line(error)}"]
-    pending = [entry.get("Endpoint", "?") for entry in found if entry.get("SubscriptionArn") == _PENDING]
+    pending = [entry.get("Endpoint", "?") for entry in subscriptions if entry.get("SubscriptionArn") == _PENDING]
     lines = [f"WARNING: {endpoint} has not confirmed the subscription to {topic} yet" for endpoint in pending]
-    if len(found) == len(pending):
+    if len(subscriptions) == len(pending):
         lines.append(f"WARNING: pages reach no person: {topic} has no confirmed subscriber")
     return lines

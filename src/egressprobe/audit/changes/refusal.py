@@ -21,10 +21,10 @@ class Identified(Protocol):
 
 def find[T: Identified](items: Sequence[T] | None, name: str, code: str) -> T:
     """Raises ChangeRefused with AWS's code for an id that does not exist."""
-    found = next((item for item in items or () if item.id == name), None)
-    if found is None:
+    item_or_none = next((item for item in items or () if item.id == name), None)
+    if item_or_none is None:
         raise ChangeRefused(code, f"{name} does not exist")
-    return found
+    return item_or_none
 
 
 def swap[T: Identified](items: Sequence[T] | None, changed: T) -> tuple[T, ...]:

@@ -250,11 +250,11 @@ def _regional(walk: Walk, nat: Nat, flow: Flow) -> None:
 
 
 def ready(
-    walk: Walk, here: Subnet, route: Route, found: Nat | Peering | VpcEndpoint, finding: FindingEntry, kind: str
+    walk: Walk, here: Subnet, route: Route, resource: Nat | Peering | VpcEndpoint, finding: FindingEntry, kind: str
 ) -> None:
-    if found.state not in ("available", "active"):
-        message = f"{here.id} sends {route.destination} to the {kind} {found.id}, which is {found.state}"
-        walk.close(finding, found.id, message, RouteTargetState(*entry(walk, here, route), found.state))
+    if resource.state not in ("available", "active"):
+        message = f"{here.id} sends {route.destination} to the {kind} {resource.id}, which is {resource.state}"
+        walk.close(finding, resource.id, message, RouteTargetState(*entry(walk, here, route), resource.state))
 
 
 def entry(walk: Walk, here: Subnet, route: Route) -> tuple[str, str, str, str]:

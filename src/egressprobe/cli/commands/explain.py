@@ -48,9 +48,9 @@ def run(options: argparse.Namespace) -> int:
         known = [entry for entry in entries if entry]
         texts = (explanation.to_text(entry, _width()) for entry in known)
         print(explanation.entries_json(known) if data else "\n\n".join(texts))
-    elif found := candidates(text):
+    elif matches := candidates(text):
         public = shown_text(text)
-        print(explanation.error_json(public, found) if data else explanation.error_text(public, found, _width()))
+        print(explanation.error_json(public, matches) if data else explanation.error_text(public, matches, _width()))
     else:
         raise InputError("", _unknown(text, [known.code for known in registry.all_entries()]))
     return OK

@@ -43,5 +43,7 @@ def without_network(report: Report) -> Report:
 def _judged(result: Result) -> Result:
     if result.verdict is not Verdict.FAIL or result.failure is None or result.failure.code not in _LOCAL:
         return result
-    found = NO_NETWORK.found("this computer has no network: no route to any address", {"failure": result.failure.code})
-    return replace(result, verdict=Verdict.UNKNOWN, failure=None, forecast=None, findings=(found,))
+    finding = NO_NETWORK.found(
+        "this computer has no network: no route to any address", {"failure": result.failure.code}
+    )
+    return replace(result, verdict=Verdict.UNKNOWN, failure=None, forecast=None, findings=(finding,))

@@ -50,25 +50,25 @@ def entries_json(entries: Iterable[Entry]) -> str:
     return _json({"schemaVersion": _SCHEMA, "entries": [struct_dict(entry) for entry in entries]})
 
 
-def error_text(text: str, found: Sequence[Entry], width: int | None = None) -> str:
+def error_text(text: str, matches: Sequence[Entry], width: int | None = None) -> str:
     """What a copied error may mean, and what to do next."""
-    columns = max(len(entry.code) for entry in found)
+    columns = max(len(entry.code) for entry in matches)
     first, *more = paragraph(text, (width or _WIDTH) - 2)
-    lines = [first, *(f"  {part}" for part in more), "", "This may mean:" if len(found) > 1 else "This means:"]
-    for entry in found:
+    lines = [first, *(f"  {part}" for part in more), "", "This may mean:" if len(matches) > 1 else "This means:"]
+    for entry in matches:
         lines += _hanging(f"  {entry.code:<{columns}}  ", entry.summary, width or _WIDTH)
-    return "\n".join((*lines, "", "Next:", *(f"  {command}" for command in _next(text, found))))
+    return "\n".join((*lines, "", "Next:", *(f"  {command}" for command in _next(text, matches))))
 
 
-def error_json(text: str, found: Sequence[Entry]) -> str:
+def error_json(text: str, matches: Sequence[Entry]) -> str:
     """The same as data."""
-    entries = [struct_dict(entry) for entry in found]
+    entries = [struct_dict(entry) for entry in matches]
     return _json(
-        {"schemaVersion": "egressprobe/explain/v1", "error": text, "entries": entries, "next": _next(text, found)}
+        {"schemaVersion": "egressprobe/explain/v1", "error": text, "entries": entries, "next": _next(text, matches)}
     )
 
 
-def _next(text: str, found: Sequence[Entry]) -> list[str]:
+def _next(text: str, matches: Sequence[Entry]) -> list[str]:
     """Measure the call, where the error says which; then read about the likeliest code."""
     url = called_url(text)
     host = url.partition("://")[2].partition("/")[0].partition(":")[0] if url else ""
@@ -79,7 +79,7 @@ def _next(text: str, found: Sequence[Entry]) -> list[str]:
         ]
     else:
         measure = [f"egressprobe run {shlex.quote(url) if url else '<URL>'}"]
-    return [*measure, *(f"egressprobe explain {entry.code}" for entry in found[:2])]
+    return [*measure, *(f"egressprobe explain {entry.code}" for entry in matches[:2])]
 
 
 def to_json(entry: Entry) -> str:

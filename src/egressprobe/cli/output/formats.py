@@ -46,7 +46,7 @@ def harmless(json: str) -> str:
 def to_jsonl(report: Report) -> str:
     """One line a result, each with the run it belongs to, then nothing else: made for grep and jq."""
     head = {"runId": report.run_id, "startedAt": report.started_at}
-    lines = (msgspec.json.encode(head | msgspec.to_builtins(one)).decode() for one in report.results)
+    lines = (msgspec.json.encode(head | msgspec.to_builtins(result)).decode() for result in report.results)
     return harmless("\n".join(lines))
 
 

@@ -40,9 +40,9 @@ def read_provider(body: bytes, content_type: str) -> DiscoveryDocument:
         raise DocumentError(text, str(error)) from error
 
 
-def issuer_mismatch(expected: str, found: str) -> str:
+def issuer_mismatch(expected: str, actual: str) -> str:
     """NewProvider's text where the issuers differ; they must be equal byte for byte."""
-    return f"oidc: issuer did not match the issuer returned by provider, expected {quote(expected)} got {quote(found)}"
+    return f"oidc: issuer did not match the issuer returned by provider, expected {quote(expected)} got {quote(actual)}"
 
 
 def with_content_type(reason: str, content_type: str) -> str:
