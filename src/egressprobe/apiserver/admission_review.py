@@ -16,6 +16,7 @@ from egressprobe.golang.http.quote import escaped, quote
 from egressprobe.golang.jose.json_text import JsonError, parse_json
 from egressprobe.model.failure import Code, Failure, Phase
 from egressprobe.model.target import Target
+from egressprobe.model.text import with_ellipsis
 
 _ADMISSION = ("admission.k8s.io/v1", "AdmissionReview")
 _CONVERSION = ("apiextensions.k8s.io/v1", "ConversionReview")
@@ -97,7 +98,7 @@ def review_failure(target: Target, uid: str, answer: ReviewAnswer) -> Failure | 
 
 
 def _cut(text: str, most: int = _MOST_TEXT) -> str:
-    return escaped(text if len(text) <= most else text[: most - 1] + "…")
+    return escaped(with_ellipsis(text, most))
 
 
 def _status_text(answer: ReviewAnswer) -> str:

@@ -18,6 +18,7 @@ from egressprobe.discovery.target_names import bounded, free_name, target_name
 from egressprobe.golang.x509.ca_bundle import as_pem
 from egressprobe.model.errors import InputError
 from egressprobe.model.target import CallRefusal, FailurePolicy, Kind, ServiceRef
+from egressprobe.model.text import with_ellipsis
 from egressprobe.targets.spec import MAX_ADDRESSES, MAX_OBJECTS, MAX_WORDS, read_target
 
 _MOST_AFFECTS = 200  # characters
@@ -145,7 +146,7 @@ def _affects(group: list[Call]) -> str:
     """The requests behind the policy that the target has."""
     lead = group[0]
     text = "; ".join(dict.fromkeys(call.affects for call in group if call.affects and call.policy is lead.policy))
-    return text if len(text) <= _MOST_AFFECTS else text[: _MOST_AFFECTS - 1] + "…"
+    return with_ellipsis(text, _MOST_AFFECTS)
 
 
 def _bounded_addresses(addresses: list[str]) -> list[str]:

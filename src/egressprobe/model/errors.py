@@ -2,6 +2,8 @@
 
 import traceback
 
+from egressprobe.model.text import with_ellipsis
+
 _MAX_SHOWN, _MAX_LINE = 60, 2000
 
 
@@ -34,5 +36,4 @@ def stack_of(error: BaseException) -> str:
 
 def short(text: str) -> str:
     """Text of a user for a message: at most 60 characters, unprintable ones as `?`."""
-    clean = _printable(text)
-    return clean if len(clean) <= _MAX_SHOWN else clean[: _MAX_SHOWN - 1] + "…"
+    return with_ellipsis(_printable(text), _MAX_SHOWN)

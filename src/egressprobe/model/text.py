@@ -19,3 +19,8 @@ def valid(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [valid(item) for item in value]
     return value
+
+
+def with_ellipsis(text: str, most: int) -> str:
+    """`text` in at most `most` characters; an ellipsis shows that it was cut."""
+    return text if len(text) <= most else text[: most - 1] + "…"

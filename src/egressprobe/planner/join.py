@@ -11,6 +11,7 @@ from egressprobe.catalog.findings_probe import REPORT_REDUCED
 from egressprobe.model.joined_report import JOINED_SCHEMA, Cell, Joined, RefusedTarget, Row, View
 from egressprobe.model.report import Finding, Report, Result, TargetView, count, worst
 from egressprobe.model.target import Impact, Verdict
+from egressprobe.model.text import with_ellipsis
 from egressprobe.publish.response import MAX_RESPONSE, fitting
 
 
@@ -92,7 +93,6 @@ _MAX_CAUSES = 200
 _MAX_REFUSED = 100
 _MAX_FINDINGS = 50
 _MAX_TEXT = 1000
-_ELLIPSIS = "…"
 
 
 def joined_response(joined: Joined, limit: int = MAX_RESPONSE) -> dict[str, Any]:
@@ -175,4 +175,4 @@ def _short_view(view: View) -> View:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= _MAX_TEXT else text[: _MAX_TEXT - 1] + _ELLIPSIS
+    return with_ellipsis(text, _MAX_TEXT)

@@ -15,7 +15,7 @@ from egressprobe.catalog.findings_probe import REPORT_REDUCED
 from egressprobe.model.failure import Failure
 from egressprobe.model.measurement import Attempt, Resolution
 from egressprobe.model.report import Finding, Report, Result
-from egressprobe.model.text import valid
+from egressprobe.model.text import valid, with_ellipsis
 
 # A synchronous invocation answers with at most 6 MB; JSON inside JSON and base64 eat a third.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -70,7 +70,7 @@ def _room(results: Sequence[Result]) -> int:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= _MAX_TEXT else text[: _MAX_TEXT - 1] + "…"
+    return with_ellipsis(text, _MAX_TEXT)
 
 
 def _short_failure(failure: Failure | None) -> Failure | None:

@@ -1,7 +1,7 @@
 """A change of a VPC as data, and the AWS CLI command that makes it. apply_change.py carries it out on a snapshot.
 
-Each command is one line that a shell accepts as it is. An id that only AWS can assign is a word in capitals after the
-id's prefix: nat-NEW is the NAT gateway that an earlier command of the same list creates.
+Each command is one line that a shell accepts as it is. An id that only AWS can assign is written in capitals after
+its prefix: nat-NEW is the NAT gateway that an earlier command of the same list creates.
 """
 
 from collections.abc import Iterable

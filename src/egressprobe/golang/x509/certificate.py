@@ -58,11 +58,6 @@ class Certificate(msgspec.Struct, frozen=True):
         return self.digest.hex()
 
     @property
-    def rsa_bits(self) -> int | None:
-        """The bits of an RSA key's modulus."""
-        return self.key.bits
-
-    @property
     def common_name(self) -> str:
         """The last CN of the subject, as pkix.Name.FillFromRDNSequence keeps it; empty without one."""
         names = [value for key, value in attributes(self.subject) if key == "CN"]
