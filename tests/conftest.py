@@ -54,6 +54,11 @@ _not_run: Counter[str] = Counter()
 _said: list[str] = []
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """One name for all bytes: a time or a key in them would give each worker of pytest-xdist other tests."""
+    return "bytes" if isinstance(val, bytes) else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         why = _why_not(item)
