@@ -32,7 +32,7 @@ from tests.support.vpc.vpcs import CLUSTER, PORTS, make, moto_session
 
 pytestmark = [pytest.mark.netns, pytest.mark.nftables, pytest.mark.bridges]
 
-REQUIRED = 300 if os.environ.get("EGRESSPROBE_REQUIRE_ALL") else 12
+REQUIRED = 300 if os.environ.get("EGRESSPROBE_REQUIRE_ALL") else 6
 MANY = int(os.environ.get("EGRESSPROBE_VPCS", REQUIRED))
 _CLIENTS = 4  # ports tried on each way
 _WAIT, _AGAIN = 0.2, 1.5
@@ -88,7 +88,7 @@ def _seed(monkeypatch):
     return os.environ.get("EGRESSPROBE_VPC_SEED") or f"{random.SystemRandom().getrandbits(32):08x}"
 
 
-FIXED = int(os.environ.get("EGRESSPROBE_VPCS") or (60 if os.environ.get("EGRESSPROBE_REQUIRE_ALL") else 6))
+FIXED = int(os.environ.get("EGRESSPROBE_VPCS") or (60 if os.environ.get("EGRESSPROBE_REQUIRE_ALL") else 3))
 
 
 @pytest.mark.timeout(3600)

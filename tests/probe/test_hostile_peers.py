@@ -74,7 +74,7 @@ def _targets(servers, name):
     return hostile + honest
 
 
-@pytest.mark.parametrize("share", SECONDS)
+@pytest.mark.parametrize("share", ["alone", pytest.param("15% of a CPU", marks=pytest.mark.thorough)])
 @pytest.mark.parametrize("name", CLASSES)
 def test_honest_targets_beside_hostile_ones(servers, name, share, record_property):
     seconds, core = SECONDS[share], min(os.sched_getaffinity(0))

@@ -10,7 +10,7 @@ from tests.conftest import ROOT
 
 
 @pytest.mark.parametrize(
-    ("environment", "code"), [({}, 0), ({"EGRESSPROBE_REQUIRE_ALL": "1"}, 1), ({"EGRESSPROBE_REQUIRE_ALL": "1", "ALLOW_SKIP": "1"}, 0)]
+    ("environment", "code"), [pytest.param({}, 0, marks=pytest.mark.thorough), ({"EGRESSPROBE_REQUIRE_ALL": "1"}, 1), pytest.param({"EGRESSPROBE_REQUIRE_ALL": "1", "ALLOW_SKIP": "1"}, 0, marks=pytest.mark.thorough)]
 )  # fmt: skip
 def test_not_run_is_counted(environment, code):
     clean = {k: v for k, v in os.environ.items() if not k.startswith("EGRESSPROBE_") and k != "ALLOW_SKIP"}
