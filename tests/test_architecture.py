@@ -113,6 +113,7 @@ PURE = (
     "apiserver",
     "probe/diagnosis",
     "audit/vpc",
+    "audit/route_targets",
     "audit/changes",
     "audit/paths",
     "audit/fixes",

@@ -17,9 +17,9 @@ from unittest.mock import patch
 import pytest
 from moto import mock_aws
 
+from egressprobe.audit.paths.reachability import walk
 from egressprobe.audit.run import audit
 from egressprobe.audit.vpc.cidr import EPHEMERAL, Ports, address
-from egressprobe.audit.vpc.reachability import walk
 from egressprobe.audit.vpc.sources import sources
 from egressprobe.audit.vpc.topology import Topology
 from egressprobe.aws.vpc_snapshot import readers

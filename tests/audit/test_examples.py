@@ -5,9 +5,9 @@ how they are read. Each cites its page; U is the VPC User Guide, https://docs.aw
 import pytest
 from msgspec.structs import replace
 
+from egressprobe.audit.paths.reachability import walk
 from egressprobe.audit.vpc.cidr import EPHEMERAL, Ports, address, one_port
 from egressprobe.audit.vpc.packet_filters import ALL, TCP, Remote, acl_passes, groups_pass
-from egressprobe.audit.vpc.reachability import walk
 from egressprobe.audit.vpc.snapshot import (
     Acl,
     AclEntry,

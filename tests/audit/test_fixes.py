@@ -27,9 +27,9 @@ from egressprobe.audit.changes.change import (
     RouteChange,
 )
 from egressprobe.audit.changes.refusal import ChangeRefused
+from egressprobe.audit.paths.reachability import walk
 from egressprobe.audit.run import audit
 from egressprobe.audit.vpc.cidr import address
-from egressprobe.audit.vpc.reachability import walk
 from egressprobe.audit.vpc.snapshot import (
     AclEntry,
     Interface,

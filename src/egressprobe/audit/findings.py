@@ -11,8 +11,8 @@ from egressprobe.audit.fixes.proposal import FixPart, Proposal, Proposals
 from egressprobe.audit.paths.destination import TargetRow
 from egressprobe.audit.paths.destinations import plain
 from egressprobe.audit.paths.paths import Paths
+from egressprobe.audit.paths.reachability import Path
 from egressprobe.audit.vpc.blockers import Blame
-from egressprobe.audit.vpc.reachability import Path
 from egressprobe.audit.vpc.snapshot import VpcSnapshot
 from egressprobe.catalog.advice import filled
 from egressprobe.catalog.entry import FindingEntry

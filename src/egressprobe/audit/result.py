@@ -6,8 +6,8 @@ A `TargetRow` is one target, its cells the subnets in order; `paths` has every p
 from typing import Any
 
 from egressprobe.audit.paths.destination import NotAudited, TargetRow
+from egressprobe.audit.paths.reachability import Path, State
 from egressprobe.audit.vpc.blockers import Blame
-from egressprobe.audit.vpc.reachability import Path, State
 from egressprobe.model.report import Finding
 from egressprobe.model.struct import CompactStruct
 from egressprobe.model.target import Verdict
@@ -32,7 +32,7 @@ class PathBlame(CompactStruct, frozen=True):
 
 
 class PathReport(CompactStruct, frozen=True):
-    """A path (vpc/reachability.py has the fields); also: what blocks it besides `blame`."""
+    """A path (paths/reachability.py has the fields); also: what blocks it besides `blame`."""
 
     subnet: str
     address: str

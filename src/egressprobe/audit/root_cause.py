@@ -19,11 +19,11 @@ from egressprobe.audit.fixes.proof import propose
 from egressprobe.audit.fixes.proposal import Proposals, without_fixes
 from egressprobe.audit.paths.destinations import custom_servers, families_of, plain
 from egressprobe.audit.paths.paths import Paths
+from egressprobe.audit.paths.reachability import Path
 from egressprobe.audit.rules.rule import evaluate
 from egressprobe.audit.run import RULES
 from egressprobe.audit.vpc.blockers import Blame
 from egressprobe.audit.vpc.cidr import address
-from egressprobe.audit.vpc.reachability import Path
 from egressprobe.audit.vpc.snapshot import VpcSnapshot
 from egressprobe.audit.vpc.topology import Topology
 from egressprobe.catalog.entry import FindingEntry

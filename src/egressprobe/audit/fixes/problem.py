@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
+from egressprobe.audit.paths.reachability import Path
 from egressprobe.audit.vpc.blockers import Blame
 from egressprobe.audit.vpc.cidr import address, on_the_internet
-from egressprobe.audit.vpc.reachability import Path
 from egressprobe.audit.vpc.topology import Topology
 
 

@@ -29,8 +29,8 @@ from egressprobe.audit.fixes.trial import Trial
 from egressprobe.audit.paths.destination import TargetRow
 from egressprobe.audit.paths.destinations import plain
 from egressprobe.audit.paths.paths import PathKey, Paths
+from egressprobe.audit.paths.reachability import Path
 from egressprobe.audit.vpc.blockers import Blame
-from egressprobe.audit.vpc.reachability import Path
 
 # Rounds behind each other: groups, ACL, route, NAT gateway, its route, its ACL.
 _MOST_ROUNDS = 6

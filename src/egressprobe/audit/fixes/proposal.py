@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from egressprobe.audit.fixes.problem import Problem
-from egressprobe.audit.vpc.reachability import Path
+from egressprobe.audit.paths.reachability import Path
 
 type Key = tuple[str | int, ...]
 

@@ -9,7 +9,7 @@ from egressprobe.audit.changes.change import Change
 from egressprobe.audit.changes.refusal import ChangeRefused
 from egressprobe.audit.fixes.uses import Outcome, Use, outcome, uses
 from egressprobe.audit.paths.paths import PathKey, evaluate
-from egressprobe.audit.vpc.reachability import Path, State
+from egressprobe.audit.paths.reachability import Path, State
 from egressprobe.audit.vpc.sources import sources
 from egressprobe.audit.vpc.topology import Topology
 from egressprobe.model.target import Expect

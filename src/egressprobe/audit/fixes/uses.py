@@ -8,8 +8,8 @@ the subnet routes to an internet gateway (load balancers and NAT gateways, whose
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from egressprobe.audit.paths.reachability import Path, State, walk
 from egressprobe.audit.vpc.cidr import Address, address, block
-from egressprobe.audit.vpc.reachability import Path, State, walk
 from egressprobe.audit.vpc.sources import places
 from egressprobe.audit.vpc.topology import Topology
 from egressprobe.audit.vpc.walk import Source

@@ -1,6 +1,6 @@
 """What targets are reached by, and the matrix target x subnet that paths are gathered in."""
 
-from egressprobe.audit.vpc.reachability import State
+from egressprobe.audit.paths.reachability import State
 from egressprobe.model.struct import CompactStruct
 from egressprobe.model.target import Expect
 

@@ -7,9 +7,9 @@ from msgspec.structs import replace
 
 from egressprobe.audit.paths.destination import Destination, SubnetCell, TargetRow
 from egressprobe.audit.paths.destinations import families_of
+from egressprobe.audit.paths.reachability import Path, State, walk
 from egressprobe.audit.vpc.blockers import Blame, SubnetFamily, TargetAddress
 from egressprobe.audit.vpc.cidr import address, block
-from egressprobe.audit.vpc.reachability import Path, State, walk
 from egressprobe.audit.vpc.sources import sources
 from egressprobe.audit.vpc.topology import Topology
 from egressprobe.audit.vpc.walk import Protocol, Source

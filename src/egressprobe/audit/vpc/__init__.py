@@ -1,1 +1,1 @@
-"""A VPC as data (snapshot.py) and the reachability of one address in it (reachability.py). Pure."""
+"""A VPC as data (snapshot.py), with its indexes (topology.py), and one call through it (walk.py). Pure."""

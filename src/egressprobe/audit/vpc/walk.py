@@ -1,7 +1,7 @@
 """One call through the VPC and its return traffic: everything that blocks it, or what cannot be determined.
 
 The order is the packets': the source's security groups, its subnet's ACL, the route, the route's target and *its* path
-(route_targets.py), then the return path. What a packet meets:
+(route_targets/table.py), then the return path. What a packet meets:
 
 - A security group at an interface, stateful: return traffic of what passed always passes.
 - A network ACL only where it crosses a subnet's boundary, stateless, in both directions: the destination of return
@@ -93,7 +93,7 @@ class ReturnStep(NamedTuple):
     arrives: bool
 
 
-# What each kind of route target does with a packet (route_targets.py).
+# What each kind of route target does with a packet (route_targets/table.py).
 type RouteTargets = Mapping[RouteTargetKind, Callable[[Walk, Subnet, Route, Flow], None]]
 # What the interface that has an address does with a packet (delivery.py).
 type Deliver = Callable[[Walk, Flow], None]
