@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from egressprobe.audit.changes import association_changes as associations
+from egressprobe.audit.changes import network_changes as whole
+from egressprobe.audit.changes import resource_changes as resources
 from egressprobe.audit.changes.attribute_changes import (
     _EXCLUSIONS,
     AcceptPeering,
@@ -35,7 +38,7 @@ from egressprobe.audit.changes.change import (
 from egressprobe.audit.fixes.candidates import MAKERS
 from egressprobe.audit.run import audit
 from egressprobe.audit.vpc.snapshot import AclEntry, Attachment, Encryption, Nat, Peering, Permission, Route, Subnet
-from egressprobe.audit.vpc.snapshot_dns import ResolverRule, Zone
+from egressprobe.audit.vpc.snapshot_dns import Dhcp, ResolverRule, Zone
 from egressprobe.catalog import findings_vpc_config, findings_vpc_path
 from egressprobe.catalog.entry import FindingEntry
 from egressprobe.targets.plan import read_plan
@@ -143,6 +146,53 @@ CHANGES = (
     AssociateIpv6("vpc-1", "subnet-1", "2001:db8::/64"),
     UpdateClusterSubnets("prod", ("subnet-1", "subnet-2")),
     DisablePrivateDns("vpce-1"),
+    CreateNat("", subnet="subnet-1", elastic=("eipalloc-1",)),
+    CreateNat("", subnet="subnet-1", address="10.0.0.9"),
+    AttachGateway("vgw-1", "vpc-1", vpn=True),
+    associations.CreateRouteTable("vpc-1"),
+    associations.DeleteRouteTable("rtb-1"),
+    associations.AssociateTable("rtb-1", "subnet-1"),
+    associations.AssociateTable("rtb-1", "igw-1"),
+    associations.AssociateTable("rtb-1", "subnet-1", replace=True),
+    associations.DisassociateTable("rtb-1", "subnet-1"),
+    associations.SetMainTable("rtb-1"),
+    associations.DisablePropagation("rtb-1", "vgw-1"),
+    associations.CreateAcl("vpc-1"),
+    associations.DeleteAcl("acl-1"),
+    associations.DeleteAclRule("acl-1", 5, egress=True),
+    associations.DeleteAclRule("acl-1", 5, egress=False),
+    associations.AssociateAcl("subnet-1", "acl-1"),
+    associations.AssociateAcl("subnet-1"),
+    resources.DeleteNat("nat-1"),
+    *(resources.RemoveGateway(name, "vpc-1") for name in ("igw-1", "eigw-1", "vgw-1")),
+    resources.ChangeAttachment("tgw-1", "tgw-attach-1", ("subnet-1",)),
+    resources.ChangeAttachment("tgw-1", "tgw-attach-1", ipv6=False),
+    resources.DeleteAttachment("tgw-1", "tgw-attach-1"),
+    resources.CreateEndpoint("vpc-1", "vpce-1", "Gateway", "com.amazonaws.eu-west-1.s3", tables=("rtb-1", "rtb-2")),
+    resources.CreateEndpoint(
+        "vpc-1", "vpce-1", "Interface", "com.amazonaws.eu-west-1.sts", subnets=("subnet-1",), private_dns=True
+    ),
+    resources.ModifyEndpoint("vpce-1", add_tables=("rtb-1",), remove_tables=("rtb-2",)),
+    resources.ModifyEndpoint("vpce-1", add_subnets=("subnet-1",), remove_subnets=("subnet-2",), private_dns=True),
+    resources.DeleteEndpoint("vpce-1"),
+    resources.CreatePeering("vpc-1", "vpc-2", "pcx-1"),
+    resources.DeletePeering("pcx-1"),
+    resources.CreateGroup("vpc-1", "sg-1", "name"),
+    resources.DeleteGroup("sg-1"),
+    resources.SetInterfaceGroups("eni-1", ("sg-1", "sg-2")),
+    resources.ChangePrefixList("pl-1", (), ("10.0.0.0/8",), ("10.1.0.0/16",)),
+    whole.CreateSubnet("vpc-1", "subnet-1", "eu-west-1a", ("10.0.0.0/24", "2001:db8::/64")),
+    whole.DeleteSubnet("subnet-1"),
+    whole.AssociateVpcCidr("vpc-1", "10.9.0.0/16"),
+    whole.AssociateVpcCidr("vpc-1", "2001:db8::/56"),
+    whole.AssociateDhcp("vpc-1", Dhcp("dopt-1")),
+    *(whole.SetDnsAttribute("vpc-1", support, value) for support in (True, False) for value in (True, False)),
+    whole.SetDns64("subnet-1", value=True),
+    whole.SetDns64("subnet-1", value=False),
+    whole.SetPublicAccess("block-ingress"),
+    whole.UpdateClusterGroups("prod", ("sg-1", "sg-2")),
+    whole.UpdateClusterNetworks("prod", ("10.80.0.0/16",), ("10.90.0.0/16",)),
+    whole.SetEgressMode("prod", "CUSTOMER_ROUTED"),
 )
 
 

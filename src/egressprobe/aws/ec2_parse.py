@@ -88,6 +88,11 @@ def route_table(item: Item) -> RouteTable:
         subnets=tuple(sorted(_values(associations, "SubnetId"))),
         gateways=tuple(sorted(_values(associations, "GatewayId"))),
         routes=tuple(map(_route, item.get("Routes") or [])),
+        associations={
+            element["RouteTableAssociationId"]: element.get("SubnetId") or element.get("GatewayId") or "main"
+            for element in associations
+            if element.get("RouteTableAssociationId")
+        },
     )
 
 
@@ -117,8 +122,18 @@ def _target(item: Item) -> tuple[str, RouteTargetKind]:
 
 def acl(item: Item) -> Acl:
     entries = sorted(map(_entry, item.get("Entries") or []), key=lambda entry: (entry.egress, entry.number))
-    subnets = _values(item.get("Associations"), "SubnetId")
-    return Acl(item["NetworkAclId"], tuple(sorted(subnets)), tuple(entries))
+    associations = item.get("Associations") or []
+    return Acl(
+        id=item["NetworkAclId"],
+        subnets=tuple(sorted(_values(associations, "SubnetId"))),
+        entries=tuple(entries),
+        default=bool(item.get("IsDefault")),
+        associations={
+            element["NetworkAclAssociationId"]: element["SubnetId"]
+            for element in associations
+            if element.get("NetworkAclAssociationId") and element.get("SubnetId")
+        },
+    )
 
 
 def _entry(item: Item) -> AclEntry:

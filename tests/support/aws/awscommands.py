@@ -17,7 +17,7 @@ from awscli.botocore.validate import ParamValidator
 def main() -> None:
     os.environ |= {"AWS_DEFAULT_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
     driver = clidriver.create_clidriver()
-    for service in ("ec2", "iam", "route53resolver"):  # read once, before the children
+    for service in ("ec2", "eks", "iam", "route53resolver"):  # read once, before the children
         driver.session.get_component("data_loader").load_service_model(service, "service-2")
     for line in sys.stdin.read().splitlines():
         sys.stdout.flush()

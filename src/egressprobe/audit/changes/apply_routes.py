@@ -1,14 +1,11 @@
 """Routes and the gateways that they lead to on a snapshot, by EC2's rules."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from msgspec.structs import replace
 
 from egressprobe.audit.changes.change import (
-    NEW_ATTACHMENT,
-    NEW_EGRESS_ONLY_GATEWAY,
-    NEW_NAT,
-    NEW_NAT_TABLE,
     AttachGateway,
     AttachTransitGateway,
     CreateGateway,
@@ -16,9 +13,12 @@ from egressprobe.audit.changes.change import (
     DeleteRoute,
     RouteChange,
 )
-from egressprobe.audit.changes.refusal import ChangeRefused, Identified, find, swap
-from egressprobe.audit.vpc.cidr import block
+from egressprobe.audit.changes.refusal import ChangeRefused, Identified, NotInSnapshot, find, swap
+from egressprobe.audit.vpc.cidr import Address, address, block
 from egressprobe.audit.vpc.snapshot import Attachment, Gateway, Nat, Route, RouteTable, VpcSnapshot
+
+# The first four addresses of a subnet are AWS's (user guide, subnet-sizing).
+_RESERVED = 4
 
 
 def route(change: RouteChange, snapshot: VpcSnapshot) -> VpcSnapshot:
@@ -39,12 +39,17 @@ def _valid(snapshot: VpcSnapshot, route: Route) -> None:
         "nat": ("NatGatewayNotFound", snapshot.nats),
         "internet": ("InvalidGatewayID.NotFound", snapshot.gateways),
         "egress-only": ("InvalidGatewayID.NotFound", snapshot.gateways),
+        "vpn": ("InvalidGatewayID.NotFound", snapshot.gateways),
         "peering": ("InvalidVpcPeeringConnectionID.NotFound", snapshot.peerings),
     }
     if route.gate in lists:
         code, items = lists[route.gate]
-        find(items, route.to, code)
-    if route.gate == "transit" and all(attachment.gateway != route.to for attachment in snapshot.attachments or ()):
+        try:
+            find(items, route.to, code)
+        except NotInSnapshot as missing:  # the table is there: a route to what is not is refused
+            raise ChangeRefused(missing.code, f"{route.to} is not in {snapshot.vpc.id}") from None
+    attached = None if snapshot.attachments is None else {listed.gateway for listed in snapshot.attachments}
+    if route.gate == "transit" and attached is not None and route.to not in attached:
         raise ChangeRefused("InvalidTransitGatewayID.NotFound", f"{route.to} is not attached to the VPC")
     if route.destination.startswith("pl-"):
         return
@@ -66,29 +71,54 @@ def delete_route(change: DeleteRoute, snapshot: VpcSnapshot) -> VpcSnapshot:
 
 
 def create_nat(change: CreateNat, snapshot: VpcSnapshot) -> VpcSnapshot:
-    """Its route table has a route to the internet gateway from the start (user guide, nat-gateways-regional)."""
+    """The route table of a regional one leads to the internet gateway from the start (user guide,
+    nat-gateways-regional).
+    """
     gateway = next(
         (listed for listed in snapshot.gateways or () if listed.kind == "internet" and listed.attached), None
     )
-    if gateway is None:
-        raise ChangeRefused("Gateway.NotAttached", f"{change.vpc} has no internet gateway")
+    if gateway is None and (change.elastic or not change.subnet) and snapshot.gateways is not None:
+        raise ChangeRefused("Gateway.NotAttached", f"{change.vpc or snapshot.vpc.id} has no internet gateway")
+    nats = snapshot.nats or ()
+    if change.subnet:
+        return replace(snapshot, nats=(*nats, _in_subnet(change, snapshot)))
     local = tuple(Route(text, "local", "local") for text in snapshot.vpc.blocks)
-    table = RouteTable(NEW_NAT_TABLE, routes=(*local, Route("0.0.0.0/0", "internet", gateway.id)))
-    nat = Nat(NEW_NAT, "available", regional=True, route_table=table.id)
-    tables, nats = (*(snapshot.route_tables or ()), table), (*(snapshot.nats or ()), nat)
-    return replace(snapshot, route_tables=tables, nats=nats)
+    default = (Route("0.0.0.0/0", "internet", gateway.id),) if gateway else ()
+    table = RouteTable(f"rtb-{change.id}", routes=(*local, *default))
+    nat = Nat(change.id, "available", regional=True, route_table=table.id)
+    return replace(snapshot, route_tables=(*(snapshot.route_tables or ()), table), nats=(*nats, nat))
+
+
+def _in_subnet(change: CreateNat, snapshot: VpcSnapshot) -> Nat:
+    """Without an address of its own it gets one that EC2 chooses: here the first of the subnet that may be free."""
+    subnet = find(snapshot.subnets, change.subnet, "InvalidSubnetID.NotFound")
+    ipv4 = next((block(text) for text in subnet.blocks if ":" not in text), None)
+    if ipv4 is None:
+        raise ChangeRefused("InvalidSubnet", f"{subnet.id} has no IPv4 addresses")
+    if subnet.free == 0:
+        raise ChangeRefused("InsufficientFreeAddressesInSubnet", f"{subnet.id} has no free address")
+    chosen = change.address or str(Address(4, min(ipv4.first + _RESERVED, ipv4.last)))
+    if change.address and address(change.address) not in ipv4:
+        raise ChangeRefused("InvalidParameterValue", f"{change.address} is not an address of {subnet.id}")
+    return Nat(change.id, "available", subnet.id, bool(change.elastic), addresses=(chosen,), elastic=change.elastic)
 
 
 def create_gateway(change: CreateGateway, snapshot: VpcSnapshot) -> VpcSnapshot:
     """A new internet gateway is not attached, so it is not in a snapshot of the VPC yet."""
     if not change.egress_only:
         return snapshot
-    return replace(snapshot, gateways=(*(snapshot.gateways or ()), Gateway(NEW_EGRESS_ONLY_GATEWAY, "egress-only")))
+    if change.vpc != snapshot.vpc.id:
+        raise NotInSnapshot("InvalidVpcID.NotFound", f"{change.vpc} is another VPC")
+    return replace(snapshot, gateways=(*(snapshot.gateways or ()), Gateway(change.id, "egress-only")))
 
 
 def attach_gateway(change: AttachGateway, snapshot: VpcSnapshot) -> VpcSnapshot:
-    if any(gateway.kind == "internet" and gateway.attached for gateway in snapshot.gateways or ()):
-        raise ChangeRefused("Resource.AlreadyAssociated", f"{change.vpc} has an internet gateway")
+    if change.vpc != snapshot.vpc.id:
+        raise NotInSnapshot("InvalidVpcID.NotFound", f"{change.vpc} is another VPC")
+    kind: Literal["internet", "vpn"] = "vpn" if change.vpn else "internet"
+    if any(gateway.kind == kind and gateway.attached for gateway in snapshot.gateways or ()):
+        code = "VpnGatewayAttachmentLimitExceeded" if change.vpn else "Resource.AlreadyAssociated"
+        raise ChangeRefused(code, f"{change.vpc} has {'a VPN' if change.vpn else 'an internet'} gateway")
     tables = tuple(
         replace(
             table,
@@ -98,7 +128,7 @@ def attach_gateway(change: AttachGateway, snapshot: VpcSnapshot) -> VpcSnapshot:
         )
         for table in snapshot.route_tables or ()
     )
-    gateways = (*(snapshot.gateways or ()), Gateway(change.gateway, "internet"))
+    gateways = (*(snapshot.gateways or ()), Gateway(change.gateway, kind))
     return replace(snapshot, gateways=gateways, route_tables=tables)
 
 
@@ -108,7 +138,7 @@ def attach_transit_gateway(change: AttachTransitGateway, snapshot: VpcSnapshot) 
     if not change.attachment:
         if any(listed.gateway == change.gateway and listed.state == "available" for listed in attachments):
             raise ChangeRefused("DuplicateTransitGatewayAttachment", f"{change.gateway} is attached to {change.vpc}")
-        added = Attachment(NEW_ATTACHMENT, change.gateway, subnets=(subnet.id,))
+        added = Attachment(change.id, change.gateway, subnets=(subnet.id,))
         return replace(snapshot, attachments=(*attachments, added))
     attachment = find(attachments, change.attachment, "InvalidTransitGatewayAttachmentID.NotFound")
     zones = {other.zone for other in snapshot.subnets if other.id in attachment.subnets}

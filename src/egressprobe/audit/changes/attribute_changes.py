@@ -46,16 +46,17 @@ class DisableSourceCheck(Change, frozen=True):
 
 
 class ExcludeFromPublicAccessBlock(Change, frozen=True):
-    """of: a subnet or the VPC, by id."""
+    """of: a subnet or the VPC, by id. mode: allow-egress or allow-bidirectional."""
 
     of: str
+    mode: str = "allow-egress"
 
     @property
     def command(self) -> str:
         option = "--subnet-id" if self.of.startswith("subnet-") else "--vpc-id"
         return (
             f"aws ec2 create-vpc-block-public-access-exclusion {option} {self.of} "
-            "--internet-gateway-exclusion-mode allow-egress"
+            f"--internet-gateway-exclusion-mode {self.mode}"
         )
 
     @property

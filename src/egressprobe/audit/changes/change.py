@@ -11,7 +11,7 @@ import msgspec
 from egressprobe.audit.vpc.packet_filters import ALL
 from egressprobe.audit.vpc.snapshot import AclEntry, Permission, Route, RouteTargetKind
 
-NEW_NAT, NEW_NAT_TABLE = "nat-NEW", "rtb-NEW"
+NEW_NAT, NEW_TABLE, NEW_ACL = "nat-NEW", "rtb-NEW", "acl-NEW"
 NEW_INTERNET_GATEWAY, NEW_EGRESS_ONLY_GATEWAY, NEW_ATTACHMENT = "igw-NEW", "eigw-NEW", "tgw-attach-NEW"
 _PROTOCOLS = {6: "tcp", 17: "udp", ALL: "-1"}
 _ROUTE_OPTIONS: dict[RouteTargetKind, str] = {
@@ -170,30 +170,42 @@ def _destination(text: str) -> str:
 
 
 class CreateNat(Change, frozen=True):
-    """A regional NAT gateway: EC2 gives it public addresses and a route table of its own (user guide,
-    nat-gateways-regional). Its id in the snapshot is nat-NEW.
+    """A NAT gateway in a subnet; without one a regional NAT gateway: EC2 gives it public addresses and a route table of
+    its own (user guide, nat-gateways-regional).
+
+    id: its name in the snapshot. address: the private one, empty for one that EC2 chooses. elastic: ids of allocations,
+    since the snapshot does not have their addresses; none for a private NAT gateway.
     """
 
     vpc: str
+    id: str = NEW_NAT
+    subnet: str = ""
+    address: str = ""
+    elastic: tuple[str, ...] = ()
 
     @property
     def command(self) -> str:
-        return f"aws ec2 create-nat-gateway --vpc-id {self.vpc} --availability-mode regional"
+        if not self.subnet:
+            return f"aws ec2 create-nat-gateway --vpc-id {self.vpc} --availability-mode regional"
+        kind = f"--allocation-id {self.elastic[0]}" if self.elastic else "--connectivity-type private"
+        address = f" --private-ip-address {self.address}" if self.address else ""
+        return f"aws ec2 create-nat-gateway --subnet-id {self.subnet} {kind}{address}"
 
     @property
     def touches(self) -> frozenset[str]:
-        return frozenset({NEW_NAT, NEW_NAT_TABLE})
+        return frozenset({self.id, f"rtb-{self.id}"})
 
     @property
     def words(self) -> str:
-        return "create a regional NAT gateway"
+        return f"create a NAT gateway in {self.subnet}" if self.subnet else "create a regional NAT gateway"
 
 
 class CreateGateway(Change, frozen=True):
-    """An internet gateway, not attached yet (igw-NEW), or an egress-only gateway (eigw-NEW) of the VPC."""
+    """An internet gateway, not attached yet (igw-NEW), or an egress-only gateway of the VPC. id: the latter's name."""
 
     vpc: str
     egress_only: bool = False
+    id: str = NEW_EGRESS_ONLY_GATEWAY
 
     @property
     def command(self) -> str:
@@ -203,7 +215,7 @@ class CreateGateway(Change, frozen=True):
 
     @property
     def touches(self) -> frozenset[str]:
-        return frozenset({NEW_EGRESS_ONLY_GATEWAY if self.egress_only else NEW_INTERNET_GATEWAY})
+        return frozenset({self.id if self.egress_only else NEW_INTERNET_GATEWAY})
 
     @property
     def words(self) -> str:
@@ -211,12 +223,16 @@ class CreateGateway(Change, frozen=True):
 
 
 class AttachGateway(Change, frozen=True):
+    """vpn: a virtual private gateway, not an internet gateway."""
+
     gateway: str
     vpc: str
+    vpn: bool = False
 
     @property
     def command(self) -> str:
-        return f"aws ec2 attach-internet-gateway --internet-gateway-id {self.gateway} --vpc-id {self.vpc}"
+        kind = "vpn" if self.vpn else "internet"
+        return f"aws ec2 attach-{kind}-gateway --{kind}-gateway-id {self.gateway} --vpc-id {self.vpc}"
 
     @property
     def touches(self) -> frozenset[str]:
@@ -228,12 +244,13 @@ class AttachGateway(Change, frozen=True):
 
 
 class AttachTransitGateway(Change, frozen=True):
-    """Attaches a transit gateway to a subnet: by a new attachment, or by one more subnet of `attachment`."""
+    """Attaches a transit gateway to a subnet: by a new attachment `id`, or by one more subnet of `attachment`."""
 
     gateway: str
     vpc: str
     subnet: str
     attachment: str = ""
+    id: str = NEW_ATTACHMENT
 
     @property
     def command(self) -> str:

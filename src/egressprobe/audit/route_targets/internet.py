@@ -34,6 +34,9 @@ from egressprobe.catalog.findings_vpc_path import (
     ROUTE_TO_IGW_WITHOUT_PUBLIC_ADDRESS,
 )
 
+# The id of an Elastic IP address that a NAT gateway gets by a change: its address is not known.
+_ALLOCATION = "eipalloc-"
+
 
 def internet(walk: Walk, here: Subnet, route: Route, flow: Flow) -> None:
     """1:1 translation for interfaces with a public address; drops all others (user guide, VPC_Internet_Gateway)."""
@@ -113,7 +116,7 @@ def _hairpin(walk: Walk, flow: Flow, gateway: str, interface: Interface, private
     inbound = walk.topology.route(edge, private).route if edge else None
     if inbound is not None and inbound.gate != "local":
         walk.ends(f"calls come back in by {inbound.to}, where {edge.id if edge else gateway} sends them")
-    elif nat is None or len(nat.elastic) != 1:
+    elif nat is None or len(nat.elastic) != 1 or nat.elastic[0].startswith(_ALLOCATION):
         walk.ends(f"which public address a call to {flow.to}, which is {interface.id} of this VPC, comes from")
     elif interface.subnet not in walk.topology.subnets:
         walk.ends(f"the subnet of {interface.id}, which has {flow.to}, cannot be read")

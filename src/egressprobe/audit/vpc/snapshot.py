@@ -60,13 +60,17 @@ class Route(CompactStruct, frozen=True):
 
 
 class RouteTable(CompactStruct, frozen=True):
-    """subnets: associated explicitly; all others use the main table. gateways: whose inbound traffic it routes."""
+    """subnets: associated explicitly; all others use the main table. gateways: whose inbound traffic it routes.
+
+    associations: id of an association -> the subnet or gateway, `main` for the main table's.
+    """
 
     id: str
     main: bool = False
     subnets: tuple[str, ...] = ()
     gateways: tuple[str, ...] = ()
     routes: tuple[Route, ...] = ()
+    associations: dict[str, str] = {}
 
 
 class AclEntry(CompactStruct, frozen=True):
@@ -81,11 +85,16 @@ class AclEntry(CompactStruct, frozen=True):
 
 
 class Acl(CompactStruct, frozen=True):
-    """A network ACL; entries by direction and number. 32767 (IPv6: 32768) is the `*` that denies the rest."""
+    """A network ACL; entries by direction and number. 32767 (IPv6: 32768) is the `*` that denies the rest.
+
+    default: the VPC's, which new subnets get. associations: id of an association -> the subnet.
+    """
 
     id: str
     subnets: tuple[str, ...] = ()
     entries: tuple[AclEntry, ...] = ()
+    default: bool = False
+    associations: dict[str, str] = {}
 
 
 class Permission(CompactStruct, frozen=True):

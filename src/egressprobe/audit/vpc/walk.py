@@ -186,7 +186,7 @@ class Walk:
             self.ends(f"the route table of {subnet} cannot be read")
             return None
         self.elements.append(table.id)
-        self.consulted.add(table.id)
+        self.consulted.update((table.id, subnet))
         route, unsure = self.topology.route(table, flow.to)
         if unsure:
             self.ends(unsure)
@@ -210,7 +210,7 @@ class Walk:
         table = self.topology.table_of(subnet)
         if table is None:
             return
-        self.consulted.add(table.id)
+        self.consulted.update((table.id, subnet))
         route, _ = self.topology.route(table, to)
         if route is not None and not route.active:
             message = (
@@ -236,6 +236,7 @@ class Walk:
             self.ends(f"the network ACL of {subnet} cannot be read")
             return
         self.meets(acl.id)
+        self.consulted.add(subnet)
         ports = one_port(port) if port is not None else self.left[client]
         egress = direction == "egress"
         passed, rule = self.topology.acl(acl, (egress, self.protocol, remote, ports))
