@@ -3,11 +3,12 @@
 PYTHON := .venv/bin/python
 SETUP := .venv/.ready
 
-.PHONY: help setup run test fuzz conformance check lint types docs docs-check lock-check template build bench bench-audit bench-discovery \
+.PHONY: help setup run test fuzz conformance e2e check lint types docs docs-check lock-check template build bench bench-audit bench-discovery \
   bench-peer coldstart deployable deploy destroy invoke package price lock clean
 
 # Arguments of the targets below: make deploy CLUSTER=prod TARGETS=targets.yaml
 ARCH := arm64
+HOST_ARCH := $(subst aarch64,arm64,$(shell uname -m))
 STACK_TOOL := $(PYTHON) -m egressprobe.stack
 STACK_OPTIONS := $(if $(STACK),--stack $(STACK)) $(if $(REGION),--region $(REGION)) $(if $(YES),--yes)
 
@@ -31,6 +32,10 @@ fuzz: $(SETUP) ## Random hostile input, SECONDS (30) for each class; a seed that
 conformance: $(SETUP) ## The recorded kube-apiserver verdicts on real servers, with a table of agreement; LIMBO=FILE: x509-limbo too
 	@EGRESSPROBE_REQUIRE_ALL=1 scripts/isolated $(PYTHON) -m pytest -q tests/probe/test_vectors_wire.py tests/probe/test_vectors_tls.py
 	@$(PYTHON) scripts/limbo.py $(LIMBO)
+
+e2e: .tools/e2e/.ready ## The stack deployed in an emulated AWS account, on network namespaces: every page with its time (10 minutes)
+	@$(PYTHON) scripts/build.py --arch $(HOST_ARCH)
+	@scripts/e2e $(ARGS)
 
 check: $(SETUP) build/probe/.ready lint types docs-check lock-check template ## Everything CI runs; ALLOW_SKIP=1 where namespaces are missing
 	@EGRESSPROBE_REQUIRE_ALL=1 EGRESSPROBE_FUZZ_TOTAL=60 scripts/isolated $(PYTHON) -m pytest -q -n 2 $(ARGS)
@@ -56,6 +61,9 @@ template: .tools/stack/.ready ## sam validate --lint, cfn-lint and checkov on th
 # They pin packages that ours and each other's do not agree with: an environment each.
 .tools/stack/.ready: $(SETUP) requirements/sam.txt requirements/checkov.txt requirements/awscli.txt scripts/stack-tools
 	@scripts/stack-tools
+
+.tools/e2e/.ready: $(SETUP) requirements/ministack.txt scripts/e2e-tools
+	@scripts/e2e-tools
 
 build: $(SETUP) ## Build both artifacts to deploy (ARCH=arm64, TARGETS=FILE for the Planner)
 	@$(PYTHON) scripts/build.py --arch $(ARCH) $(if $(TARGETS),--targets $(TARGETS))
@@ -111,7 +119,7 @@ lock: ## Renew the locks (needs uv)
 	  -o requirements/dev.txt --custom-compile-command "make lock"
 	@uv pip compile pyproject.toml --python-version 3.13 --universal --generate-hashes -q \
 	  -c requirements/dev.txt -o src/requirements.txt --custom-compile-command "make lock"
-	@for tool in sam checkov awscli; do uv pip compile requirements/$$tool.in --python-version 3.13 --universal --generate-hashes \
+	@for tool in sam checkov awscli ministack; do uv pip compile requirements/$$tool.in --python-version 3.13 --universal --generate-hashes \
 	  -q -o requirements/$$tool.txt --custom-compile-command "make lock"; done
 	@uv pip compile pyproject.toml --extra planner --python-version 3.13 --universal --generate-hashes -q \
 	  -c requirements/dev.txt -o src/requirements-planner.txt --custom-compile-command "make lock"

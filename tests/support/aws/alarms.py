@@ -53,18 +53,22 @@ _QUERY = re.compile(
 
 
 class MetricAlarm:
-    """One AWS::CloudWatch::Alarm; `evaluate` at the end of each minute."""
+    """One AWS::CloudWatch::Alarm; `evaluate` at the end of each minute. born: when it was created."""
 
-    def __init__(self, properties: dict[str, Any], store: Store):
+    def __init__(self, properties: dict[str, Any], store: Store, born: int = 0):
         self.name = properties["AlarmName"]
         self._p, self._store = properties, store
         self.state = "INSUFFICIENT_DATA"
         self.contributors: set[frozenset] = set()
         warm_up = properties.get("WarmUpConfiguration", {})
-        self._warm_until = warm_up.get("WarmUpPeriodDurationInMinutes", 0) * 60
+        self._warm_until = born + int(warm_up.get("WarmUpPeriodDurationInMinutes", 0)) * 60
         [query] = properties.get("Metrics", [{}])
         self._query = query.get("Expression")
         self.period = int(query.get("Period") or properties["Period"])
+
+    def keep(self, before: "MetricAlarm") -> None:
+        """The state of the alarm that this one replaces."""
+        self.state, self.contributors, self._warm_until = before.state, before.contributors, before._warm_until
 
     @property
     def is_query(self) -> bool:
@@ -169,6 +173,15 @@ class CompositeAlarm:
         self._p, self._suppressor = properties, suppressor
         self._told, self._changed, self._held_until = "OK", 0, 0
 
+    def keep(self, before: "CompositeAlarm") -> None:
+        """The state of the alarm that this one replaces."""
+        self.state, self._told = before.state, before._told
+        self._changed, self._held_until = before._changed, before._held_until
+
+    @property
+    def is_suppressed(self) -> bool:
+        return self._suppressor is not None
+
     def evaluate(self, now: int, states: dict[str, str]) -> Notice | None:
         state = "ALARM" if _rule(self._p["AlarmRule"], states) else "OK"
         if state != self.state:
@@ -221,22 +234,44 @@ def _rule(text: str, states: dict[str, str]) -> bool:
 
 
 class CloudWatch:
-    """All alarms of a rendered stack over one store."""
+    """Alarms over one store: those of a rendered stack, by logical id, or those that are put."""
 
-    def __init__(self, rendered):
+    def __init__(self, rendered=None):
         self.store = Store()
-        self.metric = {n: MetricAlarm(p, self.store) for n, p in rendered.of("AWS::CloudWatch::Alarm").items()}
-        composites = rendered.of("AWS::CloudWatch::CompositeAlarm")
-        # What others refer to is evaluated first.
-        order = sorted(composites, key=lambda name: (name != "ProbeBroken", name))
-        self.composite = {
-            name: CompositeAlarm(
-                composites[name], composites[name].get("ActionsSuppressor", "").rpartition(":alarm:")[2] or None
-            )
-            for name in order
-        }
+        self.metric: dict[str, MetricAlarm] = {}
+        self.composite: dict[str, CompositeAlarm] = {}
         self.notices: list[Notice] = []
-        self._actions = {n: p.get("AlarmActions", []) for n, p in rendered.of("AWS::CloudWatch::Alarm").items()}
+        self._actions: dict[str, list[str]] = {}
+        for kind, put in (
+            ("AWS::CloudWatch::Alarm", self.put_metric_alarm),
+            ("AWS::CloudWatch::CompositeAlarm", self.put_composite_alarm),
+        ):
+            for key, properties in rendered.of(kind).items() if rendered else ():
+                put(key, properties)
+
+    def put_metric_alarm(self, key: str, properties: dict[str, Any], born: int = 0) -> None:
+        """A new alarm, or other properties of one that keeps its state."""
+        alarm, before = MetricAlarm(properties, self.store, born), self.metric.get(key)
+        if before:
+            alarm.keep(before)
+        self.metric[key], self._actions[key] = alarm, properties.get("AlarmActions", [])
+
+    def put_composite_alarm(self, key: str, properties: dict[str, Any]) -> None:
+        suppressor = properties.get("ActionsSuppressor", "").rpartition(":alarm:")[2] or None
+        alarm, before = CompositeAlarm(properties, suppressor), self.composite.get(key)
+        if before:
+            alarm.keep(before)
+        # What others refer to is evaluated first.
+        others = self.composite | {key: alarm}
+        self.composite = dict(sorted(others.items(), key=lambda pair: pair[1].is_suppressed))
+
+    def remove(self, key: str) -> None:
+        for alarms in (self.metric, self.composite, self._actions):
+            alarms.pop(key, None)
+
+    def states(self) -> dict[str, str]:
+        """By name."""
+        return {alarm.name: alarm.state for alarm in (*self.metric.values(), *self.composite.values())}
 
     def evaluate(self, now: int) -> None:
         for name, alarm in self.metric.items():
