@@ -54,7 +54,7 @@ def test_on_demand(function, targets):
 def test_schedule(function, targets):
     """EMF on the function's stdout, every document valid."""
     function.invoke({"source": "schedule", "plan": plan(targets[0], targets[2])})
-    good, nx, whole = emf.documents(function.printed())
+    good, nx, _, whole = emf.documents(function.printed())
     assert (good["Target"], emf.metrics(good)) == ("good", {"ProbeSuccess": 1})
     assert emf.metrics(nx) == {"ProbeSuccess": 0}
     assert (whole["ClusterName"], whole["SubnetId"]) == ("prod", "subnet-0a")
@@ -84,5 +84,5 @@ def test_a_function_of_three_seconds_with_silent_targets(tmp_path, targets):
         assert time.monotonic() - started < 5  # the emulator's own start included
         assert answer["summary"] == {"pass": 1, "degraded": 0, "fail": 0, "unknown": 12}
         documents = emf.documents(function.printed())
-    assert [document.get("Target") for document in documents] == ["good", None]
+    assert [document.get("Target") for document in documents] == ["good", None, None]
     assert emf.metrics(documents[-1])["TargetsUnknown"] == 12

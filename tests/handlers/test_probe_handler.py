@@ -3,12 +3,14 @@
 import json
 import re
 import time
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
 
 from egressprobe.cli.output.formats import to_json
 from egressprobe.golang.resolver import ResolverConfig
+from egressprobe.handlers import probe
 from egressprobe.handlers.probe import concurrency, handler, make_handler
 from egressprobe.lab.certs import issue, make_authority
 from egressprobe.lab.dns import DnsServer, Records, serve_zone
@@ -69,7 +71,7 @@ def test_schedule(world, capsys, monkeypatch):
     monkeypatch.setenv("EGRESSPROBE_AVAILABILITY_ZONE", "eu-west-1a")
     handle, targets = world
     handle({"source": "schedule", "plan": {"targets": [targets[0], targets[2]]}}, Context())
-    good, nx, whole = emf.documents(capsys.readouterr().out)
+    good, nx, days, whole = emf.documents(capsys.readouterr().out)
     assert good["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "EgressProbe"
     assert good["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["ClusterName", "Target"]]
     assert (good["ClusterName"], good["Target"]) == ("prod", "good")
@@ -78,8 +80,8 @@ def test_schedule(world, capsys, monkeypatch):
     assert "failing open nx" in nx["apiServerError"]
     assert whole["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["ClusterName", "SubnetId"]]
     run = emf.metrics(whole)
-    days = run.pop("CertificateDaysRemaining")
-    assert 79 < days < 81
+    assert 79 < emf.metrics(days)["CertificateDaysRemaining"] < 81
+    assert run.pop("MeasuredShare") == 1.0
     assert run.pop("ProbeDuration") > 0
     counts = {"TargetsPlanned": 2, "TargetsMeasured": 2, "TargetsFailed": 1, "TargetsUnknown": 0}
     assert run == counts | {"BlockingFailures": 0}, "nx fails open"
@@ -90,7 +92,7 @@ def test_metric_detail(world, capsys, monkeypatch):
     monkeypatch.setenv("EGRESSPROBE_METRIC_DETAIL", "subnet")
     handle, targets = world
     handle({"source": "schedule", "plan": {"targets": [targets[0]]}}, Context())
-    good, _ = emf.documents(capsys.readouterr().out)
+    good, _, _ = emf.documents(capsys.readouterr().out)
     assert sorted(good["_aws"]["CloudWatchMetrics"][0]["Dimensions"][0]) == ["ClusterName", "SubnetId", "Target"]
 
 
@@ -105,9 +107,26 @@ def test_a_short_function_still_reports(world, capsys, caplog):
     assert answer["results"][1]["failure"]["code"] == Code.DEADLINE_EXCEEDED
     printed = capsys.readouterr().out
     documents = emf.documents(printed)
-    assert [d.get("Target") for d in documents] == ["good", "nx", None]
+    assert [d.get("Target") for d in documents] == ["good", "nx", None, None]
     assert emf.metrics(documents[-1])["TargetsUnknown"] == 1
     assert "target not measured" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("scheduled", "stamp"),
+    [
+        ("2026-11-26T11:59:00Z", "2026-11-26T11:59:00+00:00"),
+        ("<aws.scheduler.scheduled-time>", None),
+        ("2026-11-25T11:59:00Z", None),
+        ("2026-11-26T11:59:00", None),
+        (None, None),
+        (5, None),
+    ],
+)
+def test_the_metrics_are_of_the_minute_of_the_schedule(scheduled, stamp):
+    """A time that is missing, wrong or without a zone: the run's own start is taken, and nothing is lost."""
+    now = datetime(2026, 11, 26, 12, 0, 3, tzinfo=UTC)
+    assert probe._scheduled_at(scheduled, now) == (stamp and datetime.fromisoformat(stamp))
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,24 @@ def test_one_more_target_changes_one_bucket():
     assert sum(before.get(bits) != plan for bits, plan in after.items()) == 1
 
 
+@pytest.mark.parametrize("most", [1, 3, 100])
+def test_the_shards_of_a_plan_add_up_to_exactly_one(most):
+    """In floating point and any order, also where a target is too large: a lost shard is less than 1."""
+    huge = hook("huge") | {"url": f"https://huge.example/{'x' * 1500}"}
+    for many in (1, 2, 7, 150):
+        found = inventory(*(hook(f"t{i}") for i in range(many)), huge)
+        shards = list(pieces(found, max_targets=most, max_bytes=1500).shards)
+        random.Random(many).shuffle(shards)
+        assert sum(shard.share for shard in shards) == 1.0
+        assert all(sum(shard.share for shard in shards if shard is not lost) < 1.0 for lost in shards)
+
+
+def test_one_more_target_changes_no_shares_but_where_it_splits_a_shard():
+    before = {shard.bits: shard.share for shard in pieces(inventory(*(hook(f"t{i}") for i in range(400)))).shards}
+    after = {shard.bits: shard.share for shard in pieces(inventory(*(hook(f"t{i}") for i in range(430)))).shards}
+    assert all(after[bits] == share for bits, share in before.items() if bits in after)
+
+
 def test_what_may_be_asked_for_is_the_inventory():
     found = inventory(hook("a", 0), hook("b"), hook("policy.example.com"))
     taken, refused = chosen(

@@ -1,6 +1,7 @@
 """What a run writes to CloudWatch: everything when something is wrong, only what alarms need while all is well."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from msgspec.structs import replace
@@ -14,15 +15,14 @@ from tests.support.aws import emf
 
 AT = 86_000  # a minute ago or so
 SUBNET = "subnet-0a/eu-west-1a"
-SEEN = {"TargetsMeasured", "TargetsUnknown", "CertificateDaysRemaining"}
-ALWAYS = SEEN | {"BlockingFailures"}
-WHOLE = ALWAYS | {"TargetsPlanned", "TargetsFailed", "ProbeDuration"}
+ALWAYS = {"MeasuredShare", "BlockingFailures"}
+WHOLE = ALWAYS | {"TargetsPlanned", "TargetsMeasured", "TargetsUnknown", "TargetsFailed", "ProbeDuration"}
 
 
 def written(capsys, verdicts, *args, **kwargs):
     publish(report(AT, SUBNET, verdicts), *args, **kwargs)
     *targets, run = emf.documents(capsys.readouterr().out)
-    return targets, run
+    return [document for document in targets if "Target" in document], run
 
 
 @pytest.mark.parametrize(
@@ -39,9 +39,26 @@ def test_which_series_of_a_subnet_are_written(capsys, verdicts, detail, wanted):
     _, run = written(capsys, verdicts, Series(detail))
     found = emf.metrics(run)
     assert set(found) == wanted
-    assert found["TargetsMeasured"] + found["TargetsUnknown"] == len(verdicts)
+    measured = len(verdicts) - list(verdicts.values()).count(Verdict.UNKNOWN)
+    assert found["MeasuredShare"] == measured / len(verdicts)
     if "TargetsPlanned" in found:
-        assert found["TargetsPlanned"] == len(verdicts)
+        assert found["TargetsMeasured"] + found["TargetsUnknown"] == found["TargetsPlanned"] == len(verdicts)
+
+
+def test_the_share_is_of_the_whole_plan_and_the_minute_is_the_schedules(capsys):
+    """A quarter of the plan, half of it measured; Lambda may start the run in the next minute."""
+    verdicts = {"a": Verdict.PASS, "b": Verdict.UNKNOWN}
+    minute = datetime.fromtimestamp(BEGAN + AT - 60, UTC)
+    _, run = written(capsys, verdicts, share=0.25, minute=minute)
+    assert emf.metrics(run)["MeasuredShare"] == 0.125
+    assert run["_aws"]["Timestamp"] == (BEGAN + AT - 60) * 1000
+
+
+def test_certificates_have_one_series_of_the_cluster(capsys):
+    publish(report(AT, SUBNET, {"a": Verdict.PASS, "b": Verdict.PASS}, days=6.5), Series("subnet"))
+    [days] = [d for d in emf.documents(capsys.readouterr().out) if "CertificateDaysRemaining" in emf.metrics(d)]
+    assert emf.metrics(days) == {"CertificateDaysRemaining": 6.5}
+    assert days["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["ClusterName"]]
 
 
 def test_a_passing_line_has_times_and_nothing_else(capsys):
@@ -102,7 +119,7 @@ def test_only_what_blocks_counts_for_a_page(capsys, kind, impact, verdict, expec
     whole = report(AT, SUBNET, {"a": verdict})
     target = replace(whole.results[0].target, kind=kind)
     publish(replace(whole, results=(replace(whole.results[0], target=target, impact=impact),)))
-    document, run = emf.documents(capsys.readouterr().out)
+    document, _, run = emf.documents(capsys.readouterr().out)
     assert (document.get("Impact"), emf.metrics(run)["BlockingFailures"]) == expected
 
 

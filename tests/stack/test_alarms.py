@@ -1,5 +1,6 @@
 """Who is paged, when, and when not: the rendered alarms over what the probe and the Planner really publish."""
 
+import itertools
 import json
 import random
 import time
@@ -91,7 +92,9 @@ class World:
         self.watch = CloudWatch(stack)
         self.subnets = SUBNETS[:subnets]
         self.failing, self.blind, self.dead = set(), set(), set()
-        self.planner, self.days, self.now = True, 80.0, 0
+        # The share of each shard of the plan, and its names; lost: (subnet, shard) whose schedule is gone.
+        self.shards, self.lost = ((1.0, slice(None)),), set()
+        self.planner, self.stale_since, self.days, self.now = True, None, 80.0, 0
         self.one_series = False
         self.degraded, self.retired, self.impact, self.mode, self.names = (
             set(),
@@ -107,20 +110,20 @@ class World:
     def run(self, minutes):
         """Each schedule fires once anywhere in each minute; a document is seen `delay` seconds later."""
         for _ in range(minutes):
-            for subnet in self.subnets:
-                if subnet not in self.dead:
-                    at = self.now + self._random.random() * MINUTE
-                    self._publish(at, subnet)
+            for subnet, shard in itertools.product(self.subnets, range(len(self.shards))):
+                if subnet not in self.dead and (subnet, shard) not in self.lost:
+                    self._publish(self.now + self._random.random() * MINUTE, subnet, *self.shards[shard])
             if self.planner and self.now % 900 == 0:
-                self._waiting.append((self.now + 5, {"plan": self.now + 5}))
+                age = 0 if self.stale_since is None else self.now + 5 - self.stale_since
+                self._waiting.append((self.now + 5, {"plan": self.now + 5, "age": age}))
             self.now += MINUTE
             self._deliver()
             self.watch.evaluate(self.now)
         return self
 
-    def _publish(self, at, subnet):
+    def _publish(self, at, subnet, share, part):
         verdicts = {}
-        for name in self.names:
+        for name in self.names[part]:
             down = (subnet, name) in self.failing or (None, name) in self.failing
             unseen = (subnet, name) in self.blind
             weak = Verdict.DEGRADED if name in self.degraded else Verdict.PASS
@@ -131,6 +134,7 @@ class World:
             one_series=self.one_series,
             retired=self.retired,
             egress_mode=self.mode,
+            share=share,
         )
         lines = [line for line in self._capsys.readouterr().out.splitlines() if '"_aws"' in line]
         self._waiting += [(at + self._delay, json.loads(line)) for line in lines]
@@ -138,7 +142,9 @@ class World:
     def _deliver(self):
         for document in [document for seen, document in self._waiting if seen <= self.now]:
             if "plan" in document:
-                self.watch.store.add("EgressProbe", "PlanAge", {"ClusterName": "prod"}, document["plan"], 0)
+                self.watch.store.add(
+                    "EgressProbe", "PlanAge", {"ClusterName": "prod"}, document["plan"], document["age"]
+                )
             else:
                 self.watch.store.add_document(document, document["_aws"]["Timestamp"] / 1000 - BEGAN)
         self._waiting = [one for one in self._waiting if one[0] > self.now]
@@ -285,17 +291,59 @@ def test_a_blind_probe_pages_as_impaired_not_as_a_broken_path(world):
     assert [page[1:] for page in one.run(10).pages()[1:]] == [("path broken", "ALARM")]
 
 
-def test_a_dead_planner_pages_after_an_hour_and_an_outage_still_does(world):
-    one = world().run(120)
-    one.planner = False
-    one.run(50)
+@pytest.mark.parametrize("dead", [True, False], ids=["the Planner is dead", "the cluster cannot be read"])
+def test_a_plan_that_is_an_hour_old_pages_to_the_minute_and_an_outage_still_does(world, dead):
+    """The last plan was made in minute 105; "probe impaired" waits two minutes for "probe broken"."""
+    one = world().run(106)
+    one.planner, one.stale_since = not dead, 105 * MINUTE
+    one.run(60)
     assert one.pages() == []
     one.run(60)
     [(at, which, state)] = one.pages()
     assert (which, state) == ("probe impaired", "ALARM")
-    assert 60 <= at - 120 <= 105
+    assert 62 <= at - 105 <= 65
     one.failing = {(None, NAMES[0])}
     assert [page[1:] for page in one.run(10).pages()[1:]] == [("path broken", "ALARM")]
+
+
+def test_a_plan_that_is_renewed_now_and_then_is_not_old(world):
+    """One good run in an hour is enough; a part that could not be read in the others is younger than an hour."""
+    one = world().run(120)
+    for _ in range(3):
+        one.stale_since = one.now
+        one.run(45)
+        one.stale_since = None
+        one.run(15)
+    assert one.pages() == []
+
+
+HALVES = ((0.5, slice(0, 2)), (0.5, slice(2, 4)))
+
+
+@pytest.mark.parametrize("delay", [5, 75])
+def test_the_lost_schedule_of_one_shard_is_noticed(world, delay):
+    """The other shard goes on in the same subnet, so no minute is empty and no target is unknown."""
+    one = world(delay=delay)
+    one.shards = HALVES
+    assert one.run(60).pages() == []
+    one.lost = {(one.subnets[1], 0)}
+    one.run(60)
+    [(at, which, state)] = one.pages()
+    assert (which, state) == ("probe impaired", "ALARM")
+    assert 4 <= at - 60 <= 8
+    one.lost = set()
+    assert [page[1:] for page in one.run(20).pages()[1:]] == [("probe impaired", "OK")]
+
+
+@pytest.mark.parametrize(("every", "paged"), [(2, True), (5, False)])
+def test_a_probe_whose_runs_fail_pages(world, every, paged):
+    """Counted by Lambda, also where another shard's runs are well: one in five is no page."""
+    one = world().run(60)
+    for i in range(30):
+        if i % every == 0:
+            one.watch.store.add("AWS/Lambda", "Errors", {"FunctionName": "egressprobe-1a2b3c4d-probe-1"}, one.now, 1)
+        one.run(1)
+    assert [page[1:] for page in one.pages()] == ([("probe impaired", "ALARM")] if paged else [])
 
 
 @pytest.mark.parametrize("metric", ["Errors", "Throttles"])
@@ -354,6 +402,7 @@ UNCERTAIN = {
     "the failing subnet silent": lambda one: setattr(one, "dead", {one.subnets[0]}),
     "every subnet silent": lambda one: setattr(one, "dead", set(one.subnets)),
     "the target left the plan": lambda one: (setattr(one, "names", NAMES[1:]), setattr(one, "retired", 1)),
+    "the shard of the failing target is lost": lambda one: setattr(one, "lost", {(one.subnets[0], 0)}),
     "silent and unknown": lambda one: (
         setattr(one, "dead", {one.subnets[0]}), setattr(one, "blind", {(one.subnets[1], NAMES[0])}),
     ),
@@ -367,14 +416,16 @@ def test_no_uncertainty_ever_clears_a_page(world, what, delay, still):
     """The failing target, seen from one subnet: nothing about "path broken" is said while nothing is known of it. Then
     an all-clear comes if it has recovered, and nothing if it has not: neither a second page nor a false all-clear.
     """
-    one = world(delay=delay, seed=delay).run(30)
+    one = world(delay=delay, seed=delay)
+    one.shards = HALVES if "shard" in what else one.shards
+    one.run(30)
     one.failing = {(one.subnets[0], NAMES[0])}
     one.run(15)
     UNCERTAIN[what](one)
     one.run(90)
     about = [page[1:] for page in one.pages() if page[1] == "path broken"]
     assert about == [("path broken", "ALARM")]
-    one.blind, one.dead, one.names, one.retired = set(), set(), NAMES, 0
+    one.blind, one.dead, one.lost, one.names, one.retired = set(), set(), set(), NAMES, 0
     if not still:
         one.failing = set()
     one.run(40)

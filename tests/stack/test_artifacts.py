@@ -148,7 +148,7 @@ def test_the_whole_way(stack, targets):
                 ("nx", "fail"),
             ]
             assert report["vantage"]["kubeVersion"] == "1.34"
-            good, nx, whole = emf.documents(probe.printed()[before:])
+            good, nx, _, whole = emf.documents(probe.printed()[before:])
             assert (emf.metrics(good), emf.metrics(nx)) == ({"ProbeSuccess": 1}, {"ProbeSuccess": 0})
             assert emf.metrics(whole)["TargetsMeasured"] == 2
             assert whole["SubnetId"] == report["vantage"]["subnetId"]

@@ -73,7 +73,7 @@ def test_the_defaults_are_the_cheap_and_safe_ones():
 def test_a_subnet_keeps_its_slot_when_another_goes():
     """An empty slot is a function less, and nothing else changes."""
     before, after = rendered(3), rendered(3, Subnets=f"{SUBNETS[0]},-,{SUBNETS[2]}")
-    gone = {"Probe1", "Probe1EventInvokeConfig", "Heartbeat1", "Failing1", "Gap1"}
+    gone = {"Probe1", "Probe1EventInvokeConfig", "Heartbeat1", "Failing1", "Gap1", "Errors1"}
     assert before.resources.keys() - after.resources.keys() == gone
     for name in ("Probe0", "Probe2", "Heartbeat2"):
         assert before.resources[name] == after.resources[name]
@@ -236,7 +236,7 @@ def test_every_metric_and_field_that_is_looked_at_is_published():
         for name in ("publish/emf.py", "planner/reconcile.py", "planner/vpc_audit.py")
     )
     alarms = json.dumps(stack.of("AWS::CloudWatch::Alarm"))
-    metrics = set(re.findall(r"(?:MIN|MAX)\((\w+)\)", alarms)) | {
+    metrics = set(re.findall(r"(?:MIN|MAX|SUM)\((\w+)\)", alarms)) | {
         one["MetricName"]
         for one in stack.of("AWS::CloudWatch::Alarm").values()
         if one.get("Namespace") == "EgressProbe"
@@ -249,7 +249,7 @@ def test_every_metric_and_field_that_is_looked_at_is_published():
     }
     assert metrics >= {
         "ProbeSuccess",
-        "TargetsMeasured",
+        "MeasuredShare",
         "TargetsUnknown",
         "CertificateDaysRemaining",
         "PlanAge",
@@ -379,7 +379,7 @@ def test_the_rest_in_moto(account):
         said = {k: v for k, v in one.items() if k != "WarmUpConfiguration"} | {"Threshold": float(one["Threshold"])}
         watch.put_metric_alarm(**said)
     names = {one["AlarmName"] for one in watch.describe_alarms()["MetricAlarms"]}
-    assert len(names) == 3 * 3 + 12
+    assert len(names) == 3 * 4 + 12
     rule = " ".join(one["AlarmRule"] for one in stack.of("AWS::CloudWatch::CompositeAlarm").values())
     assert set(re.findall(r'ALARM\("([^"]+)"\)', rule)) <= names | {"egressprobe prod probe broken"}
     for one in stack.of("AWS::CloudWatch::Dashboard").values():

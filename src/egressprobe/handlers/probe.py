@@ -2,7 +2,8 @@
 
 Events (events/ has one of each):
 - `{"targets": [...]}`: on demand; the response is the report, no metric is written.
-- `{"source": "schedule", "plan": {...}}`: the same, and metrics as EMF on stdout.
+- `{"source": "schedule", "plan": {...}, "scheduledAt": "2026-11-26T12:00:00Z"}`: the same, and metrics as EMF on
+  stdout, of the minute for which the run was scheduled.
 - `{"action": "doctor"}`: facts about the platform (doctor.py).
 
 The deadline comes from the Lambda context, less a reserve: a report is always returned before Lambda ends the
@@ -14,7 +15,8 @@ import os
 import time
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from aws_lambda_powertools.logging import Logger
@@ -41,10 +43,12 @@ _LEAST_RUN = 0.1
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
 _WHOLE_CPU = 1769
 _SMALL_CONCURRENCY = 5
+# A schedule's event is dropped after 60 s, and Lambda's queue after 60 more.
+_LATEST_START = timedelta(minutes=5)
 _MAX_HOST = 254  # with the dot at its end; RFC 1035 section 2.3.4
 _KEYS: dict[str, frozenset[str]] = {
     "demand": PLAN_KEYS,
-    "schedule": frozenset({"source", "plan"}),
+    "schedule": frozenset({"source", "plan", "scheduledAt"}),
     "doctor": frozenset({"action", "name"}),
 }
 type Event = Literal["demand", "schedule", "doctor"]
@@ -104,8 +108,27 @@ def _handle(event: Any, context: Context, run_id: str, edges: Edges) -> dict[str
     )
     if scheduled:
         mode = plan.egress_mode or CUSTOMER_ROUTED
-        publish(report, series_wanted(), one_series=plan.one_series, retired=plan.retired, egress_mode=mode)
+        publish(
+            report,
+            series_wanted(),
+            one_series=plan.one_series,
+            retired=plan.retired,
+            egress_mode=mode,
+            share=plan.share,
+            minute=_scheduled_at(event.get("scheduledAt"), datetime.now(UTC)),
+        )
     return response(report)
+
+
+def _scheduled_at(text: Any, now: datetime) -> datetime | None:
+    """The minute of the run: a schedule fires anywhere within it, and Lambda may start the function in the next one.
+
+    None where it is not known; that must not cost the measurement.
+    """
+    with suppress(TypeError, ValueError):
+        scheduled = datetime.fromisoformat(text)
+        return scheduled if abs(now - scheduled) < _LATEST_START else None
+    return None
 
 
 def _event(event: Any) -> Event:

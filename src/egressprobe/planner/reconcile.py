@@ -207,13 +207,14 @@ def _cut(settings: Settings, inventory: Inventory, cluster_facts: dict[str, Any]
 
 def _wanted(settings: Settings, pieces: Cut, by_slot: MisplacedProbes) -> list[Wanted]:
     """One per subnet and shard: s00-all, s01-011."""
-    inputs = {shard.bits: as_input(shard.plan) for shard in pieces.shards}
+    plans = {shard.bits: shard.plan | ({"share": shard.share} if shard.share < 1 else {}) for shard in pieces.shards}
+    inputs = {bits: as_input(plan) for bits, plan in plans.items()}
     return [
         Wanted(
             f"{probe.prefix}{shard.bits}",
             probe.function,
             settings.role,
-            as_input(shard.plan | by_slot[probe.slot]) if probe.slot in by_slot else inputs[shard.bits],
+            as_input(plans[shard.bits] | by_slot[probe.slot]) if probe.slot in by_slot else inputs[shard.bits],
         )
         for probe in settings.probes
         for shard in pieces.shards

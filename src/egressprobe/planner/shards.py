@@ -25,11 +25,15 @@ _BITS = 256
 
 
 class Shard(NamedTuple):
-    """`bits`: the bucket, `all` for the only one. `plan`: the plan that the Probe reads."""
+    """`bits`: the bucket, `all` for the only one. `plan`: the plan that the Probe reads.
+
+    share: of the whole plan, from 0 to 1; those of a cut's shards add up to 1 exactly.
+    """
 
     bits: str
     names: tuple[str, ...]
     plan: dict[str, Any]
+    share: float = 1.0
 
 
 class Cut(NamedTuple):
@@ -60,12 +64,31 @@ def cut(inventory: Inventory, *, max_bytes: int = MAX_INPUT, max_targets: int = 
             too_large.append(bucket[0].target.name)
         else:
             waiting += [(bits + bit, half) for bit, half in _halves(bucket, paths, len(bits))]
-    return Cut(tuple(sorted(shards)), tuple(sorted(too_large)))
+    parts = dict(_shares("", [shard.bits for shard in shards], 1.0))
+    return Cut(tuple(sorted(shard._replace(share=parts[shard.bits]) for shard in shards)), tuple(sorted(too_large)))
 
 
 def as_input(plan: dict[str, Any]) -> str:
-    """The event of a schedule; ASCII, so that characters are bytes."""
-    return json.dumps({"source": "schedule", "plan": plan}, separators=(",", ":"), sort_keys=True)
+    """The event of a schedule; ASCII, so that characters are bytes. EventBridge Scheduler fills in the minute.
+
+    https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
+    """
+    event = {"source": "schedule", "plan": plan, "scheduledAt": "<aws.scheduler.scheduled-time>"}
+    return json.dumps(event, separators=(",", ":"), sort_keys=True)
+
+
+def _shares(prefix: str, buckets: list[str], share: float) -> Iterator[tuple[str, float]]:
+    """Each bucket's share: halved where the trie branches, so a shard's changes only when one beside it does.
+
+    Powers of two: in any order the sum is exact.
+    """
+    if len(buckets) == 1:
+        yield buckets[0], share
+    elif buckets:
+        halves = [[bits for bits in buckets if bits.startswith(prefix + bit)] for bit in "01"]
+        part = share / 2 if all(halves) else share
+        for bit, half in zip("01", halves, strict=True):
+            yield from _shares(prefix + bit, half, part)
 
 
 def _plan(bucket: list[InventoryEntry], bundles: dict[str, str], common: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,11 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedd
 
 One document a target and one a run. `EphemeralMetrics` shares no state between documents (Powertools'
 `Metrics` does). A target that could not be measured has no ProbeSuccess, neither 0 nor 1: it is counted in
-TargetsUnknown and its line goes to the log instead. Delivery is at least once: alarm on MIN, never on SUM.
+MeasuredShare and its line goes to the log instead. Delivery is at least once: alarm on MIN, never on SUM.
+
+MeasuredShare is the part of the whole plan, from 0 to 1, that the run measured. The runs of a minute add up to 1 when
+every shard ran once and measured every target: less is a shard that did not run, or targets that are unknown; more is a
+document that came twice. It is the one exception to "never on SUM", and only a sum of 1 is evidence.
 
 Each series costs money each hour in which it is written, and so does each byte of a line. So with detail
 `target` a run in which every target was measured and none failed writes only the series that alarms use, and a
@@ -77,12 +81,15 @@ def publish(
     one_series: bool = False,
     retired: int = 0,
     egress_mode: str = CUSTOMER_ROUTED,
+    share: float = 1.0,
+    minute: datetime | None = None,
 ) -> None:
     """Print the documents. one_series: one ProbeSuccess for all targets, as also above the cap.
 
-    retired: targets that have left the plan lately. egress_mode: the cluster's controlPlaneEgressMode.
+    retired: targets that have left the plan lately. egress_mode: the cluster's controlPlaneEgressMode. share: of the
+    whole plan, from 0 to 1. minute: for which the run was scheduled; by default that in which it started.
     """
-    stamp = int(datetime.fromisoformat(report.started_at).timestamp() * 1000)
+    stamp = int((minute or datetime.fromisoformat(report.started_at)).timestamp() * 1000)
     one_series = one_series or series.capped(len(report.results), 1) is not None
     for result in report.results:
         if result.verdict is Verdict.UNKNOWN:
@@ -95,7 +102,8 @@ def publish(
         condition = _worst(report)
         metrics = _success(report, ALL_TARGETS, series.detail, stamp, ok=not report.summary.fail, condition=condition)
         metrics.flush_metrics()
-    _run(report, stamp, whole=series.detail == "subnet", retired=retired, egress_mode=egress_mode)
+    _certificates(report, stamp)
+    _run(report, stamp, whole=series.detail == "subnet", retired=retired, egress_mode=egress_mode, share=share)
 
 
 def pages(result: Result) -> bool:
@@ -214,15 +222,26 @@ def _egress_is_down(report: Report) -> bool:
     return bool(outside) and failed and not connected
 
 
-def _run(report: Report, stamp: int, *, whole: bool, retired: int, egress_mode: str) -> None:
+def _certificates(report: Report, stamp: int) -> None:
+    """One series of the cluster: which target and subnet is in the log."""
+    days = min(_days(report), default=None)
+    if days is not None:
+        metrics = _document(stamp, {"ClusterName": report.vantage.cluster_name})
+        metrics.add_metric("CertificateDaysRemaining", MetricUnit.Count, days)
+        metrics.flush_metrics()
+
+
+def _run(report: Report, stamp: int, *, whole: bool, retired: int, egress_mode: str, share: float) -> None:
     """The run's own document; `whole`: every series, also those that are written only when they are not 0."""
     at, s = report.vantage, report.summary
     metrics = _document(stamp, {"ClusterName": at.cluster_name, "SubnetId": at.subnet_id})
-    metrics.add_metric("TargetsMeasured", MetricUnit.Count, s.measured)
-    metrics.add_metric("TargetsUnknown", MetricUnit.Count, s.unknown)
+    planned = len(report.results)
+    metrics.add_metric("MeasuredShare", MetricUnit.NoUnit, share * s.measured / planned if planned else 0.0)
     slowest = max((result.duration_ms for result in report.results), default=0.0)
     rest = (
-        ("TargetsPlanned", MetricUnit.Count, len(report.results)),
+        ("TargetsPlanned", MetricUnit.Count, planned),
+        ("TargetsMeasured", MetricUnit.Count, s.measured),
+        ("TargetsUnknown", MetricUnit.Count, s.unknown),
         ("TargetsFailed", MetricUnit.Count, s.fail),
         ("ProbeDuration", MetricUnit.Milliseconds, slowest),
     )
@@ -237,9 +256,6 @@ def _run(report: Report, stamp: int, *, whole: bool, retired: int, egress_mode: 
     if _egress_is_down(report):
         name = "EgressDown" if egress_mode == CUSTOMER_ROUTED else "EgressWouldFail"
         metrics.add_metric(name, MetricUnit.Count, 1)
-    days = min(_days(report), default=None)
-    if days is not None:
-        metrics.add_metric("CertificateDaysRemaining", MetricUnit.Count, days)
     metrics.add_metadata("runId", report.run_id)
     metrics.add_metadata("verdict", str(report.verdict))
     metrics.add_metadata("durationMs", report.duration_ms)

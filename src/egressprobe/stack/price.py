@@ -36,17 +36,18 @@ _PLANNER_RUNS, _PLANNER_SECONDS, _PLANNER_GB = _HOURS * 4, 3.0, 0.5
 # bench/discovery.py: of 2,000 nodes and 5,000 slices it takes 5 s at 256 MB.
 _DISCOVER_SECONDS, _DISCOVER_GB = 2.0, 0.25
 # Bytes of a passing target's line, and of all other lines of a run with Lambda's three; 26 of each are CloudWatch's.
-_LINE, _RUN_LINES = 450, 1300
+_LINE, _RUN_LINES = 450, 1400
 # Share of the ingested bytes that is stored, compressed, with 30 days of retention.
 _STORED = 0.15
-_AGGREGATES = {"target": 4, "subnet": 7}  # publish/emf.py: of a subnet, in a healthy month
+_AGGREGATES = {"target": 2, "subnet": 7}  # publish/emf.py: of a subnet, in a healthy month
+_OF_CLUSTER = 2  # plan age, certificates
 # Counting targets: a private endpoint cannot be reached from most laptops, and then they are soon not counted. Seconds.
 _COUNT_SECONDS = 15.0
 _COMPOSITES = 3
-_PLANNER_ALARMS = 4  # errors, throttles, plan age, audit findings
-# Per subnet: heartbeat, gap, failing; and of Metrics Insights alarms unknown twice. Targets, notices, egress and
-# retired targets have no series in a healthy month.
-_SUBNET_ALARMS = 5
+_CLUSTER_ALARMS = 5  # the Planner's errors and throttles, plan age, audit findings, certificates
+# Per subnet: heartbeat, gap, errors, failing with two metrics; and of Metrics Insights alarms the measured share twice.
+# Targets, notices, egress and retired targets have no series in a healthy month.
+_SUBNET_ALARMS = 7
 
 
 class Line(NamedTuple):
@@ -86,17 +87,17 @@ def lines(size: Size, table: dict[str, Any]) -> list[Line]:
         gb_seconds += _PLANNER_RUNS * _DISCOVER_SECONDS * (_DISCOVER_GB + _PLANNER_GB)
     success = Series(size.detail).many(size.targets, size.subnets)
     aggregates = size.subnets * _AGGREGATES[size.detail]
-    # Metrics Insights alarms are paid by the metric that they evaluate; certificates have one per subnet as well.
-    watched = (_SUBNET_ALARMS + 1) * size.subnets + _PLANNER_ALARMS
+    # Alarms are paid by the metric that they evaluate.
+    watched = _SUBNET_ALARMS * size.subnets + _CLUSTER_ALARMS
     gigabytes = (runs * _RUN_LINES + _MINUTES * size.subnets * size.targets * _LINE) / 1e9
     per_gb_second = table["lambdaGbSecond"][size.architecture]
     scheduled = (runs + _PLANNER_RUNS) / 1e6
     calls = scheduled + (_PLANNER_RUNS / 1e6 if size.discovers else 0)
     stored = _STORED * table["logsGbMonthStored"]
     how = f"{runs:,.0f} runs of {seconds:.2f} s at {size.memory} MB {size.architecture}, and the Planner's"
-    series = f"{success} ProbeSuccess + {aggregates} of subnets + 1"
+    series = f"{success} ProbeSuccess + {aggregates} of subnets + {_OF_CLUSTER}"
     return [
-        Line("metrics", series, (success + aggregates + 1) * table["customMetric"]),
+        Line("metrics", series, (success + aggregates + _OF_CLUSTER) * table["customMetric"]),
         Line("alarms", f"{watched} metrics watched", watched * table["alarmMetric"]),
         Line("composite alarms", f"{_COMPOSITES}", _COMPOSITES * table["compositeAlarm"]),
         Line("Lambda time", how, gb_seconds * per_gb_second),

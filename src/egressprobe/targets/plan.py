@@ -39,6 +39,7 @@ class _PlanSpec(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fiel
     misplaced: Misplacement | None = None
     retired: dict[str, str] = {}
     egress_mode: str = ""
+    share: float = 1.0
 
 
 PLAN_KEYS = frozenset(field.encode_name for field in msgspec.structs.fields(_PlanSpec))
@@ -86,6 +87,7 @@ def read_plan(document: object, *, forbidden: Guard | None = None, most: int = M
         misplaced=_misplaced(spec.misplaced),
         retired=len(spec.retired),
         egress_mode=spec.egress_mode,
+        share=_share(spec.share),
     )
 
 
@@ -155,6 +157,12 @@ def _misplaced(misplaced: Misplacement | None) -> Misplacement | None:
     if misplaced and misplaced.finding not in known:
         raise InputError("misplaced.finding", f'"{short(misplaced.finding)}" is not {" or ".join(known)}')
     return misplaced
+
+
+def _share(share: float) -> float:
+    if not 0 < share <= 1:
+        raise InputError("share", f"{share} is not above 0 and at most 1")
+    return share
 
 
 def _sources(sources: dict[str, str]) -> dict[str, str]:

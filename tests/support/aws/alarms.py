@@ -62,9 +62,15 @@ class MetricAlarm:
         self.contributors: set[frozenset] = set()
         warm_up = properties.get("WarmUpConfiguration", {})
         self._warm_until = born + int(warm_up.get("WarmUpPeriodDurationInMinutes", 0)) * 60
-        [query] = properties.get("Metrics", [{}])
-        self._query = query.get("Expression")
-        self.period = int(query.get("Period") or properties["Period"])
+        self._inputs = {
+            entry["Id"]: entry["MetricStat"] for entry in properties.get("Metrics", []) if "MetricStat" in entry
+        }
+        [query] = [entry for entry in properties.get("Metrics", [{}]) if "MetricStat" not in entry]
+        text = query.get("Expression", "")
+        self._query, self._expression = (text, "") if text.startswith("SELECT") else ("", text)
+        periods = {int(stat["Period"]) for stat in self._inputs.values()}
+        self.period = periods.pop() if periods else int(query.get("Period") or properties["Period"])
+        assert not periods, "one period for all metrics of an expression"
 
     def keep(self, before: "MetricAlarm") -> None:
         """The state of the alarm that this one replaces."""
@@ -92,9 +98,16 @@ class MetricAlarm:
         return int(self._p["EvaluationPeriods"]) + _EXTRA
 
     def _single(self, now: int) -> list[float | None]:
-        wanted = frozenset((one["Name"], one["Value"]) for one in self._p["Dimensions"])
-        found = self._store.series(self._p["Namespace"], self._p["MetricName"]).get(wanted, {})
-        return self._points(found, now, self._p["Statistic"])
+        if not self._expression:
+            return self._series(self._p, self._p["Statistic"], now)
+        inputs = {name: self._series(stat["Metric"], stat["Stat"], now) for name, stat in self._inputs.items()}
+        moments = [dict(zip(inputs, values, strict=True)) for values in zip(*inputs.values(), strict=True)]
+        return [computed(self._expression, values) for values in moments]
+
+    def _series(self, metric: dict[str, Any], statistic: str, now: int) -> list[float | None]:
+        wanted = frozenset((one["Name"], one["Value"]) for one in metric["Dimensions"])
+        found = self._store.series(metric["Namespace"], metric["MetricName"]).get(wanted, {})
+        return self._points(found, now, statistic)
 
     def _grouped(self, now: int) -> dict[frozenset, list[float | None]]:
         match = _QUERY.fullmatch(self._query)
@@ -140,6 +153,24 @@ class MetricAlarm:
             "GreaterThanThreshold": value > threshold,
             "GreaterThanOrEqualToThreshold": value >= threshold,
         }[self._p["ComparisonOperator"]]
+
+
+_IF = re.compile(r"IF\((?P<condition>.+), (?P<value>\w+)\)")
+
+
+def computed(expression: str, values: dict[str, float | None]) -> float | None:
+    """`IF(condition, value)` of metric math: without a third argument there is no data where the condition is false.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html#using-IF-expressions. No data
+    in any input gives none here; AWS may still decide an OR, and then the value itself is the missing input.
+    """
+    match = _IF.fullmatch(expression)
+    assert match, expression
+    if any(value is MISSING for value in values.values()):
+        return MISSING
+    words = match["condition"].replace("AND", "and").replace("OR", "or")
+    assert set(re.findall(r"[a-z_]+", words)) <= {*values, "and", "or"}, expression
+    return values[match["value"]] if eval(words, {"__builtins__": {}}, dict(values)) else MISSING  # noqa: S307
 
 
 def verdict(points: list[bool | None], *, periods: int, wanted: int, missing: str) -> str | None:
