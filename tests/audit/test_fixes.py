@@ -30,6 +30,7 @@ from egressprobe.audit.changes.refusal import ChangeRefused
 from egressprobe.audit.paths.reachability import walk
 from egressprobe.audit.run import audit
 from egressprobe.audit.vpc.cidr import address
+from egressprobe.audit.vpc.flow import Source
 from egressprobe.audit.vpc.snapshot import (
     AclEntry,
     Interface,
@@ -42,7 +43,6 @@ from egressprobe.audit.vpc.snapshot import (
     VpcEndpoint,
 )
 from egressprobe.audit.vpc.topology import Topology
-from egressprobe.audit.vpc.walk import Source
 from egressprobe.model.target import Verdict
 from egressprobe.targets.plan import read_plan
 from tests.audit.test_commands import MORE, NAMES, PLAN

@@ -45,7 +45,7 @@ PLACEHOLDERS = frozenset(
             "NODE",
         ),
         *("OTHER", "PCX", "POD", "PORT", "REGION", "RESOLVER", "RESOURCE", "ROLE", "RTB", "SERVICE", "SG", "SUBNET"),
-        *("SUBNETS", "URL", "VERSION", "VPC", "VPCE", "ZONE"),
+        *("SUBNETS", "TGW_RTB", "URL", "VERSION", "VPC", "VPCE", "ZONE"),
     }
 )
 _NAMES_ARE_HOSTS = ("dig", "openssl")  # to other programs NAME is an object's

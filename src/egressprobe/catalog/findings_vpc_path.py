@@ -242,11 +242,43 @@ TGW_NO_ATTACHMENT_IN_AZ = _closing(
     "'TransitGatewayVpcAttachments[].SubnetIds'",
     "Add a subnet of that zone to the attachment.",
 )
+TGW_RETURN_ROUTE_MISSING = _closing(
+    "TGW_RETURN_ROUTE_MISSING",
+    "the transit gateway has no route back to the cluster's VPC",
+    "The attachment behind the transit gateway is associated with a route table that has no route for the cluster's "
+    "subnets, so return traffic is dropped. Often attachments use several tables, and only one has the route.",
+    "aws ec2 search-transit-gateway-routes --transit-gateway-route-table-id TGW_RTB --filters "
+    "Name=route-search.longest-prefix-match,Values=ADDRESS",
+    "A route for the cluster's VPC CIDR in that transit gateway route table, or the propagation of the cluster's "
+    "attachment to it. Other attachments use the table too: its owner decides.",
+)
+TGW_ROUTE_BLACKHOLE = _closing(
+    "TGW_ROUTE_BLACKHOLE",
+    "the transit gateway drops packets for the address",
+    "The selected route of the transit gateway's route table is a blackhole: made as one, or its attachment was "
+    "deleted. Packets are dropped, and no shorter route is tried.",
+    "aws ec2 search-transit-gateway-routes --transit-gateway-route-table-id TGW_RTB --filters "
+    "Name=state,Values=blackhole",
+    "Replace the route by one to an attachment that exists, or delete it. Other attachments use the table too: its "
+    "owner decides.",
+)
+TGW_ROUTE_MISSING = _closing(
+    "TGW_ROUTE_MISSING",
+    "the transit gateway has no route for the address",
+    "The route table that the VPC's attachment is associated with has no route that matches, or the attachment is "
+    "associated with none, so packets are dropped.",
+    "aws ec2 describe-transit-gateway-attachments --filters Name=resource-id,Values=VPC --query "
+    "'TransitGatewayAttachments[].Association'\n"
+    "aws ec2 search-transit-gateway-routes --transit-gateway-route-table-id TGW_RTB --filters "
+    "Name=route-search.longest-prefix-match,Values=ADDRESS",
+    "A route for the address's CIDR in that transit gateway route table, or the propagation of the attachment that "
+    "leads there. Other attachments use the table too: its owner decides.",
+)
 PATH_UNKNOWN = FindingEntry(
     "PATH_UNKNOWN",
     "the VPC's configuration does not show whether packets pass",
-    "The path leads through something that the VPC's configuration does not show: a transit gateway's route tables, a "
-    "peer VPC, a firewall's rules, an appliance, a load balancer, or an address that no interface has now. Nothing "
+    "The path leads through something that could not be read: a transit gateway's route tables or a VPC of another "
+    "account, a firewall's rules, an appliance, a load balancer, or an address that no interface has now. Nothing "
     "that is known in the VPC's configuration blocks the path.",
     "egressprobe audit --cluster CLUSTER -o json | jq '.paths[] | select(.knowledgeEnds)'",
     "No fix is known; `egressprobe run` shows whether packets pass.",

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from egressprobe.audit.paths.reachability import Path, State, walk
 from egressprobe.audit.vpc.cidr import Address, address, block
+from egressprobe.audit.vpc.flow import Source
 from egressprobe.audit.vpc.sources import places
 from egressprobe.audit.vpc.topology import Topology
-from egressprobe.audit.vpc.walk import Source
 
 INTERNET = {4: "192.0.2.1", 6: "2001:db8::1"}
 _PORT = 443

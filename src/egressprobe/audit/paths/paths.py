@@ -10,9 +10,9 @@ from egressprobe.audit.paths.destinations import families_of
 from egressprobe.audit.paths.reachability import Path, State, walk
 from egressprobe.audit.vpc.blockers import Blame, SubnetFamily, TargetAddress
 from egressprobe.audit.vpc.cidr import address, block
+from egressprobe.audit.vpc.flow import Protocol, Source
 from egressprobe.audit.vpc.sources import sources
 from egressprobe.audit.vpc.topology import Topology
-from egressprobe.audit.vpc.walk import Protocol, Source
 from egressprobe.catalog.findings_vpc_path import ADDRESS_NOT_ALLOWED, IPV6_ONLY_TARGET, SUBNET_WITHOUT_IPV6
 from egressprobe.model.target import Expect
 

@@ -7,9 +7,10 @@ import msgspec
 from egressprobe.audit.route_targets.table import ROUTE_TARGETS
 from egressprobe.audit.vpc.blockers import Blame, TargetAddress
 from egressprobe.audit.vpc.cidr import EPHEMERAL, Address, address, block
+from egressprobe.audit.vpc.flow import Flow, Protocol, Source
 from egressprobe.audit.vpc.interfaces import deliver, groups_out
 from egressprobe.audit.vpc.topology import Topology
-from egressprobe.audit.vpc.walk import Flow, Protocol, Source, Walk
+from egressprobe.audit.vpc.walk import Walk
 from egressprobe.catalog.findings_vpc_config import VPC_DNS_SUPPORT_OFF
 
 type State = Literal["open", "partial", "closed", "unknown"]
@@ -68,8 +69,7 @@ def walk(topology: Topology, source: Source, to: str, port: int, protocol: Proto
     else:
         groups_out(steps, source, flow)
         steps.run(lambda: steps.depart(source.subnet, flow))
-        while steps.returning:
-            steps.run(steps.returning.pop().check)
+        steps.run_return()
     return _path(steps, source.subnet, to, port)
 
 

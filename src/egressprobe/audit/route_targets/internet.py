@@ -16,9 +16,10 @@ from egressprobe.audit.vpc.blockers import (
     WrongFamily,
 )
 from egressprobe.audit.vpc.cidr import EPHEMERAL, NAT64, Address, address, behind_nat64, on_the_internet
+from egressprobe.audit.vpc.flow import Flow
 from egressprobe.audit.vpc.interfaces import arrive
 from egressprobe.audit.vpc.snapshot import Interface, Nat, Peering, Route, Subnet, VpcEndpoint
-from egressprobe.audit.vpc.walk import Flow, Walk
+from egressprobe.audit.vpc.walk import Walk
 from egressprobe.catalog.entry import FindingEntry
 from egressprobe.catalog.findings_vpc_path import (
     BPA_BLOCKS_EGRESS,

@@ -5,25 +5,20 @@ walk `ends` and says so; what may block the path before and behind that is still
 """
 
 from egressprobe.audit.route_targets.internet import attached, egress_only, encrypted, entry, internet, nat, ready
+from egressprobe.audit.route_targets.peering import peering
+from egressprobe.audit.route_targets.transit import transit
 from egressprobe.audit.vpc.blockers import (
     Appliance,
-    PeerRange,
     TargetAddress,
-    WrongFamily,
-    ZoneWithoutAttachment,
 )
-from egressprobe.audit.vpc.cidr import block
+from egressprobe.audit.vpc.flow import Flow
 from egressprobe.audit.vpc.interfaces import groups_in
 from egressprobe.audit.vpc.snapshot import Route, Subnet
-from egressprobe.audit.vpc.walk import Flow, RouteTargets, Walk
+from egressprobe.audit.vpc.walk import RouteTargets, Walk
 from egressprobe.catalog.findings_vpc_path import (
     ADDRESS_NOT_IN_A_SUBNET,
     APPLIANCE_SOURCE_DEST_CHECK,
     ENDPOINT_NOT_AVAILABLE,
-    IPV6_ROUTE_MISSING,
-    PEERING_NOT_ACTIVE,
-    PEERING_NOT_TRANSITIVE,
-    TGW_NO_ATTACHMENT_IN_AZ,
 )
 
 
@@ -41,54 +36,10 @@ def _local(walk: Walk, _: Subnet, __: Route, flow: Flow) -> None:
         walk.deliver(flow)
 
 
-def _transit(walk: Walk, here: Subnet, route: Route, flow: Flow) -> None:
-    """Through the attachment in the zone (transit gateway guide, tgw-nacls, tgw-vpc-attachments)."""
-    topology = walk.topology
-    if topology.snapshot.attachments is None:
-        walk.ends(f"the attachments of {route.to} cannot be read")
-        return
-    attachments = [
-        attachment for attachment in topology.attachments_of(route.to) if attachment.state in ("available", "modifying")
-    ]
-    subnets = [topology.subnets.get(name) for attachment in attachments for name in attachment.subnets]
-    in_zone = [subnet for subnet in subnets if subnet is not None and subnet.zone == here.zone]
-    if not in_zone:
-        message = f"{route.to} has no attachment in {here.zone}, so it accepts nothing from {here.id}"
-        at = ZoneWithoutAttachment(*entry(walk, here, route), here.zone)
-        walk.close(TGW_NO_ATTACHMENT_IN_AZ, route.to, message, at)
-    if flow.to.version == 6 and not any(attachment.ipv6 for attachment in attachments):
-        message = f"the attachment of {route.to} has IPv6 support off"
-        walk.close(IPV6_ROUTE_MISSING, route.to, message, WrongFamily(*entry(walk, here, route), "ipv6"))
-    walk.ends(f"the transit gateway {route.to}: its route tables, and what is behind it")
-    there = in_zone[0].id
-    walk.acl_in(there, flow.source, flow.port, None)
-    # What comes in by an attachment in a subnet is not evaluated by that subnet's ACL, so return traffic may pass it.
-    names = {subnet.id for subnet in subnets if subnet is not None}
-    walk.returning = [
-        step for step in walk.returning if not (step.arrives and step.subnet in names and step.client == flow.client)
-    ]
-    if there != here.id and len(subnets) == 1:  # with several it is not known which one return traffic takes
-        walk.back(there, flow.client, lambda: walk.acl_out(there, flow.source, None, flow.client), arrives=False)
-
-
 def _vpn(walk: Walk, here: Subnet, route: Route, _: Flow) -> None:
     if attached(walk, route, here):
         encrypted(walk, "VirtualPrivateGateway", route.to)
         walk.ends(f"the VPN gateway {route.to}, and what is behind it")
-
-
-def _peering(walk: Walk, here: Subnet, route: Route, flow: Flow) -> None:
-    """Never transitive: a peer accepts what is for itself (peering guide, edge-to-edge routing)."""
-    peering = walk.topology.peerings.get(route.to)
-    if peering is None:
-        walk.ends(f"the peering connection {route.to} cannot be read")
-        return
-    ready(walk, here, route, peering, PEERING_NOT_ACTIVE, "peering connection")
-    if peering.blocks and not any(flow.to in block(text) for text in peering.blocks):
-        message = f"{flow.to} is not an address of {peering.peer}, and peering is not transitive"
-        walk.close(PEERING_NOT_TRANSITIVE, peering.id, message, PeerRange(*entry(walk, here, route), peering.peer))
-    encrypted(walk, "VpcPeering", peering.id)
-    walk.ends(f"the other side of {peering.id}: {peering.peer}")
 
 
 def _endpoint(walk: Walk, here: Subnet, route: Route, flow: Flow) -> None:
@@ -138,9 +89,9 @@ ROUTE_TARGETS: RouteTargets = {
     "internet": internet,
     "egress-only": egress_only,
     "nat": nat,
-    "transit": _transit,
+    "transit": transit,
     "vpn": _vpn,
-    "peering": _peering,
+    "peering": peering,
     "endpoint": _endpoint,
     "interface": _interface,
     "other": _other,

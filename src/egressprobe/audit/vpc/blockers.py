@@ -145,6 +145,34 @@ class ZoneWithoutAttachment(RouteEntry, frozen=True):
     zone: str
 
 
+class TransitRouting(Blocker, frozen=True):
+    """A transit gateway that drops packets for an address. transit_table: empty where none is associated."""
+
+    transit_gateway: str
+    transit_table: str
+    attachment: str
+    address: str
+
+    @property
+    def key(self) -> tuple[str | int, ...]:
+        return (self.transit_table, self.attachment)
+
+
+class InOtherVpc(Blocker, frozen=True):
+    """Something that blocks in another VPC of the path: nothing of the cluster's own VPC can fix it."""
+
+    vpc: str
+    blocker: Blocker
+
+    @property
+    def evidence(self) -> dict[str, Any]:
+        return self.blocker.evidence | {"vpc": self.vpc}
+
+    @property
+    def key(self) -> tuple[str | int, ...]:
+        return (self.vpc, *self.blocker.key)
+
+
 class PeerRange(RouteEntry, frozen=True):
     """A peering connection whose other side does not have the address."""
 

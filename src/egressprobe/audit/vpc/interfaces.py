@@ -7,10 +7,11 @@ vpc-nat-gateway). What a load balancer forwards to is not in the snapshot.
 
 from egressprobe.audit.vpc.blockers import SecurityGroups, TargetAddress, TargetGroups
 from egressprobe.audit.vpc.cidr import Address, on_the_internet
+from egressprobe.audit.vpc.flow import Flow, Source
 from egressprobe.audit.vpc.packet_filters import Remote, groups_pass
 from egressprobe.audit.vpc.snapshot import Group, Interface
 from egressprobe.audit.vpc.topology import is_load_balancer
-from egressprobe.audit.vpc.walk import Flow, Source, Walk
+from egressprobe.audit.vpc.walk import Walk
 from egressprobe.catalog.findings_vpc_path import (
     INTERFACE_NOT_ATTACHED,
     NAT_GATEWAY_NOT_A_TARGET,
@@ -92,6 +93,13 @@ def groups_in(walk: Walk, target: Interface, flow: Flow) -> None:
     if groups is None:
         return
     allowed = _allowed(walk, groups, flow.port, Remote(flow.source, flow.groups), egress=False)
+    through_transit = walk.place.entrance.startswith("tgw-") and flow.groups
+    if allowed and through_transit and not _allowed(walk, groups, flow.port, Remote(flow.source, None), egress=False):
+        walk.ends(
+            f"a rule of {', '.join(target.groups)} names the caller's group, which counts only where security group "
+            f"referencing is on for {walk.place.entrance} and both attachments"
+        )
+        return
     if allowed is False and flow.groups == frozenset():  # every interface has a group; the caller's are not known
         return
     if _unreadable(walk, target.groups, allowed=allowed) or allowed:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from egressprobe.audit.vpc.snapshot_dns import Dhcp, DnsFirewallRule, ResolverRule, Zone
+from egressprobe.audit.vpc.snapshot_transit import TransitGateway
 from egressprobe.model.struct import CompactStruct
 
 SNAPSHOT_SCHEMA = "egressprobe/snapshot/v1"
@@ -157,13 +158,14 @@ class Gateway(CompactStruct, frozen=True):
 
 
 class Attachment(CompactStruct, frozen=True):
-    """An attachment of a transit gateway to this VPC."""
+    """An attachment of a transit gateway to this VPC. appliance: appliance mode, which spreads flows over zones."""
 
     id: str
     gateway: str
     state: str = "available"
     subnets: tuple[str, ...] = ()
     ipv6: bool = True
+    appliance: bool = False
 
 
 class Peering(CompactStruct, frozen=True):
@@ -242,7 +244,10 @@ class Unread(CompactStruct, frozen=True):
 
 
 class VpcSnapshot(CompactStruct, frozen=True):
-    """The VPC at one time. names: addresses of host names, as resolved where it was taken."""
+    """The VPC at one time. names: addresses of host names, as resolved where it was taken.
+
+    other_vpcs: VPCs behind transit gateways and peering connections, as far as they could be read: the network only.
+    """
 
     schema_version: str
     taken_at: str
@@ -269,6 +274,8 @@ class VpcSnapshot(CompactStruct, frozen=True):
     encryption: tuple[Encryption, ...] | None = None
     unread: tuple[Unread, ...] = ()
     names: dict[str, tuple[str, ...]] = {}
+    transit_gateways: tuple[TransitGateway, ...] | None = None
+    other_vpcs: tuple["VpcSnapshot", ...] = ()
 
 
 def to_json(snapshot: VpcSnapshot) -> bytes:

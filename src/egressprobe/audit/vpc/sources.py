@@ -7,8 +7,8 @@ address an interface gets matters only where a rule names a part of the subnet: 
 from collections.abc import Iterator
 
 from egressprobe.audit.vpc.cidr import Address, Cidr, address, block
+from egressprobe.audit.vpc.flow import Source
 from egressprobe.audit.vpc.topology import Topology
-from egressprobe.audit.vpc.walk import Source
 
 # Of those that differ: more than this give no new result.
 _MAX_PLACES = 8

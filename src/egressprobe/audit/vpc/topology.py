@@ -71,6 +71,12 @@ class Topology:
         self.peerings: dict[str, Peering] = {peering.id: peering for peering in snapshot.peerings or ()}
         self.endpoints: dict[str, VpcEndpoint] = {endpoint.id: endpoint for endpoint in snapshot.endpoints or ()}
         self.lists = {prefix_list.id: prefix_list.blocks for prefix_list in snapshot.prefix_lists or ()}
+        self.transit_gateways = {gateway.id: gateway for gateway in snapshot.transit_gateways or ()}
+        # VPCs behind a transit gateway or a peering connection, by id.
+        unchanged = like is not None and like.snapshot.other_vpcs is snapshot.other_vpcs
+        self.others: dict[str, Topology] = (
+            like.others if like and unchanged else {other.vpc.id: Topology(other) for other in snapshot.other_vpcs}
+        )
         self._index_interfaces(snapshot.interfaces or ())
         self._subnet_of: dict[Address, Subnet | None] = {}
         self._check()
@@ -109,6 +115,9 @@ class Topology:
             _parsed(name, texts or ())
         for peering in self.snapshot.peerings or ():
             _parsed(peering.id, peering.blocks)
+        for gateway in self.snapshot.transit_gateways or ():
+            for transit_table in gateway.tables or ():
+                _parsed(transit_table.id, (route.destination for route in transit_table.routes))
         cluster = self.snapshot.cluster
         _parsed("cluster", (*cluster.remote, *cluster.remote_pods))
 

@@ -19,21 +19,23 @@ are known. Where there is nothing to go on to (`close`) only the return path is 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from egressprobe.audit.vpc.blockers import (
     AclRule,
     BlackholeRoute,
-    Blame,
-    Blocker,
     MissingRoute,
     NatMissingRoute,
+    PrivateAddress,
     RouteEntry,
+    ZoneWithoutAttachment,
 )
-from egressprobe.audit.vpc.cidr import EPHEMERAL, Address, Ports, one_port
+from egressprobe.audit.vpc.cidr import Address, on_the_internet, one_port
+from egressprobe.audit.vpc.flow import Flow, Protocol
 from egressprobe.audit.vpc.packet_filters import STAR, TCP, UDP
 from egressprobe.audit.vpc.snapshot import Route, RouteTargetKind, Subnet
 from egressprobe.audit.vpc.topology import Topology
+from egressprobe.audit.vpc.walk_state import WalkState
 from egressprobe.catalog.entry import FindingEntry
 from egressprobe.catalog.findings_vpc_path import (
     IPV6_ROUTE_MISSING,
@@ -41,56 +43,15 @@ from egressprobe.catalog.findings_vpc_path import (
     NACL_EPHEMERAL_DENIED,
     NACL_INGRESS_DENIED,
     NAT_SUBNET_NO_INTERNET_ROUTE,
+    PRIVATE_ADDRESS_TO_INTERNET,
     ROUTE_BLACKHOLE,
     ROUTE_NO_EGRESS,
+    TGW_NO_ATTACHMENT_IN_AZ,
 )
 
-type Protocol = Literal["tcp", "udp"]
 type Direction = Literal["egress", "ingress"]
 _PROTOCOLS: dict[Protocol, int] = {"tcp": TCP, "udp": UDP}
 _DENIED: dict[Direction, FindingEntry] = {"egress": NACL_EGRESS_DENIED, "ingress": NACL_INGRESS_DENIED}
-
-
-class Source(NamedTuple):
-    """Where a call starts: an interface of the control plane, or a place where one could be.
-
-    groups: None for any groups, of which no rule is evaluated. public: it has a public IPv4 address (never the control
-    plane's).
-    """
-
-    subnet: str
-    address: Address
-    groups: tuple[str, ...] | None
-    public: bool = False
-
-
-class Flow(NamedTuple):
-    """Packets on one leg of the path. port: the destination's; client: index of their source port in `Walk.left`.
-
-    groups: of the sender's interface, None behind whatever is in between. public: has a public IPv4 address.
-    nat: the last one passed. via: whatever was passed.
-    """
-
-    source: Address
-    to: Address
-    port: int
-    client: int = 0
-    groups: frozenset[str] | None = None
-    public: bool = False
-    nat: str = ""
-    via: tuple[str, ...] = ()
-
-
-class ReturnStep(NamedTuple):
-    """A check of return traffic at the boundary of a subnet. client: index of its destination port in `Walk.left`.
-
-    arrives: it comes from where the subnet's route led; False where it leaves the subnet for the caller's side.
-    """
-
-    subnet: str
-    client: int
-    check: Callable[[], None]
-    arrives: bool
 
 
 # What each kind of route target does with a packet (route_targets/table.py).
@@ -99,56 +60,15 @@ type RouteTargets = Mapping[RouteTargetKind, Callable[[Walk, Subnet, Route, Flow
 type Deliver = Callable[[Walk, Flow], None]
 
 
-class Closed(Exception):  # noqa: N818 (ends one direction of a walk, is no error)
-    """There is nothing that the packet could go on to."""
-
-
-class Walk:
+class Walk(WalkState):
     """One walk. Route targets call its verbs: `depart`, `enter`, `deliver`, `ends`, `block`, `close`."""
 
     def __init__(self, topology: Topology, protocol: Protocol, targets: RouteTargets, deliver: Deliver) -> None:
-        self.topology = topology
+        super().__init__(topology)
         self._targets = targets
         self._deliver = deliver
         self.protocol_name = protocol
         self.protocol = _PROTOCOLS[protocol]
-        self.left: list[Ports] = [EPHEMERAL]
-        self.blames: list[Blame] = []
-        self.narrowed: list[Blame] = []
-        self.unknown: list[str] = []
-        self.elements: list[str] = []
-        self.passed: tuple[str, ...] | None = None  # elements until the first blocker
-        self.consulted: set[str] = set()
-        self.returning: list[ReturnStep] = []
-
-    # -- verbs ------------------------------------------------------------------------------------------------
-
-    def block(self, finding: FindingEntry, element: str, message: str, at: Blocker) -> None:
-        """Records what blocks; the walk goes on behind it."""
-        self.blames.append(Blame(finding, element, message, at))
-        if self.passed is None:
-            self.passed = tuple(self.elements)
-
-    def close(self, finding: FindingEntry, element: str, message: str, at: Blocker) -> None:
-        """Records what blocks and ends this direction."""
-        self.block(finding, element, message, at)
-        raise Closed
-
-    def ends(self, why: str) -> None:
-        """Marks the path unknown; the return path is still evaluated."""
-        self.unknown.append(why)
-
-    def meets(self, *ids: str) -> None:
-        """Notes what the packet passes."""
-        self.elements += [name for name in ids if name not in self.elements]
-        self.consulted.update(ids)
-
-    def run(self, step: Callable[[], None]) -> None:
-        """One direction of the walk, or one step of the return path, until it is closed."""
-        try:
-            step()
-        except Closed:
-            return
 
     def depart(self, subnet: str, flow: Flow) -> None:
         """Out of a subnet's interface: to a neighbour, or over the boundary by the subnet's route table."""
@@ -169,15 +89,11 @@ class Walk:
         """Over the boundary into another subnet; its ACL sees the return traffic leave as well."""
         self.acl_in(subnet, flow.source, flow.port, None)
         self.back(subnet, flow.client, lambda: self.acl_out(subnet, flow.source, None, flow.client), arrives=False)
-        self.back(subnet, flow.client, lambda: self.returns(subnet, flow.source), arrives=False)
+        self.back(subnet, flow.client, lambda: self.returns(subnet, flow), arrives=False)
 
     def deliver(self, flow: Flow) -> None:
         """To the interface that has the address."""
         self._deliver(self, flow)
-
-    def back(self, subnet: str, client: int, check: Callable[[], None], *, arrives: bool) -> None:
-        """A check of the return path, made after the call has arrived, the last one first."""
-        self.returning.append(ReturnStep(subnet, client, check, arrives))
 
     def route(self, subnet: str, flow: Flow) -> Route | None:
         """The route that is selected; closes where there is none, or a blackhole."""
@@ -205,21 +121,56 @@ class Walk:
             self.close(ROUTE_BLACKHOLE, table.id, message, at_route)
         return route
 
-    def returns(self, subnet: str, to: Address) -> None:
-        """The route of return traffic out of another subnet of the VPC."""
+    def returns(self, subnet: str, flow: Flow) -> None:
+        """The route of return traffic out of another subnet: to the caller's subnet, or to where the call came in."""
+        to, entrance = flow.source, self.place.entrance
         table = self.topology.table_of(subnet)
         if table is None:
             return
         self.consulted.update((table.id, subnet))
-        route, _ = self.topology.route(table, to)
-        if route is not None and not route.active:
+        route, unsure = self.topology.route(table, to)
+        if unsure:
+            self.ends(unsure)
+        elif route is None and entrance:
+            message = f"return traffic is dropped: {table.id} of {subnet} has no route for {to}"
+            self.block(ROUTE_NO_EGRESS, table.id, message, MissingRoute(table.id, subnet, f"ipv{to.version}", str(to)))
+        elif route is None:
+            return
+        elif not route.active:
             message = (
                 f"return traffic is dropped: {table.id} of {subnet} sends {route.destination} to {route.to}, "
                 "which no longer exists"
             )
             self.block(ROUTE_BLACKHOLE, table.id, message, RouteEntry(table.id, subnet, route.destination, route.to))
-        elif route is not None and route.gate != "local":
+        elif route.to == entrance:
+            self._to_attachment(subnet, flow, entrance)
+        elif route.gate == "internet" and not on_the_internet(to):
+            message = f"return traffic is dropped: {table.id} of {subnet} sends {to} to {route.to}"
+            self.block(PRIVATE_ADDRESS_TO_INTERNET, table.id, message, PrivateAddress(str(to), route.to, table.id))
+        elif entrance or route.gate != "local":
             self.ends(f"return traffic leaves {subnet} by {route.to}, not by the path of the call")
+
+    def _to_attachment(self, subnet: str, flow: Flow, gateway: str) -> None:
+        """Return traffic takes the transit gateway's attachment of its own zone (tgw-vpc-attachments)."""
+        if not gateway.startswith("tgw-"):
+            return
+        zone, attachments = self.topology.subnets[subnet].zone, self.topology.attachments_of(gateway)
+        subnets = [name for attachment in attachments for name in attachment.subnets if name in self.topology.subnets]
+        in_zone = [name for name in subnets if self.topology.subnets[name].zone == zone]
+        entry = self.place.attachment_subnet
+        if not in_zone:
+            message = f"return traffic is dropped: {gateway} has no attachment in {zone}, the zone of {subnet}"
+            table = self.topology.table_of(subnet)
+            at = ZoneWithoutAttachment(table.id if table else "", subnet, str(flow.source), gateway, zone)
+            self.block(TGW_NO_ATTACHMENT_IN_AZ, gateway, message, at)
+        elif entry not in in_zone:
+            self.returning = [
+                step
+                for step in self.returning
+                if not (step.arrives and (step.subnet, step.place) == (entry, self.place))
+            ]
+            if subnet not in in_zone:
+                self.acl_in(in_zone[0], flow.to, None, flow.client)
 
     # -- network ACLs -----------------------------------------------------------------------------------------
 
@@ -256,5 +207,5 @@ class Walk:
         if not passed:
             self.block(finding, acl.id, message, at)
             return
-        self.narrowed.append(Blame(finding, acl.id, message, at))
+        self.narrowed.append(self.blame(finding, acl.id, message, at))
         self.left[client] = passed
