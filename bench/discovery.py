@@ -94,7 +94,8 @@ def peak_mb():
 def read(url, ca):
     """One discovery in this process, with its figures."""
     from egressprobe.discovery.kubelets import network
-    from egressprobe.discovery.kubernetes.client import ApiServer, KubernetesSource
+    from egressprobe.discovery.kubernetes.api_server import ApiServer
+    from egressprobe.discovery.kubernetes.client import KubernetesSource
     from egressprobe.discovery.run import collect
     from egressprobe.golang.x509.ca_bundle import anchors
 

@@ -27,6 +27,7 @@ from egressprobe.probe.edges import Edges
 from tests.handlers.test_probe_handler import Context
 from tests.support.aws.fake_aws import ENVIRONMENT
 from tests.support.peers.kubeapi import CLUSTER_CA, kube_api
+from tests.support.peers.proxies import proxy_server
 
 SECRET = "S3CR3T-pass/w0rd+x"
 ONE_WORD = re.sub(r"\W", "", SECRET)  # where neither a slash nor a plus may be
@@ -202,8 +203,11 @@ def test_a_credential_plugin(everything, tmp_path, text):
 @pytest.mark.parametrize(
     "cluster",
     [
-        {"proxy-url": f"http://u:{ONE_WORD}@proxy.example:3128"},
+        {"proxy-url": f"http://u:{ONE_WORD}@proxy.invalid:3128"},
         {"proxy-url": f"socks5://{SECRET}@[bad"},
+        {"proxy-url": f"ftp://u:{SECRET}@proxy.invalid"},
+        {"proxy-url": f"u:{ONE_WORD}@proxy.invalid"},
+        {"proxy-url": f"http://u:{ONE_WORD}@proxy.invalid:99999"},
         {"server": f"https://u:{ONE_WORD}@10.0.0.1"},
         {"server": f"https://10.0.0.1/?token={ONE_WORD}"},
         {"certificate-authority-data": base64.b64encode(KEY.encode()).decode()},
@@ -213,6 +217,51 @@ def test_a_credential_plugin(everything, tmp_path, text):
 def test_where_the_api_server_is(everything, tmp_path, cluster):
     path = kubeconfig(tmp_path, "https://127.0.0.1:1", {"token": SECRET}, cluster)
     assert leaked(everything("discover", "--kubeconfig", path, "--timeout", "5")) == []
+
+
+def echoing(scheme):
+    """A proxy that refuses, and repeats all that it was given in its reason."""
+
+    def talk(client, proxy):
+        head = client.recv(4096)
+        if scheme == "socks5":
+            client.sendall(b"\5\2")
+            head += client.recv(4096)
+        line = re.sub(rb"[^ -~]", b" ", head)
+        client.sendall(b"HTTP/1.1 407 " + line + b" " + SECRET.encode() + b"\r\n\r\n")
+        proxy.asked.append(head)
+
+    return talk
+
+
+@pytest.mark.parametrize("by", ["proxy-url", "HTTPS_PROXY", "https_proxy"])
+@pytest.mark.parametrize("scheme", ["http", "https", "socks5"])
+def test_the_credentials_of_a_proxy(everything, tmp_path, monkeypatch, scheme, by):
+    """In the URL, and in what the proxy answers."""
+    user = quote(ONE_WORD)
+    with proxy_server(echoing(scheme), "https" if scheme == "https" else "http") as proxy:
+        url = f"{scheme}://{user}:{quote(SECRET, safe='')}@{proxy.url.partition('://')[2]}"
+        if by != "proxy-url":
+            for name in ("NO_PROXY", "no_proxy"):
+                monkeypatch.delenv(name, raising=False)
+            monkeypatch.setenv(by, url)
+        # Loopback addresses would not go through the environment's proxy.
+        server = "https://10.0.0.1:6443"
+        path = kubeconfig(tmp_path, server, {"token": SECRET}, {"proxy-url": url} if by == "proxy-url" else {})
+        text = everything("discover", "--kubeconfig", path, "--timeout", "5")
+        text += everything("discover", "--kubeconfig", path, "--timeout", "5", "-o", "json")
+        assert any(ONE_WORD.encode() in asked or b"Basic " in asked for asked in proxy.asked)
+    assert leaked(text) == []
+    assert "cannot be reached through the proxy" in text
+    assert "internal error" not in text
+
+
+def test_a_proxy_of_the_environment_that_no_proxy_can_be(everything, tmp_path, monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", f"ftp://u:{ONE_WORD}@proxy.invalid")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    text = everything("discover", "--kubeconfig", kubeconfig(tmp_path, "https://10.0.0.1", {"token": SECRET}))
+    assert leaked(text) == []
+    assert "HTTPS_PROXY" in text
 
 
 def test_a_private_key_in_a_ca_bundle(everything, tmp_path):

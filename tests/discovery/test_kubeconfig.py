@@ -125,19 +125,121 @@ def test_types_are_strict_everywhere(tmp_path, key, value):
 
 
 def test_the_server(tmp_path):
-    """A path prefix stays, its query goes; without a scheme TLS decides; user information and http are refused."""
+    """A path prefix stays, its query goes; without a scheme it is http; user information is refused."""
     assert read(tmp_path, config(cluster={"server": f"{SERVER}/k8s/c-1?x=1"})).url == f"{SERVER}/k8s/c-1"
-    ca = {"certificate-authority-data": b64(CLUSTER_CA.pem)}
-    assert read(tmp_path, config(cluster={"server": "10.0.0.1:6443"} | ca)).url == SERVER
     for server, reason in (
-        ("10.0.0.1:6443", "must begin with https://"),
-        ("http://10.0.0.1", "must begin with https://"),
+        ("ftp://10.0.0.1", "must begin with https:// or http://"),
         (f"https://u:{SECRET}@10.0.0.1", "must not carry user information"),
         (f"https://u:{SECRET}@h\u2100.example", "is not a URL"),
         (f"https://u:{SECRET}@[bad", "is not a URL"),
         ("", "clusters.server is missing"),
     ):
         assert reason in refused(tmp_path, config(cluster={"server": server}))
+
+
+@pytest.mark.parametrize("server", ["http://10.0.0.1:6443", "10.0.0.1:6443"])
+@pytest.mark.parametrize("user", [{"token": SECRET}, {"username": "u", "password": SECRET}, {"exec": None}])
+def test_without_tls_no_credentials_are_sent(tmp_path, server, user):
+    """client_config.go ClientConfig reads them only for https, and HOST:PORT is not https there, CA or not."""
+    if "exec" in user:
+        user = plugin(tmp_path, "raise SystemExit('is run')")
+    cluster = {"server": server, "certificate-authority-data": b64(CLUSTER_CA.pem)}
+    found = read(tmp_path, config(user | {"as": "jane"}, cluster))
+    assert (found.url, found.token, found.certificate) == ("http://10.0.0.1:6443", None, None)
+    assert found.headers == (("Impersonate-User", "jane"),)
+
+
+def test_a_proxy_url(tmp_path, monkeypatch):
+    """It wins over the environment's; client-go knows three schemes."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://other:1")
+    monkeypatch.setenv("NO_PROXY", "*")
+    found = read(tmp_path, config(cluster={"proxy-url": f"http://u:{SECRET}@proxy"}))
+    assert (found.proxy.shown, found.proxy.credentials) == ("http://proxy:80", (b"u", SECRET.encode()))
+    assert read(tmp_path, config(cluster={"proxy-url": "socks5://[::1]"})).proxy.shown == "socks5://[::1]:1080"
+    for url, reason in (
+        (f"socks5h://u:{SECRET}@proxy", "must begin with http://, https://, socks5://"),
+        (f"u:{SECRET}@proxy:3128", "must begin with http://, https://, socks5://"),
+        (f"http://u:{SECRET}@[bad", "is not a URL"),
+        (f"http://u:{SECRET}@", "names no host"),
+    ):
+        assert reason in refused(tmp_path, config(cluster={"proxy-url": url}))
+
+
+def test_the_environments_proxy_where_there_is_no_proxy_url(tmp_path, monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://other:1")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    assert read(tmp_path, config()).proxy.shown == "http://other:1"
+    monkeypatch.setenv("NO_PROXY", "10.0.0.0/8")
+    assert read(tmp_path, config()).proxy is None
+    monkeypatch.delenv("NO_PROXY")
+    monkeypatch.setenv("HTTPS_PROXY", f"ftp://u:{SECRET}@other:1")
+    assert refused(tmp_path, config()).startswith("HTTPS_PROXY: must begin with http://, https://, socks5://, socks5h")
+
+
+# -- in a pod -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pod(tmp_path, monkeypatch):
+    """A pod's service account, in a folder of the test."""
+    folder = tmp_path / "serviceaccount"
+    folder.mkdir()
+    (folder / "token").write_text(f"{SECRET}\n")
+    (folder / "ca.crt").write_text(CLUSTER_CA.pem)
+    monkeypatch.setattr("egressprobe.discovery.kubernetes.in_cluster._FOLDER", folder)
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "fd00::1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    return folder
+
+
+def in_pod(paths, context=None):
+    with api_server(paths, context) as server:
+        return server._replace(token=server.token())
+
+
+@pytest.mark.parametrize("files", [(), ("",), ("preferences: {colors: false}", "apiVersion: v1\nkind: Config")])
+def test_a_pod_reads_its_own_cluster(tmp_path, monkeypatch, pod, files):
+    """Where no kubeconfig says anything: rest/config.go InClusterConfig."""
+    paths = [written(tmp_path, text, f"f{i}") for i, text in enumerate(files)]
+    server = in_pod(paths)
+    assert (server.url, server.token, len(server.anchors)) == ("https://[fd00::1]:443", SECRET, 1)
+    assert server.proxy is None
+    monkeypatch.setenv("HTTPS_PROXY", "http://p:1")
+    assert in_pod(paths).proxy.shown == "http://p:1"
+    (pod / "ca.crt").write_text("none")
+    assert in_pod(paths).anchors == (), "the system roots, as kubectl"
+
+
+def test_a_rotated_token_is_read_again(pod):
+    with api_server([]) as server:
+        (pod / "token").write_text("new")
+        assert server.token() == "new"
+
+
+def test_a_kubeconfig_wins_over_the_pod(tmp_path, pod):
+    assert read(tmp_path, config({"token": "t"})).url == SERVER
+    empty = written(tmp_path, "", "empty")
+    for paths, context, reason in (
+        ([empty], "here", 'there is no context "here"'),
+        ([written(tmp_path, "preferences: {colors: true}", "colors")], None, "has no current-context"),
+    ):
+        with pytest.raises(InputError, match=reason):
+            in_pod(paths, context)
+
+
+@pytest.mark.parametrize("missing", ["KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", "token", "folder"])
+def test_outside_a_pod_there_is_no_such_cluster(tmp_path, monkeypatch, pod, missing):
+    if missing.isupper():
+        monkeypatch.setenv(missing, "")
+    else:
+        (pod / "token").unlink()
+        if missing == "folder":
+            (pod / "token").mkdir()
+    with pytest.raises(InputError, match="has no current-context"):
+        in_pod([written(tmp_path, "", "empty")])
 
 
 def test_the_rest_of_a_cluster(tmp_path):
@@ -154,7 +256,6 @@ def test_the_rest_of_a_cluster(tmp_path):
         ({"insecure-skip-tls-verify": True, "certificate-authority": "ca.crt"}, "keep one"),
         ({"certificate-authority-data": "%%"}, "certificate-authority-data is not base64"),
         ({"certificate-authority-data": b64("x")}, "certificate-authority: unable to load root"),
-        ({"proxy-url": f"http://u:{SECRET}@proxy:3128"}, 'proxy-url "http://proxy:3128" is not supported'),
     ):
         assert reason in refused(tmp_path, config({"token": SECRET}, cluster))
 

@@ -19,7 +19,9 @@ from botocore.model import ServiceId
 from botocore.signers import RequestSigner
 
 from egressprobe.discovery.kubernetes import client as kubernetes
-from egressprobe.discovery.kubernetes.client import ApiServer, KubernetesSource
+from egressprobe.discovery.kubernetes import connection
+from egressprobe.discovery.kubernetes.api_server import ApiServer
+from egressprobe.discovery.kubernetes.client import KubernetesSource
 from egressprobe.discovery.kubernetes.eks_token import Credentials, make_token, sts_host, tokens
 from egressprobe.discovery.kubernetes.resources import RESOURCES
 from egressprobe.discovery.run import collect
@@ -143,7 +145,7 @@ def test_a_refused_token_is_made_anew_once(api):
 
 
 def test_a_slow_list_costs_itself_only(api, monkeypatch):
-    monkeypatch.setattr(kubernetes, "_SILENCE", 0.5)
+    monkeypatch.setattr(connection, "_SILENCE", 0.5)
     monkeypatch.setattr(kubernetes, "_RETRIES", (0.1,))
     api.silent["nodes"] = 3
     started = time.monotonic()
@@ -214,7 +216,7 @@ def test_null_lists_are_empty(api, body):
 
 
 def test_pages_too_large_are_asked_in_smaller_ones(api, monkeypatch):
-    monkeypatch.setattr(kubernetes, "MAX_PAGE", 12 << 10)
+    monkeypatch.setattr(connection, "MAX_PAGE", 12 << 10)
     limits = [int(one["limit"][0]) for one in (read(api.server()), api.asked("validatingwebhookconfigurations"))[1]]
     assert limits[0] == 100
     assert min(limits) < 10

@@ -15,7 +15,8 @@ import msgspec
 from aws_lambda_powertools.logging import Logger
 
 from egressprobe.discovery.kubelets import networks_of
-from egressprobe.discovery.kubernetes.client import ApiServer, KubernetesSource
+from egressprobe.discovery.kubernetes.api_server import ApiServer
+from egressprobe.discovery.kubernetes.client import KubernetesSource
 from egressprobe.discovery.kubernetes.eks_token import Credentials, tokens
 from egressprobe.discovery.run import collect
 from egressprobe.golang.x509.ca_bundle import cluster_anchors

@@ -33,7 +33,7 @@ class HostPort(NamedTuple):
         return host if self.port == _DEFAULT_PORTS.get(self.scheme) else f"{host}:{self.port}"
 
 
-def _host(text: str) -> str:
+def ascii_host(text: str) -> str:
     """A-label form: what Go's net/http asks DNS for (golang.org/x/net/idna Lookup)."""
     if is_address(text):
         return canonical(text)
@@ -91,7 +91,7 @@ def parse_url(url: str, schemes: tuple[str, ...], *, query: bool = False, any_po
     port = _written_port(parts.netloc, _DEFAULT_PORTS.get(parts.scheme, 0))
     if not any_port and not 1 <= port <= 65535:
         raise ValueError("needs a port in 1..65535" if not port else "has a port that is not in 1..65535")
-    return HostPort(parts.scheme, _host(host), port, parts.path or "/")
+    return HostPort(parts.scheme, ascii_host(host), port, parts.path or "/")
 
 
 def _written_port(netloc: str, default: int) -> int:

@@ -24,7 +24,7 @@ from egressprobe.probe.concurrency import LADDERS
 from egressprobe.probe.missing_group import selected_group
 from egressprobe.probe.retry_ladder import Climber, Shape
 from egressprobe.probe.transport.certificate_check import Trust, known
-from egressprobe.probe.transport.connect import connect
+from egressprobe.probe.transport.connect import Dial, connect
 from egressprobe.probe.transport.exchange import exchange
 from egressprobe.probe.transport.kernel_socket import source_address, tcp_state
 from egressprobe.probe.transport.resolve import resolve
@@ -63,6 +63,7 @@ class Prober:
         self.plan, self.config, self._guard, self.run_ends = plan, config, guard, run_ends
         self._hello = HELLOS[plan.kube_version]
         self._ladders = asyncio.Semaphore(LADDERS)
+        self.dial: Dial = connect
 
     def context(self, target: Target, *, verify: bool, group: str | None = None) -> ssl.SSLContext:
         offer = Offer(RULES[target.kind].alpn, self._hello, groups(self._hello)[0] if group is None else group)
@@ -199,7 +200,7 @@ class Prober:
     ) -> Opened:
         """One connection on `terms`. Neither a channel nor a failure: OpenSSL rejected what Go's rules accept."""
         attempt = _untried(endpoint)
-        stream, connected = await connect(endpoint, budget)
+        stream, connected = await self.dial(endpoint, budget)
         if stream is None:
             return Opened(replace(attempt, failure=connected.failure, failure_ms=connected.ms), None)
         attempt = replace(attempt, connect_ms=connected.ms, connect_user_ms=connected.user_ms)
@@ -230,6 +231,15 @@ class Prober:
                 climber.leave()
             if not keep:
                 stream.close()
+
+    async def handshake(
+        self, target: Target, stream: Stream, host: str, budget: Budget
+    ) -> tuple[Session, Failure | None]:
+        """TLS as with `target`, but with `host`, and verified by Go's rules alone."""
+        name = None if is_address(host) else host.removesuffix(".")
+        terms = _Terms(verify=False, group=groups(self._hello)[0], climbed=None)
+        session, _, failure = await self._tls_handshake(target, stream, host, name, budget, terms)
+        return session, failure
 
     async def _tls_handshake(
         self, target: Target, stream: Stream, host: str, name: str | None, budget: Budget, terms: "_Terms"

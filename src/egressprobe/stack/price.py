@@ -13,7 +13,8 @@ from egressprobe.aws.cluster import look_around
 from egressprobe.aws.eks import Cluster
 from egressprobe.discovery.issuers import with_issuers
 from egressprobe.discovery.kubelets import networks_of
-from egressprobe.discovery.kubernetes.client import ApiServer, KubernetesSource
+from egressprobe.discovery.kubernetes.api_server import ApiServer, proxy_of_environment
+from egressprobe.discovery.kubernetes.client import KubernetesSource
 from egressprobe.discovery.kubernetes.eks_token import Credentials, tokens
 from egressprobe.discovery.run import collect
 from egressprobe.golang.x509.ca_bundle import cluster_anchors
@@ -159,7 +160,8 @@ def _discovered(session: Any, cluster: Cluster, networks: dict[str, list[str]]) 
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
 
     token = tokens(credentials, region=session.region_name, cluster=cluster.name)
-    server = ApiServer(cluster.endpoint, cluster_anchors(cluster.authority), token)
+    proxy = proxy_of_environment(cluster.endpoint)
+    server = ApiServer(cluster.endpoint, cluster_anchors(cluster.authority), token, proxy=proxy)
 
     async def read() -> Discovered:
         source = KubernetesSource(server, seconds=_COUNT_SECONDS, guard=forbidden)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from egressprobe.discovery.kubernetes.client import ApiServer
+from egressprobe.discovery.kubernetes.api_server import ApiServer
 from egressprobe.discovery.kubernetes.resources import RESOURCES
 from egressprobe.golang.x509.ca_bundle import anchors
 from egressprobe.lab.certs import issue, make_authority
@@ -167,10 +167,11 @@ def kube_api(
     address: str = "127.0.0.1",
     enter: Callable[[], None] = lambda: None,
     client_ca: str = "",
+    tls: bool = True,
 ):
     """A KubeApi that listens. enter: called first in its thread, to move it into another network namespace.
 
-    client_ca: who may come with a certificate instead of a token.
+    client_ca: who may come with a certificate instead of a token. tls: False for plain HTTP, as `kubectl proxy`.
     """
     api = KubeApi(recorded() if items is None else items)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -187,14 +188,15 @@ def kube_api(
     def serve() -> None:
         enter()
         made = _Server((address, 0), type("Handler", (_Handler,), {"api": api}))
-        made.socket = context.wrap_socket(made.socket, server_side=True, do_handshake_on_connect=False)
+        if tls:
+            made.socket = context.wrap_socket(made.socket, server_side=True, do_handshake_on_connect=False)
         started.put(made)
         made.serve_forever(0.02)
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     server = started.get(timeout=10)
-    api.url = f"https://{address}:{server.server_port}"
+    api.url = f"{'https' if tls else 'http'}://{address}:{server.server_port}"
     try:
         yield api
     finally:

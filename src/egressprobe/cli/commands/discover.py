@@ -21,7 +21,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--kubeconfig",
         metavar="FILE",
-        help="read the API server of a kubeconfig (default, as kubectl: KUBECONFIG or ~/.kube/config)",
+        help="read the API server of a kubeconfig (default, as kubectl: KUBECONFIG, ~/.kube/config, or this pod)",
     )
     parser.add_argument("--context", metavar="NAME", help="context of the kubeconfig (default: the current one)")
     parser.add_argument(

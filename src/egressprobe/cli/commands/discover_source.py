@@ -9,8 +9,10 @@ from egressprobe.aws.eks import Cluster, described, facts
 from egressprobe.aws.session import by_name
 from egressprobe.discovery.issuers import with_issuers
 from egressprobe.discovery.kubelets import NodeNetwork, networks_of
-from egressprobe.discovery.kubernetes.client import ApiServer, KubernetesSource
+from egressprobe.discovery.kubernetes.api_server import ApiServer, proxy_of_environment
+from egressprobe.discovery.kubernetes.client import KubernetesSource
 from egressprobe.discovery.kubernetes.eks_token import Credentials, tokens
+from egressprobe.discovery.kubernetes.in_cluster import is_possible as in_pod
 from egressprobe.discovery.kubernetes.kubeconfig import api_server, default_paths
 from egressprobe.discovery.kubernetes.recorded import RecordedSource
 from egressprobe.discovery.run import collect
@@ -39,13 +41,13 @@ def discover(
     folder: str | None,
     seconds: float,
 ) -> Discovery:
-    """By one of the three, or else by kubectl's own kubeconfig. Trouble with a part is a finding.
+    """By one of the three, or else as kubectl: by its own kubeconfig, or in a pod by the pod's service account.
 
-    Raises InputError and AwsError.
+    Trouble with a part is a finding. Raises InputError and AwsError.
     """
     sources = [source for source in (cluster, kubeconfig, folder) if source is not None]
     paths = [Path(kubeconfig)] if kubeconfig is not None else default_paths()
-    if len(sources) > 1 or not (sources or paths):
+    if len(sources) > 1 or not (sources or paths or in_pod()):
         raise InputError("", "give one of --cluster NAME, --kubeconfig FILE and --from DIR")
     if folder is not None:
         return _recorded(Path(folder))
@@ -111,6 +113,6 @@ def _of_cluster(session: Any, cluster: Cluster, around: Surroundings, seconds: f
     except ValueError as error:
         raise AwsError(str(error)) from None
     token = tokens(credentials, region=session.region_name, cluster=cluster.name)
-    server = ApiServer(cluster.endpoint, anchors, token)
+    server = ApiServer(cluster.endpoint, anchors, token, proxy=proxy_of_environment(cluster.endpoint))
     networks = networks_of(around.networks, cluster.remote)
     return asyncio.run(_read(server, networks, networks_of({}, cluster.remote_pods), seconds, guard=forbidden))

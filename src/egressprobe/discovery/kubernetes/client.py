@@ -10,11 +10,8 @@
 """
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import quote
 
 import httpcore
@@ -22,14 +19,16 @@ import httpcore
 from egressprobe.apiserver.client_rules import WEBHOOK_ALPN
 from egressprobe.apiserver.kube_version import HELLOS
 from egressprobe.catalog.findings_cluster import API_SERVER_UNREACHABLE, TOKEN_REFUSED
+from egressprobe.discovery.kubernetes.api_server import ApiServer
+from egressprobe.discovery.kubernetes.connection import MAX_PAGE, ListConnection
 from egressprobe.discovery.kubernetes.resources import ListPage, Resource, read_page
 from egressprobe.discovery.kubernetes.responses import (
-    ListResponse,
     TransientError,
     UnreadableError,
     good_body,
     unreadable,
 )
+from egressprobe.golang.http.proxy import Proxy
 from egressprobe.golang.resolver import ResolverConfig
 from egressprobe.golang.x509.ca_bundle import bundle_id
 from egressprobe.model.errors import InputError
@@ -37,47 +36,21 @@ from egressprobe.model.failure import Failure
 from egressprobe.model.target import DEFAULT_KUBE_VERSION, Endpoint, Kind, Plan, Target
 from egressprobe.net.addresses import is_address
 from egressprobe.net.guard import Guard
-from egressprobe.net.secrets import without_secrets
 from egressprobe.net.urls import HostPort, parse_url, shown
 from egressprobe.probe.hop import Prober
 from egressprobe.probe.transport.exchange import USER_AGENT
-from egressprobe.probe.transport.http.wire import TooLargeError, UnpackError, Wire, is_packed, read_body
-from egressprobe.probe.transport.peer_limits import API_SERVER_LIMITS, PeerBudget
+from egressprobe.probe.transport.http.wire import TooLargeError
+from egressprobe.probe.transport.proxy import authorization, proxy_dialer
 from egressprobe.probe.transport.resolve import resolve, system_config
+from egressprobe.probe.transport.stream import Stream
 from egressprobe.probe.transport.time_limits import Budget
-from egressprobe.probe.transport.tls import Channel
+from egressprobe.probe.transport.tls import Channel, Session
 from egressprobe.probe.transport.tls_context import CLIENT_CERTIFICATE, Offer, context, groups, system_roots
 
-# Bytes of one page, unpacked; with three lists at once this bounds what discovery holds.
-MAX_PAGE = 16 << 20
 _AT_ONCE = 3
-# Without any data; for one page. Seconds.
-_SILENCE, _PAGE_SECONDS = 10.0, 30.0
 _CONNECT_SECONDS = 15.0
 # Pause before each retry of a transient error. Seconds.
 _RETRIES = (0.5, 2.0)
-_MAX_ERROR = 64 << 10
-
-
-class ApiServer(NamedTuple):
-    """Where and as whom to read.
-
-    anchors: the cluster's CA, empty for the system roots. token: a bearer token, fresh at each call; None: the
-    certificate alone. certificate: files of a client certificate and its key. name: sent as SNI and verified
-    instead of the URL's host. headers: of each request, such as impersonation. compress: take gzip.
-    """
-
-    url: str
-    anchors: tuple[bytes, ...]
-    token: Callable[[], str] | None = None
-    certificate: tuple[Path, Path] | None = None
-    name: str | None = None
-    verify: bool = True
-    headers: tuple[tuple[str, str], ...] = ()
-    compress: bool = True
-
-    def __repr__(self) -> str:
-        return f"ApiServer({shown(self.url)!r})"
 
 
 class KubernetesSource:
@@ -87,7 +60,8 @@ class KubernetesSource:
         self, server: ApiServer, *, seconds: float, guard: Guard, config: ResolverConfig | None = None
     ) -> None:
         self._server = server
-        self._at = parse_url(server.url, ("https",))
+        # A token never goes out in the clear.
+        self._at = parse_url(server.url, ("https",) if server.token else ("https", "http"))
         host = server.name or self._at.host
         trusted = server.anchors
         bundle = bundle_id(trusted) if trusted else ""
@@ -108,7 +82,9 @@ class KubernetesSource:
         self._plan = Plan((self._target,), {bundle: trusted} if bundle else {})
         self._config = config or system_config()
         self._ends = asyncio.get_running_loop().time() + seconds
-        self._prober = Prober(self._plan, self._config, guard, self._ends)
+        # Behind a proxy the addresses are the proxy's to choose.
+        self._prober = Prober(self._plan, self._config, (lambda _: None) if server.proxy else guard, self._ends)
+        self._forwarded = server.proxy is not None and self._at.scheme == "http" and not server.proxy.is_socks
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._token = server.token() if server.token else None
         self._fixed_headers = (
@@ -118,9 +94,21 @@ class KubernetesSource:
             (b"User-Agent", USER_AGENT.encode()),
             *((name.encode(), value.encode()) for name, value in server.headers),
         )
+        if server.proxy:
+            self._use_proxy(server.proxy)
         self._unreachable: UnreadableError | None = None
         if server.certificate:
             self._identify(*server.certificate)
+
+    def _use_proxy(self, proxy: Proxy) -> None:
+        if self._forwarded:
+            self._fixed_headers += tuple((b"Proxy-Authorization", value.encode()) for value in authorization(proxy))
+        tunnel = None if self._forwarded else Endpoint(self._at.host, self._at.port)
+
+        async def handshake(stream: Stream, host: str, budget: Budget) -> tuple[Session, Failure | None]:
+            return await self._prober.handshake(self._target, stream, self._server.name or host, budget)
+
+        self._prober.dial = proxy_dialer(proxy, tunnel, self._config, handshake)
 
     def _identify(self, certificate: Path, key: Path) -> None:
         hello = HELLOS[DEFAULT_KUBE_VERSION]
@@ -133,7 +121,7 @@ class KubernetesSource:
     async def pages(self, resource: Resource) -> AsyncIterator[ListPage]:
         """Raises UnreadableError, ExpiredError and PageError."""
         async with self._slots:
-            connection = _Connection(self)
+            connection = ListConnection(self)
             limit, token = resource.limit, ""
             try:
                 while True:
@@ -153,7 +141,7 @@ class KubernetesSource:
             finally:
                 await connection.close()
 
-    async def _page(self, connection: "_Connection", resource: Resource, limit: int, token: str) -> bytes:
+    async def _page(self, connection: ListConnection, resource: Resource, limit: int, token: str) -> bytes:
         """One page, with retries. Raises UnreadableError, ExpiredError and TooLargeError."""
         path = f"{resource.path}?limit={limit}" + (f"&continue={quote(token, safe='')}" if token else "")
         renewed = False
@@ -179,10 +167,13 @@ class KubernetesSource:
         except InputError as error:  # a token file, or a plugin, that worked once
             raise UnreadableError(TOKEN_REFUSED, f"the token cannot be renewed: {error}", {}) from None
 
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        """Of one request. They hold secrets: never print them, nor httpcore's errors about them."""
+    def request(self, path: str) -> httpcore.Request:
+        """A GET of a path. It holds secrets: never print it, nor httpcore's errors about it."""
         token = ((b"Authorization", b"Bearer " + self._token.encode()),) if self._token else ()
-        return [*self._fixed_headers, *token]
+        url = httpcore.URL(self._server.url.rstrip("/") + path)
+        if self._forwarded:  # RFC 9112 section 3.2.2: to a proxy the whole URL
+            url = httpcore.URL(scheme=url.scheme, host=url.host, port=url.port, target=bytes(url))
+        return httpcore.Request("GET", url, headers=[*self._fixed_headers, *token])
 
     def left(self) -> float:
         """Seconds until everything must be done."""
@@ -197,10 +188,10 @@ class KubernetesSource:
             raise self._unreachable
         loop = asyncio.get_running_loop()
         budget = Budget(self._ends, loop.time() + _CONNECT_SECONDS)
-        place = HostPort("https", self._target.host, self._at.port, "/")
+        place = HostPort(self._at.scheme, self._target.host, self._at.port, "/")
         failure: Failure | None = None
         addresses: tuple[str, ...] = (self._at.host,)
-        if not is_address(self._at.host):
+        if self._server.proxy is None and not is_address(self._at.host):
             resolution = await resolve(self._at.host, self._config, budget)
             addresses, failure = resolution.addresses, resolution.failure
         for address in addresses:
@@ -212,88 +203,10 @@ class KubernetesSource:
             failure = attempt.failure or failure
         code, message = (str(failure.code), failure.message) if failure else ("internal_error", "it has no address")
         evidence = {"endpoint": shown(self._server.url), "code": code, "phase": failure.phase if failure else None}
-        summary = f"the API server cannot be reached: {message}"
+        through = ""
+        if self._server.proxy:
+            evidence["proxy"] = self._server.proxy.shown
+            through = f" through the proxy {self._server.proxy.shown}"
+        summary = f"the API server cannot be reached{through}: {message}"
         self._unreachable = UnreadableError(API_SERVER_UNREACHABLE, summary, evidence)
         raise self._unreachable
-
-    @property
-    def url(self) -> str:
-        return self._server.url.rstrip("/")
-
-
-class _Connection:
-    """One connection that is kept while the server keeps it, and opened again when it does not."""
-
-    def __init__(self, source: KubernetesSource) -> None:
-        self._source = source
-        self._channel: Channel | None = None
-        self._http: httpcore.AsyncHTTP11Connection | None = None
-        self._wire: Wire | None = None
-
-    async def get(self, path: str) -> ListResponse:
-        """Raises TransientError, TooLargeError, UnreadableError."""
-        if self._http is None or not self._http.is_available():
-            await self.close()
-            await self._open()
-        assert self._http is not None  # noqa: S101
-        assert self._wire is not None  # noqa: S101
-        if self._source.left() <= 0:
-            raise TransientError("no time is left for discovery")
-        try:
-            async with asyncio.timeout(min(_PAGE_SECONDS, self._source.left())):
-                self._wire.until = asyncio.get_running_loop().time() + _SILENCE
-                response = await self._http.handle_async_request(
-                    httpcore.Request("GET", self._source.url + path, headers=self._source.headers())
-                )
-                return await self._read(response)
-        except TooLargeError:
-            await self.close()
-            raise
-        except UnpackError as error:
-            raise TransientError(f"the response cannot be decompressed: {error}") from None
-        except TimeoutError:
-            raise TransientError(f"a page took longer than {_PAGE_SECONDS:.0f} s, or all the time left") from None
-        except (httpcore.NetworkError, httpcore.ProtocolError) as error:
-            raise TransientError(self._describe(error)) from None
-
-    async def _read(self, response: httpcore.Response) -> ListResponse:
-        headers = {name.lower(): value for name, value in response.headers}
-        most = MAX_PAGE if response.status == 200 else _MAX_ERROR
-        try:
-            body = await read_body(self._chunks(response), packed=is_packed(response.headers), most=most)
-        except TooLargeError:
-            if response.status == 200:
-                raise
-            body = b""
-        with suppress(httpcore.NetworkError, httpcore.ProtocolError):
-            await response.aclose()
-        return ListResponse(response.status, headers, body)
-
-    async def _chunks(self, response: httpcore.Response) -> AsyncIterator[bytes]:
-        """The body; each chunk extends the time limit."""
-        async for chunk in response.aiter_stream():
-            if self._wire is not None:
-                self._wire.until = asyncio.get_running_loop().time() + _SILENCE
-            yield chunk
-
-    def _describe(self, error: Exception) -> str:
-        cause = self._wire.error if self._wire else None
-        if isinstance(cause, TimeoutError):
-            return f"the server said nothing for {_SILENCE:.0f} s"
-        if isinstance(cause, ssl.SSLError):
-            return f"TLS broke: {(cause.reason or '').lower() or cause}"
-        if isinstance(error, httpcore.LocalProtocolError):
-            return "the request cannot be sent"
-        return f"the connection broke: {without_secrets(str(cause or error))}"
-
-    async def _open(self) -> None:
-        self._channel = await self._source.open()
-        self._channel.stream.budget = PeerBudget(API_SERVER_LIMITS)
-        self._wire = Wire(self._channel, 0.0)
-        origin = httpcore.URL(self._source.url).origin
-        self._http = httpcore.AsyncHTTP11Connection(origin=origin, stream=self._wire)
-
-    async def close(self) -> None:
-        if self._channel is not None:
-            await self._channel.close_notify()
-        self._channel = self._http = self._wire = None

@@ -3,8 +3,9 @@
 Which credentials are used, and in what form, follows k8s.io/client-go v0.36: tools/clientcmd/client_config.go,
 transport/round_trippers.go (a token before a password, impersonation headers), transport/token_source.go (a token file
 is stripped and comes before `token`), transport/transport.go TLSConfigFor, plugin/pkg/client/auth/exec/exec.go (a
-plugin is used only where there is nothing else). A proxy-url and the auth providers that kubectl has dropped are
-refused. No message shows a secret.
+plugin is used only where there is nothing else). Without a proxy-url the environment's proxies are used; a
+server without TLS gets no credentials. The auth providers that kubectl has dropped are refused. No message shows a
+secret.
 https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/
 """
 
@@ -17,16 +18,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from egressprobe.discovery.kubernetes.client import ApiServer
+from egressprobe.discovery.kubernetes import in_cluster
+from egressprobe.discovery.kubernetes.api_server import ApiServer, proxy_of_environment
 from egressprobe.discovery.kubernetes.exec_plugin import checked_plugin, run_plugin
 from egressprobe.discovery.kubernetes.kubeconfig_file import (
     PLACE,
     ChosenContext,
     ClusterEntry,
     UserEntry,
+    choose,
     decoded,
-    read_context,
+    read_files,
 )
+from egressprobe.golang.http.proxy import Proxy, parse_proxy
 from egressprobe.golang.x509.ca_bundle import BundleError, anchors
 from egressprobe.model.errors import InputError, os_words, short
 from egressprobe.net.secrets import is_header_value
@@ -52,46 +56,66 @@ def default_paths() -> list[Path]:
 def api_server(paths: list[Path], context: str | None = None) -> Iterator[ApiServer]:
     """The server of `context`, by default the current one. Keys are in a private folder for as long as this lasts.
 
-    Raises InputError.
+    Where the files say nothing at all, and this is a pod, it is the pod's own cluster. Raises InputError.
     """
-    chosen = read_context(paths, context)
+    config = read_files(paths)
+    if config.is_empty and not context and in_cluster.is_possible():
+        yield _in_cluster()
+        return
+    chosen = choose(config, paths, context)
     with tempfile.TemporaryDirectory(prefix="egressprobe-") as folder:
         yield _server(chosen, Path(folder))
+
+
+def _in_cluster() -> ApiServer:
+    url, token_file, authority = in_cluster.place()
+    token = _token(UserEntry(token_file=str(token_file)), Path("/"))
+    return ApiServer(url, _anchors(authority), token, proxy=proxy_of_environment(url))
 
 
 def _server(chosen: ChosenContext, folder: Path) -> ApiServer:
     cluster, user = chosen.cluster, chosen.user
     authority = _authority(cluster, chosen.cluster_home)
     _refused(user)
-    if cluster.proxy_url:
-        message = "is not supported; connect without a proxy"
-        raise InputError(PLACE, f'clusters.proxy-url "{short(shown(cluster.proxy_url))}" {message}')
-    url = _url(cluster, tls=bool(authority or user.client_certificate or user.client_certificate_data))
-    token, files = _credentials(chosen, authority, folder)
-    return ApiServer(
+    proxy = _proxy(cluster)
+    url = _url(cluster)
+    server = ApiServer(
         url=url,
         anchors=_anchors(authority),
-        token=token,
-        certificate=files,
         name=cluster.tls_server_name or None,
         verify=not cluster.insecure_skip_tls_verify,
-        headers=(*_basic(user), *_impersonation(user)),
+        headers=_impersonation(user),
         compress=not cluster.disable_compression,
+        proxy=proxy or proxy_of_environment(url),
     )
+    if url.startswith("http:"):  # clientcmd reads credentials only for TLS
+        return server
+    token, files = _credentials(chosen, authority, folder)
+    return server._replace(token=token, certificate=files, headers=(*_basic(user), *server.headers))
 
 
-def _url(cluster: ClusterEntry, *, tls: bool) -> str:
-    """rest/url_utils.go DefaultServerURL: a host or HOST:PORT gets its scheme from whether there is anything of TLS."""
+def _proxy(cluster: ClusterEntry) -> Proxy | None:
+    """clientcmd/helpers.go parseProxyURL; without proxy-url the environment decides (transport/cache.go)."""
+    if not cluster.proxy_url:
+        return None
+    try:
+        return parse_proxy(cluster.proxy_url, ("http", "https", "socks5"))
+    except ValueError as error:
+        raise InputError(PLACE, f'clusters.proxy-url "{short(shown(cluster.proxy_url))}" {error}') from None
+
+
+def _url(cluster: ClusterEntry) -> str:
+    """rest/url_utils.go DefaultServerURL: HOST or HOST:PORT alone is http, as clientcmd sets TLS up afterwards."""
     url = cluster.server
     if not url:
         raise InputError(PLACE, "clusters.server is missing")
     if "://" not in url and "/" not in url:
-        url = f"{'https' if tls or cluster.insecure_skip_tls_verify else 'http'}://{url}"
+        url = f"http://{url}"
     path = re.match(r"[a-z]+://[^/?#]*/[^?#]", url)
     try:
         # Behind a path kubectl drops the query and the fragment.
         url = re.split(r"[?#]", url)[0] if path else url
-        parse_url(url, ("https",))
+        parse_url(url, ("https", "http"))
     except ValueError as error:
         raise InputError(PLACE, f'clusters.server "{short(shown(url))}" {error}') from None
     return url

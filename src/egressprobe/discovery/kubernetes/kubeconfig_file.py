@@ -120,6 +120,8 @@ class _Config(msgspec.Struct, rename="kebab"):
     clusters: list[_NamedClusterEntry] = []
     users: list[_NamedUser] = []
     contexts: list[_NamedContext] = []
+    preferences: dict[str, Any] = {}
+    extensions: list["_Extension"] = []
 
 
 class ChosenContext(NamedTuple):
@@ -131,22 +133,39 @@ class ChosenContext(NamedTuple):
     user_home: Path
 
 
-def read_context(paths: list[Path], context: str | None) -> ChosenContext:
-    """The `context`, by default the current one, of the merged files. Raises InputError."""
+class MergedConfig(NamedTuple):
+    """Several files as one; clusters and users with the folder of their file."""
+
+    contexts: dict[str, _ContextEntry]
+    clusters: dict[str, tuple[ClusterEntry, Path]]
+    users: dict[str, tuple[UserEntry, Path]]
+    current: str
+    is_empty: bool
+
+
+def read_files(paths: list[Path]) -> MergedConfig:
+    """The merged files. is_empty: api/helpers.go IsConfigEmpty. Raises InputError."""
     contexts: dict[str, _ContextEntry] = {}
     clusters: dict[str, tuple[ClusterEntry, Path]] = {}
     users: dict[str, tuple[UserEntry, Path]] = {}
-    current = ""
+    current, more = "", False
     for path in paths:
         config = _read(path)
         home = path.absolute().parent
         current = current or config.current_context
+        more = more or bool(config.extensions) or any(config.preferences.values())
         for name, entry in _by_name(path, "contexts", config.contexts, "context").items():
             contexts.setdefault(name, entry)
         for name, entry in _by_name(path, "clusters", config.clusters, "cluster").items():
             clusters.setdefault(name, (entry, home))
         for name, entry in _by_name(path, "users", config.users, "user").items():
             users.setdefault(name, (entry, home))
+    return MergedConfig(contexts, clusters, users, current, not (contexts or clusters or users or current or more))
+
+
+def choose(config: MergedConfig, paths: list[Path], context: str | None) -> ChosenContext:
+    """The `context`, by default the current one. paths: for messages. Raises InputError."""
+    contexts, clusters, users, current, _ = config
     name = context or current
     if not name:
         files = ", ".join(str(path) for path in paths)

@@ -32,18 +32,19 @@ _MAX_LENGTH = (1 << 63) - 1
 
 class ResponseReader:
     """Feed it what arrives. most: bytes of body that are kept; more raise BodyTooLargeError.
+    connect: of a CONNECT request, where the first response is final and has no body that is read (dialConn).
 
     status: the number; status_line: Go's Response.Status, for example "404 Not Found". headers: by canonical name, in
     order; bytes that are not UTF-8 are surrogates. body: as sent, chunking removed, gzip not. head_done: the final
     status and headers have been read; done: the body as well.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, *, connect: bool = False) -> None:
         self.protocol, self.status, self.status_line = "", 0, ""
         self.headers: dict[str, list[str]] = {}
         self.body = bytearray()
         self.head_done = self.done = False
-        self._most = most
+        self._most, self._connect = most, connect
         self._input = HttpInput()
         self._steps = self._read()
         next(self._steps)
@@ -73,11 +74,13 @@ class ResponseReader:
             chunked = self._chunked()
             length = self._length(chunked=chunked)
             self._check_trailer_names(chunked=chunked)
-            if not 100 <= self.status <= 199 or self.status == 101:
+            if self._connect or not 100 <= self.status <= 199 or self.status == 101:
                 break
         else:
             raise headers_exceeded()
         self.head_done = True
+        if self._connect:
+            return
         if chunked:
             if self.status not in (101, 204, 304):
                 yield from self._chunks()

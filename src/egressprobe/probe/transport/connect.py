@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import time
+from collections.abc import Awaitable, Callable
 
 from egressprobe.model.failure import Code, Failure, Phase, classify_connect, errno_text
 from egressprobe.model.struct import Struct
@@ -18,6 +19,10 @@ class Connected(Struct, frozen=True):
     ms: float
     user_ms: float
     failure: Failure | None = None
+
+
+# How a connection to an address is made: `connect`, or through a proxy (proxy.py).
+type Dial = Callable[[Endpoint, Budget], Awaitable[tuple[Stream | None, Connected]]]
 
 
 async def connect(endpoint: Endpoint, budget: Budget, *, mss: int | None = None) -> tuple[Stream | None, Connected]:
