@@ -1,9 +1,12 @@
 """Go's resolver rules without a socket."""
 
+import dns.name
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from egressprobe.golang.dns_message import make_request, mismatch
+from egressprobe.golang.dns_name import wire_name
 from egressprobe.golang.resolver import (
     ResolverConfig,
     conclude,
@@ -168,3 +171,38 @@ def test_single_request_is_never_faster(times):
     ]
     assert conclude("h", lookups)[1] == sum(max(pair) for pair in times)
     assert conclude("h", lookups, single_request=True)[1] == sum(sum(pair) for pair in times)
+
+
+_LABEL = st.from_regex(r"[a-zA-Z0-9_]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?", fullmatch=True)
+
+
+@given(st.lists(_LABEL, max_size=4).map(lambda labels: ".".join(labels) + "."))
+def test_names_are_encoded_as_dnspython_encodes_them(name):
+    """The root too."""
+    assert wire_name(name) == dns.name.from_text(name).to_wire()
+
+
+@pytest.mark.parametrize(("name", "encoded"), [("a\\.b.", b"\2a\\\1b\0"), ("\u00fc.", b"\2\xc3\xbc\0")])
+def test_a_search_list_is_sent_as_it_is_written(name, encoded):
+    """Go knows neither escapes nor IDNA here."""
+    assert wire_name(name) == encoded
+
+
+@pytest.mark.parametrize("name", ["a..b.", "..", ".a.", f"{'a' * 64}."])
+def test_a_name_that_go_cannot_send(name):
+    """Name.pack refuses it: errZeroSegLen, errSegTooLong."""
+    with pytest.raises(ValueError, match="label"):
+        wire_name(name)
+
+
+@given(_LABEL, st.sampled_from(["A", "AAAA"]), st.data())
+def test_a_response_may_repeat_the_question_in_other_letter_case(label, kind, data):
+    """net/dnsclient_unix.go checkResponse compares with equalASCIIName; the id and the type must be ours."""
+    request = make_request(f"{label}.lab.", kind)
+    letters = data.draw(st.tuples(*(st.sampled_from((c.lower(), c.upper())) for c in label)).map("".join))
+    repeated = request.wire.replace(label.encode(), letters.encode())
+    response = repeated[:2] + bytes([repeated[2] | 0x80]) + repeated[3:]
+    assert mismatch(response, request) is None
+    assert mismatch(bytes([response[0] ^ 1]) + response[1:], request) == "invalid DNS response"
+    other = response.replace(request.question[-4:], b"\0\x0f\0\1")
+    assert mismatch(other, request) == "invalid DNS response"

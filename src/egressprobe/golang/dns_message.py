@@ -34,6 +34,7 @@ _RCODES |= {21: "BADALG", 22: "BADTRUNC", 23: "BADCOOKIE"}
 _NO_EDNS = {_FORMERR, _NOTIMP, _BADVERS}
 MAX_ADDRESSES = 64  # per name: bounds the sockets that one answer can make us open
 _TYPES = {"A": _A, "AAAA": _AAAA}
+_TYPES_AND_CLASS = {kind: struct.pack("!HH", number, _IN) for kind, number in _TYPES.items()}
 _OPT_RECORD = b"\0" + _RESOURCE.pack(_OPT, EDNS_PAYLOAD, 0, 0)
 _MAX_CNAMES = 16  # reported
 _UNREADABLE, _INVALID = "cannot unmarshal DNS message", "invalid DNS response"
@@ -48,13 +49,17 @@ class DnsRequest(NamedTuple):
     kind: RecordType
 
     @property
+    def question(self) -> bytes:
+        """Name, type and class, as they are sent and repeated."""
+        return self.name + _TYPES_AND_CLASS[self.kind]
+
+    @property
     def wire(self) -> bytes:
         """Recursive, with EDNS(0), as net/dnsclient_unix.go newRequest builds it."""
-        header = _HEADER.pack(self.identity, _RD, 1, 0, 0, 1)
-        return header + self.name + struct.pack("!HH", _TYPES[self.kind], _IN) + _OPT_RECORD
+        return _HEADER.pack(self.identity, _RD, 1, 0, 0, 1) + self.question + _OPT_RECORD
 
 
-class Reading(msgspec.Struct, frozen=True):
+class Reading(msgspec.Struct, frozen=True, gc=False):
     """The result of reading one response.
 
     code: None when it answers. message: plain words. error: Go's text.
@@ -84,6 +89,13 @@ def mismatch(wire: bytes, request: DnsRequest) -> str | None:
     """
     try:
         identity, flags, questions, *_ = _HEADER.unpack_from(wire)
+        if (
+            flags & _QR
+            and questions
+            and identity == request.identity
+            and wire.startswith(request.question, _HEADER.size)
+        ):
+            return None  # nearly every response: the question byte by byte, whose name Go can read
         if not questions:
             return _UNREADABLE
         name, at = MessageNames(wire).read(_HEADER.size)
@@ -98,22 +110,20 @@ def mismatch(wire: bytes, request: DnsRequest) -> str | None:
 def read(wire: bytes, kind: RecordType, *, over_udp: bool) -> Reading:
     """Read a response that answers its request."""
     _, flags, questions, answers, authorities, additionals = _HEADER.unpack_from(wire)
-    low = _rcodename_text(flags & 0xF)
     if questions != 1:
-        return Reading(
-            low, code=Code.DNS_MALFORMED, message="the response does not repeat exactly our question", error=_INVALID
-        )
+        message = "the response does not repeat exactly our question"
+        return Reading(_rcodename_text(flags & 0xF), code=Code.DNS_MALFORMED, message=message, error=_INVALID)
     if flags & _TC and over_udp:
-        return Reading(low, truncated=True)
+        return Reading(_rcodename_text(flags & 0xF), truncated=True)
     start = skip_name(wire, _HEADER.size) + 4
     names = MessageNames(wire)
     code, has_additional = _extended(names, start, (answers, authorities, additionals), flags & 0xF)
     rcode = _rcodename_text(code)
     records = _Answers(names, start, answers)
-    partial = Reading(rcode, cnames=tuple(records.cnames), ttl=records.ttl)
+    cnames, ttl = tuple(records.cnames), records.ttl
     if code == _NXDOMAIN:
         message = f"the name does not exist (NXDOMAIN){_chain_end(records)}"
-        return replace(partial, code=Code.DNS_NXDOMAIN, message=message, error="no such host", final=True)
+        return Reading(rcode, (), cnames, ttl, Code.DNS_NXDOMAIN, message, "no such host", final=True)
     if answers and not records.begun:
         return _unreadable(rcode)
     if code == _NOERROR and not answers and not has_additional and not flags & (_AA | _RA):
@@ -131,11 +141,11 @@ def read(wire: bytes, kind: RecordType, *, over_udp: bool) -> Reading:
         return _unreadable(rcode)
     if position is None:
         message = f"the name has no {kind} record{_chain_end(records)}"
-        return replace(partial, code=Code.DNS_NO_ADDRESSES, message=message, error="no such host", final=True)
+        return Reading(rcode, (), cnames, ttl, Code.DNS_NO_ADDRESSES, message, "no such host", final=True)
     addresses = records.addresses if position == (start, answers) else _Answers(names, *position).addresses
     if not addresses:
         return replace(_unreadable(rcode), final=True)  # Go has chosen this server by now
-    return replace(partial, addresses=tuple(addresses[:MAX_ADDRESSES]), final=True)
+    return Reading(rcode, tuple(addresses[:MAX_ADDRESSES]), cnames, ttl, final=True)
 
 
 def _rcodename_text(code: int) -> str:

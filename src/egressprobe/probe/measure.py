@@ -64,8 +64,6 @@ def prepare(prober: Prober) -> None:
                 prober.context(target, verify=target.verify)
     for kind in {target.kind for target in prober.plan.targets} & ENGINES.keys():
         importlib.import_module(ENGINES[kind].module)
-    if any(not target.endpoints and not is_address(target.host) for target in prober.plan.targets):
-        importlib.import_module("dns.name")  # queries carry names that it encodes
 
 
 async def measure(prober: Prober, target: Target) -> Measurement:
