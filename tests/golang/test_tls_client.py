@@ -7,12 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from egressprobe.apiserver.kube_version import HELLOS
+from egressprobe.golang import tls_hello
 from egressprobe.golang.tls_client import ServerFlight
 from egressprobe.golang.tls_hello import Fields, group_hello, read_client_hello, read_server_hello
 from egressprobe.golang.tls_record import TLS_1_2, TLS_1_3, GoTlsError, RecordReader, read_alert
 from egressprobe.lab.certs import issue, make_authority
 from egressprobe.lab.servers import server_context
-from egressprobe.probe.transport.tls_context import PADDING_PREFIX, Offer, client_hello, context
+from egressprobe.probe.transport.tls_context import PADDING_PREFIX, Offer, client_hello, client_offer, context
 from tests.support.peers.tls_scripts import flight, record, records, recut
 
 CREDENTIAL = issue(make_authority("ca"), ("t.lab",))
@@ -245,3 +246,70 @@ def test_what_came_before_an_error_is_consumed(data, extra):
     with pytest.raises(GoTlsError, match="oversized"):
         server.feed(data + b"\x16\3\3\xff\xff" + bytes(extra))
     assert server.records.consumed == len(data)
+
+
+# Header and size of records: usual ones, empty ones, of other types and versions, too long ones.
+_RECORD_SHAPES = [
+    *((b"\x17\3\3", size) for size in (16, 17, 18, 24, 40, 16640, 16641, 18432, 18433)),
+    *((b"\x14\3\3", 1), (b"\x15\3\3", 2), (b"\x16\3\3", 20), (b"\x17\3\1", 26), (b"\x17\3", 0), (b"", 0)),
+]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(_RECORD_SHAPES), st.sampled_from([1, 1, 9])), max_size=9),
+    st.sampled_from([(TLS_1_3, 17), (TLS_1_2, 24), (TLS_1_2, 0)]),
+    st.lists(st.integers(1, 60), max_size=9),
+)
+def test_whole_encrypted_records_are_read_as_pieces_of_them(shapes, kind, cuts):
+    """The way for whole records takes less time and says the same as the way for pieces."""
+    data = b"".join((header + size.to_bytes(2) + b"\1" * size) * many for (header, size), many in shapes)
+
+    def seen(pieces):
+        reader = RecordReader()
+        reader.version, reader.empty_size = kind
+        reader.encrypted, error = True, ""
+        for piece in pieces:
+            try:
+                assert list(reader.feed(piece)) == []
+            except GoTlsError as raised:
+                error = str(raised)
+                break
+        return error, reader.records, reader.inside, reader._ignored
+
+    at, pieces = 0, []
+    for cut in (*cuts, len(data) or 1):
+        pieces.append(data[at : at + cut])
+        at += cut
+    assert seen(pieces) == seen([data]) == seen([data[i : i + 3] for i in range(0, len(data), 3)])
+
+
+def _usual(key, **changes):
+    """A ServerHello as Go and OpenSSL write it."""
+    share = changes.get("group", b"\0\x1d") + len(key).to_bytes(2) + key
+    return _hello(extensions={43: changes.get("version", b"\3\4"), 51: share}, session_id=changes.get("id", bytes(32)))
+
+
+@settings(max_examples=300)
+@given(
+    st.binary(max_size=70),
+    st.sampled_from([{}, {"version": b"\3\3"}, {"id": b""}, {"id": bytes(31)}, {"group": b"\x11\xec"}]),
+    st.lists(st.tuples(st.integers(4, 130), st.binary(max_size=2), st.integers(0, 2)), max_size=2),
+)
+def test_the_usual_server_hello_is_read_as_any_other(key, changes, damage):
+    """Whatever is different is read in the long way; what is not, comes out the same."""
+    data = next(records(_usual(key, **changes)))[1]
+    for at, inserted, removed in damage:
+        data = data[:at] + inserted + data[at + removed :]
+    short = tls_hello._usual_server_hello(data)
+    if not damage:
+        assert (short is not None) is (changes in ({}, {"group": b"\x11\xec"}))
+    if short is not None:
+        assert short == tls_hello._any_server_hello(data)
+
+
+def test_what_a_context_offers_is_read_once():
+    """Only the session id changes from one ClientHello to the next."""
+    made = context("", (), Offer(("h2",)), verify=False)
+    for name in (b"a.lab", None, b"a-longer-name.lab"):
+        hello = client_hello(made, name)
+        assert client_offer(made, hello) == read_client_hello(hello, PADDING_PREFIX)

@@ -10,7 +10,7 @@ from egressprobe.golang.release import GoRelease
 from egressprobe.golang.x509 import certificate, signatures
 from egressprobe.lab.servers import HttpServer, server_context
 from egressprobe.model.failure import Code
-from egressprobe.probe.transport import certificate_check
+from egressprobe.probe.transport import accepted_chains, certificate_check
 from egressprobe.probe.transport.certificate_check import Trust, judge, unverified_days, views
 from tests.probe import test_tls
 from tests.probe.test_tls import GOOD, attempt
@@ -40,8 +40,53 @@ def judged(sent, anchors, *, verified=(), bundle="b", release=GoRelease.V1_25):
 @pytest.fixture(autouse=True)
 def _nothing_remembered():
     caches = (certificate_check._SIGNATURES, certificate_check._VIEWS, certificate_check._NAMING, certificate._READ)
-    for cache in caches:
+    for cache in (*caches, accepted_chains._CHAINS):
         cache.clear()
+
+
+def _cross_signed(days):
+    """A chain to two roots; the certificate that the old one signs ends first, and so does the old one."""
+    key = pki.make_key()
+    old, new = authority("old", days=days), authority("new", days=3000)
+    crossed = [authority("middle", by=old, key=key, days=days), authority("middle", by=new, key=key, days=1000)]
+    return [leaf(crossed[0]), *crossed], [old, new]
+
+
+@pytest.mark.parametrize("release", GoRelease)
+@pytest.mark.parametrize("bundle", ["b", ""])
+def test_what_is_remembered_of_a_chain_changes_no_answer(release, bundle):
+    """At any time, in any order: the second answer is that of a process that has seen nothing."""
+    sent, anchors = _cross_signed(30)
+    unknown, expired = authority("unknown"), leaf(anchors[1], days=-1)
+    late = leaf(anchors[1], days=300, begins=timedelta(days=10))
+    cases = [(sent, anchors), (sent, anchors[:1]), (sent, [unknown]), ([expired], anchors), ([late], anchors)]
+    days = [0, 5, 29.5, 31, 9.5, 10.5, 299, 301, -400, 2, 999, 1001]
+    for made, roots in cases:
+        trust = Trust(HOST, lambda roots=roots: [root.der for root in roots], bundle, release)
+        chain = [certificate.der for certificate in made]
+        moments = [NOW + timedelta(days=number) for number in days * 2]
+        remembered = [judge(chain, trust, moment) for moment in moments]
+        for moment, judgement in zip(moments, remembered, strict=True):
+            accepted_chains._CHAINS.clear()
+            assert judge(chain, trust, moment) == judgement
+    accepted = judge([made.der for made in sent], Trust(HOST, lambda: [anchors[1].der], bundle, release), NOW)
+    assert accepted.failure is None
+    assert (accepted_chains._CHAINS.used > 0) is bool(bundle)
+
+
+def test_an_accepted_chain_is_not_verified_again(monkeypatch):
+    """Only for the same bytes, host, anchors and release."""
+    sent, anchors = _cross_signed(30)
+    assert judged(sent, anchors).failure is None
+    calls = []
+    verified_chains = certificate_check.verified_chains
+    monkeypatch.setattr(
+        certificate_check, "verified_chains", lambda *given: calls.append(given) or verified_chains(*given)
+    )
+    assert judged(sent, anchors).failure is None
+    assert not calls
+    judged(sent[:2], anchors), judged(sent, anchors[1:]), judged(sent, anchors, release=GoRelease.V1_26)
+    assert len(calls) == 3
 
 
 def test_days_left_are_those_of_the_path_with_its_anchor():

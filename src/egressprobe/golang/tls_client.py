@@ -10,17 +10,21 @@ recorded in `group`, and the caller tries again with Go's groups.
 """
 
 from collections.abc import Generator
-from contextlib import suppress
 
 from egressprobe.golang.tls_hello import (
     GROUP_NAMES,
     ClientOffer,
     Fields,
     ServerHello,
-    read_alpn,
     read_server_hello,
 )
-from egressprobe.golang.tls_hello_checks import check_alpn, check_hello, check_old_hello, check_retry, check_share
+from egressprobe.golang.tls_hello_checks import (
+    check_encrypted_extensions,
+    check_hello,
+    check_old_hello,
+    check_retry,
+    check_share,
+)
 from egressprobe.golang.tls_record import (
     DECODE_ERROR,
     TLS_1_2,
@@ -53,7 +57,6 @@ _TYPES = {
     _KEY_UPDATE: "keyUpdateMsg",
 }
 _VERSIONED = {_NEW_SESSION_TICKET, _CERTIFICATE, _CERTIFICATE_REQUEST}
-_EXT_ALPN, _EXT_EARLY_DATA, _EXT_QUIC = 16, 42, 57
 # crypto/tls/auth.go: what a TLS 1.3 CertificateVerify may use
 _SCHEMES_TLS_1_3 = {0x0804, 0x0805, 0x0806, 0x0403, 0x0503, 0x0603, 0x0807}
 _DOWNGRADES = {b"DOWNGRD\1", b"DOWNGRD\0"}  # RFC 8446 section 4.1.3
@@ -107,8 +110,10 @@ class ServerFlight:
 
     def _message(self, message: bytes) -> None:
         self._check_form(message)
-        with suppress(StopIteration):  # after an error Go reads no more, but OpenSSL may report more
+        try:
             self._steps.send(message)
+        except StopIteration:  # after an error Go reads no more, but OpenSSL may report more
+            pass
 
     def _check_form(self, message: bytes) -> None:
         """conn.go unmarshalHandshakeMessage."""
@@ -199,16 +204,7 @@ class ServerFlight:
     def _encrypted_extensions(self, message: bytes) -> None:
         if message[0] != _ENCRYPTED_EXTENSIONS:
             raise self._unexpected(_ENCRYPTED_EXTENSIONS, message[0])
-        fields = Fields(message[4:])
-        extensions = fields.extensions()
-        fields.end()
-        check_alpn(self._offer, read_alpn(extensions[_EXT_ALPN]) if _EXT_ALPN in extensions else b"")
-        if _EXT_QUIC in extensions:
-            raise GoTlsError("tls: server sent an unexpected quic_transport_parameters extension")
-        if _EXT_EARLY_DATA in extensions:
-            if extensions[_EXT_EARLY_DATA]:
-                raise local_error(DECODE_ERROR)
-            raise GoTlsError("tls: server sent an unexpected early_data extension")
+        check_encrypted_extensions(self._offer, message)
 
     def _read_certificates(self, message: bytes, *, entries: bool) -> None:
         """entries: of TLS 1.3, with extensions each."""

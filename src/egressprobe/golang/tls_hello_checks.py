@@ -1,12 +1,17 @@
-"""Go's checks of a ServerHello against the offer, in Go's order: crypto/tls handshake_client.go and _tls13.go.
+"""Go's checks of a server's hello and extensions against the offer, in Go's order: crypto/tls handshake_client.go and
+handshake_client_tls13.go.
 
 Pure. Each raises GoTlsError.
 """
 
-from egressprobe.golang.tls_hello import ClientOffer, ServerHello
-from egressprobe.golang.tls_record import TLS_1_2, TLS_1_3, GoTlsError
+from functools import lru_cache
+from typing import NamedTuple
+
+from egressprobe.golang.tls_hello import ClientOffer, Fields, ServerHello, read_alpn
+from egressprobe.golang.tls_record import DECODE_ERROR, TLS_1_2, TLS_1_3, GoTlsError, local_error
 
 SUITES_TLS_1_3 = {0x1301, 0x1302, 0x1303}
+_ALPN, _EARLY_DATA, _QUIC = 16, 42, 57
 
 
 def check_hello(offer: ClientOffer, hello: ServerHello, suite: int | None = None) -> None:
@@ -91,3 +96,37 @@ def check_alpn(offer: ClientOffer, protocol: bytes) -> None:
         raise GoTlsError("tls: server advertised unrequested ALPN extension")
     if protocol and protocol not in offer.alpn:
         raise GoTlsError("tls: server selected unadvertised ALPN protocol")
+
+
+class _EncryptedExtensions(NamedTuple):
+    """What Go looks at. alpn: empty where it is absent; early_data: None."""
+
+    alpn: bytes
+    quic: bool
+    early_data: bytes | None
+
+
+def check_encrypted_extensions(offer: ClientOffer, message: bytes) -> None:
+    """Of TLS 1.3: readServerParameters, after encryptedExtensionsMsg.unmarshal."""
+    read = _remembered_extensions if len(message) <= _MOST_REMEMBERED else _encrypted_extensions
+    extensions = read(message)
+    check_alpn(offer, extensions.alpn)
+    if extensions.quic:
+        raise GoTlsError("tls: server sent an unexpected quic_transport_parameters extension")
+    if extensions.early_data is not None:
+        if extensions.early_data:
+            raise local_error(DECODE_ERROR)
+        raise GoTlsError("tls: server sent an unexpected early_data extension")
+
+
+def _encrypted_extensions(message: bytes) -> _EncryptedExtensions:
+    fields = Fields(message[4:])
+    extensions = fields.extensions()
+    fields.end()
+    alpn = read_alpn(extensions[_ALPN]) if _ALPN in extensions else b""
+    return _EncryptedExtensions(alpn, _QUIC in extensions, extensions.get(_EARLY_DATA))
+
+
+# Nearly all servers send one of a few messages: no extension at all, or a protocol.
+_MOST_REMEMBERED = 64  # bytes
+_remembered_extensions = lru_cache(maxsize=256)(_encrypted_extensions)

@@ -23,7 +23,8 @@ from egressprobe.net.urls import HostPort, as_written, shown
 from egressprobe.probe.concurrency import LADDERS
 from egressprobe.probe.missing_group import selected_group
 from egressprobe.probe.retry_ladder import Climber, Shape
-from egressprobe.probe.transport.certificate_check import Trust, known
+from egressprobe.probe.transport.accepted_chains import known
+from egressprobe.probe.transport.certificate_check import Trust
 from egressprobe.probe.transport.connect import Dial, connect
 from egressprobe.probe.transport.exchange import exchange
 from egressprobe.probe.transport.kernel_socket import source_address, tcp_state
@@ -31,7 +32,7 @@ from egressprobe.probe.transport.resolve import resolve
 from egressprobe.probe.transport.stream import Stream
 from egressprobe.probe.transport.time_limits import Budget
 from egressprobe.probe.transport.tls import Channel, Session, tls_handshake
-from egressprobe.probe.transport.tls_context import Offer, context, groups, system_roots
+from egressprobe.probe.transport.tls_context import Offer, ProbeContext, context, groups, system_roots
 from egressprobe.probe.transport.tls_failure import NO_COMMON_GROUP
 
 # Addresses of one target dialled at once; with concurrency.py this bounds the process's descriptors.
@@ -65,7 +66,7 @@ class Prober:
         self._ladders = asyncio.Semaphore(LADDERS)
         self.dial: Dial = connect
 
-    def context(self, target: Target, *, verify: bool, group: str | None = None) -> ssl.SSLContext:
+    def context(self, target: Target, *, verify: bool, group: str | None = None) -> ProbeContext:
         offer = Offer(RULES[target.kind].alpn, self._hello, groups(self._hello)[0] if group is None else group)
         return context(target.bundle, self.plan.bundles.get(target.bundle, ()), offer, verify=verify)
 

@@ -231,10 +231,8 @@ def _listed(fields: Reader, version: int) -> dict[str, tuple[bool, bytes]]:
 
 def validity_error(certificate: Certificate, now: datetime) -> str | None:
     """Go's text when `now` is outside the certificate's validity, else None."""
-    prefix = "x509: certificate has expired or is not yet valid: current time"
+    if certificate.not_before <= now <= certificate.not_after:
+        return None
+    limit = f"before {certificate.dates[0]}" if now < certificate.not_before else f"after {certificate.dates[1]}"
     stamp = now.strftime("%Y-%m-%dT%H:%M:%SZ")
-    if now < certificate.not_before:
-        return f"{prefix} {stamp} is before {certificate.dates[0]}"
-    if now > certificate.not_after:
-        return f"{prefix} {stamp} is after {certificate.dates[1]}"
-    return None
+    return f"x509: certificate has expired or is not yet valid: current time {stamp} is {limit}"

@@ -6,11 +6,13 @@ as valid; any other signature that a rule asks for is verified here (golang/x509
 OpenSSL refuses and Go accepts is judged too: a leaf with keyUsage keyCertSign, anyExtendedKeyUsage as the only usage,
 key identifiers that differ.
 
-What is remembered, valid and invalid signatures, certificates read and refused, is bounded by bytes.
+What is remembered, valid and invalid signatures, certificates read and refused, is bounded by bytes; chains that were
+accepted are in accepted_chains.py.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from hashlib import sha256
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -23,6 +25,13 @@ from egressprobe.golang.x509.public_keys import DSA, rsa_error
 from egressprobe.golang.x509.verify import CertificateRefusal, Rules, algorithm_error, verified_chains
 from egressprobe.model.failure import Code, Failure, Phase
 from egressprobe.model.measurement import CertificateView
+from egressprobe.probe.transport.accepted_chains import (
+    Validity,
+    accepted_paths,
+    chain_key,
+    remember_chain,
+    validity,
+)
 
 MAX_CHAIN = 10  # certificates shown; a server may send any number
 _MAX_NAMES, _MAX_URLS = 50, 4
@@ -41,9 +50,6 @@ _SIGNATURES: ByteCache[str] = ByteCache(512 * 1024)
 _SIGNATURE_SIZE = 250  # bytes that one of these takes, about
 # (hash of the anchors, name) -> which anchors have that name in them: to look at all takes longer than the rest.
 _NAMING: ByteCache[tuple[int, ...]] = ByteCache(256 * 1024)
-# (bundle, host) where a chain was accepted under a caBundle: its next handshake need not be verified by OpenSSL. Not
-# for the system roots, where OpenSSL may know roots that are in no list.
-_ACCEPTED: ByteCache[bool] = ByteCache(512 * 1024)
 
 
 class Trust(NamedTuple):
@@ -78,12 +84,13 @@ def views(chain: Sequence[bytes]) -> tuple[CertificateView, ...]:
 
 
 def _view(der: bytes) -> CertificateView:
-    try:
-        certificate = parse(der)
-    except CertificateError as error:
-        return CertificateView(str(error)[:_MAX_TEXT], "", "", "", "")
-    view = _VIEWS.find(certificate.digest)
+    digest = sha256(der).digest()
+    view = _VIEWS.find(digest)
     if view is None:
+        try:
+            certificate = parse(der)
+        except CertificateError as error:
+            return CertificateView(str(error)[:_MAX_TEXT], "", "", "", "")
         names = tuple(name.text[:_MAX_TEXT] for name in certificate.extensions.names[:_MAX_NAMES])
         view = CertificateView(
             subject=name_text(certificate.subject)[:_MAX_TEXT],
@@ -95,38 +102,27 @@ def _view(der: bytes) -> CertificateView:
             sha256=certificate.sha256,
             issuer_urls=tuple(url[:_MAX_TEXT] for url in certificate.extensions.issuer_urls[:_MAX_URLS]),
         )
-        _VIEWS.put(certificate.digest, view, 1000 + 2 * sum(map(len, names)))
+        _VIEWS.put(digest, view, 1000 + 2 * sum(map(len, names)))
     return view
 
 
 def unverified_days(chain: Sequence[bytes], now: datetime) -> tuple[float | None, bool]:
     """Days until the leaf of a chain that is not verified ends, and whether that is soon."""
     try:
-        return _lasts((parse(chain[0]),), now) if chain else (None, False)
+        return _lasts((validity(parse(chain[0])),), now) if chain else (None, False)
     except CertificateError:
         return None, False
 
 
-def _lasts(path: Iterable[Certificate], now: datetime) -> tuple[float, bool]:
+def _lasts(path: Iterable[Validity], now: datetime) -> tuple[float, bool]:
     """Days until the first certificate of a path ends, and whether one of them ends soon."""
     days, soon = float("inf"), False
-    for certificate in path:
-        left = (certificate.not_after - now).total_seconds() / _DAY
-        life = (certificate.not_after - certificate.not_before).total_seconds() / _DAY
+    for not_before, not_after in path:
+        left = (not_after - now).total_seconds() / _DAY
+        life = (not_after - not_before).total_seconds() / _DAY
         days = min(days, left)
         soon = soon or left < min(_SOON_DAYS, _SOON_SHARE * life)
     return days, soon
-
-
-def known(bundle: str, host: str) -> bool:
-    """Whether `host` has presented a chain before that was accepted under the caBundle `bundle`."""
-    return _ACCEPTED.find((bundle, host)) is not None
-
-
-def remember(trust: Trust) -> None:
-    """Remember that the host's chain was accepted."""
-    if trust.bundle:
-        _ACCEPTED.put((trust.bundle, trust.host), value=True, size=len(trust.host) + 150)
 
 
 def judge(chain: Sequence[bytes], trust: Trust, now: datetime, verified: Sequence[bytes] = ()) -> Judgement:
@@ -134,6 +130,11 @@ def judge(chain: Sequence[bytes], trust: Trust, now: datetime, verified: Sequenc
     if not chain:
         message = "the server sent no certificate"
         return Judgement(Failure(Phase.TLS, Code.TLS_CERT_INVALID, message, "tls: no certificates"))
+    anchors = tuple(trust.anchors())
+    key = chain_key(chain, anchors, trust.host, trust.release) if trust.bundle else None
+    accepted = accepted_paths(key, now) if key else ()
+    if accepted:
+        return Judgement(None, *max(_lasts(path, now) for path in accepted))
     parsed: list[Certificate] = []
     for der in chain:
         try:
@@ -142,16 +143,16 @@ def judge(chain: Sequence[bytes], trust: Trust, now: datetime, verified: Sequenc
             message = f"the server sent a certificate that Go cannot parse: {str(error).removeprefix('x509: ')}"
             text = f"tls: failed to parse certificate from server: {error}"
             return Judgement(_shortened(Failure(Phase.TLS, Code.TLS_CERT_INVALID, message, text)))
-    leaf = parsed[0]
     failure = _size_failure(parsed)
     paths: Sequence[Sequence[Certificate]] = ()
     if failure is None:
         path = _path(verified, trust.release)
-        paths, refusal = verified_chains(
-            parsed, _roots(parsed, trust, path), Rules(trust.host, now, trust.release), _signature_error
-        )
-        failure = _refused(refusal, parsed, now) if refusal else _key_failure(leaf)
-    days, soon = max(_lasts(path, now) for path in paths or [[leaf]])
+        roots = _roots(parsed, anchors, trust, path)
+        paths, refusal = verified_chains(parsed, roots, Rules(trust.host, now, trust.release), _signature_error)
+        failure = _refused(refusal, parsed, now) if refusal else _key_failure(parsed[0])
+        if failure is None and key:
+            remember_chain(key, now, paths, (*parsed, *roots))
+    days, soon = max(_lasts(map(validity, path), now) for path in paths or [parsed[:1]])
     return Judgement(failure and _shortened(failure), days, soon)
 
 
@@ -192,12 +193,14 @@ def _signature_error(child: Certificate, parent: Certificate) -> str | None:
     return remembered or None
 
 
-def _roots(chain: Sequence[Certificate], trust: Trust, path: Sequence[Certificate]) -> list[Certificate]:
+def _roots(
+    chain: Sequence[Certificate], anchors: tuple[bytes, ...], trust: Trust, path: Sequence[Certificate]
+) -> list[Certificate]:
     """The anchors that could matter: those whose subject some certificate names as its issuer, or the leaf itself.
 
     System roots in a folder are in no list; the one at the end of OpenSSL's path is an anchor.
     """
-    anchors, leaf = tuple(trust.anchors()), chain[0].der
+    leaf = chain[0].der
     issuers = {certificate.issuer for certificate in chain}
     positions = {i for issuer in issuers for i in _naming(issuer, anchors)}
     positions |= {i for i, der in enumerate(anchors) if der == leaf}

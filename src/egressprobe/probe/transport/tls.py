@@ -20,14 +20,14 @@ from typing import Any, cast
 
 from egressprobe.apiserver.kube_version import CURRENT, Hello
 from egressprobe.golang.tls_client import ServerFlight
-from egressprobe.golang.tls_hello import read_client_hello
 from egressprobe.golang.tls_record import ALERT, CloseNotifyError, GoTlsError, read_alert
 from egressprobe.model.failure import Code, Failure, Phase
 from egressprobe.model.measurement import Handshake
-from egressprobe.probe.transport.certificate_check import Judgement, Trust, judge, remember, unverified_days, views
+from egressprobe.probe.transport.accepted_chains import remember_host
+from egressprobe.probe.transport.certificate_check import Judgement, Trust, judge, unverified_days, views
 from egressprobe.probe.transport.stream import Stream
 from egressprobe.probe.transport.time_limits import TLS_LIMIT, Budget
-from egressprobe.probe.transport.tls_context import PADDING_PREFIX, ObservedConnection
+from egressprobe.probe.transport.tls_context import ObservedConnection, ProbeContext, client_offer
 from egressprobe.probe.transport.tls_failure import NO_COMMON_GROUP, EndOfStreamError, ssl_failure, stream_failure
 
 _CLOSE_LIMIT = 0.5
@@ -44,10 +44,9 @@ class Session:
     Methods raise ssl.SSLError, GoTlsError, OSError, TimeoutError, EndOfStreamError.
     """
 
-    def __init__(
-        self, stream: Stream, context: ssl.SSLContext, server_name: str | None, hello: Hello = CURRENT
-    ) -> None:
+    def __init__(self, stream: Stream, context: ProbeContext, server_name: str | None, hello: Hello = CURRENT) -> None:
         self.stream = stream
+        self._context = context
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         name = server_name.encode("ascii") if server_name else None
         self.ssl = cast("ObservedConnection", context.wrap_bio(self._incoming, self._outgoing, server_hostname=name))
@@ -168,8 +167,7 @@ class Session:
             return
         if self.flight is None:
             self.hello_bytes = len(data)
-            offer = read_client_hello(data, PADDING_PREFIX)
-            self.flight = ServerFlight(offer, counts_tickets=self._hello.counts_tickets)
+            self.flight = ServerFlight(client_offer(self._context, data), counts_tickets=self._hello.counts_tickets)
         await self.stream.send(data, until)
 
 
@@ -179,7 +177,7 @@ type Channel = Session | Stream
 
 async def tls_handshake(
     stream: Stream,
-    context: ssl.SSLContext,
+    context: ProbeContext,
     *,
     server_name: str | None,
     trust: Trust | None,
@@ -213,11 +211,13 @@ async def tls_handshake(
         trust = None
         message = f"{stream.endpoint} selects the key exchange group {group}, which the API server does not offer"
         failure = Failure(Phase.TLS, Code.TLS_ALERT, message, NO_COMMON_GROUP)
-    judgement = Judgement(failure, *unverified_days(chain, datetime.now(UTC)))
-    if trust is not None:
-        judgement = judge(chain, trust, datetime.now(UTC), _verified_path(session, context))
+    now = datetime.now(UTC)
+    if trust is None:
+        judgement = Judgement(failure, *unverified_days(chain, now))
+    else:
+        judgement = judge(chain, trust, now, _verified_path(session, context))
         if judgement.failure is None and session.established:
-            remember(trust)
+            remember_host(trust.bundle, trust.host)
     return session, _record(session, chain, judgement, server_name, user_seconds), judgement.failure
 
 

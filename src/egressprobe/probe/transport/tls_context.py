@@ -23,7 +23,13 @@ from typing import Any, NamedTuple
 
 from egressprobe.apiserver.client_rules import WEBHOOK_ALPN
 from egressprobe.apiserver.kube_version import CURRENT, Hello
-from egressprobe.golang.tls_hello import GROUP_NAMES, offered_groups
+from egressprobe.golang.tls_hello import (
+    GROUP_NAMES,
+    ClientOffer,
+    offered_groups,
+    read_client_hello,
+    read_session_id,
+)
 from egressprobe.golang.tls_record import ALERT, HANDSHAKE
 
 # crypto/tls/cipher_suites.go without RSA key exchange, CBC-SHA256 and 3DES, which Go has off by default
@@ -52,7 +58,7 @@ _PAD_ENTRIES, _PAD_FIRST_GUESS, _PAD_MAX = 6, 900, 6 * 250
 _LEAST_PADDING = 6 * 24  # fewer bytes do not hold the dummy names
 # Contexts of caBundles that are kept, 20 KB each with one certificate; making one takes 0.3 ms.
 MOST_BUNDLES = 1024
-_contexts: dict[tuple[str, "Offer", bool], ssl.SSLContext] = {}
+_contexts: dict[tuple[str, "Offer", bool], "ProbeContext"] = {}
 _fillers: dict["Offer", list[str]] = {}
 _trust_store = ""
 _system_roots: tuple[int, tuple[bytes, ...]] = (-1, ())
@@ -70,6 +76,15 @@ def _report(
     del version, message_type
     if direction == "read" and content_type in _REPORTED and connection.on_message is not None:
         connection.on_message(content_type, data)
+
+
+class ProbeContext(ssl.SSLContext):
+    """A context as `context` makes it.
+
+    client_offer: what each of its ClientHellos offers, read from the first one; only the session id changes.
+    """
+
+    client_offer: ClientOffer | None = None
 
 
 CLIENT_CERTIFICATE = " as "  # between the id of a bundle and that of the client certificate loaded beside it
@@ -111,7 +126,7 @@ def trust_store() -> str:
     return _trust_store or global_paths.cafile or global_paths.capath or "none"
 
 
-def context(bundle: str, anchors: tuple[bytes, ...], offer: Offer, *, verify: bool) -> ssl.SSLContext:
+def context(bundle: str, anchors: tuple[bytes, ...], offer: Offer, *, verify: bool) -> ProbeContext:
     """The context for a bundle id and its anchors (empty: system roots).
 
     One that does not verify is shared by all bundles, but never one with a client certificate (CLIENT_CERTIFICATE in
@@ -131,8 +146,8 @@ def _drop_oldest() -> None:
         del _contexts[key]
 
 
-def _build(anchors: tuple[bytes, ...] | None, offer: Offer, *, verify: bool) -> ssl.SSLContext:
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+def _build(anchors: tuple[bytes, ...] | None, offer: Offer, *, verify: bool) -> ProbeContext:
+    made = ProbeContext(ssl.PROTOCOL_TLS_CLIENT)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
     made.check_hostname = False
     made.sslobject_class = ObservedConnection
@@ -207,6 +222,13 @@ def _padding(size: int) -> list[str]:
     share, more = divmod(size, _PAD_ENTRIES)
     lengths = [share + (i < more) - 1 for i in range(_PAD_ENTRIES)]
     return [f"{PADDING_PREFIX.decode()}{i}-".ljust(length, "p") for i, length in enumerate(lengths)]
+
+
+def client_offer(made: ProbeContext, record: bytes) -> ClientOffer:
+    """What `record`, a ClientHello of the context, offers."""
+    if made.client_offer is None:
+        made.client_offer = read_client_hello(record, PADDING_PREFIX)
+    return made.client_offer._replace(session_id=read_session_id(record))
 
 
 def client_hello(made: ssl.SSLContext, server_name: bytes | None) -> bytes:
