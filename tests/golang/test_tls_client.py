@@ -255,6 +255,7 @@ _RECORD_SHAPES = [
 ]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from(_RECORD_SHAPES), st.sampled_from([1, 1, 9])), max_size=9),
     st.sampled_from([(TLS_1_3, 17), (TLS_1_2, 24), (TLS_1_2, 0)]),
@@ -262,7 +263,9 @@ _RECORD_SHAPES = [
 )
 def test_whole_encrypted_records_are_read_as_pieces_of_them(shapes, kind, cuts):
     """The way for whole records takes less time and says the same as the way for pieces."""
-    data = b"".join((header + size.to_bytes(2) + b"\1" * size) * many for (header, size), many in shapes)
+    data = b"".join(
+        (header + size.to_bytes(2) + b"\1" * size) * (many if size < 100 else 1) for (header, size), many in shapes
+    )
 
     def seen(pieces):
         reader = RecordReader()
@@ -280,7 +283,7 @@ def test_whole_encrypted_records_are_read_as_pieces_of_them(shapes, kind, cuts):
     for cut in (*cuts, len(data) or 1):
         pieces.append(data[at : at + cut])
         at += cut
-    assert seen(pieces) == seen([data]) == seen([data[i : i + 3] for i in range(0, len(data), 3)])
+    assert seen(pieces) == seen([data]) == seen([data[i : i + 4] for i in range(0, len(data), 4)])
 
 
 def _usual(key, **changes):
