@@ -62,7 +62,13 @@ PUBLIC = {
             "http.url.*",
         ),
         *("jose.json_text.*", "jose.key_set.*", "jose.provider.*", "jose.rsa_private.TooCostlyError"),
-        *("x509.ca_bundle.*", "x509.certificate.*", "x509.der.CertificateError", "x509.hostname.matches"),
+        *(
+            "x509.accepted_chains.*",
+            "x509.ca_bundle.*",
+            "x509.certificate.*",
+            "x509.der.CertificateError",
+            "x509.hostname.matches",
+        ),
         *("x509.public_keys.*", "x509.signatures.signature_error", "x509.verify.*"),
     ),
     "catalog": (

@@ -7,10 +7,10 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from egressprobe.golang.release import GoRelease
-from egressprobe.golang.x509 import certificate, signatures
+from egressprobe.golang.x509 import accepted_chains, certificate, signatures
 from egressprobe.lab.servers import HttpServer, server_context
 from egressprobe.model.failure import Code
-from egressprobe.probe.transport import accepted_chains, certificate_check
+from egressprobe.probe.transport import certificate_check
 from egressprobe.probe.transport.certificate_check import Trust, judge, unverified_days, views
 from tests.probe import test_tls
 from tests.probe.test_tls import GOOD, attempt

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from egressprobe.apiserver.client_rules import RULES
 from egressprobe.apiserver.kube_version import HELLOS, go_release
 from egressprobe.golang.resolver import ResolverConfig
+from egressprobe.golang.x509.accepted_chains import known
 from egressprobe.model.failure import HANDSHAKE_CUT, Code, Failure, Phase
 from egressprobe.model.measurement import Attempt, Handshake, Hop, Resolution, Role
 from egressprobe.model.target import Endpoint, Expect, Plan, Target
@@ -23,7 +24,6 @@ from egressprobe.net.urls import HostPort, as_written, shown
 from egressprobe.probe.concurrency import LADDERS
 from egressprobe.probe.missing_group import selected_group
 from egressprobe.probe.retry_ladder import Climber, Shape
-from egressprobe.probe.transport.accepted_chains import known
 from egressprobe.probe.transport.certificate_check import Trust
 from egressprobe.probe.transport.connect import Dial, connect
 from egressprobe.probe.transport.exchange import exchange

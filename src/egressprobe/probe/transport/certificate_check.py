@@ -7,7 +7,7 @@ OpenSSL refuses and Go accepts is judged too: a leaf with keyUsage keyCertSign, 
 key identifiers that differ.
 
 What is remembered, valid and invalid signatures, certificates read and refused, is bounded by bytes; chains that were
-accepted are in accepted_chains.py.
+accepted are in golang/x509/accepted_chains.py.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -20,18 +20,18 @@ from msgspec.structs import replace
 
 from egressprobe.golang.byte_cache import ByteCache
 from egressprobe.golang.release import DEFAULT_RELEASE, GoRelease
-from egressprobe.golang.x509.certificate import Certificate, CertificateError, name_text, parse
-from egressprobe.golang.x509.public_keys import DSA, rsa_error
-from egressprobe.golang.x509.verify import CertificateRefusal, Rules, algorithm_error, verified_chains
-from egressprobe.model.failure import Code, Failure, Phase
-from egressprobe.model.measurement import CertificateView
-from egressprobe.probe.transport.accepted_chains import (
+from egressprobe.golang.x509.accepted_chains import (
     Validity,
     accepted_paths,
     chain_key,
     remember_chain,
     validity,
 )
+from egressprobe.golang.x509.certificate import Certificate, CertificateError, name_text, parse
+from egressprobe.golang.x509.public_keys import DSA, rsa_error
+from egressprobe.golang.x509.verify import CertificateRefusal, Rules, algorithm_error, verified_chains
+from egressprobe.model.failure import Code, Failure, Phase
+from egressprobe.model.measurement import CertificateView
 
 MAX_CHAIN = 10  # certificates shown; a server may send any number
 _MAX_NAMES, _MAX_URLS = 50, 4

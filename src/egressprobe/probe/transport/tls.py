@@ -21,9 +21,9 @@ from typing import Any, cast
 from egressprobe.apiserver.kube_version import CURRENT, Hello
 from egressprobe.golang.tls_client import ServerFlight
 from egressprobe.golang.tls_record import ALERT, CloseNotifyError, GoTlsError, read_alert
+from egressprobe.golang.x509.accepted_chains import remember_host
 from egressprobe.model.failure import Code, Failure, Phase
 from egressprobe.model.measurement import Handshake
-from egressprobe.probe.transport.accepted_chains import remember_host
 from egressprobe.probe.transport.certificate_check import Judgement, Trust, judge, unverified_days, views
 from egressprobe.probe.transport.stream import Stream
 from egressprobe.probe.transport.time_limits import TLS_LIMIT, Budget
