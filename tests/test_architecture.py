@@ -96,6 +96,7 @@ PUBLIC = {
         "run.audit",
         "vpc.snapshot.*",
         "vpc.snapshot_dns.*",
+        "vpc.topology.Topology",
     ),
     "publish": ("emf.*", "response.*"),
     "probe": (

@@ -204,7 +204,7 @@ def test_a_healthy_vpc_has_no_findings_at_all():
     assert [cell.state for row in found.rows for cell in row.cells] == ["open"] * 4
 
 
-NULLABLE = ("route_tables", "acls", "groups", "interfaces", "nats", "gateways", "public_access")
+NULLABLE = ("route_tables", "acls", "groups", "interfaces", "nats", "gateways", "public_access", "encryption")
 
 
 @pytest.mark.parametrize("part", NULLABLE)

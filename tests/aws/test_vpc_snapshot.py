@@ -10,6 +10,7 @@ from botocore.stub import ANY, Stubber
 from moto import mock_aws
 from msgspec.structs import asdict
 
+from egressprobe.audit.run import audit
 from egressprobe.audit.vpc.snapshot import (
     AclEntry,
     Encryption,
@@ -23,12 +24,15 @@ from egressprobe.audit.vpc.snapshot import (
 from egressprobe.audit.vpc.snapshot_dns import DnsFirewallRule
 from egressprobe.audit.vpc.topology import Topology
 from egressprobe.aws import ec2 as ec2lists
+from egressprobe.aws import ec2_filters as filters
 from egressprobe.aws import ec2_parse as parse
 from egressprobe.aws import vpc_dns as dnslists
+from egressprobe.aws.cluster import look_at_cluster
 from egressprobe.aws.eks import Cluster
 from egressprobe.aws.paging import ReadRefused, every
-from egressprobe.aws.vpc_snapshot import read_snapshot, readers
+from egressprobe.aws.vpc_snapshot import Readers, read_snapshot, readers
 from egressprobe.model.errors import AwsError
+from tests.support.aws import answers
 from tests.support.vpc.vpcs import make, moto_session
 
 REGION = "us-east-1"
@@ -420,7 +424,8 @@ def test_an_operation_that_this_botocore_lacks_is_told():
     ],
 )
 def test_routes(said, made):
-    table = parse.route_table({"RouteTableId": "rtb-1", "Routes": [said]})
+    filtered = {"DestinationCidrBlock": "192.0.2.0/24", "GatewayId": "vgw-1", "State": "filtered"}
+    table = parse.route_table({"RouteTableId": "rtb-1", "Routes": [{"State": "active"} | said, filtered]})
     assert table.routes == (made,)
 
 
@@ -438,7 +443,7 @@ def test_entries_and_permissions_in_all_their_spellings():
         {"RuleNumber": 1, "Egress": True, "RuleAction": "allow", "Protocol": "-1", "CidrBlock": "10.0.0.0/8"},
         {"RuleNumber": 3, "Egress": False, "RuleAction": "allow", "Protocol": "1", "Ipv6CidrBlock": "::/0"},
     ]
-    assert parse.acl({"NetworkAclId": "acl-1", "Entries": listed}).entries == (
+    assert filters.acl({"NetworkAclId": "acl-1", "Entries": listed}).entries == (
         AclEntry(3, egress=False, allow=True, protocol=1, block="::/0"),
         AclEntry(1, egress=True, allow=True, protocol=-1, block="10.0.0.0/8"),
         AclEntry(2, egress=True, allow=False, protocol=6, block="", ports=(1, 2)),
@@ -448,11 +453,60 @@ def test_entries_and_permissions_in_all_their_spellings():
         {"IpProtocol": "-1", "Ipv6Ranges": [{"CidrIpv6": "::/0"}]},
         {"IpProtocol": "icmp", "FromPort": 8, "ToPort": -1, "PrefixListIds": [{"PrefixListId": "pl-1"}]},
     ]
-    assert parse.group({"GroupId": "sg-1", "IpPermissions": rules}).ingress == (
+    assert filters.group({"GroupId": "sg-1", "IpPermissions": rules}).ingress == (
         Permission(6, (1, 9), groups=("sg-2",)),
         Permission(-1, None, ("::/0",)),
         Permission(1, None, prefix_lists=("pl-1",)),
     )
+
+
+_ENTRY = {"RuleNumber": 1, "Egress": True, "RuleAction": "deny", "Protocol": "6", "PortRange": {"From": 1, "To": 2}}
+_RULE = {"IpProtocol": "tcp", "FromPort": 1, "ToPort": 9}
+
+
+@pytest.mark.parametrize(
+    ("operation", "field", "item"),
+    [
+        *(("describe_network_acls", "NetworkAcls", {"NetworkAclId": "a", "Entries": [changed]}) for changed in (
+            *({key: value for key, value in _ENTRY.items() if key != missing} for missing in _ENTRY),
+            _ENTRY | {"RuleAction": "log"},
+            _ENTRY | {"PortRange": {"From": 2, "To": 1}},
+            _ENTRY | {"CidrBlock": "10.0.0.0/33"},
+        )),
+        *(("describe_security_groups", "SecurityGroups", {"GroupId": "g", "IpPermissionsEgress": [changed]}) for changed in (
+            {"IpProtocol": "tcp", "FromPort": 1},
+            _RULE | {"FromPort": -1},
+            _RULE | {"IpProtocol": -1},
+            _RULE | {"IpRanges": [{"CidrIp": 5}]},
+        )),
+        ("describe_route_tables", "RouteTables", {"RouteTableId": "r", "Routes": [{"DestinationCidrBlock": "10.0.0.0/8"}]}),
+        ("describe_nat_gateways", "NatGateways", {"State": "available"}),
+        ("describe_network_interfaces", "NetworkInterfaces", "eni-1"),
+    ],
+)  # fmt: skip
+def test_an_answer_that_is_not_as_documented_costs_its_list(operation, field, item):
+    """It is unknown then, with the reason: no default that opens a path, no error that ends the audit."""
+    services = {**answers.SERVICES, "ec2": answers.EC2 | {operation: {field: [item]}}}
+    found = read_snapshot(
+        Readers(*(answers.AnsweringClient(name, services[name]) for name in services)),
+        cluster_of(answers.VPC),
+        region=REGION,
+    )
+    [unread] = found.unread
+    assert getattr(found, unread.part) is None
+    assert "AWS's answer is not as documented" in unread.error
+    assert found.nats is None or found.nats
+    reported = [finding for finding in audit(found).findings if finding.code == "AUDIT_PART_UNREADABLE"]
+    assert "reading it failed" in reported[0].summary
+
+
+@pytest.mark.parametrize("answer", [{}, {"cluster": None}, {"cluster": []}, {"cluster": {"version": 1.33}}, [], None])
+def test_a_cluster_that_cannot_be_understood_still_exists(answer):
+    """Only EKS's own ResourceNotFoundException means that it is gone; then the probes are taken out of service."""
+    around = look_at_cluster(answers.AnsweringClient("eks", {"describe_cluster": answer}), "prod")
+    assert (around.cluster, around.leaving) == (None, "")
+    assert [finding.code for finding in around.findings] == ["CLUSTER_UNREADABLE"]
+    assert "not as documented" in around.findings[0].summary
 
 
 def test_interfaces_with_everything():

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 SEEDS = Path(__file__).parent / "seeds"
-_DEFAULT_SECONDS = 1.0  # of each class in `make test`
+_DEFAULT_SECONDS = 0.5  # of each class in `make test`
 
 
 def seconds_each(session):

@@ -4,7 +4,6 @@ Invariants: a result or one printable line, in bounded time; no secret in it; di
 """
 
 import asyncio
-import json
 
 import msgspec
 import yaml
@@ -12,10 +11,12 @@ import yaml
 from egressprobe.discovery.kubernetes.kubeconfig import api_server
 from egressprobe.discovery.kubernetes.resources import read_page
 from egressprobe.discovery.run import collect
+from egressprobe.lab.certs import make_authority
 from egressprobe.model.errors import InputError
 from egressprobe.net.guard import forbidden
 from egressprobe.targets.file import read_file
 from egressprobe.targets.plan import read_plan
+from tests.support.mutations import dumped, mutated_text, mutated_value
 from tests.support.peers.kubeapi import recorded
 
 SECRET = "S3CR3T"
@@ -32,54 +33,26 @@ KUBECONFIG = {
 }
 TARGETS = {
     "schemaVersion": "egressprobe/targets/v1",
-    "bundles": {},
+    "bundles": {"corp": make_authority("corp").pem},
+    "resolvers": ["10.0.0.2", "10.0.0.3:53"],
+    "sources": {"ipv4": "10.0.0.9"},
+    "ipFamily": "ipv4",
+    "kubeVersion": "1.33",
     "targets": [
+        {"kind": "oidc", "name": "d", "url": "https://idp.example/r", "caBundleRef": "corp", "advisory": True},
+        {
+            "kind": "aggregated-api",
+            "name": "e",
+            "service": {"namespace": "n", "name": "s", "port": 443},
+            "addresses": ["10.0.0.1:10250", "[fd00::1]:10250"],
+            "condition": {"status": "False", "reason": "r", "message": "m", "since": "2026-01-01T00:00:00Z"},
+        },
+        {"kind": "kubelet", "name": "f", "addresses": ["10.0.0.1:10250"], "objects": ["Node/a"], "affects": "logs"},
         {"kind": "webhook", "name": "a", "url": "https://h.example/v", "timeoutSeconds": 5, "failurePolicy": "Fail"},
         {"kind": "webhook", "name": "b", "service": {"namespace": "n", "name": "s"}, "addresses": ["10.0.0.1:9443"]},
         {"kind": "endpoint", "name": "c", "url": "tcp://h:1", "expect": "blocked", "control": "tcp://c:1"},
     ],
 }
-ODD = ["", "\x00", "\n", "\ud800", "~", "null", "true", "no", "1e9", ".nan", "-", "&a", "*a", "<<: *a", "[", "{", "'", '"', "\\", "é", ":", "#", "|", "!!binary x"]  # fmt: skip
-VALUES = [
-    None,
-    True,
-    False,
-    0,
-    -1,
-    2**70,
-    1.5,
-    "",
-    "x",
-    "\n",
-    [],
-    {},
-    [None],
-    {"a": None},
-    "https://u:p@h/?q",
-    "=" * 70,
-]
-
-
-def mutated_text(random, text):
-    """A few cuts, copies and odd pieces."""
-    for _ in range(random.randint(1, 4)):
-        at, end = sorted(random.randrange(len(text) + 1) for _ in range(2))
-        end = min(end, at + random.choice([0, 1, 5, 50]))
-        text = text[:at] + random.choice([random.choice(ODD), text[at:end] * 2, ""]) + text[end:]
-    return text
-
-
-def mutated_value(random, value):
-    """One value somewhere inside is another."""
-    if isinstance(value, dict) and value and random.random() < 0.9:
-        key = random.choice(list(value))
-        if random.random() < 0.1:
-            return {other: item for other, item in value.items() if other != key}
-        return value | {key: mutated_value(random, value[key])}
-    if isinstance(value, list) and value and random.random() < 0.9:
-        at = random.randrange(len(value))
-        return [*value[:at], mutated_value(random, value[at]), *value[at + 1 :]]
-    return random.choice(VALUES)
 
 
 def one_line(error):
@@ -114,7 +87,7 @@ def test_targets_files(fuzz, tmp_path):
         document = mutated_value(random, TARGETS)
         if random.random() < 0.5:
             document = mutated_value(random, document)
-        text = json.dumps(document) if random.random() < 0.5 else yaml.safe_dump(document)
+        text = dumped(random, document) if random.random() < 0.5 else yaml.safe_dump(document)
         if random.random() < 0.5:
             text = mutated_text(random, text)
         path.write_text(text, errors="surrogatepass")
@@ -138,17 +111,15 @@ class Lists:
 
 def test_kubernetes_lists(fuzz):
     """Objects that are not as the API says, and bodies that are no lists: never our own failure, always a plan."""
-    whole = recorded()
+    items = {plural: {"kind": "List", "metadata": {}, "items": listed} for plural, listed in recorded().items()}
+    whole = {plural: msgspec.json.encode(listed) for plural, listed in items.items()}
 
     def check(random):
-        items = dict(whole)
-        for _ in range(random.randint(1, 3)):
-            plural = random.choice(list(items))
-            items[plural] = mutated_value(random, items[plural])
-        bodies = {plural: msgspec.json.encode({"kind": "List", "items": listed}) for plural, listed in items.items()}
-        if random.random() < 0.3:
-            plural = random.choice(list(bodies))
-            text = mutated_text(random, bodies[plural].decode())
+        bodies = dict(whole)
+        for plural in random.sample(list(items), random.randint(1, 3)):
+            text = dumped(random, mutated_value(random, items[plural]))
+            if random.random() < 0.1:
+                text = mutated_text(random, text)
             bodies[plural] = text.encode("utf-8", "surrogatepass")
         found = asyncio.run(collect(Lists(bodies)))
         assert not any("egressprobe itself failed" in finding.summary for finding in found.findings)

@@ -4,5 +4,5 @@ vpc/ is the VPC as data and the reachability of one address in it; fixes/ looks 
 is closed, and proves them on the snapshot; rules.py evaluates the rules beside the paths; root_cause.py joins a live
 failure with the configuration. Pure except for resolve_names.py.
 
-Public: run.audit, root_cause.causes, resolve_names.with_names, result.Audit, vpc.snapshot.
+Public: run.audit, root_cause.causes, resolve_names.with_names, result.Audit, vpc.snapshot, vpc.topology.Topology.
 """

@@ -12,6 +12,7 @@ from egressprobe.aws.eks import (
     read_providers,
     supports_egress_mode,
 )
+from egressprobe.aws.paging import not_as_documented
 from egressprobe.catalog.entry import FindingEntry
 from egressprobe.catalog.findings_cluster import (
     CLUSTER_DELETING,
@@ -41,7 +42,7 @@ def look_at_cluster(eks: Any, name: str) -> Surroundings:
     what = f"the cluster {name} cannot be read; what was known of it is kept"
     try:
         cluster = _tried(lambda: _existing(eks, name), CLUSTER_UNREADABLE, what, findings)
-    except LookupError:
+    except _ClusterGoneError:
         return _leaving(None, f"the cluster {name} no longer exists")
     if cluster is not None and cluster.status in LEAVING:
         return _leaving(cluster, f"the cluster {name} is {cluster.status}")
@@ -73,16 +74,25 @@ def _tried[T](read: Callable[[], T], entry: FindingEntry, what: str, findings: l
     try:
         return read()
     except (BotoCoreError, ClientError) as error:
-        findings.append(entry.found(f"{what}: {error}", {"error": str(error)}))
-        return None
+        why = str(error)
+    except _ClusterGoneError:
+        raise
+    except Exception as error:  # an answer that cannot be understood is like one that was refused
+        why = not_as_documented(error)
+    findings.append(entry.found(f"{what}: {why}", {"error": why}))
+    return None
+
+
+class _ClusterGoneError(Exception):
+    """The cluster does not exist."""
 
 
 def _existing(eks: Any, name: str) -> Cluster:
-    """Raises LookupError for a cluster that does not exist."""
+    """Raises _ClusterGoneError for a cluster that does not exist."""
     try:
         return read_cluster(eks, name)
     except eks.exceptions.ResourceNotFoundException as error:
-        raise LookupError(name) from error
+        raise _ClusterGoneError from error
 
 
 def _leaving(cluster: Cluster | None, message: str) -> Surroundings:

@@ -1,21 +1,18 @@
-"""EC2's responses as structs of the snapshot, one function for each kind. Pure; a missing field gets a default.
+"""EC2's responses as structs of the snapshot, one function for each kind. Pure.
 
-Field names are those of the EC2 API Reference's data types.
+A missing field gets a default; one whose default could open a path is required: KeyError, so that its list counts as
+not read. Field names are those of the EC2 API Reference's data types.
 """
 
 from collections.abc import Iterable
 from typing import Any
 
 from egressprobe.audit.vpc.snapshot import (
-    Acl,
-    AclEntry,
     Attachment,
     Gateway,
-    Group,
     Interface,
     Nat,
     Peering,
-    Permission,
     Route,
     RouteTable,
     RouteTargetKind,
@@ -26,8 +23,8 @@ from egressprobe.audit.vpc.snapshot import (
 from egressprobe.audit.vpc.snapshot_dns import Dhcp
 
 type Item = dict[str, Any]
-# https://www.iana.org/assignments/protocol-numbers; EC2 returns names for these four.
-_PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17, "icmpv6": 58}
+_ACTIVE = {"active": True, "blackhole": False}
+_NOT_INSTALLED = "filtered"  # a propagated route that the table does not use
 # The fields of a Route that name its target, in the order of the API; of GatewayId the prefix of the id decides.
 _TARGET_FIELDS: tuple[tuple[str, RouteTargetKind], ...] = (
     ("NatGatewayId", "nat"),
@@ -85,9 +82,9 @@ def route_table(item: Item) -> RouteTable:
     return RouteTable(
         id=item["RouteTableId"],
         main=any(element.get("Main") for element in associations),
-        subnets=tuple(sorted(_values(associations, "SubnetId"))),
-        gateways=tuple(sorted(_values(associations, "GatewayId"))),
-        routes=tuple(map(_route, item.get("Routes") or [])),
+        subnets=tuple(sorted(values(associations, "SubnetId"))),
+        gateways=tuple(sorted(values(associations, "GatewayId"))),
+        routes=tuple(_route(route) for route in item.get("Routes") or [] if route["State"] != _NOT_INSTALLED),
         associations={
             element["RouteTableAssociationId"]: element.get("SubnetId") or element.get("GatewayId") or "main"
             for element in associations
@@ -105,7 +102,7 @@ def _route(item: Item) -> Route:
         destination=destination or "",
         gate=kind,
         to=to,
-        active=item.get("State") != "blackhole",
+        active=_ACTIVE[item["State"]],
         propagated=item.get("Origin") == "EnableVgwRoutePropagation",
     )
 
@@ -120,68 +117,6 @@ def _target(item: Item) -> tuple[str, RouteTargetKind]:
     return gateway, next((kind for prefix, kind in _GATEWAY_IDS if gateway.startswith(prefix)), "other")
 
 
-def acl(item: Item) -> Acl:
-    entries = sorted(map(_entry, item.get("Entries") or []), key=lambda entry: (entry.egress, entry.number))
-    associations = item.get("Associations") or []
-    return Acl(
-        id=item["NetworkAclId"],
-        subnets=tuple(sorted(_values(associations, "SubnetId"))),
-        entries=tuple(entries),
-        default=bool(item.get("IsDefault")),
-        associations={
-            element["NetworkAclAssociationId"]: element["SubnetId"]
-            for element in associations
-            if element.get("NetworkAclAssociationId") and element.get("SubnetId")
-        },
-    )
-
-
-def _entry(item: Item) -> AclEntry:
-    protocol = _protocol(item.get("Protocol"))
-    span = item.get("PortRange") or {}
-    return AclEntry(
-        number=int(item["RuleNumber"]),
-        egress=bool(item.get("Egress")),
-        allow=item.get("RuleAction") == "allow",
-        protocol=protocol,
-        block=item.get("CidrBlock") or item.get("Ipv6CidrBlock") or "",
-        ports=_ports(protocol, span.get("From"), span.get("To")),
-    )
-
-
-def _protocol(value: Any) -> int:
-    text = str(value if value is not None else "-1")
-    return _PROTOCOLS[text] if text in _PROTOCOLS else int(text)
-
-
-def _ports(protocol: int, low: Any, high: Any) -> tuple[int, int] | None:
-    """None for all: no range, -1 in either place, or a protocol that has no ports."""
-    if protocol not in (6, 17) or low is None or high is None or int(low) < 0 or int(high) < 0:
-        return None
-    return int(low), int(high)
-
-
-def group(item: Item) -> Group:
-    return Group(
-        id=item["GroupId"],
-        name=item.get("GroupName") or "",
-        ingress=tuple(map(_permission, item.get("IpPermissions") or [])),
-        egress=tuple(map(_permission, item.get("IpPermissionsEgress") or [])),
-    )
-
-
-def _permission(item: Item) -> Permission:
-    protocol = _protocol(item.get("IpProtocol"))
-    ipv4, ipv6 = (_values(item.get("IpRanges"), "CidrIp"), _values(item.get("Ipv6Ranges"), "CidrIpv6"))
-    return Permission(
-        protocol=protocol,
-        ports=_ports(protocol, item.get("FromPort"), item.get("ToPort")),
-        blocks=(*ipv4, *ipv6),
-        prefix_lists=tuple(_values(item.get("PrefixListIds"), "PrefixListId")),
-        groups=tuple(_values(item.get("UserIdGroupPairs"), "GroupId")),
-    )
-
-
 def interface(item: Item) -> Interface:
     """Association.PublicIp: the public address that an internet gateway translates to a private one."""
     ipv4 = item.get("PrivateIpAddresses") or ([item] if item.get("PrivateIpAddress") else [])
@@ -192,9 +127,9 @@ def interface(item: Item) -> Interface:
     return Interface(
         id=item["NetworkInterfaceId"],
         subnet=item.get("SubnetId") or "",
-        groups=tuple(_values(item.get("Groups"), "GroupId")),
-        addresses=(*_values(ipv4, "PrivateIpAddress"), *_values(item.get("Ipv6Addresses"), "Ipv6Address")),
-        prefixes=(*_values(item.get("Ipv4Prefixes"), "Ipv4Prefix"), *_values(item.get("Ipv6Prefixes"), "Ipv6Prefix")),
+        groups=tuple(values(item.get("Groups"), "GroupId")),
+        addresses=(*values(ipv4, "PrivateIpAddress"), *values(item.get("Ipv6Addresses"), "Ipv6Address")),
+        prefixes=(*values(item.get("Ipv4Prefixes"), "Ipv4Prefix"), *values(item.get("Ipv6Prefixes"), "Ipv6Prefix")),
         description=item.get("Description") or "",
         kind=item.get("InterfaceType") or "interface",
         owner=item.get("OwnerId") or "",
@@ -215,8 +150,8 @@ def nat(item: Item) -> Nat:
         subnet=item.get("SubnetId") or "",
         public=item.get("ConnectivityType") != "private",
         regional=item.get("AvailabilityMode") == "regional",
-        addresses=tuple(_values(usable, "PrivateIp")),
-        elastic=tuple(_values(usable, "PublicIp")),
+        addresses=tuple(values(usable, "PrivateIp")),
+        elastic=tuple(values(usable, "PublicIp")),
         route_table=item.get("RouteTableId") or "",
     )
 
@@ -254,12 +189,12 @@ def attachment(item: Item) -> Attachment:
 def peering(item: Item, vpc_id: str) -> Peering:
     sides = [item.get("AccepterVpcInfo") or {}, item.get("RequesterVpcInfo") or {}]
     other = next((side for side in sides if side.get("VpcId") != vpc_id), {})
-    ipv4 = _values(other.get("CidrBlockSet"), "CidrBlock") or _optional(other.get("CidrBlock"))
+    ipv4 = values(other.get("CidrBlockSet"), "CidrBlock") or _optional(other.get("CidrBlock"))
     return Peering(
         id=item["VpcPeeringConnectionId"],
         state=(item.get("Status") or {}).get("Code") or "",
         peer=other.get("VpcId") or "",
-        blocks=(*ipv4, *_values(other.get("Ipv6CidrBlockSet"), "Ipv6CidrBlock")),
+        blocks=(*ipv4, *values(other.get("Ipv6CidrBlockSet"), "Ipv6CidrBlock")),
     )
 
 
@@ -276,7 +211,7 @@ def endpoint(item: Item) -> VpcEndpoint:
 
 def dhcp(item: Item) -> Dhcp:
     options = {
-        element["Key"]: tuple(_values(element.get("Values"), "Value"))
+        element["Key"]: tuple(values(element.get("Values"), "Value"))
         for element in item.get("DhcpConfigurations") or []
     }
     return Dhcp(
@@ -286,7 +221,7 @@ def dhcp(item: Item) -> Dhcp:
     )
 
 
-def _values(items: Iterable[Item] | None, field: str) -> list[str]:
+def values(items: Iterable[Item] | None, field: str) -> list[str]:
     return [item[field] for item in items or [] if item.get(field)]
 
 

@@ -1,7 +1,10 @@
 """The only reader of EKS, and of the CIDRs of the VPC's subnets. Values that are not known here are passed on."""
 
 from contextlib import suppress
+from ipaddress import ip_network
 from typing import Any, NamedTuple
+
+import msgspec
 
 from egressprobe.apiserver.kube_version import nearest
 
@@ -44,17 +47,20 @@ class IdentityProvider(NamedTuple):
 
 
 def read_cluster(client: Any, name: str) -> Cluster:
-    """DescribeCluster. Raises botocore's exceptions."""
+    """DescribeCluster. Raises botocore's exceptions, and those of `described`."""
     return described(client.describe_cluster(name=name)["cluster"])
 
 
 def described(response: dict[str, Any]) -> Cluster:
-    """Reads DescribeCluster's `cluster`, of which any part may be missing."""
+    """Reads DescribeCluster's `cluster`, of which any part may be missing.
+
+    Raises ValueError, TypeError and AttributeError for values that are not as documented.
+    """
     network = response.get("kubernetesNetworkConfig") or {}
     vpc = response.get("resourcesVpcConfig") or {}
     groups = dict.fromkeys([vpc.get("clusterSecurityGroupId"), *(vpc.get("securityGroupIds") or [])])
     hybrid = response.get("remoteNetworkConfig") or {}
-    return Cluster(
+    cluster = Cluster(
         version=response.get("version", ""),
         ip_family=network.get("ipFamily") or "ipv4",
         mode=vpc.get("controlPlaneEgressMode") or UNKNOWN_MODE,
@@ -71,10 +77,16 @@ def described(response: dict[str, Any]) -> Cluster:
         role=response.get("roleArn") or "",
         authentication=(response.get("accessConfig") or {}).get("authenticationMode") or "",
     )
+    return msgspec.convert(tuple(cluster), Cluster)
 
 
 def _cidrs(networks: list[dict[str, Any]] | None) -> tuple[str, ...]:
-    return tuple(sorted(cidr for network in networks or [] for cidr in network.get("cidrs") or []))
+    return tuple(sorted(_cidr(cidr) for network in networks or [] for cidr in network.get("cidrs") or []))
+
+
+def _cidr(text: str) -> str:
+    ip_network(text, strict=False)
+    return text
 
 
 def supports_egress_mode(client: Any) -> bool:
@@ -93,7 +105,7 @@ def read_providers(client: Any, name: str) -> list[IdentityProvider]:
         config = (response.get("identityProviderConfig") or {}).get("oidc") or {}
         issuer, status = config.get("issuerUrl") or "", config.get("status") or ""
         providers.append(IdentityProvider(reference.get("name", ""), issuer, status))
-    return providers
+    return msgspec.convert([tuple(provider) for provider in providers], list[IdentityProvider])
 
 
 def read_networks(client: Any, vpc: str) -> dict[str, list[str]]:
@@ -105,8 +117,8 @@ def read_networks(client: Any, vpc: str) -> dict[str, list[str]]:
     cidrs = {}
     for subnet in (subnet for page in pages for subnet in page["Subnets"]):
         ipv6 = [association["Ipv6CidrBlock"] for association in ipv6_blocks(subnet)]
-        cidrs[subnet["SubnetId"]] = [cidr for cidr in (subnet.get("CidrBlock"), *ipv6) if cidr]
-    return cidrs
+        cidrs[subnet["SubnetId"]] = [_cidr(cidr) for cidr in (subnet.get("CidrBlock"), *ipv6) if cidr]
+    return msgspec.convert(cidrs, dict[str, list[str]])
 
 
 def ipv6_blocks(subnet: dict[str, Any]) -> list[dict[str, Any]]:

@@ -4,7 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from egressprobe.audit.vpc.snapshot import Unread
+from egressprobe.model.text import with_ellipsis
 
+_MOST_TEXT = 300  # characters
 _DENIED = frozenset({"UnauthorizedOperation", "AccessDenied", "AccessDeniedException", "Client.UnauthorizedOperation"})
 # A region or partition that does not have the feature: then it cannot be in use there.
 _NOT_HERE = frozenset({"InvalidAction", "UnsupportedOperation", "UnknownOperationException"})
@@ -44,6 +46,12 @@ def tried[T](client: Any, operation: str, read: Callable[[], T]) -> T:
     except (BotoCoreError, AttributeError, NotImplementedError) as error:
         # AttributeError: a botocore that does not have the operation yet.
         raise ReadRefused(Unread("", action, str(error))) from error
+
+
+def not_as_documented(error: Exception) -> str:
+    """Why an answer cannot be understood, in one printable line."""
+    text = f"AWS's answer is not as documented ({type(error).__name__}: {error})"
+    return with_ellipsis("".join(c if c.isprintable() else " " for c in text), _MOST_TEXT)
 
 
 def _action(client: Any, operation: str) -> str:

@@ -1,6 +1,7 @@
 """Reads a snapshot of a VPC: each list paged, several at a time, slower when AWS throttles.
 
-A list that cannot be read is None in the snapshot, with the reason in `unread`: the rest is still audited.
+A list that cannot be read is None in the snapshot, with the reason in `unread`: the rest is still audited. So is one
+whose answer is not as documented: values of other types, missing ids, invalid CIDRs.
 """
 
 from collections.abc import Callable, Iterable
@@ -9,15 +10,19 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
 from egressprobe.audit.vpc.snapshot import SNAPSHOT_SCHEMA, ClusterFacts, Group, RouteTable, Unread, Vpc, VpcSnapshot
+from egressprobe.audit.vpc.topology import Topology
 from egressprobe.aws import ec2 as ec2lists
+from egressprobe.aws import ec2_filters
 from egressprobe.aws import ec2_parse as parse
 from egressprobe.aws import vpc_dns as dnslists
 from egressprobe.aws.eks import Cluster
-from egressprobe.aws.paging import ReadRefused, every
+from egressprobe.aws.paging import ReadRefused, every, not_as_documented
 from egressprobe.model.errors import AwsError
+from egressprobe.model.text import valid
 
 # EC2 throttles by a bucket of tokens an account and region (EC2 Developer Guide, ec2-api-throttling).
 _AT_ONCE = 6
@@ -25,8 +30,8 @@ _AT_ONCE = 6
 _BY_VPC: tuple[tuple[str, str, str, Callable[[Any], Any], str], ...] = (
     ("subnets", "describe_subnets", "Subnets", parse.subnet, "Filters"),
     ("route_tables", "describe_route_tables", "RouteTables", parse.route_table, "Filters"),
-    ("acls", "describe_network_acls", "NetworkAcls", parse.acl, "Filters"),
-    ("groups", "describe_security_groups", "SecurityGroups", parse.group, "Filters"),
+    ("acls", "describe_network_acls", "NetworkAcls", ec2_filters.acl, "Filters"),
+    ("groups", "describe_security_groups", "SecurityGroups", ec2_filters.group, "Filters"),
     ("interfaces", "describe_network_interfaces", "NetworkInterfaces", parse.interface, "Filters"),
     ("nats", "describe_nat_gateways", "NatGateways", parse.nat, "Filter"),
     (
@@ -40,6 +45,8 @@ _BY_VPC: tuple[tuple[str, str, str, Callable[[Any], Any], str], ...] = (
 )
 # Where a page can have fewer than 1,000 items (EC2 API Reference, MaxResults of each).
 _PAGES = {"describe_route_tables": 100}
+_TYPES = {field.name: field.type for field in msgspec.structs.fields(VpcSnapshot)}
+_EMPTY = VpcSnapshot(SNAPSHOT_SCHEMA, "", "", "", ClusterFacts(""), Vpc(""))
 # Read when nothing of the kind exists in the region.
 _ABSENT = {"public_access": ec2lists.NO_PUBLIC_ACCESS_BLOCK, "encryption": ()}
 
@@ -78,12 +85,14 @@ class _ListReading:
 
     def read(self, part: str, read: Callable[[], Any]) -> Any:
         try:
-            return read()
+            return _checked(part, read())
         except ReadRefused as refused:
             if refused.absent and part in _ABSENT:
                 return _ABSENT[part]
             self.unread.append(replace(refused.unread, part=part))
-            return None
+        except Exception as error:  # whatever a parser does with another shape costs this list only
+            self.unread.append(Unread(part, "", not_as_documented(error)))
+        return None
 
     def all(self, reads: dict[str, Callable[[], Any]]) -> dict[str, Any]:
         with ThreadPoolExecutor(_AT_ONCE, "snapshot") as pool:
@@ -96,11 +105,10 @@ def read_snapshot(clients: Readers, cluster: Cluster, *, region: str) -> VpcSnap
     vpc_id, now, reading = cluster.vpc, datetime.now(UTC), _ListReading()
     if not vpc_id:
         raise AwsError(f"EKS does not report the VPC of the cluster {cluster.name}")
-    items = reading.read("vpc", lambda: every(clients.ec2, "describe_vpcs", "Vpcs", VpcIds=[vpc_id]))
-    if not items:
+    vpc = reading.read("vpc", lambda: _vpc(clients.ec2, vpc_id))
+    if vpc is None:
         why = reading.unread[0].error if reading.unread else "it does not exist"
         raise AwsError(f"the VPC {vpc_id} cannot be read: {why}")
-    vpc = parse.vpc(items[0])
     parts = reading.all(_reads(clients, vpc, cluster, region, now))
     named = _named_lists(parts["route_tables"], parts["groups"])
     parts["prefix_lists"] = reading.read("prefix_lists", lambda: ec2lists.prefix_lists(clients.ec2, named))
@@ -119,6 +127,20 @@ def read_snapshot(clients: Readers, cluster: Cluster, *, region: str) -> VpcSnap
         unread=tuple(sorted(reading.unread, key=lambda unread: unread.part)),
         **parts,
     )
+
+
+def _checked(part: str, value: Any) -> Any:
+    """A part of a snapshot, of the snapshot's own types and with CIDRs that a walk can parse. Raises ValueError."""
+    if value is None or part not in _TYPES:
+        return value
+    checked = msgspec.convert(valid(msgspec.to_builtins(value)), _TYPES[part])
+    Topology(replace(_EMPTY, **{part: checked}))
+    return checked
+
+
+def _vpc(ec2: Any, vpc_id: str) -> Vpc | None:
+    items = every(ec2, "describe_vpcs", "Vpcs", VpcIds=[vpc_id])
+    return parse.vpc(items[0]) if items else None
 
 
 def _reads(clients: Readers, vpc: Vpc, cluster: Cluster, region: str, now: datetime) -> dict[str, Callable[[], Any]]:

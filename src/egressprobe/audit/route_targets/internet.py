@@ -178,6 +178,8 @@ def _public_access(walk: Walk, subnet: str, outwards_only: str, gateway: str, ne
 def encrypted(walk: Walk, resource: str, gateway: str) -> None:
     """VPC encryption controls in enforce mode drop what is not excluded (user guide, vpc-encryption-controls)."""
     walk.consulted.add("encryption")
+    if walk.topology.snapshot.encryption is None:
+        walk.ends("the VPC's encryption controls cannot be read")
     for control in walk.topology.snapshot.encryption or ():
         if control.mode == "enforce" and resource not in control.excluded:
             message = f"encryption controls {control.id} are enforced and do not exclude {resource}"

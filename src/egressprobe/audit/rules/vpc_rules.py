@@ -68,7 +68,8 @@ def _unread(given: RuleInput) -> Iterator[Finding]:
     for unread in given.topology.snapshot.unread:
         finding = AUDIT_PERMISSION_MISSING if unread.denied else AUDIT_PART_UNREADABLE
         why = "is not allowed" if unread.denied else "failed"
-        message = f"{unread.action} {why}, so {unread.part.replace('_', ' ')} is not known: {unread.error}"
+        part = unread.part.replace("_", " ")
+        message = f"{unread.action or 'reading it'} {why}, so {part} is not known: {unread.error}"
         yield finding.found(message, {"action": unread.action, "part": unread.part, "error": unread.error})
 
 
