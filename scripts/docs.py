@@ -20,8 +20,7 @@ sys.path.insert(0, str(ROOT))
 from scripts.picture import packages_svg  # noqa: E402
 from tests.test_architecture import LAYERS, package_imports  # noqa: E402
 
-from egressprobe.catalog.advice import is_command  # noqa: E402
-from egressprobe.catalog.entry import Entry  # noqa: E402
+from egressprobe.catalog.entry import Entry, is_command  # noqa: E402
 from egressprobe.catalog.failures import FAILURES  # noqa: E402
 from egressprobe.catalog.registry import FINDINGS, all_entries  # noqa: E402
 from egressprobe.cli.main import main as main_of_cli  # noqa: E402

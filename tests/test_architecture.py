@@ -33,6 +33,7 @@ PUBLIC = {
         "failure.*",
         "joined_report.*",
         "measurement.*",
+        "remedy.*",
         "report.*",
         "struct.*",
         "target.*",

@@ -18,10 +18,11 @@ from egressprobe.audit.changes.attribute_changes import (
     _EXCLUSIONS,
     AcceptPeering,
     AssociateIpv6,
-    DisablePrivateDns,
-    DisableSourceCheck,
+    DeletePublicAccessExclusion,
+    DisassociateIpv6,
     ExcludeFromEncryption,
     ExcludeFromPublicAccessBlock,
+    SetSourceCheck,
     UpdateClusterSubnets,
 )
 from egressprobe.audit.changes.change import (
@@ -99,13 +100,14 @@ MORE = {
 
 
 @cache
-def printed():
-    """Code -> command lines, of every broken VPC that we know."""
+def printed(*fields):
+    """Code -> command lines of these fields, of every broken VPC that we know."""
     lines = {}
     snapshots = [case.snapshot for case in BROKEN] + list(MORE.values())
     for snapshot in snapshots:
         for finding in audit(replace(snapshot, names=NAMES | snapshot.names), PLAN.targets).findings:
-            commands = [line for line in finding.remedy.split("\n") if line.startswith("aws ")]
+            steps = finding.remedy_steps
+            commands = [line for field in fields for line in getattr(steps, field) if line.startswith("aws ")]
             lines.setdefault(finding.code, set()).update(commands)
     return lines
 
@@ -138,14 +140,18 @@ CHANGES = (
     AttachTransitGateway("tgw-1", "vpc-1", "subnet-1"),
     AttachTransitGateway("tgw-1", "vpc-1", "subnet-1", "tgw-attach-1"),
     AcceptPeering("pcx-1"),
-    DisableSourceCheck("eni-1"),
+    SetSourceCheck("eni-1", on=False),
+    SetSourceCheck("eni-1", on=True),
+    ExcludeFromEncryption("vpcec-1", "NatGateway", revoke=True),
+    RouteChange("rtb-1", Route("10.0.0.0/16", "local", "local"), replace=True),
+    DeletePublicAccessExclusion("vpc-1"),
+    DisassociateIpv6("subnet-1", "2001:db8::/64"),
     ExcludeFromPublicAccessBlock("vpc-1"),
     ExcludeFromPublicAccessBlock("subnet-1"),
     *(ExcludeFromEncryption("vpcec-1", resource) for resource in _EXCLUSIONS),
     AssociateIpv6("vpc-1"),
     AssociateIpv6("vpc-1", "subnet-1", "2001:db8::/64"),
     UpdateClusterSubnets("prod", ("subnet-1", "subnet-2")),
-    DisablePrivateDns("vpce-1"),
     CreateNat("", subnet="subnet-1", elastic=("eipalloc-1",)),
     CreateNat("", subnet="subnet-1", address="10.0.0.9"),
     AttachGateway("vgw-1", "vpc-1", vpn=True),
@@ -183,6 +189,7 @@ CHANGES = (
     resources.ChangePrefixList("pl-1", (), ("10.0.0.0/8",), ("10.1.0.0/16",)),
     whole.CreateSubnet("vpc-1", "subnet-1", "eu-west-1a", ("10.0.0.0/24", "2001:db8::/64")),
     whole.DeleteSubnet("subnet-1"),
+    whole.DeleteInternetGateway("igw-1"),
     whole.AssociateVpcCidr("vpc-1", "10.9.0.0/16"),
     whole.AssociateVpcCidr("vpc-1", "2001:db8::/56"),
     whole.AssociateDhcp("vpc-1", Dhcp("dopt-1")),
@@ -210,8 +217,8 @@ def parsed(lines):
 
 @pytest.mark.awscli
 def test_the_aws_cli_accepts_every_command_that_a_finding_prints():
-    lines = sorted({line for lines in printed().values() for line in lines})
-    assert len(lines) > 50
+    lines = sorted({line for lines in printed("check", "fix", "undo").values() for line in lines})
+    assert len(lines) > 120
     wrong = {line: said["said"] for line, said in parsed(lines).items() if not said["calls"]}
     assert not wrong
 
@@ -261,7 +268,7 @@ BEYOND = {"PRIVATE_ADDRESS_TO_INTERNET", "TGW_NO_ATTACHMENT_IN_AZ", "PEERING_NOT
 
 def test_every_kind_of_fix_is_printed_for_some_broken_vpc():
     """So that the parser sees each of them; and every line is a command, ids filled in."""
-    lines_of = printed()
+    lines_of = printed("fix")
     assert {entry.code for entry in MAKERS} - BEYOND <= {code for code, lines in lines_of.items() if lines}
     for line in (line for lines in lines_of.values() for line in lines):
         assert "None" not in line

@@ -12,9 +12,8 @@ from egressprobe.audit.changes.apply import apply, apply_all
 from egressprobe.audit.changes.attribute_changes import (
     AcceptPeering,
     AssociateIpv6,
-    DisablePrivateDns,
-    DisableSourceCheck,
     ExcludeFromPublicAccessBlock,
+    SetSourceCheck,
     UpdateClusterSubnets,
 )
 from egressprobe.audit.changes.change import (
@@ -399,11 +398,10 @@ PENDING = replace(clean(), peerings=(Peering("pcx-1", "pending-acceptance", "vpc
         (AttachTransitGateway("tgw-1", "vpc-1", PODS), "DuplicateTransitGatewayAttachment", None),
         (AttachTransitGateway("tgw-1", "vpc-1", PODS, "tgw-attach-1"), "DuplicateSubnetsInSameZone", None),
         (AcceptPeering("pcx-1"), "InvalidStateTransition", None),
-        (DisableSourceCheck("eni-none"), "InvalidNetworkInterfaceID.NotFound", None),
+        (SetSourceCheck("eni-none", on=False), "InvalidNetworkInterfaceID.NotFound", None),
         (AssociateIpv6("vpc-1", A, "2001:db9:0:103::/64"), "InvalidSubnet.Conflict", None),
         (AssociateIpv6("vpc-1", A, "2001:db8::/64"), "InvalidSubnet.Range", None),
         (UpdateClusterSubnets("prod", (A, PODS)), "InvalidParameterException", None),
-        (DisablePrivateDns("vpce-none"), "InvalidVpcEndpointId.NotFound", None),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

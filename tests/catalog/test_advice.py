@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from egressprobe.catalog.advice import PLACEHOLDERS, PROGRAMS, advice, is_command, with_advice
+from egressprobe.catalog.advice import advice, with_advice
+from egressprobe.catalog.entry import PLACEHOLDERS, PROGRAMS, is_command
 from egressprobe.catalog.failures import FAILURES
 from egressprobe.catalog.registry import all_entries
 from egressprobe.model.failure import Code

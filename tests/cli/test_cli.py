@@ -342,6 +342,7 @@ def test_the_report_has_every_field_of_the_contract():
         if one["failure"]:
             assert one["failure"].keys() >= {"phase", "code", "message", "apiServerError"}
             assert one["verdict"] == "pass" or one["failure"]["remedy"]
+            assert one["verdict"] == "pass" or one["failure"]["remedySteps"]["notes"]
         if one["forecast"]:
             assert one["forecast"].keys() >= {"outcome", "seconds", "error", "share"}
             assert "failure" not in one["forecast"]
@@ -350,4 +351,6 @@ def test_the_report_has_every_field_of_the_contract():
             tls = {"durationMs", "version", "cipher", "group", "alpn", "serverName", "chain"}
             assert attempt["tls"] is None or attempt["tls"].keys() >= tls
         for found in one["findings"]:
-            assert found.keys() == {"code", "severity", "summary", "evidence", "remedy", "docs"}
+            assert found.keys() == {"code", "severity", "summary", "evidence", "remedy", "docs", "remedySteps"}
+            steps = {"check", "fix", "undo", "touches", "placeholders", "notes", "proven", "provenBy"}
+            assert found["remedySteps"].keys() == steps

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from egressprobe.catalog.advice import is_command
+from egressprobe.catalog.entry import is_command
 from egressprobe.cli import main as cli
 from egressprobe.cli.output.subnet_table import subnet_table
 from egressprobe.model.failure import Code

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from egressprobe.catalog.advice import is_command
+from egressprobe.catalog.entry import is_command
 from egressprobe.catalog.registry import FINDINGS
 from egressprobe.cli.output.table import details, to_table
 from egressprobe.model.failure import Code

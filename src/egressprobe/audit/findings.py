@@ -1,21 +1,20 @@
 """Findings of paths: one for each cause, with all subnets, targets and addresses that it affects."""
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from msgspec.structs import replace
 
 from egressprobe.audit.fixes.problem import Problem
-from egressprobe.audit.fixes.proposal import FixPart, Proposal, Proposals
+from egressprobe.audit.fixes.proposal import FixPart, Proposal, Proposals, with_proposal
 from egressprobe.audit.paths.destination import TargetRow
 from egressprobe.audit.paths.destinations import plain
 from egressprobe.audit.paths.paths import Paths
 from egressprobe.audit.paths.reachability import Path
 from egressprobe.audit.vpc.blockers import Blame
 from egressprobe.audit.vpc.snapshot import VpcSnapshot
-from egressprobe.catalog.advice import filled
-from egressprobe.catalog.entry import FindingEntry
+from egressprobe.catalog.entry import filled, named
 from egressprobe.catalog.findings_vpc_config import VPC_DNS_SUPPORT_OFF
 from egressprobe.catalog.findings_vpc_path import BLOCKED_TARGET_OPEN, PATH_UNKNOWN, SUBNET_WITHOUT_IPV6
 from egressprobe.catalog.registry import FINDINGS
@@ -65,19 +64,19 @@ def _closing(part: FixPart, names: Names) -> Finding:
     )
 
 
-def with_proposal(entry: FindingEntry, message: str, evidence: Mapping[str, Any], proposal: Proposal) -> Finding:
-    """A finding with the commands that are proven to fix it, or with the reason why there are none."""
-    return entry.found(message, evidence, proposal.lines)
-
-
 def with_names_of(finding: Finding, snapshot: VpcSnapshot) -> Finding:
     """The catalogue's commands in its remedy with cluster, region and VPC filled in; what is not known as <NAME>."""
-    names = {"CLUSTER": snapshot.cluster.name, "REGION": snapshot.region, "VPC": snapshot.vpc.id}
-    values = {placeholder: shlex.quote(name) for placeholder, name in names.items() if name}
+    values = names_of(snapshot)
     entry = FINDINGS.get(finding.code)
     general = frozenset(entry.remedy.split("\n")) if entry else frozenset()
     lines = (filled(text, values) if text in general else text for text in finding.remedy.split("\n"))
-    return replace(finding, remedy="\n".join(lines))
+    return replace(finding, remedy="\n".join(lines), remedy_steps=named(finding.remedy_steps, values))
+
+
+def names_of(snapshot: VpcSnapshot) -> dict[str, str]:
+    """The placeholders of the catalogue's commands that the snapshot has a value for, quoted for a shell."""
+    names = {"CLUSTER": snapshot.cluster.name, "REGION": snapshot.region, "VPC": snapshot.vpc.id}
+    return {placeholder: shlex.quote(name) for placeholder, name in names.items() if name}
 
 
 def each_command_once(findings: Iterable[Finding]) -> list[Finding]:
@@ -88,8 +87,17 @@ def each_command_once(findings: Iterable[Finding]) -> list[Finding]:
         lines = finding.remedy.split("\n")
         new = [line for line in lines if line not in printed or not line.startswith("aws ")]
         printed.update(lines)
-        remaining.append(finding if new == lines else replace(finding, remedy="\n".join(new)))
+        remaining.append(finding if new == lines else _without(finding, new))
     return remaining
+
+
+def _without(finding: Finding, remaining: Sequence[str]) -> Finding:
+    """The finding with these lines only: what an earlier one has is undone with that one, too."""
+    steps = finding.remedy_steps
+    if steps:
+        fix = tuple(text for text in steps.fix if text in remaining)
+        steps = replace(steps, fix=fix, undo=steps.undo if fix else ())
+    return replace(finding, remedy="\n".join(remaining), remedy_steps=steps)
 
 
 def _not_blocked(row: TargetRow, proposals: Proposals) -> Iterator[Finding]:

@@ -13,10 +13,12 @@ What follows from a cause is on its row of the catalogue (`hides`).
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from egressprobe.audit.findings import with_proposal
+from msgspec import UNSET, UnsetType
+
+from egressprobe.audit.findings import names_of
 from egressprobe.audit.fixes.problem import Problem
 from egressprobe.audit.fixes.proof import propose
-from egressprobe.audit.fixes.proposal import Proposals, without_fixes
+from egressprobe.audit.fixes.proposal import Proposals, with_proposal, without_fixes
 from egressprobe.audit.paths.destinations import custom_servers, families_of, plain
 from egressprobe.audit.paths.paths import Paths
 from egressprobe.audit.paths.reachability import Path
@@ -26,13 +28,14 @@ from egressprobe.audit.vpc.blockers import Blame
 from egressprobe.audit.vpc.cidr import address
 from egressprobe.audit.vpc.snapshot import VpcSnapshot
 from egressprobe.audit.vpc.topology import Topology
-from egressprobe.catalog.entry import FindingEntry
+from egressprobe.catalog.entry import FindingEntry, named
 from egressprobe.catalog.findings_vpc_config import CONFIG_ALLOWS_BUT_NO_REPLY
 from egressprobe.catalog.findings_vpc_path import PATH_UNKNOWN
 from egressprobe.catalog.registry import lookup, visible
 from egressprobe.model.failure import NO_REPLY, Phase
 from egressprobe.model.joined_report import Cause, Joined, Row
 from egressprobe.model.measurement import Attempt
+from egressprobe.model.remedy import RemedySteps
 from egressprobe.model.report import Finding, Result
 from egressprobe.model.target import Verdict
 
@@ -49,6 +52,7 @@ class _Explanation(NamedTuple):
     evidence: dict[str, Any]
     path: Path | None = None
     blame: Blame | None = None
+    remedy_steps: RemedySteps | UnsetType = UNSET
 
 
 class _Failing(NamedTuple):
@@ -120,15 +124,18 @@ def _cause(
     proposals: Proposals,
 ) -> Cause:
     why = failing[0].explanation
-    remedy = why.remedy
+    remedy, remedy_steps = why.remedy, why.remedy_steps
     if why.blame is not None and why.path is not None:
-        remedy = with_proposal(why.blame.finding, "", {}, proposals.of_path(why.blame.key, why.path)).remedy
+        proposal = proposals.of_path(why.blame.key, why.path)
+        finding = with_proposal(why.blame.finding, "", why.evidence, proposal)
+        remedy, remedy_steps = finding.remedy, finding.remedy_steps
     return Cause(
         target=row.target.name,
         subnets=tuple(case.subnet for case in failing),
         code=why.code,
         summary=why.summary,
         remedy=remedy,
+        remedy_steps=named(remedy_steps, names_of(paths.topology.snapshot)),
         evidence=why.evidence,
         consequences=tuple(_consequences(why.code, [case.result for case in failing])),
         differs=tuple(_differs(failing[0], passing, paths)),
@@ -176,7 +183,8 @@ def _measured(result: Result) -> _Explanation:
     assert failure is not None  # noqa: S101
     entry = lookup(failure.code)
     remedy = entry.remedy if entry else ""
-    return _Explanation((), str(failure.code), failure.message, remedy, {"phase": str(failure.phase)})
+    evidence = {"phase": str(failure.phase)}
+    return _Explanation((), str(failure.code), failure.message, remedy, evidence, remedy_steps=failure.remedy_steps)
 
 
 def _dns_cause(subnet: str, result: Result, paths: Paths, beside: Sequence[Finding]) -> _Explanation | None:
@@ -234,7 +242,8 @@ def _blamed(path: Path, blame: Blame) -> _Explanation:
 
 
 def _found(finding: Finding, path: Path | None = None) -> _Explanation:
-    return _Explanation((), finding.code, finding.summary, finding.remedy, finding.evidence, path)
+    steps = finding.remedy_steps
+    return _Explanation((), finding.code, finding.summary, finding.remedy, finding.evidence, path, remedy_steps=steps)
 
 
 def _differs(failing: _Failing, passing: Sequence[tuple[str, Result]], paths: Paths) -> Iterator[str]:

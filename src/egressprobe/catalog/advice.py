@@ -1,18 +1,12 @@
-"""What to check and how to fix it, for one result: the catalogue's lines with the target's own values in them.
+"""What to check and how to fix it, for one result: the catalogue's lines with the target's own values in them."""
 
-A text of the catalogue is lines. A line that begins with the name of a program is a command, to be copied as it is; all
-other lines are sentences. Words in capitals in a command are placeholders: known ones are filled in, the others shown
-as <NAME>.
-"""
-
-import re
 import shlex
-from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from egressprobe.catalog.entry import filled, is_command, steps
 from egressprobe.catalog.registry import lookup
 from egressprobe.model.failure import Code
 from egressprobe.model.measurement import Resolution
@@ -20,36 +14,6 @@ from egressprobe.model.report import Result
 from egressprobe.model.target import Verdict
 from egressprobe.net.addresses import is_address
 
-PROGRAMS = frozenset(
-    {
-        *("aws", "cat", "cmctl", "curl", "date", "dig", "egressprobe", "ip", "kubectl", "make", "nc", "openssl"),
-        *("ping", "python", "ss", "sudo", "tracepath", "wc"),
-    }
-)
-PLACEHOLDERS = frozenset(
-    {
-        *("ACCOUNT", "ACL", "ACTION", "ADDRESS", "ARN", "CLIENT", "CLUSTER", "CONTROL", "DISCOVER_FUNCTION", "DOPT"),
-        *(
-            "ENDPOINT",
-            "ENI",
-            "FILE",
-            "GROUP",
-            "HOST",
-            "ID",
-            "ISSUER",
-            "JWKS_URI",
-            "KIND",
-            "NAME",
-            "NAMESPACE",
-            "NAT",
-            "NODE",
-        ),
-        *("OTHER", "PCX", "POD", "PORT", "REGION", "RESOLVER", "RESOURCE", "ROLE", "RTB", "SERVICE", "SG", "SUBNET"),
-        *("SUBNETS", "TGW_RTB", "URL", "VERSION", "VPC", "VPCE", "ZONE"),
-    }
-)
-_NAMES_ARE_HOSTS = ("dig", "openssl")  # to other programs NAME is an object's
-_WORD = re.compile(r"\b[A-Z][A-Z_]+\b")
 _NAMES = "NAMESPACE"  # of a Service: to other targets such a command says nothing
 _DEFAULT_ROUTE = "--destination-cidr-block 0.0.0.0/0 --nat-gateway-id <NAT>"
 _IPV6_ROUTE = "--destination-ipv6-cidr-block ::/0 --egress-only-internet-gateway-id <EIGW>"
@@ -68,28 +32,6 @@ class Advice(NamedTuple):
 
     check: tuple[str, ...] = ()
     fix: tuple[str, ...] = ()
-
-
-def is_command(text: str) -> bool:
-    """Whether a line of the catalogue or of a remedy is a command."""
-    return text.partition(" ")[0] in PROGRAMS
-
-
-def filled(text: str, values: Mapping[str, str]) -> str:
-    """A line with its placeholders filled in; those of a command that are not known become <NAME>."""
-    program = text.partition(" ")[0]
-    if ":" in values.get("ADDRESS", ""):
-        text = text.replace("ADDRESS:PORT", "'[ADDRESS]:PORT'")  # RFC 3986, section 3.2.2
-
-    def value(match: re.Match[str]) -> str:
-        word = match[0]
-        if word in values:
-            return values[word]
-        if word == "NAME" and "HOST" in values and program in _NAMES_ARE_HOSTS:
-            return values["HOST"]
-        return f"<{word}>" if word in PLACEHOLDERS else word
-
-    return _WORD.sub(value, text) if is_command(text) else text
 
 
 def advice(result: Result) -> Advice:
@@ -123,7 +65,7 @@ def with_advice(result: Result, *, own_resolvers: bool = False) -> Result:
     if own_resolvers and dead:
         failure = replace(failure, remedy=_OWN_RESOLVER)
     check, fix = advice(replace(result, failure=failure))
-    failure = replace(failure, confirm="\n".join(check), remedy="\n".join(fix))
+    failure = replace(failure, confirm="\n".join(check), remedy="\n".join(fix), remedy_steps=steps(check, fix))
     return replace(result, failure=failure)
 
 

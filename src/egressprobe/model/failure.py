@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from egressprobe.model.remedy import RemedySteps
 from egressprobe.model.struct import Struct
 
 
@@ -165,7 +166,8 @@ HANDSHAKE_CUT = frozenset(code for code, facts in CODES.items() if facts.phase i
 class Failure(Struct, frozen=True):
     """One failure: where, which, in plain words, and as kube-apiserver would say it.
 
-    confirm, remedy: lines of how to confirm and to fix it, commands and sentences; of a target's failure only.
+    confirm, remedy: lines of how to confirm and to fix it, commands and sentences; remedy_steps: the same as data. Of a
+    target's failure only.
     """
 
     phase: Phase
@@ -174,6 +176,7 @@ class Failure(Struct, frozen=True):
     api_server_error: str | None = None
     confirm: str | msgspec.UnsetType = msgspec.UNSET
     remedy: str | msgspec.UnsetType = msgspec.UNSET
+    remedy_steps: RemedySteps | msgspec.UnsetType = msgspec.UNSET
 
 
 # errno -> (code while connecting, code once data flows, Go's text: syscall/zerrors_linux_amd64.go)

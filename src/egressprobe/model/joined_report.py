@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from egressprobe.model.failure import Code
+from egressprobe.model.remedy import RemedySteps
 from egressprobe.model.report import Finding, Report, Summary, TargetView
 from egressprobe.model.struct import CompactStruct, Struct
 from egressprobe.model.target import Impact, Verdict
@@ -55,7 +56,8 @@ class RefusedTarget(msgspec.Struct, frozen=True):
 class Cause(CompactStruct, frozen=True):
     """Why a target fails from these subnets: one root cause, and its consequences.
 
-    code: a finding's or a failure's. differs: how these subnets' paths differ from those of the passing subnets.
+    code: a finding's or a failure's. remedy_steps: `remedy` as data. differs: how these subnets' paths differ from
+    those of the passing subnets.
     """
 
     target: str
@@ -66,6 +68,7 @@ class Cause(CompactStruct, frozen=True):
     evidence: dict[str, Any] = {}
     consequences: tuple[str, ...] = ()
     differs: tuple[str, ...] = ()
+    remedy_steps: RemedySteps | msgspec.UnsetType = msgspec.UNSET
 
 
 class Joined(Struct, frozen=True):

@@ -13,6 +13,7 @@ import msgspec
 
 from egressprobe.model.failure import Failure
 from egressprobe.model.measurement import Attempt, HttpExchange, Resolution
+from egressprobe.model.remedy import RemedySteps
 from egressprobe.model.struct import Struct
 from egressprobe.model.target import (
     AvailableCondition,
@@ -47,7 +48,7 @@ class Forecast(Struct, frozen=True):
 
 
 class Finding(Struct, frozen=True):
-    """One thing worth a person's time; text and anchor come from the catalogue."""
+    """One thing worth a person's time; text and anchor come from the catalogue. remedy_steps: `remedy` as data."""
 
     code: str
     severity: Literal["error", "warning", "info"]
@@ -55,6 +56,7 @@ class Finding(Struct, frozen=True):
     evidence: dict[str, Any] = msgspec.field(default_factory=dict)
     remedy: str = ""
     docs: str = ""
+    remedy_steps: RemedySteps | msgspec.UnsetType = msgspec.UNSET
 
 
 class Availability(Struct, frozen=True):

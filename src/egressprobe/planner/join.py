@@ -5,6 +5,7 @@ from itertools import islice
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from egressprobe.catalog.findings_probe import REPORT_REDUCED
@@ -154,7 +155,9 @@ def _bounded(joined: Joined, note: Finding) -> Joined:
         )
         refused = (*refused, more)
     findings = tuple(
-        replace(finding, summary=_short(finding.summary), remedy=_short(finding.remedy), evidence={})
+        replace(
+            finding, summary=_short(finding.summary), remedy=_short(finding.remedy), evidence={}, remedy_steps=UNSET
+        )
         for finding in joined.findings[:_MAX_FINDINGS]
     )
     return replace(
@@ -163,7 +166,14 @@ def _bounded(joined: Joined, note: Finding) -> Joined:
         findings=findings if note.code in {finding.code for finding in findings} else (*findings, note),
         views=tuple(_short_view(view) for view in joined.views),
         causes=tuple(
-            replace(cause, summary=_short(cause.summary), remedy=_short(cause.remedy), differs=(), consequences=())
+            replace(
+                cause,
+                summary=_short(cause.summary),
+                remedy=_short(cause.remedy),
+                differs=(),
+                consequences=(),
+                remedy_steps=UNSET,
+            )
             for cause in joined.causes
         ),
         limits=_short(joined.limits),

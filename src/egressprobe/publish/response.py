@@ -77,7 +77,8 @@ def _short_failure(failure: Failure | None) -> Failure | None:
     if failure is None:
         return None
     error = failure.api_server_error
-    return replace(failure, message=_short(failure.message), api_server_error=None if error is None else _short(error))
+    error = None if error is None else _short(error)
+    return replace(failure, message=_short(failure.message), api_server_error=error, remedy_steps=msgspec.UNSET)
 
 
 def _short_attempt(attempt: Attempt) -> Attempt:
@@ -86,7 +87,8 @@ def _short_attempt(attempt: Attempt) -> Attempt:
 
 def _short_finding(finding: Finding) -> Finding:
     large = len(msgspec.json.encode(finding.evidence)) > _MAX_TEXT
-    return replace(finding, summary=_short(finding.summary), evidence={} if large else finding.evidence)
+    evidence = {} if large else finding.evidence
+    return replace(finding, summary=_short(finding.summary), evidence=evidence, remedy_steps=msgspec.UNSET)
 
 
 def _short_texts(result: Result) -> Result:

@@ -22,6 +22,15 @@ def execute(snapshot: VpcSnapshot, commands: list[str]) -> VpcSnapshot:
     return from_json(json.dumps(raw).encode())
 
 
+# What the commands before it have created.
+_NEW = {
+    "<NEW_NAT>": "nat-NEW",
+    "<NEW_INTERNET_GATEWAY>": "igw-NEW",
+    "<NEW_EGRESS_ONLY_GATEWAY>": "eigw-NEW",
+    "<NEW_ATTACHMENT>": "tgw-attach-NEW",
+}
+
+
 class _Options:
     def __init__(self, words):
         self.values, self.flags = {}, set()
@@ -31,6 +40,10 @@ class _Options:
                     self.values[word] = words[i + 1]
                 else:
                     self.flags.add(word)
+
+        assert not any(name.endswith("-NEW") for name in self.values.values()), "a placeholder is marked as one"
+        for name, word in self.values.items():
+            self.values[name] = _NEW.get(word, word)
 
     def __getitem__(self, name):
         return self.values[name]
@@ -73,7 +86,7 @@ def _route(raw, options, *, replace):
 def _delete_route(raw, options):
     table = _one(raw, "routeTables", options["--route-table-id"])
     to = options.get("--destination-cidr-block", "--destination-ipv6-cidr-block", "--destination-prefix-list-id")
-    kept = [route for route in table["routes"] if route["destination"] != to]
+    kept = [route for route in table["routes"] if route["destination"] != to or route.get("propagated")]
     if len(kept) == len(table["routes"]):
         raise Refused(f"no route {to}")
     table["routes"] = kept
@@ -87,21 +100,30 @@ def _acl_entry(raw, options, *, replace):
     same = [entry for entry in acl["entries"] if (entry["number"], entry["egress"]) == (number, egress)]
     if bool(same) is not replace:
         raise Refused(f"{acl['id']}: rule {number} {'is missing' if replace else 'exists'}")
-    low, high = (int(part.split("=")[1]) for part in options["--port-range"].split(","))
     entry = {
         "number": number,
         "egress": egress,
         "allow": options["--rule-action"] == "allow",
-        "protocol": {"tcp": 6, "udp": 17}[options["--protocol"]],
+        "protocol": {"tcp": 6, "udp": 17, "-1": -1}[options["--protocol"]],
         "block": options.get("--cidr-block", "--ipv6-cidr-block"),
-        "ports": [low, high],
     }
+    if "--port-range" in options.values:
+        entry["ports"] = [int(part.split("=")[1]) for part in options["--port-range"].split(",")]
     assert (":" in entry["block"]) == ("--ipv6-cidr-block" in options.values)
     entries = [one for one in acl["entries"] if one not in same] + [entry]
     acl["entries"] = sorted(entries, key=lambda one: (one["egress"], one["number"]))
 
 
-def _group_rule(raw, options, *, egress):
+def _delete_acl_entry(raw, options):
+    acl = _one(raw, "acls", options["--network-acl-id"])
+    number, egress = int(options["--rule-number"]), "--egress" in options.flags
+    kept = [entry for entry in acl["entries"] if (entry["number"], entry["egress"]) != (number, egress)]
+    if len(kept) == len(acl["entries"]):
+        raise Refused(f"{acl['id']}: no rule {number}")
+    acl["entries"] = kept
+
+
+def _group_rule(raw, options, *, egress, revoke=False):
     group = _one(raw, "groups", options["--group-id"])
     text = options["--ip-permissions"]
     head, *lists = text.split(",IpRanges=[") if "IpRanges=[" in text else [text]
@@ -115,9 +137,13 @@ def _group_rule(raw, options, *, egress):
     rule["groups"] = [part.split("}")[0] for part in text.split("{GroupId=")[1:]]
     assert all((":" in cidr) == (f"CidrIpv6={cidr}" in text) for cidr in rule["blocks"])
     rules = group.setdefault("egress" if egress else "ingress", [])
-    if rule in rules:
-        raise Refused("duplicate rule")
-    rules.append(rule)
+    rule = {name: value for name, value in rule.items() if value}
+    if (rule in rules) is not revoke:
+        raise Refused(f"{rule} {'is missing' if revoke else 'exists'}")
+    if revoke:
+        rules.remove(rule)
+    else:
+        rules.append(rule)
 
 
 def _create_nat(raw, options):
@@ -139,6 +165,26 @@ def _attach_gateway(raw, options):
                 route["active"] = True
 
 
+def _delete(raw, kind, name):
+    _one(raw, kind, name)
+    raw[kind] = [item for item in raw[kind] if item["id"] != name]
+    for table in raw["routeTables"]:
+        for route in table["routes"]:
+            if route.get("to") == name:
+                route["active"] = False
+
+
+def _delete_nat(raw, options):
+    table = _one(raw, "nats", options["--nat-gateway-id"]).get("routeTable")
+    _delete(raw, "nats", options["--nat-gateway-id"])
+    raw["routeTables"] = [listed for listed in raw["routeTables"] if listed["id"] != table]
+
+
+def _delete_gateway(raw, options):
+    if any(gateway["id"] == options["--internet-gateway-id"] for gateway in raw["gateways"]):
+        raise Refused("it is attached")
+
+
 def _exclude(raw, options):
     of = options.get("--subnet-id", "--vpc-id")
     raw["publicAccess"].setdefault("exclusions", []).append({"of": of, "mode": "allow-egress"})
@@ -155,11 +201,34 @@ _RESOURCES = {
 
 def _encryption(raw, options):
     control = _one(raw, "encryption", options["--vpc-encryption-control-id"])
-    control.setdefault("excluded", []).extend(_RESOURCES[name] for name in options.values if name in _RESOURCES)
+    for name in options.values:
+        if name in _RESOURCES:
+            change = {"enable": list.append, "disable": list.remove}[options[name]]
+            change(control.setdefault("excluded", []), _RESOURCES[name])
 
 
 def _subnet_cidr(raw, options):
     _one(raw, "subnets", options["--subnet-id"])["blocks"].append(options["--ipv6-cidr-block"])
+
+
+def _unassociate(raw, options):
+    """Its id is known to AWS only; the placeholder names the subnet."""
+    [subnet] = [one for one in raw["subnets"] if _placeholder("ASSOCIATION", one["id"]) == options["--association-id"]]
+    subnet["blocks"].pop()
+
+
+def _include(raw, options):
+    kept = [
+        one
+        for one in raw["publicAccess"]["exclusions"]
+        if _placeholder("EXCLUSION", one["of"]) != options["--exclusion-id"]
+    ]
+    assert len(kept) == len(raw["publicAccess"]["exclusions"]) - 1
+    raw["publicAccess"]["exclusions"] = kept
+
+
+def _placeholder(kind, name):
+    return f"<NEW_{kind}_OF_{name.upper().replace('-', '_')}>"
 
 
 def _cluster(raw, options):
@@ -174,6 +243,17 @@ _COMMANDS = {
     "replace-network-acl-entry": lambda raw, options: _acl_entry(raw, options, replace=True),
     "authorize-security-group-egress": lambda raw, options: _group_rule(raw, options, egress=True),
     "authorize-security-group-ingress": lambda raw, options: _group_rule(raw, options, egress=False),
+    "revoke-security-group-egress": lambda raw, options: _group_rule(raw, options, egress=True, revoke=True),
+    "revoke-security-group-ingress": lambda raw, options: _group_rule(raw, options, egress=False, revoke=True),
+    "delete-network-acl-entry": _delete_acl_entry,
+    "delete-nat-gateway": _delete_nat,
+    "delete-internet-gateway": _delete_gateway,
+    "detach-internet-gateway": lambda raw, options: _delete(raw, "gateways", options["--internet-gateway-id"]),
+    "delete-egress-only-internet-gateway": lambda raw, options: _delete(
+        raw, "gateways", options["--egress-only-internet-gateway-id"]
+    ),
+    "delete-vpc-block-public-access-exclusion": _include,
+    "disassociate-subnet-cidr-block": _unassociate,
     "create-nat-gateway": _create_nat,
     "create-internet-gateway": lambda *_: None,
     "attach-internet-gateway": _attach_gateway,
@@ -188,7 +268,12 @@ _COMMANDS = {
     "create-dhcp-options": lambda *_: None,
     "associate-dhcp-options": lambda *_: None,
     "attach-role-policy": lambda *_: None,
-    "modify-vpc-endpoint": lambda *_: None,
+    "modify-vpc-endpoint": lambda raw, options: _one(raw, "endpoints", options["--vpc-endpoint-id"]).update(
+        privateDns="--private-dns-enabled" in options.flags
+    ),
+    "delete-dhcp-options": lambda *_: None,
+    "delete-resolver-rule": lambda *_: None,
+    "detach-role-policy": lambda *_: None,
     "create-resolver-rule": lambda *_: None,
     "associate-resolver-rule": lambda *_: None,
     "disassociate-resolver-rule": lambda *_: None,

@@ -32,12 +32,13 @@ _APPLY: dict[type[Change], Callable[[Any, VpcSnapshot], VpcSnapshot]] = {
     network.AttachGateway: apply_routes.attach_gateway,
     network.AttachTransitGateway: apply_routes.attach_transit_gateway,
     attributes.AcceptPeering: apply_attributes.accept_peering,
-    attributes.DisableSourceCheck: apply_attributes.disable_source_check,
+    attributes.SetSourceCheck: apply_attributes.set_source_check,
     attributes.ExcludeFromPublicAccessBlock: apply_attributes.exclude_from_public_access_block,
     attributes.ExcludeFromEncryption: apply_attributes.exclude_from_encryption,
     attributes.AssociateIpv6: apply_attributes.associate_ipv6,
     attributes.UpdateClusterSubnets: apply_attributes.update_cluster_subnets,
-    attributes.DisablePrivateDns: apply_attributes.disable_private_dns,
+    attributes.DeletePublicAccessExclusion: apply_attributes.delete_exclusion,
+    attributes.DisassociateIpv6: apply_attributes.disassociate_ipv6,
     associations.CreateRouteTable: apply_associations.create_table,
     associations.DeleteRouteTable: apply_associations.delete_table,
     associations.AssociateTable: apply_associations.associate_table,
@@ -71,6 +72,7 @@ _APPLY: dict[type[Change], Callable[[Any, VpcSnapshot], VpcSnapshot]] = {
     whole.UpdateClusterGroups: apply_attributes.update_cluster_groups,
     whole.UpdateClusterNetworks: apply_attributes.update_cluster_networks,
     whole.SetEgressMode: apply_attributes.set_egress_mode,
+    whole.DeleteInternetGateway: apply_routes.delete_internet_gateway,
 }
 
 

@@ -5,10 +5,11 @@ from msgspec.structs import replace
 from egressprobe.audit.changes.attribute_changes import (
     AcceptPeering,
     AssociateIpv6,
-    DisablePrivateDns,
-    DisableSourceCheck,
+    DeletePublicAccessExclusion,
+    DisassociateIpv6,
     ExcludeFromEncryption,
     ExcludeFromPublicAccessBlock,
+    SetSourceCheck,
     UpdateClusterSubnets,
 )
 from egressprobe.audit.changes.network_changes import (
@@ -38,9 +39,9 @@ def accept_peering(change: AcceptPeering, snapshot: VpcSnapshot) -> VpcSnapshot:
     return replace(snapshot, peerings=swap(snapshot.peerings, replace(peering, state="active")))
 
 
-def disable_source_check(change: DisableSourceCheck, snapshot: VpcSnapshot) -> VpcSnapshot:
+def set_source_check(change: SetSourceCheck, snapshot: VpcSnapshot) -> VpcSnapshot:
     interface = find(snapshot.interfaces, change.interface, "InvalidNetworkInterfaceID.NotFound")
-    return replace(snapshot, interfaces=swap(snapshot.interfaces, replace(interface, checked=False)))
+    return replace(snapshot, interfaces=swap(snapshot.interfaces, replace(interface, checked=change.on)))
 
 
 def exclude_from_public_access_block(change: ExcludeFromPublicAccessBlock, snapshot: VpcSnapshot) -> VpcSnapshot:
@@ -51,9 +52,18 @@ def exclude_from_public_access_block(change: ExcludeFromPublicAccessBlock, snaps
     return replace(snapshot, public_access=replace(options, exclusions=exclusions))
 
 
+def delete_exclusion(change: DeletePublicAccessExclusion, snapshot: VpcSnapshot) -> VpcSnapshot:
+    options = snapshot.public_access
+    kept = tuple(exclusion for exclusion in options.exclusions if exclusion.of != change.of) if options else ()
+    if options is None or len(kept) == len(options.exclusions):
+        raise ChangeRefused("InvalidParameterValue", f"{change.of} is not excluded")
+    return replace(snapshot, public_access=replace(options, exclusions=kept))
+
+
 def exclude_from_encryption(change: ExcludeFromEncryption, snapshot: VpcSnapshot) -> VpcSnapshot:
     control = find(snapshot.encryption, change.control, "InvalidVpcEncryptionControlId.NotFound")
-    excluded = tuple(sorted({*control.excluded, change.resource}))
+    others = {resource for resource in control.excluded if resource != change.resource}
+    excluded = tuple(sorted(others if change.revoke else {*others, change.resource}))
     return replace(snapshot, encryption=swap(snapshot.encryption, replace(control, excluded=excluded)))
 
 
@@ -74,6 +84,14 @@ def _of_this_cluster(snapshot: VpcSnapshot, name: str) -> None:
         raise NotInSnapshot("ResourceNotFoundException", f"{name} is another cluster")
 
 
+def disassociate_ipv6(change: DisassociateIpv6, snapshot: VpcSnapshot) -> VpcSnapshot:
+    subnet = find(snapshot.subnets, change.subnet, "InvalidSubnetID.NotFound")
+    kept = tuple(text for text in subnet.blocks if text != change.cidr)
+    if len(kept) == len(subnet.blocks):
+        raise ChangeRefused("InvalidSubnetCidrBlockAssociationID.NotFound", f"{subnet.id} has no {change.cidr}")
+    return replace(snapshot, subnets=swap(snapshot.subnets, replace(subnet, blocks=kept)))
+
+
 def update_cluster_subnets(change: UpdateClusterSubnets, snapshot: VpcSnapshot) -> VpcSnapshot:
     """EKS user guide, network-reqs: subnets of the VPC, in the zones that the cluster was created in, two at least."""
     _of_this_cluster(snapshot, change.cluster)
@@ -83,11 +101,6 @@ def update_cluster_subnets(change: UpdateClusterSubnets, snapshot: VpcSnapshot) 
     if not after <= before or len(after) < min(2, len(before)):
         raise ChangeRefused("InvalidParameterException", "subnets must be in the zones of the cluster, two at least")
     return replace(snapshot, cluster=replace(snapshot.cluster, subnets=change.subnets))
-
-
-def disable_private_dns(change: DisablePrivateDns, snapshot: VpcSnapshot) -> VpcSnapshot:
-    endpoint = find(snapshot.endpoints, change.endpoint, "InvalidVpcEndpointId.NotFound")
-    return replace(snapshot, endpoints=swap(snapshot.endpoints, replace(endpoint, private_dns=False)))
 
 
 def update_cluster_groups(change: UpdateClusterGroups, snapshot: VpcSnapshot) -> VpcSnapshot:

@@ -62,8 +62,8 @@ def _blackholes(snapshot: VpcSnapshot, target: str) -> tuple[RouteTable, ...] | 
 
 def delete_nat(change: DeleteNat, snapshot: VpcSnapshot) -> VpcSnapshot:
     nat = find(snapshot.nats, change.nat, "NatGatewayNotFound")
-    own = {*nat.addresses}
-    interfaces = snapshot.interfaces
+    own, interfaces = {*nat.addresses}, snapshot.interfaces
+    tables = _blackholes(snapshot, nat.id)
     if interfaces is not None:
         interfaces = tuple(
             interface for interface in interfaces if interface.kind != "nat_gateway" or not own & {*interface.addresses}
@@ -72,7 +72,7 @@ def delete_nat(change: DeleteNat, snapshot: VpcSnapshot) -> VpcSnapshot:
         snapshot,
         nats=without(snapshot.nats, nat.id),
         interfaces=interfaces,
-        route_tables=_blackholes(snapshot, nat.id),
+        route_tables=without(tables, nat.route_table) if tables is not None else None,
     )
 
 

@@ -13,6 +13,7 @@ from egressprobe.audit.changes.change import (
     DeleteRoute,
     RouteChange,
 )
+from egressprobe.audit.changes.network_changes import DeleteInternetGateway
 from egressprobe.audit.changes.refusal import ChangeRefused, Identified, NotInSnapshot, find, swap
 from egressprobe.audit.vpc.cidr import Address, address, block
 from egressprobe.audit.vpc.snapshot import Attachment, Gateway, Nat, Route, RouteTable, VpcSnapshot
@@ -64,7 +65,11 @@ def _valid(snapshot: VpcSnapshot, route: Route) -> None:
 
 def delete_route(change: DeleteRoute, snapshot: VpcSnapshot) -> VpcSnapshot:
     table = find(snapshot.route_tables, change.table, "InvalidRouteTableID.NotFound")
-    kept = tuple(route for route in table.routes if route.destination != change.destination or route.gate == "local")
+    kept = tuple(
+        route
+        for route in table.routes
+        if route.destination != change.destination or route.gate == "local" or route.propagated
+    )
     if len(kept) == len(table.routes):
         raise ChangeRefused("InvalidRoute.NotFound", f"{table.id} has no route for {change.destination} to delete")
     return replace(snapshot, route_tables=swap(snapshot.route_tables, replace(table, routes=kept)))
@@ -112,6 +117,13 @@ def create_gateway(change: CreateGateway, snapshot: VpcSnapshot) -> VpcSnapshot:
     return replace(snapshot, gateways=(*(snapshot.gateways or ()), Gateway(change.id, "egress-only")))
 
 
+def delete_internet_gateway(change: DeleteInternetGateway, snapshot: VpcSnapshot) -> VpcSnapshot:
+    """One that is not attached is not in a snapshot of the VPC."""
+    if any(gateway.id == change.gateway and gateway.attached for gateway in snapshot.gateways or ()):
+        raise ChangeRefused("DependencyViolation", f"{change.gateway} is attached to {snapshot.vpc.id}")
+    return snapshot
+
+
 def attach_gateway(change: AttachGateway, snapshot: VpcSnapshot) -> VpcSnapshot:
     if change.vpc != snapshot.vpc.id:
         raise NotInSnapshot("InvalidVpcID.NotFound", f"{change.vpc} is another VPC")
@@ -128,7 +140,8 @@ def attach_gateway(change: AttachGateway, snapshot: VpcSnapshot) -> VpcSnapshot:
         )
         for table in snapshot.route_tables or ()
     )
-    gateways = (*(snapshot.gateways or ()), Gateway(change.gateway, kind))
+    others = (gateway for gateway in snapshot.gateways or () if gateway.id != change.gateway)
+    gateways = (*others, Gateway(change.gateway, kind))
     return replace(snapshot, gateways=gateways, route_tables=tables)
 
 

@@ -27,13 +27,15 @@ class AcceptPeering(Change, frozen=True):
         return f"accept the peering connection {self.peering}"
 
 
-class DisableSourceCheck(Change, frozen=True):
+class SetSourceCheck(Change, frozen=True):
     interface: str
+    on: bool
 
     @property
     def command(self) -> str:
         return (
-            f"aws ec2 modify-network-interface-attribute --network-interface-id {self.interface} --no-source-dest-check"
+            f"aws ec2 modify-network-interface-attribute --network-interface-id {self.interface} "
+            f"--{'' if self.on else 'no-'}source-dest-check"
         )
 
     @property
@@ -42,7 +44,7 @@ class DisableSourceCheck(Change, frozen=True):
 
     @property
     def words(self) -> str:
-        return f"turn the source/destination check of {self.interface} off"
+        return f"turn the source/destination check of {self.interface} {'on' if self.on else 'off'}"
 
 
 class ExcludeFromPublicAccessBlock(Change, frozen=True):
@@ -69,16 +71,17 @@ class ExcludeFromPublicAccessBlock(Change, frozen=True):
 
 
 class ExcludeFromEncryption(Change, frozen=True):
-    """resource: the kind, as EC2 names it."""
+    """resource: the kind, as EC2 names it. revoke: takes the exclusion back."""
 
     control: str
     resource: str
+    revoke: bool = False
 
     @property
     def command(self) -> str:
         return (
             f"aws ec2 modify-vpc-encryption-control --vpc-encryption-control-id {self.control} "
-            f"--{_EXCLUSIONS[self.resource]}-exclusion enable"
+            f"--{_EXCLUSIONS[self.resource]}-exclusion {'disable' if self.revoke else 'enable'}"
         )
 
     @property
@@ -87,7 +90,8 @@ class ExcludeFromEncryption(Change, frozen=True):
 
     @property
     def words(self) -> str:
-        return f"exclude {self.resource} from the encryption control {self.control}"
+        verb = "include" if self.revoke else "exclude"
+        return f"{verb} {self.resource} {'in' if self.revoke else 'from'} the encryption control {self.control}"
 
 
 class AssociateIpv6(Change, frozen=True):
@@ -134,17 +138,43 @@ class UpdateClusterSubnets(Change, frozen=True):
         return f"give the cluster the subnets {', '.join(self.subnets)}"
 
 
-class DisablePrivateDns(Change, frozen=True):
-    endpoint: str
+class DeletePublicAccessExclusion(Change, frozen=True):
+    """of: the subnet or VPC that is excluded. The exclusion's own id is not in the snapshot."""
+
+    of: str
 
     @property
     def command(self) -> str:
-        return f"aws ec2 modify-vpc-endpoint --vpc-endpoint-id {self.endpoint} --no-private-dns-enabled"
+        return f"aws ec2 delete-vpc-block-public-access-exclusion --exclusion-id {_new('EXCLUSION', self.of)}"
 
     @property
     def touches(self) -> frozenset[str]:
-        return frozenset({self.endpoint})
+        return frozenset({"public_access"})
 
     @property
     def words(self) -> str:
-        return f"turn private DNS of {self.endpoint} off"
+        return f"delete the exclusion of {self.of} from VPC Block Public Access"
+
+
+class DisassociateIpv6(Change, frozen=True):
+    """Of a subnet. The association's own id is not in the snapshot."""
+
+    subnet: str
+    cidr: str
+
+    @property
+    def command(self) -> str:
+        return f"aws ec2 disassociate-subnet-cidr-block --association-id {_new('ASSOCIATION', self.subnet)}"
+
+    @property
+    def touches(self) -> frozenset[str]:
+        return frozenset({self.subnet})
+
+    @property
+    def words(self) -> str:
+        return f"disassociate {self.cidr} from {self.subnet}"
+
+
+def _new(kind: str, of: str) -> str:
+    """The placeholder of an id that AWS assigns, by what it is for: <NEW_EXCLUSION_OF_SUBNET_1>."""
+    return f"<NEW_{kind}_OF_{of.upper().replace('-', '_')}>"

@@ -1,7 +1,7 @@
 """A change of a VPC as data, and the AWS CLI command that makes it. apply_change.py carries it out on a snapshot.
 
-Each command is one line that a shell accepts as it is. An id that only AWS can assign is written in capitals after
-its prefix: nat-NEW is the NAT gateway that an earlier command of the same list creates.
+Each command is one line that a shell accepts as it is. An id that only AWS can assign ends in NEW in a snapshot, and is
+a placeholder in a command: <NEW_NAT> is the NAT gateway that an earlier command of the same list creates.
 """
 
 from collections.abc import Iterable
@@ -13,6 +13,14 @@ from egressprobe.audit.vpc.snapshot import AclEntry, Permission, Route, RouteTar
 
 NEW_NAT, NEW_TABLE, NEW_ACL = "nat-NEW", "rtb-NEW", "acl-NEW"
 NEW_INTERNET_GATEWAY, NEW_EGRESS_ONLY_GATEWAY, NEW_ATTACHMENT = "igw-NEW", "eigw-NEW", "tgw-attach-NEW"
+_PRINTED = {
+    NEW_NAT: "<NEW_NAT>",
+    NEW_TABLE: "<NEW_ROUTE_TABLE>",
+    NEW_ACL: "<NEW_NETWORK_ACL>",
+    NEW_EGRESS_ONLY_GATEWAY: "<NEW_EGRESS_ONLY_GATEWAY>",
+    NEW_ATTACHMENT: "<NEW_ATTACHMENT>",
+    NEW_INTERNET_GATEWAY: "<NEW_INTERNET_GATEWAY>",
+}
 _PROTOCOLS = {6: "tcp", 17: "udp", ALL: "-1"}
 _ROUTE_OPTIONS: dict[RouteTargetKind, str] = {
     "internet": "--gateway-id",
@@ -134,8 +142,11 @@ class RouteChange(Change, frozen=True):
     def command(self) -> str:
         return (
             f"aws ec2 {'replace' if self.replace else 'create'}-route --route-table-id {self.table} "
-            f"{_destination(self.route.destination)} {_ROUTE_OPTIONS[self.route.gate]} {self.route.to}"
+            f"{_destination(self.route.destination)} {self._target()}"
         )
+
+    def _target(self) -> str:
+        return "--local-target" if self.route.gate == "local" else f"{_ROUTE_OPTIONS[self.route.gate]} {self.route.to}"
 
     @property
     def touches(self) -> frozenset[str]:
@@ -275,5 +286,9 @@ class AttachTransitGateway(Change, frozen=True):
 
 
 def commands(changes: Iterable[Change]) -> tuple[str, ...]:
-    """In order, each once."""
-    return tuple(dict.fromkeys(change.command for change in changes))
+    """In order, each once; ids that AWS assigns as placeholders."""
+    return tuple(dict.fromkeys(" ".join(map(_printed, change.command.split(" "))) for change in changes))
+
+
+def _printed(part: str) -> str:
+    return _PRINTED.get(part, part)

@@ -203,3 +203,21 @@ class SetEgressMode(Change, frozen=True):
     @property
     def words(self) -> str:
         return f"set the control plane's egress mode to {self.mode}"
+
+
+class DeleteInternetGateway(Change, frozen=True):
+    """One that is not attached."""
+
+    gateway: str
+
+    @property
+    def command(self) -> str:
+        return f"aws ec2 delete-internet-gateway --internet-gateway-id {self.gateway}"
+
+    @property
+    def touches(self) -> frozenset[str]:
+        return frozenset({self.gateway})
+
+    @property
+    def words(self) -> str:
+        return f"delete the internet gateway {self.gateway}"

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from egressprobe.audit.changes.change import Change, commands
+from egressprobe.audit.changes.change import Change
 from egressprobe.audit.fixes.filter_changes import place
-from egressprobe.audit.fixes.proposal import Proposal
+from egressprobe.audit.fixes.proposal import Proposal, Step, proposal
 from egressprobe.audit.fixes.trial import Trial
 from egressprobe.audit.paths.destination import TargetRow
 from egressprobe.audit.paths.paths import PathKey
@@ -70,7 +70,8 @@ def _deny(trial: Trial, keys: Sequence[PathKey]) -> tuple[Proposal, Trial]:
         return Proposal((), f"No command: to deny the address in the network ACL also {attempt.harm}."), trial
     sharing = sorted({name for acl in acls.values() for name in acl.subnets} - {key[0] for key in keys})
     words = f"The ACL denies the address for {', '.join(sharing)} as well." if sharing else ""
-    return Proposal(commands(changes), words), attempt.trial
+    effect = "every path of the target closes, and no other that is open"
+    return proposal([Step(tuple(changes), trial.topology)], words, effect=effect), attempt.trial
 
 
 def _same(listed: AclEntry, other: AclEntry) -> bool:

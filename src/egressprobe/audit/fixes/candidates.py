@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 
 from egressprobe.audit.changes.attribute_changes import (
     AcceptPeering,
-    DisableSourceCheck,
     ExcludeFromEncryption,
     ExcludeFromPublicAccessBlock,
+    SetSourceCheck,
 )
 from egressprobe.audit.fixes import filter_changes, route_changes
 from egressprobe.audit.fixes.problem import Problem
@@ -56,7 +56,7 @@ def _peering(_: Topology, problem: Problem) -> Iterator[Changes]:
 def _source_check(_: Topology, problem: Problem) -> Iterator[Changes]:
     at = problem.blame.at
     if isinstance(at, Appliance):
-        yield (DisableSourceCheck(at.interface),)
+        yield (SetSourceCheck(at.interface, on=False),)
 
 
 MAKERS: dict[FindingEntry, Maker] = {

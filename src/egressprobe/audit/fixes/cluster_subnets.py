@@ -10,7 +10,7 @@ from egressprobe.audit.changes.apply import apply
 from egressprobe.audit.changes.attribute_changes import UpdateClusterSubnets
 from egressprobe.audit.changes.refusal import ChangeRefused
 from egressprobe.audit.fixes.problem import Problem
-from egressprobe.audit.fixes.proposal import Proposal
+from egressprobe.audit.fixes.proposal import Proposal, Step, proposal
 from egressprobe.audit.fixes.trial import Trial
 from egressprobe.audit.paths.paths import PathKey, evaluate
 from egressprobe.audit.vpc.sources import sources
@@ -36,7 +36,7 @@ def other_subnets(trial: Trial, problem: Problem, keys: list[PathKey]) -> Propos
         apply(change, trial.topology.snapshot)
     except ChangeRefused:
         return None
-    return Proposal((change.command,))
+    return proposal([Step((change,), trial.topology)])
 
 
 def _better(trial: Trial, name: str, taken: set[str]) -> str | None:

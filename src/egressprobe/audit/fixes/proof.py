@@ -24,7 +24,7 @@ from egressprobe.audit.fixes.blocking import blocking
 from egressprobe.audit.fixes.candidates import candidates
 from egressprobe.audit.fixes.cluster_subnets import other_subnets
 from egressprobe.audit.fixes.problem import Problem
-from egressprobe.audit.fixes.proposal import FixPart, Key, Proposal, Proposals
+from egressprobe.audit.fixes.proposal import FixPart, Key, Proposal, Proposals, Step, proposal
 from egressprobe.audit.fixes.trial import Trial
 from egressprobe.audit.paths.destination import TargetRow
 from egressprobe.audit.paths.destinations import plain
@@ -49,7 +49,7 @@ class _ProofPlan(NamedTuple):
     doubtful: of each path the choices that did not open it at once; another one may.
     """
 
-    changes: dict[Key, list[Change]]
+    changes: dict[Key, list[Step]]
     failed: dict[Key, str]
     trial: Trial
     doubtful: dict[PathKey, tuple[Choice, ...]]
@@ -147,7 +147,7 @@ def _fix(plan: _ProofPlan, key: Key, owner: Key, path_keys: Sequence[PathKey], r
         return plan if key in plan.failed else plan._replace(failed=plan.failed | {key: reason})
     cost, changes, attempt = best
     accepted = {name: list(listed) for name, listed in plan.changes.items()}
-    accepted.setdefault(owner, []).extend(changes)
+    accepted.setdefault(owner, []).append(Step(tuple(changes), trial.topology))
     doubtful = dict(plan.doubtful)
     for path_key in attempt.targets if cost in _DOUBTFUL and others else ():
         doubtful[path_key] = (*doubtful.get(path_key, ()), (key, commands(changes)))
@@ -181,7 +181,8 @@ def _why(plan: _ProofPlan, path_key: PathKey, before: Path) -> str:
     if path.blames:
         own = {blame.key for blame in before.blames}
         return next((blame.said for blame in path.blames if blame.key not in own), "")
-    tried = _words(change for blame in before.blames for change in plan.changes.get(blame.key, ()))
+    steps = [step for blame in before.blames for step in plan.changes.get(blame.key, ())]
+    tried = _words(change for step in steps for change in step.changes)
     unknown = f"whether the path is then open is unknown, because of {'; '.join(path.knowledge_ends)}"
     return f"{tried} removes the known block, but {unknown}" if tried else unknown
 
@@ -213,9 +214,9 @@ def _parts(
 
 
 def _opening(key: Key, pairs: Sequence[tuple[Path, Blame]], plan: _ProofPlan) -> Proposal:
-    lines = commands(plan.changes.get(key, ()))
+    steps = plan.changes.get(key, ())
     others = {blame.key: blame.code for path, _ in pairs for blame in path.blames if blame.key != key}
     codes = ", ".join(sorted({code for other, code in others.items() if other in plan.changes}))
-    if lines:
-        return Proposal(lines, f"The paths open together with the commands for {codes}." if codes else "")
+    if steps:
+        return proposal(steps, f"The paths open together with the commands for {codes}." if codes else "")
     return Proposal((), f"The commands for {codes or 'the other findings'} open these paths as well.")

@@ -6,7 +6,7 @@ from functools import cache, partial
 from egressprobe.audit.changes.apply import apply
 from egressprobe.audit.changes.attribute_changes import AssociateIpv6
 from egressprobe.audit.changes.refusal import ChangeRefused
-from egressprobe.audit.fixes.proposal import Proposal
+from egressprobe.audit.fixes.proposal import Proposal, Step, proposal
 from egressprobe.audit.fixes.uses import INTERNET
 from egressprobe.audit.paths.paths import evaluate
 from egressprobe.audit.vpc.sources import sources
@@ -31,4 +31,5 @@ def ipv6_cidr(topology: Topology, subnet: str) -> Proposal:
     if path.state != "open":
         why = path.blames[0].said if path.blames else "; ".join(path.knowledge_ends)
         return Proposal((), f"No command: to {change.words} alone does not open the internet: {why}.")
-    return Proposal((change.command,))
+    effect = "the subnet then reaches the internet by IPv6"
+    return proposal([Step((change,), topology)], effect=effect)

@@ -8,8 +8,8 @@ priority of group, then of rule; the first that matches decides).
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from egressprobe.audit.changes.change import commands
 from egressprobe.audit.fixes.endpoint_dns import private_dns_off
+from egressprobe.audit.fixes.proposal import with_proposal
 from egressprobe.audit.paths.destinations import custom_servers, is_amazon_dns
 from egressprobe.audit.paths.private_dns import depth, within
 from egressprobe.audit.rules.rule import Rule, RuleInput, declared
@@ -41,7 +41,11 @@ def _servers(given: RuleInput) -> Iterator[Finding]:
             {"dhcpOptions": dhcp.id, "servers": list(dhcp.servers), "vpc": snapshot.vpc.id},
             (
                 "aws ec2 create-dhcp-options --dhcp-configurations Key=domain-name-servers,Values=AmazonProvidedDNS",
-                f"aws ec2 associate-dhcp-options --dhcp-options-id dopt-NEW --vpc-id {snapshot.vpc.id}",
+                f"aws ec2 associate-dhcp-options --dhcp-options-id <NEW_DHCP_OPTIONS> --vpc-id {snapshot.vpc.id}",
+            ),
+            undo=(
+                f"aws ec2 associate-dhcp-options --dhcp-options-id {dhcp.id} --vpc-id {snapshot.vpc.id}",
+                "aws ec2 delete-dhcp-options --dhcp-options-id <NEW_DHCP_OPTIONS>",
             ),
         )
     if custom and cluster.reads_dhcp is False:
@@ -82,9 +86,10 @@ def _hidden_issuer(given: RuleInput) -> Iterator[Finding]:
         if endpoint.state == "available":
             hidden = f"{issuer}amazonaws.com{'.cn' if snapshot.region.startswith('cn-') else ''}"
             message = f"private DNS of {endpoint.id} ({endpoint.service}) hides {hidden} in the VPC"
-            changes, warning = private_dns_off(given.topology, endpoint.id)
+            proposal = private_dns_off(given.topology, endpoint.id)
+            message += f"; {proposal.words}" if proposal.words else ""
             evidence = {"endpoint": endpoint.id, "service": endpoint.service, "name": hidden}
-            yield EKS_ENDPOINT_HIDES_OIDC.found(message + warning, evidence, commands(changes))
+            yield with_proposal(EKS_ENDPOINT_HIDES_OIDC, message, evidence, proposal._replace(words=""))
 
 
 def _shadows(given: RuleInput) -> Iterator[Finding]:
@@ -119,7 +124,7 @@ def _unshadow(snapshot: VpcSnapshot, rule: ResolverRule, zone: str) -> tuple[str
         return (f"aws route53resolver disassociate-resolver-rule --resolver-rule-id {rule.id} --vpc-id {vpc}",)
     return (
         f"aws route53resolver create-resolver-rule --creator-request-id {vpc} --rule-type SYSTEM --domain-name {zone}",
-        f"aws route53resolver associate-resolver-rule --resolver-rule-id rslvr-rr-NEW --vpc-id {vpc}",
+        f"aws route53resolver associate-resolver-rule --resolver-rule-id <NEW_RULE> --vpc-id {vpc}",
     )
 
 

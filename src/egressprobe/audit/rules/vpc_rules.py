@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from egressprobe.audit.fixes.proposal import with_proposal
 from egressprobe.audit.fixes.subnet_cidr import ipv6_cidr
 from egressprobe.audit.rules.rule import Rule, RuleInput, declared
 from egressprobe.catalog.entry import FindingEntry
@@ -61,7 +62,7 @@ def _ipv6(given: RuleInput) -> Iterator[Finding]:
         if subnet is not None and not any(":" in text for text in subnet.blocks):
             message = f"{name} has no IPv6 CIDR, and the cluster is IPv6"
             proposal = ipv6_cidr(topology, name)
-            yield SUBNET_WITHOUT_IPV6.found(message, {"subnet": name}, proposal.lines)
+            yield with_proposal(SUBNET_WITHOUT_IPV6, message, {"subnet": name}, proposal)
 
 
 def _unread(given: RuleInput) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from egressprobe.audit.paths.destination import SubnetCell, TargetRow
 from egressprobe.audit.result import Audit
-from egressprobe.cli.output.terminal import COLOURS, SHOWN, Style, indented, line, paragraph, short, widths
+from egressprobe.cli.output.terminal import COLOURS, SHOWN, Style, indented, line, paragraph, remedy, short, widths
 from egressprobe.model.report import Finding
 from egressprobe.model.target import Expect, Verdict
 
@@ -79,8 +79,8 @@ def _finding(finding: Finding, style: Style, width: int | None) -> Iterator[str]
     if "subnets" in finding.evidence:
         targets, subnets = _some(finding.evidence["targets"]), _some(finding.evidence["subnets"])
         yield from indented(style, "affects", f"{targets} from {subnets}", width)
-    for i, text in enumerate(finding.remedy.split("\n")):
-        yield from indented(style, "" if i else "fix", text, width)
+    for label, text in remedy(finding.remedy.split("\n"), finding.remedy_steps):
+        yield from indented(style, label, text, width)
 
 
 def _some(names: Sequence[str]) -> str:

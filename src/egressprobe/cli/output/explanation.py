@@ -7,8 +7,7 @@ from typing import Any
 
 import msgspec
 
-from egressprobe.catalog.advice import is_command
-from egressprobe.catalog.entry import Entry
+from egressprobe.catalog.entry import Entry, is_command
 from egressprobe.catalog.error_texts import called_url
 from egressprobe.catalog.registry import FINDINGS, all_entries, struct_dict
 from egressprobe.cli.output.formats import harmless

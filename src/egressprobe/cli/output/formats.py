@@ -4,6 +4,7 @@ import importlib
 import os
 import re
 import shutil
+import sys
 from collections.abc import Callable
 from typing import IO, Any
 
@@ -53,8 +54,8 @@ def to_jsonl(report: Report) -> str:
 def to_yaml(report: msgspec.Struct) -> str:
     import yaml
 
-    # ASCII: PyYAML would print directional controls as they are.
-    return yaml.safe_dump(msgspec.to_builtins(report), sort_keys=False).rstrip("\n")
+    # ASCII: PyYAML would print directional controls as they are. Not folded: commands are there to be copied.
+    return yaml.safe_dump(msgspec.to_builtins(report), sort_keys=False, width=sys.maxsize).rstrip("\n")
 
 
 def _table(module: str, function: str) -> Format:

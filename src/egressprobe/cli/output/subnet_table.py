@@ -92,7 +92,7 @@ def _cause_lines(cause: Cause, subnets: int) -> Iterator[tuple[str, str]]:
     if len(cause.subnets) < subnets:
         yield "in", ", ".join(cause.subnets)
     yield "cause", f"{cause.summary} ({cause.code})"
-    yield from remedy(cause.remedy.split("\n"))
+    yield from remedy(cause.remedy.split("\n"), cause.remedy_steps)
     for difference in cause.differs:
         yield "differs", difference
     if cause.consequences:

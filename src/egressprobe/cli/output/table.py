@@ -7,6 +7,7 @@ terminal that is too narrow for the columns gets the times on a line of their ow
 from collections.abc import Iterator
 
 from egressprobe.catalog.advice import advice
+from egressprobe.catalog.entry import steps
 from egressprobe.catalog.findings_probe import DNS_SLOW
 from egressprobe.catalog.registry import visible
 from egressprobe.cli.output.terminal import (
@@ -43,7 +44,6 @@ _AVAILABLE = {
 _TIMES = range(3, 7)  # the columns of _HEADS that hold times
 _NONE, _BROKEN = "-", "x"
 _MOST_OBJECTS = 5
-_MOST_CHECKS = 2
 
 
 def to_table(report: Report, *, colour: bool = False, width: int | None = None) -> str:
@@ -152,8 +152,7 @@ def details(result: Result) -> Iterator[tuple[str, str]]:
             continue  # the cause has said so
         yield "finding", f"{finding.summary} ({finding.code})"
     check, fix = advice(result)
-    yield from (("" if i else "check", text) for i, text in enumerate(check[:_MOST_CHECKS]))
-    yield from remedy(fix)
+    yield from remedy(fix, steps(check, fix))
     some_fail = result.verdict is Verdict.DEGRADED and result.forecast is not None and result.forecast.share < 1
     if (result.verdict is Verdict.FAIL or some_fail) and result.impact in _IMPACTS:
         affects = f"; {result.target.affects}" if result.target.affects else ""

@@ -9,7 +9,10 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from egressprobe.catalog.advice import is_command
+from msgspec import UNSET, UnsetType
+
+from egressprobe.catalog.entry import is_command
+from egressprobe.model.remedy import RemedySteps
 from egressprobe.model.target import Verdict
 
 COLOURS = {Verdict.PASS: "32", Verdict.DEGRADED: "33", Verdict.FAIL: "31", Verdict.UNKNOWN: "35"}
@@ -20,6 +23,7 @@ MAX_NAME = 60
 MAX_TEXT = 2000  # characters of one value: twice the longest sentence of kube-apiserver in the recorded cases
 _COMMAND_LABELS = ("fix", "check", "undo", "")  # beside these a line may be a command
 _INDENT = 14
+_MOST_CHECKS, _MOST_USERS = 2, 8
 # Cc, Cf (bidirectional overrides), Cs (lone surrogates, which no encoder takes), Co, Cn, Zl, Zp.
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
@@ -91,9 +95,26 @@ def indented(style: Style, label: str, text: str, width: int | None) -> Iterator
     yield from (" " * _INDENT + part for part in folded[1:])
 
 
-def remedy(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """(label, text) of the lines of a remedy: sentences, and commands that are to be copied."""
-    yield from (("" if i else "fix", text) for i, text in enumerate(lines))
+def remedy(lines: Sequence[str], known: RemedySteps | UnsetType = UNSET) -> Iterator[tuple[str, str]]:
+    """(label, text) of a remedy: what to check first, its lines, how to take it back, what it touches, its proof."""
+    if known:
+        check = [text for text in known.check if text not in lines]
+        yield from _labelled("check", check[:_MOST_CHECKS])
+    yield from _labelled("fix", lines)
+    if known:
+        yield from _labelled("undo", known.undo)
+        yield from _labelled("touches", [f"{item.id}{_used(item.used_by)}" for item in known.touches])
+        yield from _labelled("proven", [known.proven_by] if known.proven else [])
+
+
+def _labelled(label: str, lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    yield from (("" if i else label, text) for i, text in enumerate(lines))
+
+
+def _used(names: Sequence[str]) -> str:
+    more = len(names) - _MOST_USERS
+    listed = ", ".join(names[:_MOST_USERS]) + (f" and {more} more" if more > 0 else "")
+    return f", used by {listed}" if names else ""
 
 
 def paragraph(text: str, width: int | None) -> list[str]:
