@@ -28,7 +28,7 @@ from tests.support.vpc.execute import execute
 from tests.support.vpc.virtual.build import Built
 from tests.support.vpc.virtual.packets import Call, Servers, connect
 from tests.support.vpc.virtual.wires import wires
-from tests.support.vpc.vpcs import CLUSTER, PORTS, make, moto_session
+from tests.support.vpc.vpcs import PORTS, make, moto_session
 
 pytestmark = [pytest.mark.netns, pytest.mark.nftables, pytest.mark.bridges]
 
@@ -146,7 +146,7 @@ def _compare(made, servers, vpc, rng):
         actor = next(
             one.id
             for one in vpc.snapshot.interfaces
-            if one.subnet == subnet and one.description == f"Amazon EKS {CLUSTER}"
+            if one.subnet == subnet and one.description == f"Amazon EKS {vpc.snapshot.cluster.name}"
         )
         for text in vpc.targets:
             found, live = sources(network, subnet, address(text).version)

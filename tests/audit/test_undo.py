@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from egressprobe.audit import fixes
+from egressprobe.audit.changes import association_changes as associations
 from egressprobe.audit.changes import attribute_changes as attributes
 from egressprobe.audit.changes import change as network
 from egressprobe.audit.changes import resource_changes as resources
@@ -106,6 +107,7 @@ ENFORCED = replace(clean(), encryption=(Encryption("vpcec-1", "enforce", ("Inter
 WITH_ENDPOINT = replace(clean(), endpoints=(VpcEndpoint("vpce-1", "Interface", "com.amazonaws.eks", private_dns=True),))
 BARE_SUBNET = replace(clean(), subnets=swap(clean().subnets, A, blocks=("10.0.1.0/24",)))
 NO_GATEWAY = replace(clean(), gateways=clean().gateways[1:])
+UNASSOCIATED = replace(clean(), route_tables=swap(clean().route_tables, "rtb-private", subnets=(B, PODS)))
 _HTTPS = Permission(6, (443, 443), blocks=("192.0.2.0/24", "198.51.100.0/24"))
 EVERY = [
     (network.GroupRule(CLUSTER_SG, egress=True, permission=_HTTPS), clean()),
@@ -124,6 +126,9 @@ EVERY = [
     ),
     (network.DeleteRoute("rtb-private", "10.99.0.0/16"), clean()),
     (network.CreateNat("vpc-1"), clean()),
+    (associations.CreateRouteTable("vpc-1"), clean()),
+    (associations.AssociateTable("rtb-public", A, replace=True), clean()),
+    (associations.AssociateTable("rtb-public", A), UNASSOCIATED),
     (network.CreateGateway("vpc-1"), clean()),
     (network.CreateGateway("vpc-1", egress_only=True), clean()),
     (network.AttachGateway("igw-1", "vpc-1"), replace(NO_GATEWAY, nats=())),

@@ -28,6 +28,7 @@ _NEW = {
     "<NEW_INTERNET_GATEWAY>": "igw-NEW",
     "<NEW_EGRESS_ONLY_GATEWAY>": "eigw-NEW",
     "<NEW_ATTACHMENT>": "tgw-attach-NEW",
+    "<NEW_ROUTE_TABLE>": "rtb-NEW",
 }
 
 
@@ -65,6 +66,8 @@ _TARGETS = {
     "--egress-only-internet-gateway-id": "egress-only",
     "--transit-gateway-id": "transit",
     "--vpc-peering-connection-id": "peering",
+    "--network-interface-id": "interface",
+    "--vpc-endpoint-id": "endpoint",
 }
 
 
@@ -112,6 +115,36 @@ def _acl_entry(raw, options, *, replace):
     assert (":" in entry["block"]) == ("--ipv6-cidr-block" in options.values)
     entries = [one for one in acl["entries"] if one not in same] + [entry]
     acl["entries"] = sorted(entries, key=lambda one: (one["egress"], one["number"]))
+
+
+def _create_table(raw, _):
+    local = [{"destination": text, "gate": "local", "to": "local"} for text in raw["vpc"]["blocks"]]
+    raw["routeTables"].append({"id": "rtb-NEW", "routes": local})
+
+
+def _delete_table(raw, options):
+    if _one(raw, "routeTables", options["--route-table-id"]).get("subnets"):
+        raise Refused("it is associated")
+    raw["routeTables"] = [one for one in raw["routeTables"] if one["id"] != options["--route-table-id"]]
+
+
+def _associate(raw, options, *, to=None):
+    """The association by its placeholder, which names the subnet; or the subnet itself, which must have none."""
+    of = options.get("--association-id")
+    names = [one["id"] for one in raw["subnets"]]
+    marks = ("ROUTE_TABLE_ASSOCIATION", "NEW_ASSOCIATION")
+    [name] = (
+        [options["--subnet-id"]]
+        if of is None
+        else [name for name in names if of in [f"<{mark}_OF_{name.upper().replace('-', '_')}>" for mark in marks]]
+    )
+    having = [table for table in raw["routeTables"] if name in table.get("subnets", [])]
+    if bool(having) is (of is None):
+        raise Refused(f"{name} has {len(having)} associations")
+    for table in having:
+        table["subnets"].remove(name)
+    if to:
+        _one(raw, "routeTables", to).setdefault("subnets", []).append(name)
 
 
 def _delete_acl_entry(raw, options):
@@ -254,6 +287,11 @@ _COMMANDS = {
     ),
     "delete-vpc-block-public-access-exclusion": _include,
     "disassociate-subnet-cidr-block": _unassociate,
+    "create-route-table": _create_table,
+    "delete-route-table": _delete_table,
+    "associate-route-table": lambda raw, options: _associate(raw, options, to=options["--route-table-id"]),
+    "replace-route-table-association": lambda raw, options: _associate(raw, options, to=options["--route-table-id"]),
+    "disassociate-route-table": _associate,
     "create-nat-gateway": _create_nat,
     "create-internet-gateway": lambda *_: None,
     "attach-internet-gateway": _attach_gateway,

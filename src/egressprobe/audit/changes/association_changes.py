@@ -41,18 +41,22 @@ class DeleteRouteTable(Change, frozen=True):
 
 
 class AssociateTable(Change, frozen=True):
-    """member: a subnet, or a gateway whose inbound traffic the table routes. replace: it has a table already."""
+    """member: a subnet, or a gateway whose inbound traffic the table routes. replace: it has a table already.
+
+    association: id of the present association, where it is known.
+    """
 
     table: str
     member: str
     replace: bool = False
+    association: str = ""
 
     @property
     def command(self) -> str:
         if self.replace:
             return (
-                f"aws ec2 replace-route-table-association --association-id rtbassoc-{self.member} "
-                f"--route-table-id {self.table}"
+                "aws ec2 replace-route-table-association "
+                f"--association-id {self.association or f'rtbassoc-{self.member}'} --route-table-id {self.table}"
             )
         option = "--subnet-id" if self.member.startswith("subnet-") else "--gateway-id"
         return f"aws ec2 associate-route-table --route-table-id {self.table} {option} {self.member}"
@@ -67,14 +71,15 @@ class AssociateTable(Change, frozen=True):
 
 
 class DisassociateTable(Change, frozen=True):
-    """A subnet uses the main table afterwards."""
+    """A subnet uses the main table afterwards. association: its id, where it is known."""
 
     table: str
     member: str
+    association: str = ""
 
     @property
     def command(self) -> str:
-        return f"aws ec2 disassociate-route-table --association-id rtbassoc-{self.member}"
+        return f"aws ec2 disassociate-route-table --association-id {self.association or f'rtbassoc-{self.member}'}"
 
     @property
     def touches(self) -> frozenset[str]:

@@ -287,8 +287,9 @@ class AttachTransitGateway(Change, frozen=True):
 
 def commands(changes: Iterable[Change]) -> tuple[str, ...]:
     """In order, each once; ids that AWS assigns as placeholders."""
-    return tuple(dict.fromkeys(" ".join(map(_printed, change.command.split(" "))) for change in changes))
+    return tuple(dict.fromkeys(printed(change.command) for change in changes))
 
 
-def _printed(part: str) -> str:
-    return _PRINTED.get(part, part)
+def printed(text: str) -> str:
+    """The text with placeholders for ids that AWS assigns."""
+    return " ".join(_PRINTED.get(part, part) for part in text.split(" "))

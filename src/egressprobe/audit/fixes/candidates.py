@@ -12,7 +12,7 @@ from egressprobe.audit.changes.attribute_changes import (
     ExcludeFromPublicAccessBlock,
     SetSourceCheck,
 )
-from egressprobe.audit.fixes import filter_changes, route_changes
+from egressprobe.audit.fixes import filter_changes, route_changes, table_changes
 from egressprobe.audit.fixes.problem import Problem
 from egressprobe.audit.fixes.route_changes import Changes
 from egressprobe.audit.vpc.blockers import (
@@ -69,6 +69,7 @@ MAKERS: dict[FindingEntry, Maker] = {
     rows.IPV6_ROUTE_MISSING: route_changes.missing_route,
     rows.EIGW_MISSING: route_changes.egress_only,
     rows.ROUTE_BLACKHOLE: route_changes.blackhole,
+    rows.ROUTE_TO_IGW_WITHOUT_PUBLIC_ADDRESS: table_changes.not_by_the_internet_gateway,
     rows.NAT_NOT_AVAILABLE: route_changes.other_nat,
     rows.NAT_SUBNET_NO_INTERNET_ROUTE: route_changes.nat_routes,
     rows.NAT64_ROUTE_MISSING: route_changes.nat64,

@@ -1,7 +1,7 @@
 """Candidates for filters: rules of security groups and entries of network ACLs.
 
 An allowing entry gets a free number below the rule that denies (user guide, nacl-rules: the lowest number is evaluated
-first). If there is none, the denying rule moves to a higher number and its place is used.
+first). If there is none, the denying rule and those behind it move to higher numbers and its place is used.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,25 +22,26 @@ _MOST_PRECISE = 3
 
 
 def groups_out(topology: Topology, problem: Problem) -> Iterator[tuple[Change, ...]]:
-    """Egress rules of the first of the control plane's groups; for many subnets the VPC's CIDRs at once."""
+    """Egress rules of one of the control plane's groups, the first if it has room; for many subnets the VPC's CIDRs."""
     blamed = [blame.at for _, blame in problem.pairs if isinstance(blame.at, SecurityGroups) and blame.at.groups]
     if not blamed:
         return
-    precise, coarse = (
-        tuple(dict.fromkeys(_egress(at, scope(topology, at.remote, coarse=wide)) for at in blamed))
-        for wide in (False, True)
-    )
-    if len(precise) <= _MOST_PRECISE:
-        yield precise
-    if coarse != precise:
-        yield coarse
-    if len(precise) > _MOST_PRECISE:
-        yield precise
+    for group in blamed[0].groups:
+        precise, coarse = (
+            tuple(dict.fromkeys(_egress(at, group, scope(topology, at.remote, coarse=wide)) for at in blamed))
+            for wide in (False, True)
+        )
+        if len(precise) <= _MOST_PRECISE:
+            yield precise
+        if coarse != precise:
+            yield coarse
+        if len(precise) > _MOST_PRECISE:
+            yield precise
 
 
-def _egress(at: SecurityGroups, cidr: str) -> Change:
+def _egress(at: SecurityGroups, group: str, cidr: str) -> Change:
     rule = Permission(_NUMBERS[at.protocol], (at.port, at.port), blocks=(cidr,))
-    return GroupRule(at.groups[0], egress=True, permission=rule)
+    return GroupRule(group, egress=True, permission=rule)
 
 
 def groups_in(topology: Topology, problem: Problem) -> Iterator[tuple[Change, ...]]:
@@ -104,16 +105,34 @@ def place(acl: Acl, entries: Sequence[AclEntry], before: int) -> Iterator[tuple[
             AclRuleChange(acl.id, _numbered(entry, number)) for entry, number in zip(entries, below, strict=False)
         )
         return
-    denying = next((entry for entry in acl.entries if entry.egress is egress and entry.number == before), None)
-    if denying is None or before in STAR:
+    if before not in STAR:
+        yield from _shifted(acl, entries, before, below)
+
+
+def _shifted(acl: Acl, entries: Sequence[AclEntry], before: int, below: Sequence[int]) -> Iterator[tuple[Change, ...]]:
+    """Rule `before` and as few of those behind it as possible get higher numbers, in the same order; the entries get
+    the places that become free. The highest moves first, so that what is allowed is the same after each command.
+    """
+    egress, more = entries[0].egress, len(entries) - len(below)
+    following = sorted(
+        (entry for entry in acl.entries if entry.egress is egress and before <= entry.number <= _LAST_RULE),
+        key=lambda entry: entry.number,
+    )
+    moved: list[tuple[AclEntry, int]] = []
+    number = before + more
+    for entry in following:
+        if entry.number >= number:
+            break
+        moved.append((entry, number))
+        number += 1
+    if not moved or number > _LAST_RULE:
         return
-    following = min((number for number in taken if number > before), default=_LAST_RULE + 1)
-    numbers = [*sorted(below), before, *range(before + 1, min(following, _LAST_RULE + 1))]
-    if len(numbers) <= len(entries):
-        return
-    changes = [AclRuleChange(acl.id, _numbered(denying, numbers[len(entries)]))]
-    for entry, number in zip(entries, numbers, strict=False):
-        changes.append(AclRuleChange(acl.id, _numbered(entry, number), replace=number == before))
+    taken = {entry.number for entry in following}
+    changes = [AclRuleChange(acl.id, _numbered(entry, to), replace=to in taken) for entry, to in reversed(moved)]
+    places = [*sorted(below), *range(before, before + more)]
+    for entry, place_number in zip(entries, places, strict=True):
+        occupied = place_number in taken or any(to == place_number for _, to in moved)
+        changes.append(AclRuleChange(acl.id, _numbered(entry, place_number), replace=occupied))
     yield tuple(changes)
 
 

@@ -19,7 +19,8 @@ a choice turns out not to open its paths, the next one is tried.
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from egressprobe.audit.changes.change import Change, CreateGateway, CreateNat, commands
+from egressprobe.audit.changes.association_changes import CreateRouteTable
+from egressprobe.audit.changes.change import Change, CreateGateway, CreateNat, commands, printed
 from egressprobe.audit.fixes.blocking import blocking
 from egressprobe.audit.fixes.candidates import candidates
 from egressprobe.audit.fixes.cluster_subnets import other_subnets
@@ -31,6 +32,7 @@ from egressprobe.audit.paths.destinations import plain
 from egressprobe.audit.paths.paths import PathKey, Paths
 from egressprobe.audit.paths.reachability import Path
 from egressprobe.audit.vpc.blockers import Blame
+from egressprobe.catalog.findings_vpc_path import ROUTE_TO_IGW_WITHOUT_PUBLIC_ADDRESS
 
 # Rounds behind each other: groups, ACL, route, NAT gateway, its route, its ACL.
 _MOST_ROUNDS = 6
@@ -57,6 +59,8 @@ class _ProofPlan(NamedTuple):
 
 def propose(paths: Paths, problems: Sequence[Problem], rows: Sequence[TargetRow] = ()) -> Proposals:
     """What to do about each problem, and about each row of a target that must be blocked and is not."""
+    # Another route table may open much else.
+    problems = sorted(problems, key=lambda problem: problem.blame.finding is not ROUTE_TO_IGW_WITHOUT_PUBLIC_ADDRESS)
     keys = {id(path): key for key, path in paths.known.items()}
     wanted = {keys[id(path)] for problem in problems for path in problem.paths}
     hopeless: dict[PathKey, str] = {}
@@ -158,7 +162,7 @@ _DOUBTFUL, _CREATES = (1, 3), 2
 
 
 def _creates(changes: Sequence[Change]) -> bool:
-    return any(isinstance(change, CreateNat | CreateGateway) for change in changes)
+    return any(isinstance(change, CreateNat | CreateGateway | CreateRouteTable) for change in changes)
 
 
 def _cost(changes: Sequence[Change], targets: Iterable[Path], known: set[Key]) -> int:
@@ -189,7 +193,7 @@ def _why(plan: _ProofPlan, path_key: PathKey, before: Path) -> str:
 
 def _words(changes: Iterable[Change]) -> str:
     """What is done, for a sentence: "adding rule 90 of acl-1". The words of a change begin with its verb."""
-    pairs = (change.words.partition(" ") for change in changes)
+    pairs = (printed(change.words).partition(" ") for change in changes)
     words = list(dict.fromkeys(f"{verb.removesuffix('e')}ing {rest}" for verb, _, rest in pairs))
     more = len(words) - _MOST_WORDS
     return "; ".join(words[:_MOST_WORDS]) + (f" and {more} more changes" if more > 0 else "")

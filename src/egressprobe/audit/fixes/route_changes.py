@@ -2,9 +2,10 @@
 
 Three changes are never candidates, whatever they open:
 
-- A default route to an internet gateway in a route table that other subnets use than that of the NAT gateway it is
-  for: their interfaces without public address would lose their egress path.
-- Another target for a route to an internet gateway that works: load balancers and NAT gateways in its subnets need it.
+- A default route to an internet gateway in a route table that interfaces without public address use: they would lose
+  their egress path.
+- Another target for a route to an internet gateway that an interface with a public address may use: load balancers and
+  NAT gateways need it.
 - To delete a route to an appliance, firewall or endpoint: packets would pass uninspected.
 """
 
@@ -23,6 +24,7 @@ from egressprobe.audit.changes.change import (
     RouteChange,
 )
 from egressprobe.audit.fixes.problem import Problem
+from egressprobe.audit.fixes.uses import public_only
 from egressprobe.audit.vpc.blockers import (
     BlackholeRoute,
     MissingRoute,
@@ -52,13 +54,13 @@ def missing_route(topology: Topology, problem: Problem) -> Iterator[Changes]:
     elif isinstance(at, MissingRoute):
         target = address(at.address)
         if target in NAT64:
-            yield from _to_nat(topology, problem, at.route_table, _NAT64_CIDR)
+            yield from to_nat(topology, problem, at.route_table, _NAT64_CIDR)
         elif not on_the_internet(target):
             yield from _to_private(topology, at.route_table, target)
         elif target.version == 6:
             yield from _to_egress_only(topology, at.route_table, "::/0")
         else:
-            yield from _to_nat(topology, problem, at.route_table, "0.0.0.0/0")
+            yield from to_nat(topology, problem, at.route_table, "0.0.0.0/0")
     elif isinstance(at, RouteEntry) and at.target.startswith("nat-"):  # it does not forward this family
         yield from _to_egress_only(topology, at.route_table, at.destination)
 
@@ -72,14 +74,16 @@ def private_address(topology: Topology, problem: Problem) -> Iterator[Changes]:
 def nat64(topology: Topology, problem: Problem) -> Iterator[Changes]:
     at = problem.blame.at
     if isinstance(at, PrivateAddress) and at.route_table:
-        yield from _to_nat(topology, problem, at.route_table, _NAT64_CIDR)
+        yield from to_nat(topology, problem, at.route_table, _NAT64_CIDR)
 
 
 def other_nat(topology: Topology, problem: Problem) -> Iterator[Changes]:
-    """Another NAT gateway for the same route."""
+    """Another NAT gateway for the same route; one that is no default route may be deleted."""
     at = problem.blame.at
     if isinstance(at, RouteEntry):
-        yield from _to_nat(topology, problem, at.route_table, at.destination, but=at.target)
+        yield from to_nat(topology, problem, at.route_table, at.destination, but=at.target)
+        if at.destination != "0.0.0.0/0":
+            yield from delete_route(topology, problem)
 
 
 def egress_only(topology: Topology, problem: Problem) -> Iterator[Changes]:
@@ -93,8 +97,8 @@ def blackhole(topology: Topology, problem: Problem) -> Iterator[Changes]:
     at = problem.blame.at
     if not isinstance(at, RouteEntry):
         return
-    if at.target.startswith("nat-") and (isinstance(at, BlackholeRoute) or at.subnet in _callers(problem)):
-        yield from _to_nat(topology, problem, at.route_table, at.destination, but=at.target)
+    if at.target.startswith("nat-") and (isinstance(at, BlackholeRoute) or at.subnet in callers(problem)):
+        yield from to_nat(topology, problem, at.route_table, at.destination, but=at.target)
     elif at.target.startswith("igw-"):
         gateway = _internet_gateway(topology)
         if gateway is not None:
@@ -126,13 +130,15 @@ def nat_routes(topology: Topology, problem: Problem) -> Iterator[Changes]:
     if nat is not None and nat.public and (nat.elastic or nat.regional) and table is not None:
         users = topology.subnets_of(table)
         default = next((route for route in table.routes if route.destination == "0.0.0.0/0"), None)
-        if users == ([] if nat.regional else [nat.subnet]) and (default is None or default.gate != "internet"):
+        own = users == ([] if nat.regional else [nat.subnet]) and (default is None or default.gate != "internet")
+        unused = not table.main and (default is None or not default.active)
+        if own or (unused and all(public_only(topology, name) for name in users)):
             gateway = _internet_gateway(topology)
             created = () if gateway else _new_internet_gateway(topology)
             yield (*created, _route(topology, table.id, "0.0.0.0/0", "internet", gateway or NEW_INTERNET_GATEWAY))
     for made, other in _nats(topology, problem, at.nat):
         changes: dict[Change, None] = {}
-        for name in _callers(problem):
+        for name in callers(problem):
             table = topology.table_of(name)
             for route in table.routes if table else ():
                 if table is not None and route.to == at.nat:
@@ -156,25 +162,27 @@ def transit_attachment(topology: Topology, problem: Problem) -> Iterator[Changes
         yield tuple(changes)
 
 
-def _callers(problem: Problem) -> list[str]:
+def callers(problem: Problem) -> list[str]:
+    """The subnets that the blocked calls start from."""
     return list(dict.fromkeys(path.subnet for path in problem.paths))
 
 
-def _to_nat(topology: Topology, problem: Problem, table: str, destination: str, but: str = "") -> Iterator[Changes]:
+def to_nat(topology: Topology, problem: Problem, table: str, destination: str, but: str = "") -> Iterator[Changes]:
+    """A route to each NAT gateway that may do."""
     for made, nat in _nats(topology, problem, but):
         yield (*made, _route(topology, table, destination, "nat", nat))
 
 
 def _nats(topology: Topology, problem: Problem, but: str) -> Iterator[tuple[Changes, str]]:
     """NAT gateways with internet access: regional ones and those of the same zone first, a new one last."""
-    callers = _callers(problem)
+    starts = callers(problem)
     zones = {subnet.id: subnet.zone for subnet in topology.snapshot.subnets}
 
     def usable(nat: Nat) -> bool:
-        return nat.state == "available" and nat.public and nat.id != but and nat.subnet not in callers
+        return nat.state == "available" and nat.public and nat.id != but and nat.subnet not in starts
 
     nats = [nat for nat in topology.snapshot.nats or () if usable(nat)]
-    near = {zones.get(name) for name in callers}
+    near = {zones.get(name) for name in starts}
     nats.sort(key=lambda nat: (not nat.regional, zones.get(nat.subnet) not in near))
     for nat in nats[:_MOST_NATS]:
         yield (), nat.id

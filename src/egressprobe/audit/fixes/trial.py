@@ -56,8 +56,7 @@ class Trial:
         for key, path in self.paths.items():
             if key in targets or not touched & path.consulted:
                 continue
-            # What else an allowing rule could open has the same blame, so it is among `keys`.
-            if only_allows and not self.must_be_blocked(key):
+            if only_allows and path.state == "open" and not self.must_be_blocked(key):
                 continue
             after.paths[key] = evaluated(key)
             attempt.side_effects.extend(_effects(path, after.paths[key], blocked=self.must_be_blocked(key)))

@@ -56,7 +56,7 @@ def _uses(topology: Topology) -> Iterator[Use]:
                 if target.version == version:
                     yield Use(source, str(target))
         start = next(iter(places(topology, name, 4)), None)
-        if start is not None and is_public(topology, name):
+        if start is not None and is_public(topology, name) and not private_only(topology, name):
             yield Use(Source(name, start, None, public=True), INTERNET[4], inbound=True)
 
 
@@ -65,6 +65,26 @@ def is_public(topology: Topology, subnet: str) -> bool:
     table = topology.table_of(subnet)
     route = topology.route(table, address(INTERNET[4])).route if table else None
     return route is not None and route.gate == "internet" and route.active and route.to in topology.gateways
+
+
+def private_only(topology: Topology, subnet: str) -> bool:
+    """Whether the subnet has interfaces, and none of them has a public address or is a NAT gateway's."""
+    if topology.snapshot.interfaces is None:
+        return False
+    interfaces = [interface for interface in topology.snapshot.interfaces if interface.subnet == subnet]
+    public = [interface for interface in interfaces if interface.public or interface.kind == "nat_gateway"]
+    return bool(interfaces) and not public and all(nat.subnet != subnet for nat in topology.snapshot.nats or ())
+
+
+def public_only(topology: Topology, subnet: str) -> bool:
+    """Whether everything that is known in the subnet has a public address, or is a NAT gateway's."""
+    if topology.snapshot.interfaces is None:
+        return False
+    return all(
+        interface.public or interface.kind == "nat_gateway"
+        for interface in topology.snapshot.interfaces
+        if interface.subnet == subnet
+    )
 
 
 def _samples(topology: Topology) -> list[Address]:

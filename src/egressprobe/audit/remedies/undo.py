@@ -79,7 +79,7 @@ def _normal(snapshot: VpcSnapshot) -> VpcSnapshot:
 
     def table(listed: RouteTable) -> RouteTable:
         routes = (_blackhole(route, attached) if snapshot.gateways is not None else route for route in listed.routes)
-        return replace(listed, routes=tuple(sorted(routes, key=repr)))
+        return replace(listed, routes=tuple(sorted(routes, key=repr)), subnets=tuple(sorted(listed.subnets)))
 
     return replace(
         snapshot,
@@ -161,6 +161,16 @@ def _transit(change: network.AttachTransitGateway, _: VpcSnapshot) -> Inverses:
         yield resources.DeleteAttachment(change.gateway, change.id)
 
 
+def _table(change: associations.AssociateTable, before: VpcSnapshot) -> Inverses:
+    """The association that the change makes has another id (API reference, ReplaceRouteTableAssociation)."""
+    made = f"<NEW_ASSOCIATION_OF_{change.member.upper().replace('-', '_')}>"
+    former = next((table.id for table in before.route_tables or () if change.member in table.subnets), None)
+    if former is None:
+        yield associations.DisassociateTable(change.table, change.member, made)
+    else:
+        yield associations.AssociateTable(former, change.member, replace=True, association=made)
+
+
 def _endpoint(change: resources.ModifyEndpoint, before: VpcSnapshot) -> Inverses:
     former = next((endpoint for endpoint in before.endpoints or () if endpoint.id == change.endpoint), None)
     if former is not None and change == resources.ModifyEndpoint(change.endpoint, private_dns=change.private_dns):
@@ -197,4 +207,6 @@ _INVERSES: dict[type[Change], Callable[[Any, VpcSnapshot], Inverses]] = {
     attributes.AssociateIpv6: lambda change, _: iter((attributes.DisassociateIpv6(change.subnet, change.cidr),)),
     attributes.UpdateClusterSubnets: _cluster,
     resources.ModifyEndpoint: _endpoint,
+    associations.CreateRouteTable: lambda change, _: iter((associations.DeleteRouteTable(change.id),)),
+    associations.AssociateTable: _table,
 }

@@ -8,8 +8,8 @@ priority of group, then of rule; the first that matches decides).
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from egressprobe.audit.fixes.endpoint_dns import private_dns_off
 from egressprobe.audit.fixes.proposal import with_proposal
+from egressprobe.audit.fixes.rule_fixes import private_dns_off
 from egressprobe.audit.paths.destinations import custom_servers, is_amazon_dns
 from egressprobe.audit.paths.private_dns import depth, within
 from egressprobe.audit.rules.rule import Rule, RuleInput, declared

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from egressprobe.audit.fixes.proposal import with_proposal
-from egressprobe.audit.fixes.subnet_cidr import ipv6_cidr
+from egressprobe.audit.fixes.rule_fixes import ipv6_cidr
 from egressprobe.audit.rules.rule import Rule, RuleInput, declared
 from egressprobe.catalog.entry import FindingEntry
 from egressprobe.catalog.findings_vpc_config import (

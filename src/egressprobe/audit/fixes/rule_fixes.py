@@ -1,4 +1,4 @@
-"""An IPv6 CIDR for a subnet of an IPv6 cluster that has none."""
+"""Fixes of what rules find beside the paths: private DNS of an interface endpoint, a subnet without IPv6 CIDR."""
 
 import ipaddress
 from functools import cache, partial
@@ -6,11 +6,22 @@ from functools import cache, partial
 from egressprobe.audit.changes.apply import apply
 from egressprobe.audit.changes.attribute_changes import AssociateIpv6
 from egressprobe.audit.changes.refusal import ChangeRefused
+from egressprobe.audit.changes.resource_changes import ModifyEndpoint
 from egressprobe.audit.fixes.proposal import Proposal, Step, proposal
-from egressprobe.audit.fixes.uses import INTERNET
+from egressprobe.audit.fixes.uses import INTERNET, private_dns_users
 from egressprobe.audit.paths.paths import evaluate
 from egressprobe.audit.vpc.sources import sources
 from egressprobe.audit.vpc.topology import Topology
+
+
+def private_dns_off(topology: Topology, endpoint: str) -> Proposal:
+    """The change, if nothing loses the service by it; else words about what would."""
+    cut_off = private_dns_users(topology)
+    if not cut_off:
+        effect = "every subnet with an interface has another path to the EKS API"
+        return proposal([Step((ModifyEndpoint(endpoint, private_dns=False),), topology)], effect=effect)
+    names = ", ".join(cut_off[:5]) + (f" and {len(cut_off) - 5} more" if len(cut_off) > 5 else "")
+    return Proposal((), f"turning it off is no fix here: {names} have no other path to the EKS API")
 
 
 def ipv6_cidr(topology: Topology, subnet: str) -> Proposal:
