@@ -9,8 +9,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e import network
+from tests.e2e.account import Account
+from tests.e2e.emulation import emulator
 from tests.e2e.inbox import inbox
-from tests.e2e.stack import Stack, emulator, say
+from tests.e2e.stack import NOTICE, PAGE, Stack, say
 from tests.e2e.world import CA, World, world
 
 collect_ignore_glob = [] if os.environ.get("EGRESSPROBE_E2E") == "1" else ["test_*.py"]
@@ -24,19 +26,37 @@ def cluster() -> Iterator[World]:
 
 
 @pytest.fixture(scope="session")
-def account(cluster: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The account with the cluster; no stack yet. The emulator's log is shown when a test failed."""
-    folder = tmp_path_factory.mktemp("e2e")
-    with inbox() as people, emulator(folder, CA.pem) as log:
-        stack = Stack(people, folder)
-        stack.make_cluster(cluster.cluster)
+def account(cluster: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    """The account with the cluster in two of three subnets; no stack yet."""
+    with emulator(tmp_path_factory.mktemp("e2e"), CA.pem) as log:
         say(f"the emulator's log is {log}")
-        yield stack
+        yield Account(cluster.cluster, subnets=2)
+
+
+@pytest.fixture(autouse=True)
+def _well_again(request: pytest.FixtureRequest, cluster: World) -> Iterator[None]:
+    """A scenario that fails is not the next one's fault."""
+    failed = request.session.testsfailed
+    say(f"\n{request.node.name}: {request.node.obj.__doc__}")
+    yield
+    if request.session.testsfailed > failed and "stack" in request.fixturenames:
+        say("repairing what the scenario left")
+        cluster.repair()
+        for slot in network.SLOTS:
+            network.nat(slot, works=True)
+        stack = request.getfixturevalue("stack")
+        stack.plan()
+        stack.settle()
 
 
 @pytest.fixture(scope="session")
-def stack(account: Stack) -> Stack:
-    """Deployed, and its pages are read."""
-    account.deploy()
-    account.subscribe(account.outputs["PageTopic"])
-    return account
+def stack(account: Account) -> Iterator[Stack]:
+    """Deployed, its pages and notices are read, and its first quarter of an hour was quiet."""
+    with inbox() as people:
+        made = Stack(people)
+        notices = made.notice_topic()
+        made.deploy(NoticeTopicArn=notices)
+        made.subscribe(made.outputs["PageTopic"], PAGE)
+        made.subscribe(notices, NOTICE)
+        assert made.minutes(12) == []
+        yield made

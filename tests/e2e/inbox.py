@@ -15,7 +15,7 @@ PORT = 9100
 
 
 class Inbox:
-    """Messages in the order of their arrival: alarm, state, target, code, impact, what the text says."""
+    """Messages in the order of their arrival, in SNS's envelope."""
 
     def __init__(self) -> None:
         self.port = PORT
@@ -28,7 +28,7 @@ class Inbox:
             if body.get("Type") == "SubscriptionConfirmation":
                 self.tokens.append(body)
             else:
-                self.messages.append(json.loads(body["Message"]))
+                self.messages.append(body)
             self._changed.notify_all()
 
     def wait_for(self, count: int, seconds: float = 10) -> None:

@@ -26,6 +26,7 @@ SERVERS = {
     "audit": (network.AUDIT, _HOOK),
     **{f"pod-{i}": (address, _HOOK) for i, address in enumerate(network.PODS)},
 }
+_WELL = ("issuer", "policy", "second", "audit", "pod-0")
 # The key of RFC 7517, appendix A.1.
 _KEY = {
     "kty": "RSA",
@@ -61,9 +62,15 @@ class World:
         self._loop, self.api = loop, api
         self._running: dict[str, HttpServer] = {}
         api.accepts = lambda token: token.startswith("k8s-aws-v1.")
-        for name in ("issuer", "policy", "second", "audit", "pod-0"):
-            self.start(name)
+        self.repair()
+
+    def repair(self) -> None:
+        """All of it is well: one webhook of each kind, the cluster's issuer, one pod."""
+        self.api.refused.clear()
+        self.start(*(name for name in _WELL if name not in self._running))
+        self.stop(*(name for name in self._running if name not in _WELL))
         self.pods("pod-0")
+        self.webhooks(policy="Fail", second="Fail", audit="Ignore")
 
     @property
     def cluster(self) -> dict[str, Any]:
@@ -84,7 +91,7 @@ class World:
             self._running[name] = self._loop.start(HttpServer(address, PORT, tls=tls, pages=pages))
 
     def stop(self, *names: str) -> None:
-        for name in names:
+        for name in [*names]:
             self._loop.call(self._running.pop(name).stop())
 
     def pods(self, *names: str) -> None:
@@ -111,11 +118,9 @@ class World:
 
 @contextmanager
 def world() -> Iterator[World]:
-    """A healthy one: one webhook of each kind, the cluster's issuer, one pod."""
+    """A healthy one."""
     zone = {f"{name}.example": Records(a=(address,)) for name, (address, _) in SERVERS.items()}
     with Loop() as loop, kube_api({}, address=network.API) as api:
         for address in (network.RESOLVER, network.LINK_LOCAL_RESOLVER):
             loop.start(DnsServer(serve_zone(zone), address, 53))
-        made = World(loop, api)
-        made.webhooks(policy="Fail", second="Fail", audit="Ignore")
-        yield made
+        yield World(loop, api)

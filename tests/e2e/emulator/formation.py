@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 from ministack.core import responses
-from ministack.services import cloudwatch, eks
+from ministack.services import cloudwatch, eks, lambda_svc
 from ministack.services.cloudformation import engine, provisioners
 
 from tests.e2e.emulator.monitor import Monitor
@@ -15,6 +15,7 @@ _FUNCTIONS = ("Fn::Select", "Fn::Split", "Fn::Sub", "Fn::Join", "Fn::FindInMap")
 
 def install(monitor: Monitor) -> None:
     _conditions()
+    _functions_in_subnets()
     _metric_alarms(monitor)
     _composite_alarms(monitor)
     _resource("AWS::EKS::AccessEntry", _access_entry, _no_access_entry)
@@ -45,6 +46,28 @@ def _conditions() -> None:
     for module in [module for name, module in sys.modules.items() if name.startswith("ministack.")]:
         if getattr(module, "_evaluate_conditions", None) is evaluate:
             module._evaluate_conditions = evaluate_conditions
+
+
+def _functions_in_subnets() -> None:
+    """A function has the template's VpcConfig and reserved concurrency; ministack drops both when it creates one.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-lambda-function.html
+    """
+    handler = provisioners._RESOURCE_HANDLERS["AWS::Lambda::Function"]
+
+    def completed(original: Any, place: int) -> Any:
+        def put(*arguments: Any, **more: Any) -> Any:
+            name, attributes = original(*arguments, **more)
+            function, properties = lambda_svc._functions[name], arguments[place]
+            function["config"]["VpcConfig"] = lambda_svc._vpc_config_with_id(properties.get("VpcConfig"))
+            reserved = properties.get("ReservedConcurrentExecutions")
+            function["concurrency"] = None if reserved is None else int(reserved)
+            return name, attributes
+
+        return put
+
+    handler["create"] = completed(handler["create"], 1)
+    handler["update"] = completed(handler["update"], 2)
 
 
 def _metric_alarms(monitor: Monitor) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ministack import app
 from ministack.core import iam_actions, iam_evaluator, sigv4
-from ministack.services import cloudwatch_logs, eks
+from ministack.services import cloudwatch_logs, ec2, eks
 
 from tests.e2e.emulator.monitor import Monitor
 
@@ -21,6 +21,8 @@ def install(monitor: Monitor) -> None:
     _filter_patterns()
     _metrics_of_logs(monitor)
     _resources()
+    _without_resources()
+    _network_acls_of_subnets()
     # Callers outside the functions are on real time.
     for module in (sigv4, iam_evaluator):
         if hasattr(module, "request_time_failure"):
@@ -92,6 +94,46 @@ def _metrics_of_logs(monitor: Monitor) -> None:
         return fan_out(group, stream, events)
 
     cloudwatch_logs._fanout_to_subscription_filters = received
+
+
+def _without_resources() -> None:
+    """Reads of what the account does not have; ministack does not know the calls.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeTransitGatewayVpcAttachments.html
+    https://docs.aws.amazon.com/Route53/latest/APIReference/API_Operations_Amazon_Route_53_Resolver.html
+    """
+    action = "DescribeTransitGatewayVpcAttachments"
+    if action not in ec2._ACTION_MAP:
+        ec2._ACTION_MAP[action] = lambda *_: ec2._xml(200, f"{action}Response", "<transitGatewayVpcAttachments/>")
+
+    async def resolver(_method: str, _path: str, headers: Any, *_: Any) -> tuple[int, dict[str, str], bytes]:
+        listed = headers.get("x-amz-target", "").rpartition(".")[2].removeprefix("List")
+        return 200, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps({listed: []}).encode()
+
+    app.SERVICE_HANDLERS.setdefault("route53resolver", resolver)
+
+
+def _network_acls_of_subnets() -> None:
+    """A new subnet has the VPC's default network ACL; ministack associates none.
+
+    https://docs.aws.amazon.com/vpc/latest/userguide/vpc-network-acls.html
+    """
+    create = ec2._ACTION_MAP["CreateSubnet"]
+
+    def create_subnet(parameters: Any) -> Any:
+        before = set(ec2._subnets)
+        answer = create(parameters)
+        for subnet in set(ec2._subnets) - before:
+            [acl] = [
+                acl
+                for acl in ec2._network_acls.values()
+                if acl["IsDefault"] and acl["VpcId"] == ec2._subnets[subnet]["VpcId"]
+            ]
+            association = {"NetworkAclAssociationId": f"aclassoc-{subnet}", "NetworkAclId": acl["NetworkAclId"]}
+            acl["Associations"].append(association | {"SubnetId": subnet})
+        return answer
+
+    ec2._ACTION_MAP["CreateSubnet"] = create_subnet
 
 
 def _resources() -> None:

@@ -1,0 +1,101 @@
+"""The emulated account: a VPC, and the cluster that EKS describes."""
+
+import json
+import time
+from typing import Any
+
+from tests.e2e import network
+from tests.e2e.emulation import ACCOUNT, CLIENT, REGION, control
+
+CLUSTER = "prod"
+
+
+def client(service: str) -> Any:
+    """Of the account's root user."""
+    import boto3
+
+    keys = {"aws_access_key_id": ACCOUNT, "aws_secret_access_key": CLIENT["AWS_SECRET_ACCESS_KEY"]}
+    return boto3.client(service, region_name=REGION, endpoint_url=CLIENT["AWS_ENDPOINT_URL"], **keys)
+
+
+class Account:
+    """The VPC with its subnets, NAT gateways and security groups; `describe_cluster` decides what EKS says."""
+
+    def __init__(self, facts: dict[str, Any], *, subnets: int) -> None:
+        """facts: what DescribeCluster says beside the network. subnets: how many of the three the cluster has."""
+        self._facts = facts
+        ec2, eks, iam = (client(name) for name in ("ec2", "eks", "iam"))
+        self.vpc = ec2.create_vpc(CidrBlock=network.VPC)["Vpc"]["VpcId"]
+        for attribute in ("EnableDnsSupport", "EnableDnsHostnames"):
+            ec2.modify_vpc_attribute(VpcId=self.vpc, **{attribute: {"Value": True}})
+        gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+        ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=self.vpc)
+        public = self._subnet(ec2, "10.77.100.0/24", "a")
+        self._route(ec2, public, GatewayId=gateway)
+        self._subnet(ec2, network.NODES, "a")
+        self._public = public
+        self.nats: list[str] = []
+        self._tables: list[str] = []
+        self.subnets: list[str] = []
+        for slot, zone in zip(network.SLOTS, "abc", strict=True):
+            subnet = self._subnet(ec2, f"10.77.{slot}.0/24", zone)
+            self.nats.append(self._nat(ec2))
+            self._tables.append(self._route(ec2, subnet, NatGatewayId=self.nats[-1]))
+            self.subnets.append(subnet)
+        self.groups = [
+            ec2.create_security_group(GroupName=name, Description=name, VpcId=self.vpc)["GroupId"]
+            for name in ("cluster", "additional")
+        ]
+        trust = {"Effect": "Allow", "Principal": {"Service": "eks.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+        role = iam.create_role(RoleName="eks", AssumeRolePolicyDocument=policy)["Role"]["Arn"]
+        used = {"subnetIds": self.subnets[:subnets], "securityGroupIds": self.groups[1:], "endpointPrivateAccess": True}
+        eks.create_cluster(
+            name=CLUSTER,
+            version="1.33",
+            roleArn=role,
+            resourcesVpcConfig=used,
+            accessConfig={"authenticationMode": "API_AND_CONFIG_MAP"},
+        )
+        control("/networks", {self.subnets[slot - 1]: network.namespace(slot) for slot in network.SLOTS})
+        self.describe_cluster(subnets=subnets)
+        while eks.describe_cluster(name=CLUSTER)["cluster"]["status"] != "ACTIVE":
+            time.sleep(0.1)
+
+    def _subnet(self, ec2: Any, block: str, zone: str) -> str:
+        made = ec2.create_subnet(VpcId=self.vpc, CidrBlock=block, AvailabilityZone=f"{REGION}{zone}")
+        return str(made["Subnet"]["SubnetId"])
+
+    def _nat(self, ec2: Any) -> str:
+        made = ec2.create_nat_gateway(SubnetId=self._public, ConnectivityType="public")
+        return str(made["NatGateway"]["NatGatewayId"])
+
+    def delete_nat(self, slot: int) -> None:
+        """A subnet's NAT gateway: in EC2 and on the network."""
+        network.nat(slot, works=False)
+        client("ec2").delete_nat_gateway(NatGatewayId=self.nats[slot - 1])
+
+    def replace_nat(self, slot: int) -> None:
+        """A new one, in the subnet's route too."""
+        ec2 = client("ec2")
+        self.nats[slot - 1] = self._nat(ec2)
+        where = {"RouteTableId": self._tables[slot - 1], "DestinationCidrBlock": "0.0.0.0/0"}
+        ec2.replace_route(**where, NatGatewayId=self.nats[slot - 1])
+        network.nat(slot, works=True)
+
+    def _route(self, ec2: Any, subnet: str, **target: str) -> str:
+        table = str(ec2.create_route_table(VpcId=self.vpc)["RouteTable"]["RouteTableId"])
+        ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)
+        ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", **target)
+        return table
+
+    def describe_cluster(self, *, subnets: int, groups: list[str] | None = None) -> None:
+        """What EKS says of the cluster from now on: in how many subnets, with which additional security groups."""
+        used = {
+            "vpcId": self.vpc,
+            "clusterSecurityGroupId": self.groups[0],
+            "securityGroupIds": self.groups[1:] if groups is None else groups,
+            "subnetIds": self.subnets[:subnets],
+            "controlPlaneEgressMode": "CUSTOMER_ROUTED",
+        }
+        control("/cluster", self._facts | {"resourcesVpcConfig": used})
