@@ -97,6 +97,7 @@ PUBLIC = {
         "run.audit",
         "vpc.snapshot.*",
         "vpc.snapshot_dns.*",
+        "vpc.snapshot_transit.*",
         "vpc.topology.Topology",
     ),
     "publish": ("emf.*", "response.*"),
@@ -111,7 +112,7 @@ PUBLIC = {
             "transport.tls_context.*",
         ),
     ),
-    "aws": ("cluster.*", "eks.*", "session.by_name", "vpc_snapshot.*"),
+    "aws": ("cluster.*", "eks.*", "session.*", "vpc_snapshot.*"),
     "targets": ("decode.*", "file.*", "plan.*", "spec.*"),
     "discovery": (
         *("issuers.*", "kubelets.*", "run.collect", "target_names.free_name"),

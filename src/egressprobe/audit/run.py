@@ -21,8 +21,8 @@ from egressprobe.model.target import Target, Verdict
 RULES = (*DNS_RULES, *VPC_RULES)
 _DNS = 53
 _LIMITS = (
-    "Configuration only: it does not see servers, host firewalls, what a transit gateway, peer or appliance does, nor "
-    "whether names resolve. Connections that are already open may behave otherwise."
+    "Configuration only: it does not see servers, host firewalls, what an appliance or another account's network does, "
+    "nor whether names resolve. Connections that are already open may behave otherwise."
 )
 
 

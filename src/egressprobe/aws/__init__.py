@@ -2,5 +2,5 @@
 
 A list that cannot be read is None, never empty, and nothing here raises botocore's exceptions.
 
-Public: session.by_name, cluster, eks.Cluster, vpc_snapshot.{read_snapshot, readers}.
+Public: session.{by_name, by_profile}, cluster, eks.Cluster, vpc_snapshot.{read_snapshot, readers}.
 """

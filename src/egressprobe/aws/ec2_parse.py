@@ -183,6 +183,7 @@ def attachment(item: Item) -> Attachment:
         state=item.get("State") or "",
         subnets=tuple(sorted(item.get("SubnetIds") or [])),
         ipv6=(item.get("Options") or {}).get("Ipv6Support") != "disable",
+        appliance=(item.get("Options") or {}).get("ApplianceModeSupport") == "enable",
     )
 
 

@@ -33,3 +33,14 @@ def by_name(name: str, region: str | None) -> NamedCluster:
     if cluster is None:
         raise AwsError("; ".join(finding.summary for finding in around.findings))
     return NamedCluster(session, around, cluster)
+
+
+def by_profile(profile: str, region: str) -> Any:
+    """boto3's session with the credentials of a profile. Raises InputError."""
+    from boto3.session import Session
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        return Session(profile_name=profile, region_name=region)
+    except BotoCoreError as error:
+        raise InputError("--peer-profile", str(error)) from None

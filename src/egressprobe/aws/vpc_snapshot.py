@@ -4,65 +4,37 @@ A list that cannot be read is None in the snapshot, with the reason in `unread`:
 whose answer is not as documented: values of other types, missing ids, invalid CIDRs.
 """
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple
 
-import msgspec
 from msgspec.structs import replace
 
-from egressprobe.audit.vpc.snapshot import SNAPSHOT_SCHEMA, ClusterFacts, Group, RouteTable, Unread, Vpc, VpcSnapshot
-from egressprobe.audit.vpc.topology import Topology
+from egressprobe.audit.vpc.snapshot import SNAPSHOT_SCHEMA, ClusterFacts, Vpc, VpcSnapshot
 from egressprobe.aws import ec2 as ec2lists
-from egressprobe.aws import ec2_filters
 from egressprobe.aws import ec2_parse as parse
+from egressprobe.aws import other_vpcs as others
 from egressprobe.aws import vpc_dns as dnslists
 from egressprobe.aws.eks import Cluster
-from egressprobe.aws.paging import ReadRefused, every, not_as_documented
+from egressprobe.aws.lists import AT_ONCE, BY_VPC, ListReading, named_lists, parsed_list
+from egressprobe.aws.paging import every
 from egressprobe.model.errors import AwsError
-from egressprobe.model.text import valid
-
-# EC2 throttles by a bucket of tokens an account and region (EC2 Developer Guide, ec2-api-throttling).
-_AT_ONCE = 6
-# Part of the snapshot, operation, field of the response, its parser, name of the filters' parameter.
-_BY_VPC: tuple[tuple[str, str, str, Callable[[Any], Any], str], ...] = (
-    ("subnets", "describe_subnets", "Subnets", parse.subnet, "Filters"),
-    ("route_tables", "describe_route_tables", "RouteTables", parse.route_table, "Filters"),
-    ("acls", "describe_network_acls", "NetworkAcls", ec2_filters.acl, "Filters"),
-    ("groups", "describe_security_groups", "SecurityGroups", ec2_filters.group, "Filters"),
-    ("interfaces", "describe_network_interfaces", "NetworkInterfaces", parse.interface, "Filters"),
-    ("nats", "describe_nat_gateways", "NatGateways", parse.nat, "Filter"),
-    (
-        "attachments",
-        "describe_transit_gateway_vpc_attachments",
-        "TransitGatewayVpcAttachments",
-        parse.attachment,
-        "Filters",
-    ),
-    ("endpoints", "describe_vpc_endpoints", "VpcEndpoints", parse.endpoint, "Filters"),
-)
-# Where a page can have fewer than 1,000 items (EC2 API Reference, MaxResults of each).
-_PAGES = {"describe_route_tables": 100}
-_TYPES = {field.name: field.type for field in msgspec.structs.fields(VpcSnapshot)}
-_EMPTY = VpcSnapshot(SNAPSHOT_SCHEMA, "", "", "", ClusterFacts(""), Vpc(""))
-# Read when nothing of the kind exists in the region.
-_ABSENT = {"public_access": ec2lists.NO_PUBLIC_ACCESS_BLOCK, "encryption": ()}
 
 
 class Readers(NamedTuple):
-    """boto3 clients, created by `readers`."""
+    """boto3 clients, created by `readers`. peers: EC2's with other credentials, for VPCs of other accounts."""
 
     ec2: Any
     resolver: Any
     route53: Any
     iam: Any
     trail: Any
+    peers: tuple[Any, ...] = ()
 
 
-def readers(session: Any = None, **options: Any) -> Readers:
-    """Clients that slow down when AWS throttles. session: boto3's, or the default one."""
+def readers(session: Any = None, peers: Sequence[Any] = (), **options: Any) -> Readers:
+    """Clients that slow down when AWS throttles. session: boto3's, or the default one. peers: of other accounts."""
     import boto3
     from botocore.config import Config
 
@@ -71,38 +43,16 @@ def readers(session: Any = None, **options: Any) -> Readers:
         connect_timeout=5,
         read_timeout=20,
         retries={"mode": "adaptive", "total_max_attempts": 8},
-        max_pool_connections=_AT_ONCE,
+        max_pool_connections=AT_ONCE,
     )
     names = ("ec2", "route53resolver", "route53", "iam", "cloudtrail")
-    return Readers(*(made.client(name, config=patient, **options) for name in names))
-
-
-class _ListReading:
-    """Reads parts of a snapshot, and records those that AWS refuses."""
-
-    def __init__(self) -> None:
-        self.unread: list[Unread] = []
-
-    def read(self, part: str, read: Callable[[], Any]) -> Any:
-        try:
-            return _checked(part, read())
-        except ReadRefused as refused:
-            if refused.absent and part in _ABSENT:
-                return _ABSENT[part]
-            self.unread.append(replace(refused.unread, part=part))
-        except Exception as error:  # whatever a parser does with another shape costs this list only
-            self.unread.append(Unread(part, "", not_as_documented(error)))
-        return None
-
-    def all(self, reads: dict[str, Callable[[], Any]]) -> dict[str, Any]:
-        with ThreadPoolExecutor(_AT_ONCE, "snapshot") as pool:
-            waiting = {part: pool.submit(self.read, part, read) for part, read in reads.items()}
-            return {part: future.result() for part, future in waiting.items()}
+    others_ec2 = tuple(peer.client("ec2", config=patient, **options) for peer in peers)
+    return Readers(*(made.client(name, config=patient, **options) for name in names))._replace(peers=others_ec2)
 
 
 def read_snapshot(clients: Readers, cluster: Cluster, *, region: str) -> VpcSnapshot:
     """Raises AwsError if the VPC itself cannot be read: then there is nothing to audit."""
-    vpc_id, now, reading = cluster.vpc, datetime.now(UTC), _ListReading()
+    vpc_id, now, reading = cluster.vpc, datetime.now(UTC), ListReading()
     if not vpc_id:
         raise AwsError(f"EKS does not report the VPC of the cluster {cluster.name}")
     vpc = reading.read("vpc", lambda: _vpc(clients.ec2, vpc_id))
@@ -110,8 +60,16 @@ def read_snapshot(clients: Readers, cluster: Cluster, *, region: str) -> VpcSnap
         why = reading.unread[0].error if reading.unread else "it does not exist"
         raise AwsError(f"the VPC {vpc_id} cannot be read: {why}")
     parts = reading.all(_reads(clients, vpc, cluster, region, now))
-    named = _named_lists(parts["route_tables"], parts["groups"])
+    named = named_lists(parts["route_tables"], parts["groups"])
     parts["prefix_lists"] = reading.read("prefix_lists", lambda: ec2lists.prefix_lists(clients.ec2, named))
+    ec2s = (clients.ec2, *clients.peers)
+    parts["transit_gateways"] = reading.read(
+        "transit_gateways", lambda: others.transit_gateways(ec2s, parts["attachments"] or ())
+    )
+    behind = others.behind(
+        vpc_id, parts["route_tables"], parts["attachments"], parts["transit_gateways"], parts["peerings"]
+    )
+    parts["other_vpcs"] = reading.read("other_vpcs", lambda: others.other_vpcs(ec2s, behind, region)) or ()
     reads_dhcp, changed = parts.pop("reads_dhcp", None), parts.pop("dhcp_changed")
     if parts["dhcp"] is not None and changed:
         parts["dhcp"] = replace(parts["dhcp"], changed_at=changed)
@@ -129,15 +87,6 @@ def read_snapshot(clients: Readers, cluster: Cluster, *, region: str) -> VpcSnap
     )
 
 
-def _checked(part: str, value: Any) -> Any:
-    """A part of a snapshot, of the snapshot's own types and with CIDRs that a walk can parse. Raises ValueError."""
-    if value is None or part not in _TYPES:
-        return value
-    checked = msgspec.convert(valid(msgspec.to_builtins(value)), _TYPES[part])
-    Topology(replace(_EMPTY, **{part: checked}))
-    return checked
-
-
 def _vpc(ec2: Any, vpc_id: str) -> Vpc | None:
     items = every(ec2, "describe_vpcs", "Vpcs", VpcIds=[vpc_id])
     return parse.vpc(items[0]) if items else None
@@ -146,8 +95,8 @@ def _vpc(ec2: Any, vpc_id: str) -> Vpc | None:
 def _reads(clients: Readers, vpc: Vpc, cluster: Cluster, region: str, now: datetime) -> dict[str, Callable[[], Any]]:
     ec2, of_vpc = clients.ec2, [{"Name": "vpc-id", "Values": [vpc.id]}]
     reads: dict[str, Callable[[], Any]] = {
-        part: partial(_parsed, ec2, operation, field, parser, {filters: of_vpc})
-        for part, operation, field, parser, filters in _BY_VPC
+        part: partial(parsed_list, ec2, operation, field, parser, {filters: of_vpc})
+        for part, operation, field, parser, filters in BY_VPC
     }
     reads |= {
         "gateways": lambda: ec2lists.gateways(ec2, vpc.id),
@@ -165,21 +114,6 @@ def _reads(clients: Readers, vpc: Vpc, cluster: Cluster, region: str, now: datet
     if cluster.role:
         reads["reads_dhcp"] = lambda: dnslists.reads_dhcp(clients.iam, cluster.role)
     return reads
-
-
-def _parsed(client: Any, operation: str, field: str, parser: Callable[[Any], Any], filters: Any) -> tuple[Any, ...]:
-    """In the order of ids, so that two snapshots of one VPC are equal."""
-    # Without a page size EC2 returns everything at once, and throttles such calls first in large accounts.
-    pages = {"PageSize": _PAGES.get(operation, 1000)}
-    parsed = [parser(item) for item in every(client, operation, field, PaginationConfig=pages, **filters)]
-    return tuple(sorted(parsed, key=lambda item: str(item.id)))
-
-
-def _named_lists(tables: Iterable[RouteTable] | None, groups: Iterable[Group] | None) -> set[str]:
-    """The prefix lists that a route or a rule names; a region has dozens of others."""
-    named = {route.destination for table in tables or () for route in table.routes}
-    rules = [rule for group in groups or () for rule in (*group.ingress, *group.egress)]
-    return {name for name in named if name.startswith("pl-")} | {name for rule in rules for name in rule.prefix_lists}
 
 
 def _facts(cluster: Cluster, reads_dhcp: bool | None) -> ClusterFacts:  # noqa: FBT001 (three-valued)

@@ -132,6 +132,25 @@ EC2 = {
             }
         ]
     },
+    "describe_transit_gateway_route_tables": {
+        "TransitGatewayRouteTables": [{"TransitGatewayRouteTableId": "tgw-rtb-1", "State": "available"}]
+    },
+    "get_transit_gateway_route_table_associations": {
+        "Associations": [{"TransitGatewayAttachmentId": "a-1", "State": "associated"}]
+    },
+    "search_transit_gateway_routes": {
+        "Routes": [
+            {
+                "DestinationCidrBlock": "0.0.0.0/0",
+                "Type": "static",
+                "State": "active",
+                "TransitGatewayAttachments": [
+                    {"TransitGatewayAttachmentId": "a-2", "ResourceType": "vpn", "ResourceId": "vpn-1"}
+                ],
+            }
+        ],
+        "AdditionalRoutesAvailable": False,
+    },
     "describe_transit_gateway_vpc_attachments": {
         "TransitGatewayVpcAttachments": [
             {"TransitGatewayAttachmentId": "a-1", "TransitGatewayId": "tgw-1", "State": "available", "SubnetIds": [A]}

@@ -10,6 +10,7 @@ from egressprobe.cli.common.parser import add_output, add_region
 EXAMPLES = (
     "egressprobe audit --cluster prod -f targets.yaml",
     "egressprobe audit --cluster prod --save vpc.json",
+    "egressprobe audit --cluster prod --peer-profile network-account",
     "egressprobe audit --snapshot vpc.json -o json",
 )
 
@@ -20,6 +21,13 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     )
     parser.add_argument("--cluster", metavar="NAME", help="read its VPC now, with the credentials of the AWS profile")
     add_region(parser)
+    parser.add_argument(
+        "--peer-profile",
+        action="append",
+        default=[],
+        metavar="PROFILE",
+        help="an AWS profile of an account that owns a transit gateway or a VPC behind it; may be repeated",
+    )
     parser.add_argument("--snapshot", metavar="FILE", help="a file that --save wrote; makes no AWS call")
     parser.add_argument("--save", metavar="FILE", help="write the snapshot, to audit it again elsewhere")
     parser.add_argument("-f", "--file", help="targets file, YAML or JSON (default: the cluster's issuers)")
@@ -37,6 +45,7 @@ def run(options: argparse.Namespace) -> int:
     audit = read_audit(
         cluster=options.cluster,
         region=options.region,
+        peer_profiles=options.peer_profile,
         snapshot=options.snapshot,
         save=options.save,
         targets=options.file,

@@ -9,7 +9,7 @@ from egressprobe.audit.result import Audit
 from egressprobe.audit.run import audit
 from egressprobe.audit.vpc.snapshot import VpcSnapshot, from_json, to_json
 from egressprobe.aws.eks import Cluster
-from egressprobe.aws.session import by_name
+from egressprobe.aws.session import by_name, by_profile
 from egressprobe.aws.vpc_snapshot import read_snapshot, readers
 from egressprobe.catalog.findings_cluster import NETWORKS_UNREADABLE
 from egressprobe.catalog.registry import FINDINGS
@@ -35,6 +35,7 @@ def read_audit(
     *,
     cluster: str | None,
     region: str | None,
+    peer_profiles: list[str],
     snapshot: str | None,
     save: str | None,
     targets: str | None,
@@ -43,13 +44,15 @@ def read_audit(
     """Raises InputError and AwsError; a part that cannot be read is a finding."""
     if (cluster is None) == (snapshot is None):
         raise InputError("", "give one of --cluster NAME and --snapshot FILE")
+    if peer_profiles and cluster is None:
+        raise InputError("--peer-profile", "needs --cluster: a snapshot already has what was read")
     codes = _codes(skip)
     given = read_plan(read_file(targets)).targets if targets else ()
     if snapshot is not None:
         read = _AuditSource(_read(snapshot), given)
     else:
         assert cluster is not None  # noqa: S101
-        read = _of_cluster(cluster, region, given)
+        read = _of_cluster(cluster, region, peer_profiles, given)
     whole = with_names(read.snapshot, hosts_of(read.targets))
     if save is not None:
         _save(save, whole)
@@ -93,10 +96,11 @@ def _save(name: str, snapshot: VpcSnapshot) -> None:
         raise InputError("--save", f"{name} cannot be written: {os_words(error)}") from None
 
 
-def _of_cluster(name: str, region: str | None, given: tuple[Target, ...]) -> _AuditSource:
+def _of_cluster(name: str, region: str | None, peer_profiles: list[str], given: tuple[Target, ...]) -> _AuditSource:
     """Without targets: the issuers that EKS names."""
     session, surroundings, described = by_name(name, region)
-    snapshot = read_snapshot(readers(session), described, region=session.region_name)
+    peers = [by_profile(profile, session.region_name) for profile in peer_profiles]
+    snapshot = read_snapshot(readers(session, peers), described, region=session.region_name)
     targets = given or _issuers(described, surroundings.providers or [])
     beside = tuple(finding for finding in surroundings.findings if finding.code != NETWORKS_UNREADABLE.code)
     return _AuditSource(snapshot, targets, beside)

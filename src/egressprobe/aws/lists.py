@@ -1,0 +1,89 @@
+"""The lists of a snapshot: which operation reads each part, several at a time, and what AWS refused."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from egressprobe.audit.vpc.snapshot import SNAPSHOT_SCHEMA, ClusterFacts, Group, RouteTable, Unread, Vpc, VpcSnapshot
+from egressprobe.audit.vpc.topology import Topology
+from egressprobe.aws import ec2 as ec2lists
+from egressprobe.aws import ec2_filters
+from egressprobe.aws import ec2_parse as parse
+from egressprobe.aws.paging import ReadRefused, every, not_as_documented
+from egressprobe.model.text import valid
+
+# EC2 throttles by a bucket of tokens an account and region (EC2 Developer Guide, ec2-api-throttling).
+AT_ONCE = 6
+# Part of the snapshot, operation, field of the response, its parser, name of the filters' parameter.
+BY_VPC: tuple[tuple[str, str, str, Callable[[Any], Any], str], ...] = (
+    ("subnets", "describe_subnets", "Subnets", parse.subnet, "Filters"),
+    ("route_tables", "describe_route_tables", "RouteTables", parse.route_table, "Filters"),
+    ("acls", "describe_network_acls", "NetworkAcls", ec2_filters.acl, "Filters"),
+    ("groups", "describe_security_groups", "SecurityGroups", ec2_filters.group, "Filters"),
+    ("interfaces", "describe_network_interfaces", "NetworkInterfaces", parse.interface, "Filters"),
+    ("nats", "describe_nat_gateways", "NatGateways", parse.nat, "Filter"),
+    (
+        "attachments",
+        "describe_transit_gateway_vpc_attachments",
+        "TransitGatewayVpcAttachments",
+        parse.attachment,
+        "Filters",
+    ),
+    ("endpoints", "describe_vpc_endpoints", "VpcEndpoints", parse.endpoint, "Filters"),
+)
+# Where a page can have fewer than 1,000 items (EC2 API Reference, MaxResults of each).
+_PAGES = {"describe_route_tables": 100}
+_TYPES = {field.name: field.type for field in msgspec.structs.fields(VpcSnapshot)}
+_EMPTY = VpcSnapshot(SNAPSHOT_SCHEMA, "", "", "", ClusterFacts(""), Vpc(""))
+# Read when nothing of the kind exists in the region.
+_ABSENT = {"public_access": ec2lists.NO_PUBLIC_ACCESS_BLOCK, "encryption": ()}
+
+
+class ListReading:
+    """Reads parts of a snapshot, and records those that AWS refuses."""
+
+    def __init__(self) -> None:
+        self.unread: list[Unread] = []
+
+    def read(self, part: str, read: Callable[[], Any]) -> Any:
+        try:
+            return _checked(part, read())
+        except ReadRefused as refused:
+            if refused.absent and part in _ABSENT:
+                return _ABSENT[part]
+            self.unread.append(replace(refused.unread, part=part))
+        except Exception as error:  # whatever a parser does with another shape costs this list only
+            self.unread.append(Unread(part, "", not_as_documented(error)))
+        return None
+
+    def all(self, reads: dict[str, Callable[[], Any]]) -> dict[str, Any]:
+        with ThreadPoolExecutor(AT_ONCE, "snapshot") as pool:
+            waiting = {part: pool.submit(self.read, part, read) for part, read in reads.items()}
+            return {part: future.result() for part, future in waiting.items()}
+
+
+def _checked(part: str, value: Any) -> Any:
+    """A part of a snapshot, of the snapshot's own types and with CIDRs that a walk can parse. Raises ValueError."""
+    if value is None or part not in _TYPES:
+        return value
+    checked = msgspec.convert(valid(msgspec.to_builtins(value)), _TYPES[part])
+    Topology(replace(_EMPTY, **{part: checked}))
+    return checked
+
+
+def parsed_list(client: Any, operation: str, field: str, parser: Callable[[Any], Any], filters: Any) -> tuple[Any, ...]:
+    """In the order of ids, so that two snapshots of one VPC are equal."""
+    # Without a page size EC2 returns everything at once, and throttles such calls first in large accounts.
+    pages = {"PageSize": _PAGES.get(operation, 1000)}
+    parsed = [parser(item) for item in every(client, operation, field, PaginationConfig=pages, **filters)]
+    return tuple(sorted(parsed, key=lambda item: str(item.id)))
+
+
+def named_lists(tables: Iterable[RouteTable] | None, groups: Iterable[Group] | None) -> set[str]:
+    """The prefix lists that a route or a rule names; a region has dozens of others."""
+    named = {route.destination for table in tables or () for route in table.routes}
+    rules = [rule for group in groups or () for rule in (*group.ingress, *group.egress)]
+    return {name for name in named if name.startswith("pl-")} | {name for rule in rules for name in rule.prefix_lists}
