@@ -104,6 +104,10 @@ class ServerFlight:
         elif self.version == TLS_1_3:
             self._message(message)
 
+    def close(self) -> None:
+        """Read no further message: the generator that waits for one refers to us, a circle for the collector."""
+        self._steps.close()
+
     def data_arrived(self) -> None:
         """Application data was read."""
         self._non_advancing = 0

@@ -10,6 +10,8 @@ Parked targets still hold sockets, and a process has 1,024 descriptors in Lambda
 import asyncio
 from contextlib import suppress
 
+from egressprobe.probe.transport.time_limits import Timer, timers
+
 # Longer than a handshake across a region takes, much shorter than any timeout.
 PARK_AFTER = 0.1
 # One target: 8 dials at once (hop.py), A and AAAA at up to 3 servers and one more to compare.
@@ -44,7 +46,7 @@ class Slots:
 class _Slot:
     def __init__(self, free: asyncio.Semaphore, room: asyncio.Semaphore) -> None:
         self._free, self._room = free, room
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Timer | None = None
 
     async def __aenter__(self) -> None:
         await self._room.acquire()
@@ -53,7 +55,7 @@ class _Slot:
         except BaseException:
             self._room.release()
             raise
-        self._timer = asyncio.get_running_loop().call_later(PARK_AFTER, self._park)
+        self._timer = timers().call_at(asyncio.get_running_loop().time() + PARK_AFTER, self._park)
 
     async def __aexit__(self, *_: object) -> None:
         if self._timer is not None:

@@ -16,7 +16,7 @@ from egressprobe.model.failure import CODES, Code, Ending
 from egressprobe.model.measurement import Rung, RungName, RungOutcome
 from egressprobe.model.target import Endpoint
 from egressprobe.probe.transport.connect import connect
-from egressprobe.probe.transport.time_limits import CLIMB_AFTER, RUNG_LIMIT, Budget
+from egressprobe.probe.transport.time_limits import CLIMB_AFTER, RUNG_LIMIT, Budget, timers
 from egressprobe.probe.transport.tls import tls_handshake
 from egressprobe.probe.transport.tls_context import Offer, context, groups
 
@@ -89,7 +89,7 @@ class Climber:
         self._shape, self._run_ends, self._slots, self._families = shape, run_ends, slots, families
         self._task: asyncio.Task[tuple[Rung, ...]] | None = None
         self._begun = False
-        self._timer = asyncio.get_running_loop().call_later(CLIMB_AFTER, self._start)
+        self._timer = timers().call_at(asyncio.get_running_loop().time() + CLIMB_AFTER, self._start)
 
     def _start(self) -> None:
         family = self._shape.endpoint.family

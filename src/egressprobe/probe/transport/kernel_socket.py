@@ -16,13 +16,16 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from egressprobe.model.measurement import TcpState
 from egressprobe.model.target import Endpoint
+from egressprobe.probe.transport.time_limits import timers
 
 _LINUX = sys.platform == "linux"
 _SO_TIMESTAMPNS = 35  # asm-generic/socket.h; x86-64 and arm64
 _TIMESPEC = struct.Struct("@ll")
+_ANCILLARY_SIZE = socket.CMSG_SPACE(_TIMESPEC.size) if _LINUX else 0
 # include/uapi/linux/tcp.h, struct tcp_info: offsets; the round trip is in microseconds
 _TCP_INFO_RETRANSMITS, _TCP_INFO_UNACKED, _TCP_INFO_RTT, _TCP_INFO_TOTAL_RETRANS = 2, 24, 68, 100
 _TCP_INFO_BYTES_ACKED, _TCP_INFO_BYTES_RECEIVED, _TCP_INFO_OUT_OF_ORDER = 120, 128, 224
@@ -54,11 +57,15 @@ def source_address(destination: str) -> str | None:
 
 def open_socket(address: str, kind: socket.SocketKind) -> socket.socket:
     """A non-blocking socket whose received data carries the kernel's time stamp."""
-    sock = socket.socket(family_of(address), kind)
-    sock.setblocking(False)
-    if _LINUX:
-        with suppress(OSError):
-            sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+    if not _LINUX:
+        sock = socket.socket(family_of(address), kind)
+        sock.setblocking(False)
+        return sock
+    sock = socket.socket(family_of(address), kind | socket.SOCK_NONBLOCK)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+    except OSError:
+        pass
     return sock
 
 
@@ -75,34 +82,36 @@ def enable_timestamps() -> None:
             atexit.register(_timestamp_socket.close)
 
 
-def wall_offset() -> float:
-    """Wall clock less monotonic clock, in seconds: it changes only when the clock is set."""
-    for _ in range(3):  # a process without CPU may be interrupted between the two readings
-        before = time.monotonic()
-        wall = time.time()
+def clocks() -> tuple[float, float]:
+    """The monotonic clock, and wall clock less monotonic clock, in seconds: that changes only when the clock is set."""
+    before = time.monotonic()
+    wall = time.time()
+    for _ in range(2):  # a process without CPU may be interrupted between the two readings
         if time.monotonic() - before < _CLOCK_TOLERANCE / 4:
             break
-    return wall - before
+        before = time.monotonic()
+        wall = time.time()
+    return before, wall - before
 
 
 def arrival(stamp: float | None, sent: float, offset: float) -> tuple[float, bool]:
     """When data arrived, by the monotonic clock, and whether that is the kernel's stamp.
 
-    sent: monotonic time of the request; data that was there before it arrived with it. offset: `wall_offset()` then.
+    sent: monotonic time of the request; data that was there before it arrived with it. offset: of the clocks then.
     The kernel stamps with the wall clock; if that was set in between, the time of reading is used.
     """
-    now = time.monotonic()
-    if stamp is None or abs(wall_offset() - offset) > _CLOCK_TOLERANCE:
+    now, current = clocks()
+    if stamp is None or abs(current - offset) > _CLOCK_TOLERANCE:
         return now, False
     return min(max(stamp - offset, sent), now), True
 
 
 def receive(sock: socket.socket, size: int) -> tuple[bytes, float | None]:
     """Data and the wall-clock time at which the kernel got it. Raises BlockingIOError, OSError."""
-    data, ancillary, _, _ = sock.recvmsg(size, 64 if _LINUX else 0)
+    data, ancillary, _, _ = sock.recvmsg(size, _ANCILLARY_SIZE)
     for level, kind, value in ancillary:
-        if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS and len(value) >= _TIMESPEC.size:
-            seconds, nanoseconds = _TIMESPEC.unpack(value[: _TIMESPEC.size])
+        if kind == _SO_TIMESTAMPNS and level == socket.SOL_SOCKET and len(value) >= _TIMESPEC.size:
+            seconds, nanoseconds = _TIMESPEC.unpack_from(value)
             return data, seconds + nanoseconds / 1e9
     return data, None
 
@@ -137,7 +146,7 @@ async def _ready(
 ) -> None:
     """Wait until the selector reports the socket or the time is up."""
     ready: asyncio.Future[None] = loop.create_future()
-    timer = loop.call_at(until, wake, ready)
+    timer = timers().call_at(until, partial(wake, ready))
     descriptor = sock.fileno()  # the selector is quicker with a number
     add(descriptor, wake, ready)
     try:

@@ -44,12 +44,12 @@ from egressprobe.model.failure import Code, Failure, Phase, classify_connect, er
 from egressprobe.model.measurement import Lookup, Query, Resolution
 from egressprobe.probe.transport.kernel_socket import (
     arrival,
+    clocks,
     open_socket,
     readable,
     receive,
     socket_address,
     source_address,
-    wall_offset,
 )
 from egressprobe.probe.transport.time_limits import COMPARE_LIMIT, Budget
 
@@ -112,8 +112,8 @@ async def resolve(host: str, config: ResolverConfig, budget: Budget, *, view: st
 
 async def _pair(host: str, name: str, config: ResolverConfig, budget: Budget) -> list[Lookup]:
     """A and AAAA concurrently, or one after the other with `options single-request`."""
-    a = _look_up(Question(host, name, "A", ""), config, budget)
-    aaaa = _look_up(Question(host, name, "AAAA", ""), config, budget)
+    a = _look_up(host, name, "A", config, budget)
+    aaaa = _look_up(host, name, "AAAA", config, budget)
     if config.single_request:
         return [await a, await aaaa]
     beside = asyncio.Task(aaaa, loop=asyncio.get_running_loop(), eager_start=True)  # sends its query at once
@@ -149,19 +149,25 @@ async def compare(host: str, server: str, budget: Budget) -> Resolution:
     return await resolve(host, config, brief, view=name)
 
 
-async def _look_up(question: Question, config: ResolverConfig, budget: Budget) -> Lookup:
-    """One name and type through all servers and rounds: tryOneName."""
+async def _look_up(host: str, name: str, kind: RecordType, config: ResolverConfig, budget: Budget) -> Lookup:
+    """One name and type through all servers and rounds: tryOneName. Each over UDP, then over TCP if truncated."""
     queries: list[Query] = []
     for server in _rounds(config):
-        final = await _query_server(question._replace(server=server), config, budget, queries)
+        final = False
+        for transport in _TCP_ONLY if config.use_tcp else _UDP_THEN_TCP:
+            query, reading = await _query(Question(host, name, kind, server, transport), config.timeout, budget)
+            queries.append(query)
+            final = reading.final
+            if not reading.truncated:
+                break
         if final or _over(budget):
             break
         await asyncio.sleep(0)  # servers that refuse at once must not block the event loop
     last = queries[-1]
     return Lookup(
-        name=question.name,
-        type=question.kind,
-        ms=round(sum(query.ms for query in queries), 3),
+        name=name,
+        type=kind,
+        ms=round(sum([query.ms for query in queries]), 3),
         queries=tuple(queries),
         addresses=() if last.failure else last.addresses,
         failure=last.failure,
@@ -174,18 +180,6 @@ def _rounds(config: ResolverConfig) -> Iterator[str]:
     for _ in range(min(config.attempts, _MAX_ROUNDS)):
         yield from config.servers[first:]
         yield from config.servers[:first]
-
-
-async def _query_server(question: Question, config: ResolverConfig, budget: Budget, queries: list[Query]) -> bool:
-    """One server: UDP, then TCP if truncated. Appends to `queries`. True: no other server is queried."""
-    final = False
-    for transport in _TCP_ONLY if config.use_tcp else _UDP_THEN_TCP:
-        query, reading = await _query(question._replace(transport=transport), config.timeout, budget)
-        queries.append(query)
-        final = reading.final
-        if not reading.truncated:
-            break
-    return final
 
 
 async def _query(question: Question, timeout: float, budget: Budget) -> tuple[Query, Reading]:
@@ -261,7 +255,7 @@ async def _over_udp(
 ) -> tuple[bytes, float]:
     """Over a connected socket, so that ICMP errors are seen; datagrams that do not answer the query are ignored."""
     sock.connect(socket_address(*server))
-    sent, offset = time.monotonic(), wall_offset()
+    sent, offset = clocks()
     sock.send(request.wire)
     while True:
         await readable(sock, until)

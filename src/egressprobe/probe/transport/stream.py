@@ -12,10 +12,12 @@ import socket
 import time
 from collections import deque
 from contextlib import suppress
+from functools import partial
 
 from egressprobe.model.target import Endpoint
-from egressprobe.probe.transport.kernel_socket import arrival, receive, wake, wall_offset
+from egressprobe.probe.transport.kernel_socket import arrival, clocks, receive, wake
 from egressprobe.probe.transport.peer_limits import PeerBudget
+from egressprobe.probe.transport.time_limits import timers
 
 _READ_SIZE = 16 * 1024
 MOST_UNREAD = 128 * 1024  # read from the kernel ahead of the reader; beyond, the peer's TCP window closes
@@ -63,13 +65,15 @@ class Stream:
     async def send(self, data: bytes, until: float) -> None:
         """Send everything. Raises TimeoutError, OSError; a broken connection only if nothing is left to read."""
         self._end_wait()
-        self._sent_at, self._offset = time.monotonic(), wall_offset()
+        self._sent_at, self._offset = clocks()
         self._operation = "write"
         try:
             if self._error is not None:
                 raise self._error  # the kernel reports it once, and the reader got it
-            with suppress(BlockingIOError):
+            try:
                 data = data[self.sock.send(data) :]
+            except BlockingIOError:
+                pass
             if data:  # the send buffer is full
                 async with asyncio.timeout_at(until):
                     await self._loop.sock_sendall(self.sock, data)
@@ -86,7 +90,8 @@ class Stream:
         self.budget.stop_cpu()
         if not self._write_failed:
             self._operation = "read"
-        if not self._arrived:
+        # What was just sent has no answer yet: an attempt to read it would only cost time.
+        if not self._arrived and (self._sent_at is None or self._received_at is not None):
             self._read_kernel()
         if self._arrived:
             await asyncio.sleep(0)
@@ -124,7 +129,7 @@ class Stream:
     async def _wait(self, until: float) -> None:
         """Wait for an event or the deadline; a process without CPU then checks once more."""
         self._waiter = self._loop.create_future()
-        timer = self._loop.call_at(until, wake, self._waiter)
+        timer = timers().call_at(until, partial(wake, self._waiter))
         if not self._listening:
             self._loop.add_reader(self.sock.fileno(), self._read_kernel)
             self._listening = True

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, cast
 
 from egressprobe.apiserver.kube_version import CURRENT, Hello
@@ -58,10 +59,12 @@ class Session:
         self._go_error: GoTlsError | None = None  # of a decrypted message
         self._pending: GoTlsError | None = None  # of a record that OpenSSL does not get
         self._pieces = 0
+        self._all_read = False  # OpenSSL has read all that came
 
     async def handshake(self, until: float) -> None:
         await self._drive(self.ssl.do_handshake, until)
         self.established = True
+        self._all_read = not self._incoming.pending
         if self.flight is not None:
             self.flight.complete = True
 
@@ -77,7 +80,7 @@ class Session:
     async def receive(self, until: float) -> bytes:
         """The next bytes of the application; empty after close_notify."""
         try:
-            data = await self._drive(lambda: self.ssl.read(_READ_SIZE), until)
+            data = await self._drive(partial(self.ssl.read, _READ_SIZE), until)
         except ssl.SSLZeroReturnError:
             return b""
         if self.flight is not None:
@@ -95,13 +98,19 @@ class Session:
 
     async def close_notify(self) -> None:
         """Send close_notify and close: without it servers log a TLS error each minute."""
-        with suppress(ssl.SSLError, OSError, TimeoutError):
+        try:
             with suppress(ssl.SSLError):
                 self.ssl.unwrap()
             await self._flush(asyncio.get_running_loop().time() + _CLOSE_LIMIT)
+        except (ssl.SSLError, OSError):  # a TimeoutError among them
+            pass
         self.close()
 
     def close(self) -> None:
+        """Close the connection, and end the references in a circle, so that OpenSSL's memory is free at once."""
+        self.ssl.on_message = None
+        if self.flight is not None:
+            self.flight.close()
         self.stream.close()
 
     async def flush_alert(self, until: float) -> None:
@@ -111,11 +120,14 @@ class Session:
 
     async def _drive[T](self, step: Callable[[], T], until: float) -> T:
         while True:
-            result, done = self._step(step)
-            if self._outgoing.pending:
-                await self._flush(until)
-            if done:
-                return cast("T", result)
+            if self._all_read:
+                self._all_read = False  # the step would only ask for data, by an exception
+            else:
+                result, done = self._step(step)
+                if self._outgoing.pending:
+                    await self._flush(until)
+                if done:
+                    return cast("T", result)
             if self._pending is not None:
                 raise self._pending
             data = await self.stream.receive(until)
