@@ -99,6 +99,10 @@ PUBLIC = {
         "vpc.snapshot_dns.*",
         "vpc.snapshot_transit.*",
         "vpc.topology.Topology",
+        "whatif.compare.whatif",
+        "whatif.plan.*",
+        "whatif.result.*",
+        "whatif.terraform.read.*",
     ),
     "publish": ("emf.*", "response.*"),
     "probe": (
@@ -112,7 +116,7 @@ PUBLIC = {
             "transport.tls_context.*",
         ),
     ),
-    "aws": ("cluster.*", "eks.*", "session.*", "vpc_snapshot.*"),
+    "aws": ("cluster.*", "commands.script.read_script", "eks.*", "session.*", "vpc_snapshot.*"),
     "targets": ("decode.*", "file.*", "plan.*", "spec.*"),
     "discovery": (
         *("issuers.*", "kubelets.*", "run.collect", "target_names.free_name"),
@@ -148,6 +152,7 @@ PURE = (
     "audit/paths",
     "audit/fixes",
     "audit/rules",
+    "audit/whatif",
     "planner/shards.py",
 )
 _IO = {"asyncio", "socket", "ssl", "boto3", "httpx", "subprocess"}

@@ -15,7 +15,7 @@ from egressprobe.audit.changes import association_changes as associations
 from egressprobe.audit.changes import network_changes as whole
 from egressprobe.audit.changes import resource_changes as resources
 from egressprobe.audit.changes.attribute_changes import (
-    _EXCLUSIONS,
+    EXCLUSIONS,
     AcceptPeering,
     AssociateIpv6,
     DeletePublicAccessExclusion,
@@ -148,7 +148,7 @@ CHANGES = (
     DisassociateIpv6("subnet-1", "2001:db8::/64"),
     ExcludeFromPublicAccessBlock("vpc-1"),
     ExcludeFromPublicAccessBlock("subnet-1"),
-    *(ExcludeFromEncryption("vpcec-1", resource) for resource in _EXCLUSIONS),
+    *(ExcludeFromEncryption("vpcec-1", resource) for resource in EXCLUSIONS),
     AssociateIpv6("vpc-1"),
     AssociateIpv6("vpc-1", "subnet-1", "2001:db8::/64"),
     UpdateClusterSubnets("prod", ("subnet-1", "subnet-2")),

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from egressprobe.audit.findings import each_command_once, path_findings, problems, with_names_of
 from egressprobe.audit.fixes.proof import propose
 from egressprobe.audit.fixes.proposal import Proposals, without_fixes
-from egressprobe.audit.paths.destination import Destination, TargetRow
-from egressprobe.audit.paths.destinations import custom_servers, families_of, internet, of_targets, remote_networks
+from egressprobe.audit.paths.destination import TargetRow
+from egressprobe.audit.paths.destinations import calls_of
 from egressprobe.audit.paths.paths import Paths
 from egressprobe.audit.result import AUDIT_SCHEMA, Audit, SubnetColumn, path_report
 from egressprobe.audit.rules.dns_rules import DNS_RULES
@@ -19,8 +19,7 @@ from egressprobe.model.report import Finding
 from egressprobe.model.target import Target, Verdict
 
 RULES = (*DNS_RULES, *VPC_RULES)
-_DNS = 53
-_LIMITS = (
+LIMITS = (
     "Configuration only: it does not see servers, host firewalls, what an appliance or another account's network does, "
     "nor whether names resolve. Connections that are already open may behave otherwise."
 )
@@ -39,17 +38,13 @@ def audit(
     Raises ValueError for a snapshot with an invalid CIDR.
     """
     topology, skipped = Topology(snapshot), frozenset(skip)
-    destinations, not_audited = of_targets(targets, snapshot)
-    if not destinations and not not_audited:
-        destinations = [internet("internet", "", 443, families_of(snapshot))]
+    calls, not_audited = calls_of(targets, snapshot)
     paths = Paths(topology)
-    rows = [paths.row(destination) for destination in (*destinations, *remote_networks(snapshot))]
-    for server in custom_servers(snapshot.dhcp, snapshot):
-        rows += [paths.row(_server(server, "udp"), "udp"), paths.row(_server(server, "tcp"), "tcp")]
+    rows = [paths.row(destination, protocol) for destination, protocol in calls]
     findings = [
         *beside,
         *path_findings(paths, rows, _proposals(paths, rows)),
-        *evaluate(RULES, topology, (destination.host for destination in destinations if destination.host)),
+        *evaluate(RULES, topology, (destination.host for destination, _ in calls if destination.host)),
     ]
     shown = each_command_once(with_names_of(finding, snapshot) for finding in findings if finding.code not in skipped)
     return Audit(
@@ -64,7 +59,7 @@ def audit(
         findings=tuple(shown),
         paths=tuple(map(path_report, paths.known.values())),
         skipped=tuple(sorted(skipped)),
-        limits=_LIMITS,
+        limits=LIMITS,
         not_audited=tuple(not_audited),
         suppressed=len(findings) - len(shown),
     )
@@ -77,10 +72,6 @@ def _proposals(paths: Paths, rows: Sequence[TargetRow]) -> Proposals:
         return propose(paths, blocked, rows)
     except Exception as error:
         return without_fixes(blocked, f"the search for a fix failed ({type(error).__name__}: {error})")
-
-
-def _server(text: str, protocol: str) -> Destination:
-    return Destination(f"name server {text} ({protocol})", "", _DNS, (text,))
 
 
 def _zone(topology: Topology, name: str) -> str:

@@ -1,6 +1,6 @@
 """Run by the AWS CLI's own Python: parses each command line of standard input as the CLI does, and calls nothing.
 
-Answers a line of JSON each: the service and operation that it would call, or what the parser said.
+Answers a line of JSON each: the service, operation and parameters of its call, or what the parser said.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def _parsed(driver: clidriver.CLIDriver, words: list[str]) -> dict[str, object]:
-    called: list[tuple[str, str]] = []
+    called: list[tuple[str, str, dict[str, object]]] = []
     said = io.StringIO()
 
     def invoke(self: object, service: str, operation: str, parameters: dict[str, object], _: object) -> int:
@@ -38,7 +38,7 @@ def _parsed(driver: clidriver.CLIDriver, words: list[str]) -> dict[str, object]:
         if report.has_errors():
             said.write(report.generate_report())
             return 1
-        called.append((service, operation))
+        called.append((service, operation, parameters))
         return 0
 
     clidriver.CLIOperationCaller.invoke = invoke
@@ -48,7 +48,8 @@ def _parsed(driver: clidriver.CLIDriver, words: list[str]) -> dict[str, object]:
         except SystemExit as end:
             code = end.code
     good = words[0] == "aws" and code == 0 and len(called) == 1
-    return {"calls": called[0] if good else None, "said": said.getvalue()}
+    calls, parameters = (called[0][:2], called[0][2]) if good else (None, None)
+    return {"calls": calls, "parameters": parameters, "said": said.getvalue()}
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from egressprobe.audit.changes.change import Change
 
-_EXCLUSIONS = {
+EXCLUSIONS = {
     "InternetGateway": "internet-gateway",
     "EgressOnlyInternetGateway": "egress-only-internet-gateway",
     "NatGateway": "nat-gateway",
@@ -81,7 +81,7 @@ class ExcludeFromEncryption(Change, frozen=True):
     def command(self) -> str:
         return (
             f"aws ec2 modify-vpc-encryption-control --vpc-encryption-control-id {self.control} "
-            f"--{_EXCLUSIONS[self.resource]}-exclusion {'disable' if self.revoke else 'enable'}"
+            f"--{EXCLUSIONS[self.resource]}-exclusion {'disable' if self.revoke else 'enable'}"
         )
 
     @property

@@ -5,14 +5,36 @@ from collections.abc import Iterable
 from egressprobe.audit.paths.destination import Destination, NotAudited
 from egressprobe.audit.paths.private_dns import answered_privately
 from egressprobe.audit.vpc.cidr import Address, address, block
+from egressprobe.audit.vpc.flow import Protocol
 from egressprobe.audit.vpc.snapshot import VpcSnapshot
 from egressprobe.audit.vpc.snapshot_dns import Dhcp
 from egressprobe.model.target import Expect, Kind, Target
 
+_DNS = 53
 # RFC 5737 and RFC 3849: of no network, so a route that matches them matches all of the internet.
 _INTERNET = {4: "192.0.2.1", 6: "2001:db8::1"}
 KUBELET = 10250
 AMAZON_DNS = "AmazonProvidedDNS"
+
+
+def calls_of(
+    targets: Iterable[Target], snapshot: VpcSnapshot
+) -> tuple[list[tuple[Destination, Protocol]], list[NotAudited]]:
+    """Everything that the control plane calls: targets (without any, the internet), kubelets of remote networks, and
+    the VPC's own name servers by both protocols.
+    """
+    destinations, not_audited = of_targets(targets, snapshot)
+    if not destinations and not not_audited:
+        destinations = [internet("internet", "", 443, families_of(snapshot))]
+    calls: list[tuple[Destination, Protocol]] = [
+        (destination, "tcp") for destination in (*destinations, *remote_networks(snapshot))
+    ]
+    protocols: tuple[Protocol, ...] = ("udp", "tcp")
+    for text in custom_servers(snapshot.dhcp, snapshot):
+        calls += [
+            (Destination(f"name server {text} ({protocol})", "", _DNS, (text,)), protocol) for protocol in protocols
+        ]
+    return calls, not_audited
 
 
 def of_targets(targets: Iterable[Target], snapshot: VpcSnapshot) -> tuple[list[Destination], list[NotAudited]]:

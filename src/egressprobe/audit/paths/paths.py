@@ -36,13 +36,18 @@ class Paths:
         subnets = self.topology.snapshot.cluster.subnets
         return TargetRow(destination, tuple(self._cell(name, destination, protocol) for name in subnets))
 
-    def _cell(self, subnet: str, destination: Destination, protocol: Protocol) -> SubnetCell:
+    def of(self, subnet: str, destination: Destination, protocol: Protocol = "tcp") -> list[Path]:
+        """The paths to every address of one target from one subnet."""
         paths = []
         for text in self._dialled(subnet, destination):
             key = (subnet, text, destination.port, protocol, destination.in_cluster)
             self.expected.setdefault(key, set()).add(destination.expect)
             paths.append(self.path(*key))
-        state = _together([path.state for path in paths])
+        return paths
+
+    def _cell(self, subnet: str, destination: Destination, protocol: Protocol) -> SubnetCell:
+        paths = self.of(subnet, destination, protocol)
+        state = together([path.state for path in paths])
         wrong = [next(iter(path.blames), None) for path in paths if path.state != "open"]
         return SubnetCell(subnet, state, next((blame.code for blame in wrong if blame), ""))
 
@@ -124,7 +129,7 @@ def _refused(topology: Topology, to: str, *, in_cluster: bool) -> Blame | None:
     return None
 
 
-def _together(states: Sequence[State]) -> State:
+def together(states: Sequence[State]) -> State:
     """Of several addresses: some closed and some open is partial, since calls pick among them."""
     distinct = set(states)
     if not distinct or distinct == {"closed", "unknown"}:

@@ -1,4 +1,4 @@
-"""The input of `egressprobe audit`: a cluster by name, or a snapshot in a file; and the audit of it."""
+"""The input of `audit` and `whatif`: a cluster by name, or a snapshot in a file; and the audit of it."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ from egressprobe.targets.plan import read_plan
 _MAX_SNAPSHOT = 64 * 1024 * 1024
 
 
-class _AuditSource(NamedTuple):
+class AuditSource(NamedTuple):
     """beside: findings of reading the cluster itself."""
 
     snapshot: VpcSnapshot
@@ -42,32 +42,42 @@ def read_audit(
     skip: list[str],
 ) -> Audit:
     """Raises InputError and AwsError; a part that cannot be read is a finding."""
-    if (cluster is None) == (snapshot is None):
-        raise InputError("", "give one of --cluster NAME and --snapshot FILE")
-    if peer_profiles and cluster is None:
-        raise InputError("--peer-profile", "needs --cluster: a snapshot already has what was read")
-    codes = _codes(skip)
-    given = read_plan(read_file(targets)).targets if targets else ()
-    if snapshot is not None:
-        read = _AuditSource(_read(snapshot), given)
-    else:
-        assert cluster is not None  # noqa: S101
-        read = _of_cluster(cluster, region, peer_profiles, given)
-    whole = with_names(read.snapshot, hosts_of(read.targets))
+    skipped = codes(skip)
+    source = read_source(
+        cluster=cluster, region=region, peer_profiles=peer_profiles, snapshot=snapshot, targets=targets
+    )
     if save is not None:
-        _save(save, whole)
+        _save(save, source.snapshot)
     try:
-        return audit(whole, read.targets, codes, read.beside)
+        return audit(source.snapshot, source.targets, skipped, source.beside)
     except ValueError as error:
         raise InputError(snapshot or "the VPC", str(error)) from None
 
 
-def _codes(skip: list[str]) -> list[str]:
-    codes = [word.strip().upper() for text in skip for word in text.split(",") if word.strip()]
-    for code in codes:
+def read_source(
+    *, cluster: str | None, region: str | None, peer_profiles: list[str], snapshot: str | None, targets: str | None
+) -> AuditSource:
+    """With the addresses of the targets' names. Raises InputError and AwsError."""
+    if (cluster is None) == (snapshot is None):
+        raise InputError("", "give one of --cluster NAME and --snapshot FILE")
+    if peer_profiles and cluster is None:
+        raise InputError("--peer-profile", "needs --cluster: a snapshot already has what was read")
+    given = read_plan(read_file(targets)).targets if targets else ()
+    if snapshot is not None:
+        source = AuditSource(_read(snapshot), given)
+    else:
+        assert cluster is not None  # noqa: S101
+        source = _of_cluster(cluster, region, peer_profiles, given)
+    return source._replace(snapshot=with_names(source.snapshot, hosts_of(source.targets)))
+
+
+def codes(skip: list[str]) -> list[str]:
+    """Of --skip. Raises InputError for one that is not a finding."""
+    listed = [word.strip().upper() for text in skip for word in text.split(",") if word.strip()]
+    for code in listed:
         if code not in FINDINGS:
             raise InputError("--skip", f'"{code}" is not a finding; egressprobe explain lists them all')
-    return codes
+    return listed
 
 
 def _read(name: str) -> VpcSnapshot:
@@ -96,14 +106,14 @@ def _save(name: str, snapshot: VpcSnapshot) -> None:
         raise InputError("--save", f"{name} cannot be written: {os_words(error)}") from None
 
 
-def _of_cluster(name: str, region: str | None, peer_profiles: list[str], given: tuple[Target, ...]) -> _AuditSource:
+def _of_cluster(name: str, region: str | None, peer_profiles: list[str], given: tuple[Target, ...]) -> AuditSource:
     """Without targets: the issuers that EKS names."""
     session, surroundings, described = by_name(name, region)
     peers = [by_profile(profile, session.region_name) for profile in peer_profiles]
     snapshot = read_snapshot(readers(session, peers), described, region=session.region_name)
     targets = given or _issuers(described, surroundings.providers or [])
     beside = tuple(finding for finding in surroundings.findings if finding.code != NETWORKS_UNREADABLE.code)
-    return _AuditSource(snapshot, targets, beside)
+    return AuditSource(snapshot, targets, beside)
 
 
 def _issuers(cluster: Cluster, providers: list[Any]) -> tuple[Target, ...]:

@@ -1,4 +1,4 @@
-"""A report, the joined report of every subnet, or an audit, in one of its output formats."""
+"""A report, the joined report of every subnet, an audit, or a trial of a plan, in one of its output formats."""
 
 import importlib
 import os
@@ -11,13 +11,14 @@ from typing import IO, Any
 import msgspec
 
 from egressprobe.audit.result import Audit
+from egressprobe.audit.whatif.result import WhatIf
 from egressprobe.model.joined_report import Joined
 from egressprobe.model.report import Report
 
 type Format = Callable[[Any, IO[str]], str]
 
 
-def render(report: Report | Joined | Audit, form: str, stream: IO[str]) -> str:
+def render(report: Report | Joined | Audit | WhatIf, form: str, stream: IO[str]) -> str:
     """`report` in the format `form` of FORMATS; colours and width as `stream` has them."""
     return FORMATS[type(report)][form](report, stream)
 
@@ -84,6 +85,11 @@ FORMATS: dict[type, dict[str, Format]] = {
     },
     Audit: {
         "table": _table("audit_table", "audit_table"),
+        "json": lambda report, _: to_json(report),
+        "yaml": lambda report, _: to_yaml(report),
+    },
+    WhatIf: {
+        "table": _table("whatif_table", "whatif_table"),
         "json": lambda report, _: to_json(report),
         "yaml": lambda report, _: to_yaml(report),
     },

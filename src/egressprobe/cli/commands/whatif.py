@@ -1,0 +1,68 @@
+"""`egressprobe whatif`: which paths a planned change of the VPC opens and closes, before it is made."""
+
+import argparse
+import sys
+from typing import Any
+
+from egressprobe.cli.common.exit_codes import BAD_INPUT, EXIT_CODES, FAILED, INTERRUPTED, NOT_SURE, OK, OUR_ERROR, TEXT
+from egressprobe.cli.common.parser import add_output, add_region
+
+EXAMPLES = (
+    "terraform show -json plan.out | egressprobe whatif --cluster prod -f targets.yaml --plan -",
+    "egressprobe whatif --snapshot vpc.json --plan commands.sh -o json",
+)
+EXIT_TEXT = {
+    OK: "the plan closes no path",
+    OUR_ERROR: TEXT[OUR_ERROR],
+    BAD_INPUT: TEXT[BAD_INPUT],
+    FAILED: "the plan closes a path, or opens one that must be blocked",
+    NOT_SURE: "it closes none that is known; some are unknown, or AWS would refuse a part of the plan",
+    INTERRUPTED: "interrupted",
+}
+
+
+def add_parser(commands: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "whatif", help="try a planned change: which paths it opens and closes (a gate for CI)"
+    )
+    parser.add_argument(
+        "--plan",
+        required=True,
+        metavar="FILE",
+        help="terraform show -json, or AWS CLI commands; - is standard input",
+    )
+    parser.add_argument("--cluster", metavar="NAME", help="read its VPC now, with the credentials of the AWS profile")
+    add_region(parser)
+    parser.add_argument(
+        "--peer-profile",
+        action="append",
+        default=[],
+        metavar="PROFILE",
+        help="an AWS profile of an account that owns a transit gateway or a VPC behind it; may be repeated",
+    )
+    parser.add_argument("--snapshot", metavar="FILE", help="a file that `audit --save` wrote; makes no AWS call")
+    parser.add_argument("-f", "--file", help="targets file, YAML or JSON (default: the cluster's issuers)")
+    parser.add_argument(
+        "--skip", action="append", default=[], metavar="CODE", help="suppress this finding; may be repeated"
+    )
+    add_output(parser, ("table", "json", "yaml"))
+    return parser
+
+
+def run(options: argparse.Namespace) -> int:
+    from egressprobe.cli.commands.audit_source import codes, read_source
+    from egressprobe.cli.commands.plan_source import read_plan_file, try_plan
+    from egressprobe.cli.output.formats import render
+
+    skipped = codes(options.skip)
+    plan = read_plan_file(options.plan)
+    source = read_source(
+        cluster=options.cluster,
+        region=options.region,
+        peer_profiles=options.peer_profile,
+        snapshot=options.snapshot,
+        targets=options.file,
+    )
+    result = try_plan(source, plan, skipped, options.plan)
+    print(render(result, options.output, sys.stdout))
+    return EXIT_CODES[result.verdict]
