@@ -1,8 +1,10 @@
 """Hosts of URLs, as Go prints them."""
 
+import time
+
 import pytest
 
-from egressprobe.net.urls import as_written, parse_url
+from egressprobe.net.urls import as_written, parse_url, shown_text
 
 
 @pytest.mark.parametrize(
@@ -24,3 +26,14 @@ def test_the_host_of_another_url_stays():
     assert as_written("https://[FD00::A]/", "fd00::b") == "fd00::b"
     assert as_written("https://[/", "fd00::b") == "fd00::b"
     assert as_written("https://hook.lab/", "fd00::b") == "fd00::b"
+
+
+@pytest.mark.parametrize("unit", ["x", "?", "a:", "\\/", "a%40", "a@", "://", "h://", "'"])
+def test_urls_in_a_long_text_are_found_in_linear_time(unit):
+    """A name in an event may have megabytes; each word is looked at once."""
+    secret = "https://u:S3CR3T@h/x"
+    began = time.process_time()
+    shown = shown_text(f"Get {secret} {unit * 200_000} end")
+    assert time.process_time() - began < 2.0
+    assert shown.startswith("Get https://h/x ")
+    assert shown.endswith(" end")

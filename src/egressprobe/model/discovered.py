@@ -1,6 +1,6 @@
 """The result of discovery: targets, CA bundles, findings. Frozen, JSON both ways."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -15,6 +15,17 @@ class LeftOut(msgspec.Struct, frozen=True, order=True):
 
     object: str
     why: str
+
+
+class TargetKeys(msgspec.Struct, rename="camel"):
+    """What planning reads of a discovered target; the target as a whole is checked where it is used (targets/spec.py).
+
+    objects: the objects that it was made of, at least one.
+    """
+
+    name: str
+    objects: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
+    ca_bundle_ref: str = ""
 
 
 class Discovered(Struct, frozen=True):

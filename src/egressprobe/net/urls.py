@@ -9,8 +9,8 @@ from egressprobe.net.addresses import canonical, is_address
 
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 _PORT = re.compile(r"[0-9]{1,4000}")
-# A URL in a sentence, or what may be a broken one; a timeout is the only query that is not a secret.
-_WORD = re.compile(r"""[^\s"'<>]*(?:://|@)[^\s"'<>]*""")
+# What a URL in a sentence is taken from, in linear time; a timeout is the only query that is not a secret.
+_WORD = re.compile(r"""[^\s"'<>]+""")
 _TIMEOUT = re.compile(r"https://[^@?#]+\?timeout=[0-9]+s:?")
 # What becomes an @ by percent-decoding or by Unicode's compatibility forms.
 _OTHER_AT = re.compile(r"%(?:25)*40|[\uff20\ufe6b]")
@@ -137,7 +137,13 @@ def _shown(url: str) -> str:
 
 def shown_text(text: str) -> str:
     """Text with the URLs in it as `shown` shows them. A timeout, as the API server's messages have it, stays."""
-    return _WORD.sub(lambda word: word[0] if _TIMEOUT.fullmatch(word[0]) else shown(word[0]), text)
+    return _WORD.sub(lambda word: _shown_word(word[0]), text)
+
+
+def _shown_word(word: str) -> str:
+    """A URL, or what may be a broken one, as `shown` shows it; any other word as it is."""
+    is_url = ("://" in word or "@" in word) and not _TIMEOUT.fullmatch(word)
+    return shown(word) if is_url else word
 
 
 _shown_again = lru_cache(maxsize=4096)(_shown)  # the same URLs come minute after minute

@@ -17,7 +17,7 @@ from egressprobe.aws.eks import Cluster
 from egressprobe.catalog.findings_cluster import DISCOVERY_FAILED
 from egressprobe.discovery.issuers import with_issuers
 from egressprobe.discovery.kubernetes.resources import RESOURCES
-from egressprobe.model.discovered import DISCOVERED_SCHEMA, Discovered
+from egressprobe.model.discovered import DISCOVERED_SCHEMA, Discovered, TargetKeys
 from egressprobe.model.report import Report
 from egressprobe.planner.join import Heard
 from egressprobe.planner.settings import MAX_AT_ONCE, Probe
@@ -51,7 +51,7 @@ def run_doctor(client: Any, probes: Sequence[Probe]) -> dict[str, Any]:
         if error:
             return {"error": error}
         try:
-            return json.loads(body)
+            return msgspec.json.decode(body)
         except ValueError as invalid:
             return {"error": f"the probe's response is not JSON: {invalid}"}
 
@@ -86,7 +86,8 @@ def _discover(client: Any, function: str, cluster: Cluster, networks: dict[str, 
     if error is None:
         try:
             discovered = msgspec.json.decode(body, type=Discovered)
-        except msgspec.DecodeError as invalid:
+            msgspec.convert(discovered.targets, list[TargetKeys])
+        except ValueError as invalid:  # msgspec's, and UnicodeDecodeError
             error = f"its response cannot be read: {invalid}"
         else:
             if discovered.schema_version == DISCOVERED_SCHEMA:
@@ -116,7 +117,7 @@ def _report(client: Any, probe: Probe, plan: dict[str, Any]) -> Report | str:
         return error
     try:
         response = msgspec.json.decode(body, type=_ProbeResponse)
-    except msgspec.DecodeError as invalid:
+    except ValueError as invalid:  # msgspec's, and UnicodeDecodeError
         return f"the probe's response is not a report: {invalid}"
     if response.error:
         return f"{response.error.get('code')}: {response.error.get('message')}"

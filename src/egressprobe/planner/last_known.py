@@ -11,9 +11,12 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+import msgspec
+
 from egressprobe.discovery.kubernetes.resources import RESOURCES, SERVICES, SLICES
 from egressprobe.discovery.target_names import free_name
-from egressprobe.model.discovered import Discovered
+from egressprobe.model.discovered import Discovered, TargetKeys
+from egressprobe.model.text import valid
 from egressprobe.planner.schedules import Wanted
 
 # Not a shard's name: those begin with s and the slot.
@@ -40,6 +43,14 @@ class Note(NamedTuple):
     claimed_at: datetime | None = None
 
 
+class _StoredPlan(msgspec.Struct):
+    """What is read again of a schedule's plan."""
+
+    targets: list[dict[str, Any]]
+    bundles: dict[str, str] = {}
+    retired: dict[str, str] = {}
+
+
 class LastKnown(NamedTuple):
     """targets: discovered ones as they are in the schedules. facts: of the cluster. read_at: None for never.
 
@@ -63,16 +74,25 @@ def last_known(schedules: Mapping[str, dict[str, Any]]) -> LastKnown:
     planned: set[str] = set()
     retired: dict[str, str] = {}
     for name, schedule in sorted(schedules.items()):
-        with suppress(KeyError, TypeError, ValueError, AttributeError):
+        with suppress(KeyError, TypeError, ValueError, RecursionError):
             if name != NOTE:
-                plan = json.loads(schedule["Target"]["Input"])["plan"]
-                targets |= {raw["name"]: raw for raw in plan["targets"] if raw.get("objects")}
-                planned |= {raw["name"] for raw in plan["targets"]}
-                bundles |= plan.get("bundles", {})
-                retired |= plan.get("retired", {})
-                facts = facts or {key: plan[key] for key in _FACTS if key in plan}
+                content = valid(json.loads(schedule["Target"]["Input"])["plan"])
+                plan = msgspec.convert(content, _StoredPlan)
+                targets |= {raw["name"]: raw for raw in plan.targets if _is_discovered(raw)}
+                planned |= {raw["name"] for raw in plan.targets if isinstance(raw.get("name"), str)}
+                bundles |= plan.bundles
+                retired |= plan.retired
+                facts = facts or {key: content[key] for key in _FACTS if isinstance(content.get(key), str)}
     stored = parse_note(schedules.get(NOTE, {}))
     return LastKnown(tuple(targets.values()), bundles, facts, stored.read_at, frozenset(planned), retired, stored)
+
+
+def _is_discovered(raw: dict[str, Any]) -> bool:
+    try:
+        msgspec.convert(raw, TargetKeys)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def retired_targets(last: LastKnown, current: Collection[str], now: datetime) -> dict[str, str]:
@@ -99,8 +119,8 @@ def read_note(client: Any, group: str) -> Note:
 def parse_note(schedule: Mapping[str, Any]) -> Note:
     """From the note's schedule; what cannot be read is left out."""
     content: dict[str, Any] = {}
-    with suppress(KeyError, TypeError, ValueError):
-        content = json.loads(schedule["Target"]["Input"])
+    with suppress(KeyError, TypeError, ValueError, RecursionError):
+        content = valid(json.loads(schedule["Target"]["Input"]))
     if not isinstance(content, dict):
         return Note(None)
     count, names = content.get("unchanged"), content.get("lookedUp")

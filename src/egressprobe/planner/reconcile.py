@@ -117,7 +117,8 @@ def _facts(cluster: Cluster) -> dict[str, Any]:
 
 def _is_as_planned(wanted: Iterable[Wanted], schedules: Mapping[str, dict[str, Any]]) -> bool:
     """Whether the plan would change nothing."""
-    inputs = {name: (schedule.get("Target") or {}).get("Input") for name, schedule in schedules.items() if name != NOTE}
+    targets = {name: schedule.get("Target") for name, schedule in schedules.items() if name != NOTE}
+    inputs = {name: target.get("Input") if isinstance(target, dict) else None for name, target in targets.items()}
     return inputs == {schedule.name: schedule.input for schedule in wanted}
 
 
