@@ -10,6 +10,9 @@ bounded). The fixture repeats the check until its time is up:
         fuzz(check, most_seconds=0.1)
 
 `make fuzz` runs each class for SECONDS (30); `make check` shares a minute among all of them; `make test` takes half a
-second each. A class counts its inputs and prints the number. Changes of documents and bytes are in
-tests/support/mutations.py: most keep the types (`Similar`), since what has other types is refused early. A seed that fails is written to seeds/NAME, which is tried first from then on: commit it with the fix.
+second each. A class counts its inputs and prints the number. A seed that fails is written to seeds/NAME, which is tried
+first from then on: commit it with the fix, and delete it when the class is changed.
+
+Changes of documents and bytes are in tests/support/mutations.py; most keep the types (`Similar`), since what has other
+types is refused early.
 """

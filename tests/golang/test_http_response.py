@@ -4,7 +4,6 @@ Every expectation is that of Go 1.25.5, run beside this code, here and for 60,00
 """
 
 import gzip
-import random
 import time
 import zlib
 
@@ -78,6 +77,7 @@ REFUSED = {
     "initial space": (OK + b" x: y\r\n\r\n", "malformed MIME header initial line:  x: y"),
     "no name": (OK + b": y\r\n\r\n", "malformed MIME header line: : y"),
     "control character": (OK + b"X: a\x00b\r\n\r\n", "malformed MIME header line: X: a\\x00b"),
+    "name in lower case": (OK + b"x-y: a\x00b\r\n\r\n", "malformed MIME header line: X-Y: a\\x00b"),
     "name with a bracket": (OK + b"X(: a\r\n\r\n", "malformed MIME header line: X(: a"),
     "length negative": (OK + b"Content-Length: -1\r\n\r\n", 'bad Content-Length "-1"'),
     "length with a sign": (OK + b"Content-Length: +5\r\n\r\n", 'bad Content-Length "+5"'),
@@ -177,33 +177,6 @@ def test_a_byte_at_a_time_is_linear():
         return time.process_time() - started
 
     assert seconds(100_000) < 8 * seconds(50_000) + 0.3
-
-
-def _mutated(chance, data):
-    data = bytearray(data)
-    for _ in range(chance.choice([1, 1, 2, 3])):
-        at = chance.randrange(len(data))
-        new = chance.choice([b"", b"\r\n", b"\n", b" ", b":", b"0", b"\x00", bytes([chance.randrange(256)]) * 2])
-        data[at : at + chance.randrange(4)] = new
-        data = data or bytearray(b"x")
-    return bytes(data)
-
-
-def test_mutated_responses_raise_http_errors_only():
-    """And the result does not depend on how the bytes are cut."""
-    chance = random.Random(5)
-    seeds = [data for data, _, _ in READ.values()]
-
-    def outcome(data, piece):
-        try:
-            reader = read(data, piece, most=2000)
-        except (HttpError, BodyTooLargeError) as error:
-            return type(error), str(error)
-        return reader.status_line, bytes(reader.body)
-
-    for _ in range(3000):
-        data = _mutated(chance, chance.choice(seeds))
-        assert outcome(data, 1) == outcome(data, chance.randrange(2, 40)) == outcome(data, 100_000)
 
 
 def test_gzip_members():
@@ -333,22 +306,6 @@ def test_urls_are_shown_without_secrets(secret):
     except UrlError as error:
         shown = str(error)
     assert "S3CR3T" not in shown
-
-
-def test_mutated_urls_raise_url_errors_only():
-    chance = random.Random(9)
-    for _ in range(4000):
-        text = list("https://u:p@idp.example:8443/a/../b%2f?q=1#f")
-        for _ in range(chance.choice([1, 2, 3])):
-            text[chance.randrange(len(text))] = chance.choice(
-                ["/", ":", "@", "[", "]", "%", "?", "#", "\u00e9", " ", "\x7f"]
-            )
-        try:
-            url = resolve(BASE, "".join(text))
-            assert url.shown is not None
-            assert url.callable_error() or url.hostname is not None
-        except UrlError as error:
-            assert str(error).startswith("parse ")
 
 
 def test_text_of_a_peer():

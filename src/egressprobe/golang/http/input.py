@@ -154,7 +154,9 @@ def _field(line: bytes) -> tuple[str, str]:
     name, _, value = line.partition(b":")
     canonical = canonical_name(name)
     if canonical is None or not _VALUE_BYTES.issuperset(value):
-        raise HttpError(f"malformed MIME header line: {escaped(line_text(line))}")
+        # canonicalMIMEHeaderKey writes a valid name in place, so the line is shown with it
+        shown = line if canonical is None else canonical.encode() + line[len(name) :]
+        raise HttpError(f"malformed MIME header line: {escaped(line_text(shown))}")
     return canonical, value.lstrip(b" \t").decode("utf-8", "surrogateescape")
 
 
