@@ -28,6 +28,8 @@ from egressprobe.audit.vpc.snapshot import (
     VpcEndpoint,
     to_json,
 )
+from egressprobe.cli.output.audit_table import audit_table
+from egressprobe.cli.output.formats import to_yaml
 from tests.audit.test_commands import NAMES, PLAN
 from tests.audit.test_fixes import CASES, IPV4, POD_TARGET, TARGETS, WEB_TARGET, _faults
 from tests.support.vpc.execute import execute
@@ -268,3 +270,26 @@ def test_a_command_that_an_earlier_finding_has_is_undone_with_that_one():
     undos = [line for one in found for line in one.remedy_steps.undo]
     assert len(fixes) == len(set(fixes)) == len(undos) == len(set(undos)) == 2
     assert WEB
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_the_table_shows_everything_and_breaks_no_command(width):
+    """Check, fix, what to replace, undo, users and proof; each command in one line whatever the terminal."""
+    found = audit(replace(routes(IPV4, "rtb-private", gone("0.0.0.0/0")), nats=()), WEB_TARGET)
+    lines = audit_table(found, width=width).split("\n")
+    [steps] = [one.remedy_steps for one in found.findings]
+    shown = [line[14:] for line in lines]
+    assert [text for text in shown if text in steps.fix] == list(steps.fix)
+    assert [text for text in shown if text in steps.undo] == list(steps.undo)
+    assert set(steps.check) & set(shown)
+    labels = [line[4:13].strip() for line in lines if line.startswith("    ") and line[4:13].strip()]
+    assert [label for label in labels if label != "affects"] == [
+        *("cause", "check", "fix", "replace", "undo", "touches", "proven")
+    ]
+    assert sum("<NEW_NAT>" in line and "aws " not in line for line in lines) == 1
+
+
+def test_yaml_breaks_no_command_either():
+    found = audit(replace(routes(IPV4, "rtb-private", gone("0.0.0.0/0")), nats=()), WEB_TARGET)
+    [steps] = [one.remedy_steps for one in found.findings]
+    assert all(f"- {line}\n" in to_yaml(found) for line in (*steps.fix, *steps.undo))

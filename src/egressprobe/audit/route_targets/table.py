@@ -65,7 +65,7 @@ def _endpoint(walk: Walk, here: Subnet, route: Route, flow: Flow) -> None:
 def _interface(walk: Walk, here: Subnet, route: Route, flow: Flow) -> None:
     """A NAT instance or an appliance: its forwarding rules are not visible in the VPC configuration."""
     topology = walk.topology
-    interface = topology.interfaces.get(route.to) or topology.instances.get(route.to)
+    interface = topology.forwarder(route.to)
     if interface is None:
         walk.ends(f"{route.to} cannot be read")
         return

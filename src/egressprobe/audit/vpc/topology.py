@@ -146,6 +146,10 @@ class Topology:
         interface = self._by_address.get(target)
         return interface or next((owner for prefix, owner in self._prefixes if target in prefix), None)
 
+    def forwarder(self, target: str) -> Interface | None:
+        """The interface that a route to an interface or instance leads to."""
+        return self.interfaces.get(target) or self.instances.get(target)
+
     def acl(self, acl: Acl, question: AclQuestion) -> Passed:
         """What the ACL allows; each question is worked out once."""
         results = self.acl_results.setdefault(id(acl), (acl, {}))[1]

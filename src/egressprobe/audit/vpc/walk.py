@@ -23,6 +23,7 @@ from typing import Literal
 
 from egressprobe.audit.vpc.blockers import (
     AclRule,
+    Appliance,
     BlackholeRoute,
     MissingRoute,
     NatMissingRoute,
@@ -38,6 +39,7 @@ from egressprobe.audit.vpc.topology import Topology
 from egressprobe.audit.vpc.walk_state import WalkState
 from egressprobe.catalog.entry import FindingEntry
 from egressprobe.catalog.findings_vpc_path import (
+    APPLIANCE_SOURCE_DEST_CHECK,
     IPV6_ROUTE_MISSING,
     NACL_EGRESS_DENIED,
     NACL_EPHEMERAL_DENIED,
@@ -147,6 +149,10 @@ class Walk(WalkState):
         elif route.gate == "internet" and not on_the_internet(to):
             message = f"return traffic is dropped: {table.id} of {subnet} sends {to} to {route.to}"
             self.block(PRIVATE_ADDRESS_TO_INTERNET, table.id, message, PrivateAddress(str(to), route.to, table.id))
+        elif route.gate == "interface" and (owner := self.topology.forwarder(route.to)) and owner.checked:
+            message = f"return traffic is dropped: the source/destination check of {owner.id} is on"
+            at = Appliance(table.id, subnet, route.destination, route.to, owner.id)
+            self.block(APPLIANCE_SOURCE_DEST_CHECK, owner.id, message, at)
         elif entrance or route.gate != "local":
             self.ends(f"return traffic leaves {subnet} by {route.to}, not by the path of the call")
 

@@ -24,6 +24,7 @@ MAX_TEXT = 2000  # characters of one value: twice the longest sentence of kube-a
 _COMMAND_LABELS = ("fix", "check", "undo", "")  # beside these a line may be a command
 _INDENT = 14
 _MOST_CHECKS, _MOST_USERS = 2, 8
+_RETURNED = " (the id that the command before returns)"
 # Cc, Cf (bidirectional overrides), Cs (lone surrogates, which no encoder takes), Co, Cn, Zl, Zp.
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
@@ -96,12 +97,15 @@ def indented(style: Style, label: str, text: str, width: int | None) -> Iterator
 
 
 def remedy(lines: Sequence[str], known: RemedySteps | UnsetType = UNSET) -> Iterator[tuple[str, str]]:
-    """(label, text) of a remedy: what to check first, its lines, how to take it back, what it touches, its proof."""
+    """(label, text) of a remedy: what to check first, its lines, placeholders, undo, what it touches, its proof."""
     if known:
         check = [text for text in known.check if text not in lines]
         yield from _labelled("check", check[:_MOST_CHECKS])
     yield from _labelled("fix", lines)
     if known:
+        commands = " ".join((*known.fix, *known.undo))
+        names = [name + _RETURNED * name.startswith("<NEW_") for name in known.placeholders if name in commands]
+        yield from _labelled("replace", [", ".join(names)] if names else [])
         yield from _labelled("undo", known.undo)
         yield from _labelled("touches", [f"{item.id}{_used(item.used_by)}" for item in known.touches])
         yield from _labelled("proven", [known.proven_by] if known.proven else [])
