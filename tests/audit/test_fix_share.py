@@ -1,7 +1,8 @@
 """The share of injected faults that get a proven fix: random healthy VPCs with one to three faults each.
 
 Every printed fix is carried out (tests/support/vpc/execute.py), and what a fault has closed must be open again; nothing
-that was open may be closed; and with its undo the VPC is what it was. In the virtual VPC packets must agree.
+that was open may be closed; and with its undo the VPC is what it was. In the virtual VPC (tests.support.vpc.virtual)
+packets must agree.
 
 EGRESSPROBE_FAULTY_VPCS: how many (`make test` 24, `make check` 60; 1,000 on request), and as many with packets (3, 60).
 """

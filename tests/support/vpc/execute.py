@@ -129,15 +129,13 @@ def _delete_table(raw, options):
 
 
 def _associate(raw, options, *, to=None):
-    """The association by its placeholder, which names the subnet; or the subnet itself, which must have none."""
+    """The association by its id, or by a placeholder that names the subnet; or the subnet, which must have none."""
     of = options.get("--association-id")
-    names = [one["id"] for one in raw["subnets"]]
-    marks = ("ROUTE_TABLE_ASSOCIATION", "NEW_ASSOCIATION")
-    [name] = (
-        [options["--subnet-id"]]
-        if of is None
-        else [name for name in names if of in [f"<{mark}_OF_{name.upper().replace('-', '_')}>" for mark in marks]]
-    )
+    known = {key: name for table in raw["routeTables"] for key, name in table.get("associations", {}).items()}
+    for one in raw["subnets"]:
+        for mark in ("ROUTE_TABLE_ASSOCIATION", "NEW_ASSOCIATION"):
+            known[f"<{mark}_OF_{one['id'].upper().replace('-', '_')}>"] = one["id"]
+    name = options["--subnet-id"] if of is None else known[of]
     having = [table for table in raw["routeTables"] if name in table.get("subnets", [])]
     if bool(having) is (of is None):
         raise Refused(f"{name} has {len(having)} associations")
