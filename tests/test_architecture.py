@@ -48,6 +48,8 @@ PUBLIC = {
             "dns_message.*",
             "release.*",
             "resolver.*",
+            "tls.client.*",
+            "tls.client_hello.*",
             "tls_client.*",
             "tls_hello.*",
             "tls_record.*",
@@ -110,7 +112,7 @@ PUBLIC = {
         *("transport.exchange.USER_AGENT", "transport.http.wire.*", "transport.resolve.*", "transport.time_limits.*"),
         *(
             "transport.peer_limits.*",
-            "transport.proxy.*",
+            "transport.http.proxy.*",
             "transport.stream.Stream",
             "transport.tls.*",
             "transport.tls_context.*",

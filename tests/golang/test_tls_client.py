@@ -167,7 +167,7 @@ def _established(version=TLS_1_3, *, counts_tickets=True):
     return server
 
 
-TICKET = b"\x04" + (14).to_bytes(3) + bytes(14)
+TICKET = b"\x04" + (13).to_bytes(3) + bytes(13)
 
 
 def test_tickets_are_counted_since_go_1_26():

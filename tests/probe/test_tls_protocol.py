@@ -158,31 +158,17 @@ def _only(group):
     return Bytes(answer)
 
 
-@pytest.mark.parametrize(
-    ("group", "version", "known"),
-    [
-        (0x11EC, "1.35", True),
-        (0x11EB, "1.36", True),
-        (0x11ED, "1.36", True),
-        (0x11EB, "1.35", False),
-        (0x11EC, "1.31", False),
-    ],
-)
-def test_a_group_that_go_has_and_openssl_lacks_is_unknown(lab_loop, group, version, known):
-    """Not a failure: the API server would connect. For a version without the group it is one."""
-    from egressprobe.apiserver.kube_version import HELLOS
-    from egressprobe.probe.transport.tls_context import missing_groups
-
-    if known and group not in missing_groups(HELLOS[version]):
-        pytest.skip("this OpenSSL has the group")
-    failure = attempt(lab_loop.start(_only(group)), version=version).failure
-    assert (failure.code is Code.PROBE_LIMITATION) is known
-    assert failure.api_server_error == (None if known else NO_GROUP)
-    assert Code.PROBE_LIMITATION in NOT_MEASURED
+def test_a_group_that_neither_has_is_unknown(lab_loop):
+    """The draft of Go 1.23: the API server of 1.32 would connect. For a version without the group it is a failure."""
+    failure = attempt(lab_loop.start(_only(0x6399)), version="1.32").failure
+    assert failure.code is Code.PROBE_LIMITATION
+    assert failure.code in NOT_MEASURED
+    assert failure.api_server_error is None
+    assert attempt(lab_loop.start(_only(0x6399)), version="1.35").failure.api_server_error == NO_GROUP
 
 
-def test_what_only_openssl_refuses_is_unknown(lab_loop):
-    """An extension in the ServerHello that was not asked for: Go ignores it, OpenSSL does not."""
+def test_what_only_openssl_refuses_is_gos_to_decide(lab_loop):
+    """An extension in the ServerHello that was not asked for: Go ignores it, but not that the hashes differ."""
 
     def change(number, data):
         if number:
@@ -199,8 +185,7 @@ def test_what_only_openssl_refuses_is_unknown(lab_loop):
         return record(22, b"\2" + len(body).to_bytes(3) + body) + data[5 + size :]
 
     failure = attempt(lab_loop.start(ScriptedTls(_context(), change))).failure
-    assert failure.code is Code.PROBE_LIMITATION
-    assert "OpenSSL" in failure.message
+    assert failure.api_server_error == "local error: tls: bad record MAC"
 
 
 def test_an_honest_scripted_server_passes(lab_loop):

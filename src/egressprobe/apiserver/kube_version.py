@@ -15,13 +15,15 @@ class Hello(NamedTuple):
     """`size`: bytes of the record before a server name is added; `post_quantum`: it has a hybrid key share.
 
     groups: the key exchange groups offered, crypto/tls/defaults.go defaultCurvePreferences. counts_tickets: more than
-    16 messages after the handshake without data fail (Go 1.26.x, conn.go handlePostHandshakeMessage).
+    16 messages after the handshake without data fail (Go 1.26.x, conn.go handlePostHandshakeMessage). splits_schemes:
+    SHA-1 is offered for certificates only (since Go 1.25).
     """
 
     size: int
     post_quantum: bool
     groups: tuple[str, ...]
     counts_tickets: bool = False
+    splits_schemes: bool = False
 
 
 # Bytes as recorded with a name of five characters, less the name. 1.32 is not recorded: Go 1.23 sends the draft
@@ -30,8 +32,8 @@ _CURVES = ("X25519", "P-256", "P-384", "P-521")
 _CLASSIC = Hello(257, False, _CURVES)
 _GO_1_23 = Hello(1477, True, ("X25519Kyber768Draft00", *_CURVES))
 _GO_1_24 = Hello(1477, True, ("X25519MLKEM768", *_CURVES))
-_GO_1_25 = Hello(1503, True, ("X25519MLKEM768", *_CURVES))
-_GO_1_26 = Hello(1507, True, ("X25519MLKEM768", "SecP256r1MLKEM768", "SecP384r1MLKEM1024", *_CURVES), True)
+_GO_1_25 = Hello(1503, True, ("X25519MLKEM768", *_CURVES), splits_schemes=True)
+_GO_1_26 = Hello(1507, True, ("X25519MLKEM768", "SecP256r1MLKEM768", "SecP384r1MLKEM1024", *_CURVES), True, True)
 HELLOS = {
     "1.31": _CLASSIC,
     "1.32": _GO_1_23,

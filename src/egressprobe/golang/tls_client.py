@@ -25,11 +25,11 @@ from egressprobe.golang.tls_hello_checks import (
     check_retry,
     check_share,
 )
+from egressprobe.golang.tls_messages import check_form
 from egressprobe.golang.tls_record import (
     DECODE_ERROR,
     TLS_1_2,
     TLS_1_3,
-    UNEXPECTED_MESSAGE,
     GoTlsError,
     RecordReader,
     local_error,
@@ -64,6 +64,7 @@ _DOWNGRADES = {b"DOWNGRD\1", b"DOWNGRD\0"}  # RFC 8446 section 4.1.3
 _EMPTY_TLS_1_3 = 17
 _EMPTY_TLS_1_2 = dict.fromkeys((0xC02B, 0xC02C, 0xC02F, 0xC030), 24) | dict.fromkeys((0xCCA8, 0xCCA9), 16)
 _NAMED_CURVE = 3  # RFC 8422 section 5.4
+_LAST_CURVE = 29  # X25519; hybrid groups are for TLS 1.3 only
 _MAX_NON_ADVANCING = 16  # conn.go maxUselessRecords, handlePostHandshakeMessage
 
 
@@ -71,7 +72,7 @@ class ServerFlight:
     """What one server sends, checked message by message.
 
     hello, group, retry: what the server selected, and whether after a HelloRetryRequest. certificates: as sent, leaf
-    first. All as far as they were read. counts_tickets: see kube_version.py.
+    first. protocol: of ALPN. All as far as they were read. counts_tickets: see kube_version.py.
     """
 
     def __init__(self, offer: ClientOffer, *, counts_tickets: bool) -> None:
@@ -79,6 +80,7 @@ class ServerFlight:
         self.group: str | None = None
         self.retry = False
         self.certificates: list[bytes] = []
+        self.protocol = b""
         self.complete = False
         self.records = RecordReader()
         self._offer = offer
@@ -99,8 +101,12 @@ class ServerFlight:
     def decrypted(self, message: bytes) -> None:
         """A handshake message that was encrypted. Raises GoTlsError."""
         if self.complete:
-            self._check_form(message)
-            self._after_handshake(message)
+            self.check_form(message)
+            if self._counts_tickets and self.version == TLS_1_3:
+                self._non_advancing += 1
+                if self._non_advancing > _MAX_NON_ADVANCING:
+                    raise GoTlsError("tls: too many non-advancing records")
+            self.after_handshake(message)
         elif self.version == TLS_1_3:
             self._message(message)
 
@@ -113,32 +119,28 @@ class ServerFlight:
         self._non_advancing = 0
 
     def _message(self, message: bytes) -> None:
-        self._check_form(message)
+        self.check_form(message)
+        self.step(message)
+
+    def step(self, message: bytes) -> None:
+        """A message whose form is right: whether it belongs here. Raises GoTlsError."""
         try:
             self._steps.send(message)
         except StopIteration:  # after an error Go reads no more, but OpenSSL may report more
             pass
 
-    def _check_form(self, message: bytes) -> None:
-        """conn.go unmarshalHandshakeMessage."""
-        if message[0] not in _TYPES:
-            raise local_error(UNEXPECTED_MESSAGE)
-        if message[0] in (_HELLO_REQUEST, _SERVER_HELLO_DONE) and len(message) != 4:
-            raise local_error(DECODE_ERROR)
+    def check_form(self, message: bytes) -> None:
+        """conn.go unmarshalHandshakeMessage. Raises GoTlsError."""
+        if message[0] != _SERVER_HELLO or self.hello is not None:  # the first is read by `step`
+            check_form(message, self.version)
 
-    def _after_handshake(self, message: bytes) -> None:
-        """conn.go handlePostHandshakeMessage."""
+    def after_handshake(self, message: bytes) -> None:
+        """conn.go handlePostHandshakeMessage, without its count. Raises GoTlsError."""
         kind = message[0]
         if self.version != TLS_1_3:
             if kind == _HELLO_REQUEST:
                 raise local_error(100)  # RenegotiateNever: no renegotiation
-            raise self._unexpected(_HELLO_REQUEST, kind)
-        if self._counts_tickets:
-            self._non_advancing += 1
-            if self._non_advancing > _MAX_NON_ADVANCING:
-                raise GoTlsError("tls: too many non-advancing records")
-        if kind == _KEY_UPDATE and message[4:] not in (b"\0", b"\1"):
-            raise local_error(DECODE_ERROR)
+            raise self.unexpected(_HELLO_REQUEST, kind)
         if kind not in (_NEW_SESSION_TICKET, _KEY_UPDATE):
             raise GoTlsError(f"tls: received unexpected handshake message of type *tls.{self._name(kind)}")
 
@@ -146,7 +148,8 @@ class ServerFlight:
         suffix = "TLS13" if self.version == TLS_1_3 and kind in _VERSIONED else ""
         return _TYPES[kind] + suffix
 
-    def _unexpected(self, wanted: int, kind: int) -> GoTlsError:
+    def unexpected(self, wanted: int, kind: int) -> GoTlsError:
+        """UnexpectedMessageError."""
         return GoTlsError(
             f"tls: received unexpected handshake message of type *tls.{self._name(kind)} "
             f"when waiting for *tls.{self._name(wanted)}"
@@ -166,7 +169,7 @@ class ServerFlight:
 
     def _server_hello(self, message: bytes) -> ServerHello:
         if message[0] != _SERVER_HELLO:
-            raise self._unexpected(_SERVER_HELLO, message[0])
+            raise self.unexpected(_SERVER_HELLO, message[0])
         self.hello = read_server_hello(message)
         return self.hello
 
@@ -190,25 +193,25 @@ class ServerFlight:
         if message[0] == _CERTIFICATE_REQUEST:
             message = yield
         if message[0] != _CERTIFICATE:
-            raise self._unexpected(_CERTIFICATE, message[0])
+            raise self.unexpected(_CERTIFICATE, message[0])
         self._read_certificates(message, entries=True)
         if not self.certificates:
             raise GoTlsError("tls: received empty certificates message")
         message = yield
         if message[0] != _CERTIFICATE_VERIFY:
-            raise self._unexpected(_CERTIFICATE_VERIFY, message[0])
+            raise self.unexpected(_CERTIFICATE_VERIFY, message[0])
         if int.from_bytes(message[4:6]) not in _SCHEMES_TLS_1_3:
             raise GoTlsError("tls: certificate used with invalid signature algorithm")
         message = yield
         if message[0] != _FINISHED:
-            raise self._unexpected(_FINISHED, message[0])
+            raise self.unexpected(_FINISHED, message[0])
         self.complete = True
         yield
 
     def _encrypted_extensions(self, message: bytes) -> None:
         if message[0] != _ENCRYPTED_EXTENSIONS:
-            raise self._unexpected(_ENCRYPTED_EXTENSIONS, message[0])
-        check_encrypted_extensions(self._offer, message)
+            raise self.unexpected(_ENCRYPTED_EXTENSIONS, message[0])
+        self.protocol = check_encrypted_extensions(self._offer, message)
 
     def _read_certificates(self, message: bytes, *, entries: bool) -> None:
         """entries: of TLS 1.3, with extensions each."""
@@ -226,11 +229,12 @@ class ServerFlight:
 
     def _tls_1_2(self, hello: ServerHello) -> Generator[None, bytes]:
         check_old_hello(self._offer, hello)
+        self.protocol = hello.alpn
         message = yield
         if message[0] == _CERTIFICATE:
             self._read_certificates(message, entries=False)
         if not self.certificates:
-            raise self._unexpected(_CERTIFICATE, message[0])
+            raise self.unexpected(_CERTIFICATE, message[0])
         message = yield
         if message[0] == _CERTIFICATE_STATUS:
             if not hello.has_status:
@@ -242,13 +246,17 @@ class ServerFlight:
         if message[0] == _CERTIFICATE_REQUEST:
             message = yield
         if message[0] != _SERVER_HELLO_DONE:
-            raise self._unexpected(_SERVER_HELLO_DONE, message[0])
+            raise self.unexpected(_SERVER_HELLO_DONE, message[0])
         if self.group is None:
             raise GoTlsError("tls: missing ServerKeyExchange message")
-        if hello.has_ticket:
-            raise GoTlsError("tls: server sent unrequested session ticket")
+        self.check_ticket()
         self.records.expects_ccs, self.records.empty_size = True, _EMPTY_TLS_1_2.get(hello.suite, 0)
         yield
+
+    def check_ticket(self) -> None:
+        """readSessionTicket: Go has offered none. Raises GoTlsError."""
+        if self.hello is not None and self.hello.has_ticket:
+            raise GoTlsError("tls: server sent unrequested session ticket")
 
     def _server_key_exchange(self, body: bytes) -> None:
         """key_agreement.go ecdheKeyAgreement.processServerKeyExchange, up to the signature."""
@@ -256,10 +264,14 @@ class ServerFlight:
         if len(body) < 4:
             raise invalid
         group = int.from_bytes(body[1:3])
-        if body[0] != _NAMED_CURVE or group not in self._offer.groups:
+        if body[0] != _NAMED_CURVE:
             raise GoTlsError("tls: server selected unsupported curve")
         if len(body) < 4 + body[3] + 2:
             raise invalid
+        if group not in self._offer.groups:
+            raise GoTlsError("tls: server selected unoffered curve")
+        if group in GROUP_NAMES and group > _LAST_CURVE:
+            raise GoTlsError("tls: server selected unsupported curve")
         self.group = GROUP_NAMES.get(group, f"0x{group:04x}")
 
 

@@ -172,6 +172,7 @@ class ServerHello(NamedTuple):
     supported_version: int = 0
     selected_group: int = 0
     share_group: int = 0
+    share: bytes = b""
     cookie: bytes | None = None
     selected_identity: int | None = None
     alpn: bytes = b""
@@ -180,6 +181,7 @@ class ServerHello(NamedTuple):
     has_ticket: bool = False
     has_status: bool = False
     has_old_extensions: bool = False
+    extended_master_secret: bool = False
 
     @property
     def is_retry(self) -> bool:
@@ -223,7 +225,9 @@ def _usual_server_hello(message: bytes) -> ServerHello | None:
         return None
     if extensions_size != key + 14 or share_size != key + 4:
         return None
-    return ServerHello(version, random, session_id, suite, compression, TLS_1_3, 0, group)
+    return ServerHello(
+        version, random, session_id, suite, compression, TLS_1_3, 0, group, message[len(message) - key :]
+    )
 
 
 def _any_server_hello(message: bytes) -> ServerHello:
@@ -244,7 +248,7 @@ def _any_server_hello(message: bytes) -> ServerHello:
             more["selected_group"] = values[_KEY_SHARE].number(2)
         else:
             more["share_group"] = values[_KEY_SHARE].number(2)
-            values[_KEY_SHARE].vector(2)
+            more["share"] = values[_KEY_SHARE].vector(2)
     if _PSK in values:
         more["selected_identity"] = values[_PSK].number(2)
     if _ALPN in values:
@@ -260,6 +264,7 @@ def _any_server_hello(message: bytes) -> ServerHello:
         if kind in values:
             values[kind].end()
     old = {_STATUS, _TICKET, _EMS, _RENEGOTIATION, _ALPN, _SCT} & extensions.keys()
+    more |= {"extended_master_secret": _EMS in values}
     more |= {"has_ticket": _TICKET in values, "has_status": _STATUS in values, "has_old_extensions": bool(old)}
     return hello._replace(**more)
 

@@ -106,8 +106,8 @@ class _EncryptedExtensions(NamedTuple):
     early_data: bytes | None
 
 
-def check_encrypted_extensions(offer: ClientOffer, message: bytes) -> None:
-    """Of TLS 1.3: readServerParameters, after encryptedExtensionsMsg.unmarshal."""
+def check_encrypted_extensions(offer: ClientOffer, message: bytes) -> bytes:
+    """Of TLS 1.3: readServerParameters, after encryptedExtensionsMsg.unmarshal. The protocol selected, or empty."""
     read = _remembered_extensions if len(message) <= _MOST_REMEMBERED else _encrypted_extensions
     extensions = read(message)
     check_alpn(offer, extensions.alpn)
@@ -117,6 +117,7 @@ def check_encrypted_extensions(offer: ClientOffer, message: bytes) -> None:
         if extensions.early_data:
             raise local_error(DECODE_ERROR)
         raise GoTlsError("tls: server sent an unexpected early_data extension")
+    return extensions.alpn
 
 
 def _encrypted_extensions(message: bytes) -> _EncryptedExtensions:

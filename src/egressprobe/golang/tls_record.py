@@ -20,6 +20,7 @@ _MAX_CIPHERTEXT_OLD = _MAX_PLAINTEXT + 2048
 _MAX_USELESS_RECORDS = 16
 _MAX_HANDSHAKE, _MAX_HANDSHAKE_CERTIFICATE = 65536, 262144
 _CERTIFICATE = 11
+_SSL_2 = 0x80  # the first byte of a record of SSL 2.0
 # crypto/tls/alert.go alertText
 ALERT_TEXTS = {
     0: "close notify",
@@ -109,14 +110,16 @@ def read_alert(data: bytes, version: int) -> GoTlsError | None:
 class RecordReader:
     """The records of one server.
 
-    inside: whether the bytes so far end inside a record. records: how many have begun. consumed: bytes of the last
-    `feed` up to the end of the last record without an error.
+    suspicious: something came that OpenSSL may take otherwise than Go. inside: whether the bytes so far end inside a
+    record. records: how many have begun. consumed: bytes of the last `feed` up to the end of the last record without
+    an error.
     version: 0 until the caller has read a ServerHello. expects_ccs, encrypted: set by the caller as the handshake
     goes on; `encrypted` follows by itself after a change_cipher_spec of TLS 1.2.
     """
 
     def __init__(self) -> None:
         self.records = self.consumed = 0
+        self.suspicious = False
         self.version = 0
         self.encrypted = self.expects_ccs = False
         self.empty_size = 0  # of an encrypted record without content, where the cipher tells
@@ -124,7 +127,7 @@ class RecordReader:
         self._content: bytearray | None = None  # of the current record; None where it is encrypted
         self._kind = self._left = self._size = 0
         self._messages = bytearray()
-        self._ignored = 0
+        self._ignored = self._sealed = 0
 
     @property
     def inside(self) -> bool:
@@ -179,6 +182,8 @@ class RecordReader:
         if not self.version:
             if self.records == 1 and header == b"HTTP/":
                 raise NotTlsError(_HTTP_RESPONSE)
+            if self._kind == _SSL_2:
+                raise NotTlsError("tls: unsupported SSLv2 handshake received")
             if self._kind not in (ALERT, HANDSHAKE) or version >= 0x1000:
                 text = "tls: first record does not look like a TLS handshake"
                 raise NotTlsError(text) if self.records == 1 else GoTlsError(text)
@@ -193,6 +198,9 @@ class RecordReader:
     def _end(self) -> Iterator[bytes]:
         content, kind = self._content, self._kind
         if content is None:
+            self._sealed += 1
+            # Of TLS 1.2 only the Finished; what follows is a renegotiation, or what Go cannot read.
+            self.suspicious = self.suspicious or (kind == HANDSHAKE and self._sealed > 1)
             if self.version == TLS_1_3 and kind != APPLICATION_DATA:
                 raise local_error(BAD_RECORD_MAC)
             if kind == APPLICATION_DATA and self._size == self.empty_size:
@@ -224,6 +232,7 @@ class RecordReader:
         if self._messages:
             raise local_error(UNEXPECTED_MESSAGE)
         if self.version == TLS_1_3:
+            self.suspicious = self.suspicious or self._sealed > 0
             self._ignore()
         elif self.expects_ccs:
             self.encrypted, self.expects_ccs = True, False

@@ -22,11 +22,13 @@ from egressprobe.net.addresses import is_address
 from egressprobe.net.guard import Guard
 from egressprobe.net.urls import HostPort, as_written, shown
 from egressprobe.probe.concurrency import LADDERS
-from egressprobe.probe.missing_group import selected_group
+from egressprobe.probe.missing_group import lacks_the_group
 from egressprobe.probe.retry_ladder import Climber, Shape
+from egressprobe.probe.second_opinion import second_opinion, with_missing_group
 from egressprobe.probe.transport.certificate_check import Trust
 from egressprobe.probe.transport.connect import Dial, connect
 from egressprobe.probe.transport.exchange import exchange
+from egressprobe.probe.transport.go_session import GoOffer
 from egressprobe.probe.transport.kernel_socket import source_address, tcp_state
 from egressprobe.probe.transport.resolve import resolve
 from egressprobe.probe.transport.stream import Stream
@@ -39,6 +41,11 @@ from egressprobe.probe.transport.tls_failure import NO_COMMON_GROUP
 _DIALS = 8
 # With less time than this left a slow address would be taken for a silent one. Seconds.
 _LEAST_DIAL = 1.0
+# Failures in which OpenSSL has no part.
+_JUDGED = frozenset(code for code in Code if code.startswith("tls_cert_")) | {
+    Code.TLS_UNKNOWN_AUTHORITY,
+    Code.TLS_HOSTNAME_MISMATCH,
+}
 logger = logging.getLogger("egressprobe")
 
 
@@ -47,6 +54,14 @@ class Opened(NamedTuple):
 
     attempt: Attempt
     channel: Channel | None
+
+
+class _Tried(NamedTuple):
+    """An Opened. doubtful: OpenSSL refused what Go may not."""
+
+    attempt: Attempt
+    channel: Channel | None
+    doubtful: bool = False
 
 
 class _Terms(NamedTuple):
@@ -130,7 +145,16 @@ class Prober:
         self, target: Target, endpoint: Endpoint, host_port: HostPort, budget: Budget, climbed: set[str] | None = None
     ) -> Attempt:
         """Connect, TLS and one exchange with one address, then a clean close."""
-        attempt, channel = await self.open(target, endpoint, host_port, budget, climbed)
+        opened = await self.open(target, endpoint, host_port, budget, climbed)
+        attempt = await self._exchanged(opened, target, host_port, budget)
+        if isinstance(opened.channel, Session) and opened.channel.doubtful:
+            offer = self._go_offer(target, host_port)
+            opened = Opened(*await second_opinion(self.dial, opened.attempt, offer, budget))
+            attempt = await self._exchanged(opened, target, host_port, budget)
+        return attempt
+
+    async def _exchanged(self, opened: Opened, target: Target, host_port: HostPort, budget: Budget) -> Attempt:
+        attempt, channel = opened.attempt, opened.channel
         if channel is None:
             return attempt
         if host_port.scheme == "tcp":
@@ -169,46 +193,40 @@ class Prober:
         # Go's groups are not quite those that were offered: too many with OpenSSL's list, too few with one.
         tls = opened.attempt.tls
         if (tls and tls.group and tls.group not in self._hello.groups) or (
-            not self._hello.post_quantum and _lacks_the_group(opened.attempt)
+            not self._hello.post_quantum and lacks_the_group(opened.attempt)
         ):
             for group in groups(self._hello)[1:]:
                 other = await self._open(target, endpoint, host_port, budget, terms._replace(group=group, climbed=None))
-                if not _lacks_the_group(other.attempt):
+                if not lacks_the_group(other.attempt):
                     opened, terms = other, terms._replace(group=group)
                     break
-        failure = opened.attempt.failure
-        if failure is not None and failure.api_server_error == NO_COMMON_GROUP:
-            return await self._with_missing_group(opened, endpoint, host_port, budget)
-        if opened.channel is None and failure is None:
+        if opened.channel is None and opened.attempt.failure is None:
             # OpenSSL rejects what Go accepts: once more without OpenSSL's verification, judged by the same rules.
             opened = await self._open(target, endpoint, host_port, budget, terms._replace(verify=False))
-        return opened
+        failure = opened.attempt.failure
+        no_group = failure is not None and failure.api_server_error == NO_COMMON_GROUP
+        if not (opened.doubtful or no_group):
+            return Opened(opened.attempt, opened.channel)
+        again = second_opinion if opened.doubtful else with_missing_group
+        return Opened(*await again(self.dial, opened.attempt, self._go_offer(target, host_port), budget))
 
-    async def _with_missing_group(
-        self, opened: Opened, endpoint: Endpoint, host_port: HostPort, budget: Budget
-    ) -> Opened:
-        """A refusal that is only this OpenSSL's: the server has a group that Go offers and OpenSSL does not."""
-        name = None if is_address(host_port.host) else host_port.host.removesuffix(".")
-        group = await selected_group(endpoint, name, self._hello, budget)
-        if group is None:
-            return opened
-        message = f"{endpoint} takes the group {group}, which the API server has and this {ssl.OPENSSL_VERSION} has not"
-        failure = Failure(Phase.TLS, Code.PROBE_LIMITATION, message)
-        return Opened(replace(opened.attempt, failure=failure), None)
+    def _go_offer(self, target: Target, host_port: HostPort) -> GoOffer:
+        trust = self._trust(target, host_port.host, self.context(target, verify=False))
+        release = go_release(self.plan.kube_version)
+        return GoOffer(_server_name(host_port.host), RULES[target.kind].alpn, self._hello, release, trust)
 
     async def _open(
         self, target: Target, endpoint: Endpoint, host_port: HostPort, budget: Budget, terms: "_Terms"
-    ) -> Opened:
+    ) -> _Tried:
         """One connection on `terms`. Neither a channel nor a failure: OpenSSL rejected what Go's rules accept."""
         attempt = _untried(endpoint)
         stream, connected = await self.dial(endpoint, budget)
         if stream is None:
-            return Opened(replace(attempt, failure=connected.failure, failure_ms=connected.ms), None)
+            return _Tried(replace(attempt, failure=connected.failure, failure_ms=connected.ms), None)
         attempt = replace(attempt, connect_ms=connected.ms, connect_user_ms=connected.user_ms)
         if host_port.scheme in ("tcp", "http"):
-            return Opened(attempt, stream)
-        # Go sends no SNI for an address and strips a trailing dot (crypto/tls hostnameInSNI)
-        name = None if is_address(host_port.host) else host_port.host.removesuffix(".")
+            return _Tried(attempt, stream)
+        name = _server_name(host_port.host)
         climber: Climber | None = None
         if terms.climbed is not None:
             shape = Shape(endpoint, name, RULES[target.kind].alpn, self._hello)
@@ -219,14 +237,16 @@ class Prober:
             attempt = replace(attempt, tls=handshake, failure=failure)
             if failure is None:
                 keep = session.established
-                return Opened(attempt, session if keep else None)
+                return _Tried(attempt, session if keep else None)
             waited = handshake.user_ms if failure.code is Code.TLS_TIMEOUT else handshake.duration_ms
             attempt = replace(attempt, failure_ms=waited)
+            if session.doubtful and failure.code not in _JUDGED:
+                return _Tried(attempt, None, doubtful=True)
             if failure.code in HANDSHAKE_CUT and climber is not None:
                 attempt = replace(attempt, tcp=tcp_state(stream.sock))
                 stream.close()
                 attempt = replace(attempt, ladder=await climber.top())
-            return Opened(attempt, None)
+            return _Tried(attempt, None)
         finally:
             if climber is not None:
                 climber.leave()
@@ -237,7 +257,7 @@ class Prober:
         self, target: Target, stream: Stream, host: str, budget: Budget
     ) -> tuple[Session, Failure | None]:
         """TLS as with `target`, but with `host`, and verified by Go's rules alone."""
-        name = None if is_address(host) else host.removesuffix(".")
+        name = _server_name(host)
         terms = _Terms(verify=False, group=groups(self._hello)[0], climbed=None)
         session, _, failure = await self._tls_handshake(target, stream, host, name, budget, terms)
         return session, failure
@@ -246,13 +266,15 @@ class Prober:
         self, target: Target, stream: Stream, host: str, name: str | None, budget: Budget, terms: "_Terms"
     ) -> tuple[Session, Handshake, Failure | None]:
         tls = self.context(target, verify=terms.verify, group=terms.group)
-        anchors = self.plan.bundles.get(target.bundle, ())
-        trust: Trust | None = None
-        if target.verify:
-            release = go_release(self.plan.kube_version)
-            host = as_written(target.url, host)
-            trust = Trust(host, lambda: anchors or system_roots(tls), target.bundle, release)
+        trust = self._trust(target, host, tls)
         return await tls_handshake(stream, tls, server_name=name, trust=trust, budget=budget, hello=self._hello)
+
+    def _trust(self, target: Target, host: str, tls: ssl.SSLContext) -> Trust | None:
+        """What the chain is judged against; None where the API server does not verify."""
+        if not target.verify:
+            return None
+        anchors, host = self.plan.bundles.get(target.bundle, ()), as_written(target.url, host)
+        return Trust(host, lambda: anchors or system_roots(tls), target.bundle, go_release(self.plan.kube_version))
 
 
 async def each(endpoints: Sequence[Endpoint], dial: Callable[[Endpoint], Awaitable[Attempt]]) -> tuple[Attempt, ...]:
@@ -268,12 +290,9 @@ async def each(endpoints: Sequence[Endpoint], dial: Callable[[Endpoint], Awaitab
     return tuple(await asyncio.gather(*map(bounded, endpoints)))
 
 
-def _lacks_the_group(attempt: Attempt) -> bool:
-    """The alert of a server without a common group; some servers just close."""
-    failure = attempt.failure
-    if failure is None:
-        return False
-    return failure.api_server_error == NO_COMMON_GROUP or failure.code in (Code.TLS_EOF, Code.TLS_RESET)
+def _server_name(host: str) -> str | None:
+    """Go sends no SNI for an address and strips a trailing dot (crypto/tls hostnameInSNI)."""
+    return None if is_address(host) else host.removesuffix(".")
 
 
 def _untried(endpoint: Endpoint) -> Attempt:

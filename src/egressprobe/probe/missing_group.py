@@ -2,7 +2,7 @@
 
 A server with X25519MLKEM768 only answers OpenSSL before 3.5 with the same alert as one that has nothing in common with
 Go. One more connection asks for the missing groups alone: a HelloRetryRequest that selects one proves that the server
-has it. Then the handshake cannot be measured here; the alert says nothing about the API server.
+has it. Then the alert says nothing about the API server, and second_opinion.py makes the handshake.
 """
 
 import asyncio
@@ -12,10 +12,13 @@ from contextlib import suppress
 from egressprobe.apiserver.kube_version import Hello
 from egressprobe.golang.tls_hello import GROUP_NAMES, group_hello, read_server_hello
 from egressprobe.golang.tls_record import RecordReader
+from egressprobe.model.failure import Code
+from egressprobe.model.measurement import Attempt
 from egressprobe.model.target import Endpoint
 from egressprobe.probe.transport.connect import connect
 from egressprobe.probe.transport.time_limits import RUNG_LIMIT, Budget
 from egressprobe.probe.transport.tls_context import missing_groups
+from egressprobe.probe.transport.tls_failure import NO_COMMON_GROUP
 
 _SERVER_HELLO = 2
 
@@ -43,3 +46,11 @@ async def selected_group(endpoint: Endpoint, server_name: str | None, hello: Hel
     finally:
         stream.close()
     return None
+
+
+def lacks_the_group(attempt: Attempt) -> bool:
+    """The alert of a server without a common group; some servers just close."""
+    failure = attempt.failure
+    if failure is None:
+        return False
+    return failure.api_server_error == NO_COMMON_GROUP or failure.code in (Code.TLS_EOF, Code.TLS_RESET)

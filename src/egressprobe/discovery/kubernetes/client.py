@@ -39,8 +39,8 @@ from egressprobe.net.guard import Guard
 from egressprobe.net.urls import HostPort, parse_url, shown
 from egressprobe.probe.hop import Prober
 from egressprobe.probe.transport.exchange import USER_AGENT
+from egressprobe.probe.transport.http.proxy import authorization, proxy_dialer
 from egressprobe.probe.transport.http.wire import TooLargeError
-from egressprobe.probe.transport.proxy import authorization, proxy_dialer
 from egressprobe.probe.transport.resolve import resolve, system_config
 from egressprobe.probe.transport.stream import Stream
 from egressprobe.probe.transport.time_limits import Budget

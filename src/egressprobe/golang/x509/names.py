@@ -77,7 +77,7 @@ def _ia5(body: bytes, error: str) -> str:
 
 def _uri(text: str, release: GoRelease) -> Name:
     """A URI that net/url cannot parse, or whose host is not a domain, is fatal."""
-    from egressprobe.golang.net_url import UriError, parse_url  # few certificates have one
+    from egressprobe.golang.http.net_url import UriError, parse_url  # few certificates have one
 
     try:
         url = parse_url(text, release)

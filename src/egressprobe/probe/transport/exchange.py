@@ -18,6 +18,8 @@ import time
 from typing import NamedTuple
 
 from egressprobe import __version__
+from egressprobe.golang.http.input import SHOWN, line_text
+from egressprobe.golang.http.quote import quote
 from egressprobe.model.failure import Code, Failure, Phase
 from egressprobe.probe.transport.time_limits import HTTP_LIMIT, Budget
 from egressprobe.probe.transport.tls import Channel
@@ -27,7 +29,6 @@ USER_AGENT = f"egressprobe/{__version__}"
 # An alert follows our Finished after one round trip; a server that sends nothing for this long has none. Seconds.
 _ALERT_WAIT = 0.3
 _MAX_HEAD = 16 * 1024
-_SHOWN = 60  # bytes of what is not HTTP, in a message
 _MAX_INFORMATIONAL = 5  # net/http/transport.go max1xxResponses
 _STATUS_LINE = b"HTTP/"
 _STATUS, _VERSION = re.compile(rb"\d{3}"), re.compile(rb"HTTP/\d\.\d")
@@ -128,8 +129,7 @@ def _read_status(line: bytes) -> tuple[int | None, str | None]:
 
 def _quoted(data: bytes) -> str:
     """The first bytes of what is not HTTP, as Go's %q prints them."""
-    shown = data[:_SHOWN].decode("latin-1").encode("unicode_escape").decode().replace('"', '\\"')
-    return f'"{shown}"'
+    return quote(line_text(data))
 
 
 class _Head:
@@ -151,7 +151,7 @@ class _Head:
         while not self.complete and self._next():
             pass
         if self._size >= _MAX_HEAD and not self.complete:
-            self.line, self.complete = bytes(self._data[:_SHOWN]), True
+            self.line, self.complete = bytes(self._data[:SHOWN]), True
 
     def _next(self) -> bool:
         """Take one line, or the headers of an informational response. False: more bytes are needed."""

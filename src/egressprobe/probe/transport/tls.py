@@ -20,12 +20,13 @@ from functools import partial
 from typing import Any, cast
 
 from egressprobe.apiserver.kube_version import CURRENT, Hello
-from egressprobe.golang.tls_client import ServerFlight
-from egressprobe.golang.tls_record import ALERT, CloseNotifyError, GoTlsError, read_alert
+from egressprobe.golang.tls_client import ServerFlight, UnsupportedVersionError
+from egressprobe.golang.tls_record import ALERT, CloseNotifyError, GoTlsError, NotTlsError, RemoteAlertError, read_alert
 from egressprobe.golang.x509.accepted_chains import remember_host
 from egressprobe.model.failure import Code, Failure, Phase
 from egressprobe.model.measurement import Handshake
 from egressprobe.probe.transport.certificate_check import Judgement, Trust, judge, unverified_days, views
+from egressprobe.probe.transport.go_session import GoSession
 from egressprobe.probe.transport.stream import Stream
 from egressprobe.probe.transport.time_limits import TLS_LIMIT, Budget
 from egressprobe.probe.transport.tls_context import ObservedConnection, ProbeContext, client_offer
@@ -36,6 +37,7 @@ _READ_SIZE = 64 * 1024
 # Pieces of application data that are returned without letting other targets run.
 _PIECES_AT_ONCE = 8
 _SERVER_HELLO = 2
+_FINAL = (NotTlsError, UnsupportedVersionError, RemoteAlertError, CloseNotifyError)  # whatever follows
 _VERSIONS = {"TLSv1.2": "TLS 1.2", "TLSv1.3": "TLS 1.3"}
 
 
@@ -46,20 +48,24 @@ class Session:
     """
 
     def __init__(self, stream: Stream, context: ProbeContext, server_name: str | None, hello: Hello = CURRENT) -> None:
-        self.stream = stream
-        self._context = context
+        self.stream, self._context = stream, context
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         name = server_name.encode("ascii") if server_name else None
         self.ssl = cast("ObservedConnection", context.wrap_bio(self._incoming, self._outgoing, server_hostname=name))
         self.ssl.on_message = self._on_message
-        self.hello_bytes = 0
-        self.established = False
+        self.hello_bytes, self.established = 0, False
         self.flight: ServerFlight | None = None
         self._hello = hello
         self._go_error: GoTlsError | None = None  # of a decrypted message
         self._pending: GoTlsError | None = None  # of a record that OpenSSL does not get
         self._pieces = 0
         self._all_read = False  # OpenSSL has read all that came
+        self._doubt = False
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether Go may see this connection otherwise: OpenSSL refused it, or it hides what Go refuses."""
+        return self._doubt or (self.flight is not None and self.flight.records.suspicious)
 
     async def handshake(self, until: float) -> None:
         await self._drive(self.ssl.do_handshake, until)
@@ -140,6 +146,7 @@ class Session:
                 try:
                     flight.feed(data)
                 except GoTlsError as error:  # once OpenSSL has read what came before
+                    self._doubt = not isinstance(error, _FINAL)
                     self._pending, data = error, data[: flight.records.consumed]
                 self.stream.budget.charge(0, flight.records.records - before)
             self._incoming.write(data)
@@ -153,6 +160,8 @@ class Session:
         except ssl.SSLError as error:
             if self._go_error is not None:
                 raise self._go_error from error
+            ended = self.established and isinstance(error, ssl.SSLZeroReturnError)
+            self._doubt = not (ended or isinstance(error, ssl.SSLCertVerificationError))
             raise
         if self._go_error is not None:
             raise self._go_error
@@ -167,6 +176,7 @@ class Session:
             if content_type == ALERT:
                 error = read_alert(data, flight.version)
                 if error is not None and not isinstance(error, CloseNotifyError):
+                    self._doubt = not self.established  # it may have come in the clear, before the version was known
                     raise error
             elif data[0] != _SERVER_HELLO:
                 flight.decrypted(data)
@@ -184,7 +194,7 @@ class Session:
 
 
 # A connection with TLS or without: both have send, receive, close_notify and close.
-type Channel = Session | Stream
+type Channel = Session | GoSession | Stream
 
 
 async def tls_handshake(
@@ -198,8 +208,8 @@ async def tls_handshake(
 ) -> tuple[Session, Handshake, Failure | None]:
     """One handshake on a connected stream, for at most TLS_LIMIT seconds. Failures are data.
 
-    server_name: the SNI, None to send none. trust: what the chain is judged against, None where the API
-    server does not verify. hello: the Kubernetes version's, whose rules count.
+    server_name: the SNI, None to send none. trust: what the chain is judged against, None where the API server does
+    not verify. hello: the Kubernetes version's, whose rules count.
     """
     loop = asyncio.get_running_loop()
     session = Session(stream, context, server_name, hello)
@@ -271,10 +281,8 @@ def _record(
     session: Session, chain: list[bytes], judgement: Judgement, server_name: str | None, user_seconds: float
 ) -> Handshake:
     stream, flight = session.stream, session.flight
-    first_byte = stream.first_byte_seconds
-    on_wire = stream.lap()
-    cipher = session.ssl.cipher()
-    version = session.ssl.version()
+    first_byte, on_wire = stream.first_byte_seconds, stream.lap()
+    cipher, version = session.ssl.cipher(), session.ssl.version()
     return Handshake(
         duration_ms=round((on_wire or user_seconds) * 1e3, 3),
         user_ms=round(user_seconds * 1e3, 3),

@@ -1,6 +1,6 @@
 """What both algorithms ask of a name: the host of a URI, and how much work one verification may take."""
 
-from egressprobe.golang.net_url import url_text
+from egressprobe.golang.http.net_url import url_text
 from egressprobe.golang.x509.der import quoted
 from egressprobe.golang.x509.names import Name, is_ip_literal
 

@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from operator import itemgetter
 
-from egressprobe.golang.net_url import url_text
+from egressprobe.golang.http.net_url import url_text
 from egressprobe.golang.x509.certificate import Certificate
 from egressprobe.golang.x509.constraints.host import MOST_NAMES, NOT_AUTHORIZED, TOO_MANY, UnmatchableError, uri_host
 from egressprobe.golang.x509.der import quoted
