@@ -30,6 +30,7 @@ from egressprobe.publish.response import from_json  # noqa: E402
 from egressprobe.stack.__main__ import main as main_of_stack  # noqa: E402
 
 _AUDITED = ("--snapshot", "docs/examples/broken-vpc.json", "-f", "docs/examples/broken-vpc-targets.yaml")
+_CHANGE = "docs/examples/change.sh"
 _SAMPLE = ("policy.healthy", "refused")
 _SAMPLE_WIDTH = 100
 _HEAD = """# Findings and failures
@@ -89,6 +90,17 @@ def audited() -> str:
     return _console(f"egressprobe audit {' '.join(_AUDITED)}", _printed(main_of_cli, ["audit", *_AUDITED]))
 
 
+def tried() -> str:
+    """What a file of commands does to the same VPC, folded to fit the page."""
+    table = _printed(main_of_cli, ["whatif", *_AUDITED, "--plan", _CHANGE])
+    folded = (
+        part
+        for text in table.splitlines()
+        for part in textwrap.wrap(text, _SAMPLE_WIDTH, subsequent_indent=" " * 14, break_on_hyphens=False) or [""]
+    )
+    return _console(f"egressprobe whatif {' '.join(_AUDITED)} --plan {_CHANGE}", "\n".join(folded))
+
+
 def price() -> str:
     """The bill of the reference stack, of ten targets more, and with a separate alarm series for each subnet."""
     bills = []
@@ -114,6 +126,7 @@ PARTS: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"sample": sample},
     "docs/audit.md": {"audit": audited},
     "docs/price.md": {"price": price},
+    "docs/whatif.md": {"whatif": tried},
 }
 # Pages that are generated as a whole.
 WHOLE: dict[str, Callable[[], str]] = {

@@ -101,6 +101,7 @@ PUBLIC = {
         "vpc.snapshot_dns.*",
         "vpc.snapshot_transit.*",
         "vpc.topology.Topology",
+        "whatif.cloudformation.change_set.*",
         "whatif.compare.whatif",
         "whatif.plan.*",
         "whatif.result.*",

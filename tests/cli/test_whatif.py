@@ -16,6 +16,7 @@ from egressprobe.audit.whatif.compare import whatif
 from egressprobe.audit.whatif.terraform.read import read_terraform
 from egressprobe.cli import main as cli
 from egressprobe.cli.output.whatif_table import whatif_table
+from tests.audit.test_whatif_change_sets import MOVE
 from tests.support.terraform import change, plan, ref
 from tests.support.vpc.plans import BASE, DEFAULT, PLANS, TARGETS
 from tests.support.vpc.snapshots import A, B, acl
@@ -153,8 +154,8 @@ def test_sensitive_values_are_not_printed(files, capsys):
     ("given", "words"),
     [
         ("{", "is not JSON"),
-        ("[]", "is not a Terraform plan"),
-        ("{}", "is not a Terraform plan"),
+        ("[]", "is neither a Terraform plan"),
+        ("{}", "is neither a Terraform plan"),
         ('{"format_version": "2.0", "resource_changes": []}', 'format_version is "2.0"'),
         ('{"format_version": "1.0", "terraform_version": "1.9.0", "values": {}}', "is a state, not a plan"),
         ('{"format_version": "1.2", "resource_changes": 7}', "resource_changes is not a list"),
@@ -190,6 +191,33 @@ def test_options_that_are_missing(files, capsys, tmp_path):
     place.write_bytes(b"PK\x03\x04\xff\xfe")
     assert cli.main([*files("")[:-1], str(place)]) == 2
     assert "terraform show -json prints a plan file as text" in capsys.readouterr().err
+
+
+TEMPLATE = """
+Resources:
+  Nat: {Type: "AWS::EC2::NatGateway", Properties: {SubnetId: subnet-public, AllocationId: !GetAtt Eip.AllocationId}}
+  DefaultRoute:
+    Type: AWS::EC2::Route
+    Properties:
+      RouteTableId: !ImportValue private-table
+      DestinationCidrBlock: !Sub "0.0.0.0/0"
+      NatGatewayId: !If [Own, !Ref Nat, !Ref "AWS::NoValue"]
+"""
+
+
+def test_a_change_set_with_its_template(files, capsys, tmp_path):
+    place = tmp_path / "stack.yaml"
+    place.write_text(TEMPLATE)
+    given = files(MOVE)
+    assert cli.main([*given, "--template", str(place)]) == 0
+    assert "CloudFormation change set: 3 applied to the snapshot." in capsys.readouterr().out
+    assert cli.main(given) == 4
+    assert "does not know NatGatewayId (--template gives the template)" in capsys.readouterr().out
+    assert cli.main([*files(CLOSING), "--template", str(place)]) == 2
+    assert "goes with a change set" in capsys.readouterr().err
+    place.write_text("a: !Ref b\n")
+    assert cli.main([*files(MOVE), "--template", str(place)]) == 2
+    assert "it has no Resources" in capsys.readouterr().err
 
 
 def test_a_reference_through_modules(files, capsys):

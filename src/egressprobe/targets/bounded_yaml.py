@@ -15,15 +15,20 @@ _QUOTED = re.compile(r"'(?!<)[^']{2,}'?")
 _MOST_DIGITS = 64  # of a number; the base-60 integers of YAML 1.1 take quadratic time
 
 
-def load(text: str, name: str, *, nodes: int, depth: int, repeated_keys: bool = False) -> object:
-    """The document. nodes, depth: how many values it may stand for, and how deep. Raises InputError."""
+def load(
+    text: str, name: str, *, nodes: int, depth: int, repeated_keys: bool = False, functions: bool = False
+) -> object:
+    """The document. nodes, depth: how many values it may stand for, and how deep. functions: as in file.read_file.
+
+    Raises InputError.
+    """
     try:
         import yaml
     except ImportError:
         raise InputError(name, "is not JSON, and PyYAML is missing: pip install 'egressprobe[cli]'") from None
     try:
         _measure(text, name, nodes, depth)
-        document: object = yaml.load(text, Loader=_loader(repeated_keys=repeated_keys))  # noqa: S506 (a safe loader)
+        document: object = yaml.load(text, Loader=_loader(repeated_keys=repeated_keys, functions=functions))  # noqa: S506 (a safe loader)
     except InputError:
         raise
     except yaml.MarkedYAMLError as error:
@@ -75,7 +80,7 @@ def _measure(text: str, name: str, nodes: int, depth: int) -> None:
             open_nodes.append((anchor, total + size))
 
 
-def _loader(*, repeated_keys: bool) -> Any:
+def _loader(*, repeated_keys: bool, functions: bool = False) -> Any:
     import yaml
 
     class Strict(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -99,6 +104,18 @@ def _loader(*, repeated_keys: bool) -> Any:
             is_int = node.tag == "tag:yaml.org,2002:int"
             return self.construct_yaml_int(node) if is_int else self.construct_yaml_float(node)
 
+    def construct_function(loader: Any, name: str, node: Any) -> dict[str, Any]:
+        """CloudFormation user guide, intrinsic-function-reference: `!Sub x` is {"Fn::Sub": "x"}."""
+        if isinstance(node, yaml.ScalarNode):
+            value: Any = loader.construct_scalar(node)
+        elif isinstance(node, yaml.SequenceNode):
+            value = loader.construct_sequence(node, deep=True)
+        else:
+            value = loader.construct_mapping(node, deep=True)
+        return {name if name in ("Ref", "Condition") else f"Fn::{name}": value}
+
+    if functions:
+        Strict.add_multi_constructor("!", construct_function)
     for tag in ("int", "float"):
         Strict.add_constructor(f"tag:yaml.org,2002:{tag}", Strict.construct_number)
     Strict.yaml_implicit_resolvers = {

@@ -24,10 +24,11 @@ _MOST_DIGITS = 64
 _BYTES_A_NODE = 16  # a written value takes more; what aliases stand for does not
 
 
-def read_file(name: str, *, most: int = MAX_BYTES, repeated_keys: bool = False) -> object:
+def read_file(name: str, *, most: int = MAX_BYTES, repeated_keys: bool = False, functions: bool = False) -> object:
     """The decoded content of `name`, of at most `most` bytes; `-` is standard input. Raises InputError.
 
-    repeated_keys: a key that is twice in one object has its last value, instead of being refused.
+    repeated_keys: a key that is twice in one object has its last value, instead of being refused. functions: YAML has
+    CloudFormation's short forms, `!Ref x` for `{"Ref": "x"}`.
     """
     try:
         with sys.stdin.buffer if name == "-" else Path(name).open("rb") as stream:
@@ -43,14 +44,14 @@ def read_file(name: str, *, most: int = MAX_BYTES, repeated_keys: bool = False) 
     except UnicodeDecodeError as error:
         raise InputError(name, f"is not UTF-8 (byte {error.start})") from None
     nodes = most // _BYTES_A_NODE
-    document = _decode(text, name, nodes, repeated_keys=repeated_keys)
+    document = _decode(text, name, nodes, repeated_keys=repeated_keys, functions=functions)
     _check(document, name, nodes)
     return document
 
 
-def _decode(text: str, name: str, nodes: int, *, repeated_keys: bool) -> object:
+def _decode(text: str, name: str, nodes: int, *, repeated_keys: bool, functions: bool = False) -> object:
     if not _LIKE_JSON.match(text):
-        return _decode_yaml(text, name, nodes, repeated_keys=repeated_keys)
+        return _decode_yaml(text, name, nodes, repeated_keys=repeated_keys, functions=functions)
     pairs = dict if repeated_keys else _no_duplicates
     try:
         return json.loads(text, object_pairs_hook=pairs, parse_constant=_no_constant, parse_int=_integer)
@@ -61,15 +62,15 @@ def _decode(text: str, name: str, nodes: int, *, repeated_keys: bool) -> object:
     except ValueError as error:
         raise InputError(name, str(error)) from None
     try:  # YAML's flow style begins like JSON
-        return _decode_yaml(text, name, nodes, repeated_keys=repeated_keys)
+        return _decode_yaml(text, name, nodes, repeated_keys=repeated_keys, functions=functions)
     except InputError:
         raise wrong from None
 
 
-def _decode_yaml(text: str, name: str, nodes: int, *, repeated_keys: bool) -> object:
+def _decode_yaml(text: str, name: str, nodes: int, *, repeated_keys: bool, functions: bool = False) -> object:
     from egressprobe.targets.bounded_yaml import load
 
-    return load(text, name, nodes=nodes, depth=MAX_DEPTH, repeated_keys=repeated_keys)
+    return load(text, name, nodes=nodes, depth=MAX_DEPTH, repeated_keys=repeated_keys, functions=functions)
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

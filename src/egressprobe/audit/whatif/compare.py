@@ -13,6 +13,7 @@ from egressprobe.audit.paths.private_dns import answered_privately
 from egressprobe.audit.paths.reachability import Path
 from egressprobe.audit.rules.rule import evaluate
 from egressprobe.audit.run import LIMITS, RULES
+from egressprobe.audit.vpc.blockers import Blame
 from egressprobe.audit.vpc.flow import Protocol
 from egressprobe.audit.vpc.snapshot import VpcSnapshot
 from egressprobe.audit.vpc.topology import Topology
@@ -175,8 +176,9 @@ def _effect(key: RowKey, subnet: str, before: _VpcPaths, now: _VpcPaths, touched
     if effect is None:
         return None
     state = "unknown" if effect == "unknown" else new.state
-    worst = next((path for path in new.paths if path.blames and path.state != "open"), None)
-    blame = worst.blames[0] if worst and state in ("closed", "partial") else None
+    blame = _blame(new) if state in ("closed", "partial") else None
+    removed = _blame(old) if effect == "opens" else None
+    deciding = next((each.element for each in (removed, blame) if each), "")
     return PathEffect(
         effect=effect,
         target=name,
@@ -192,7 +194,7 @@ def _effect(key: RowKey, subnet: str, before: _VpcPaths, now: _VpcPaths, touched
         cause=plain(blame.said) if blame else "",
         element=blame.element if blame else "",
         evidence=blame.evidence if blame else {},
-        steps=touched.steps((*old.paths, *new.paths), host, blame.element if blame else ""),
+        steps=touched.steps((*old.paths, *new.paths), host, deciding),
         why=tuple(map(plain, why)),
         expect=expect,
     )
@@ -216,6 +218,11 @@ def _judged(old: TargetCell, new: TargetCell, unmodelled: tuple[str, ...]) -> tu
     if old.state in _RANK:
         return ("closes" if _RANK[new.state] < _RANK[old.state] else "opens"), ()
     return ("opens" if new.state == "open" else "closes"), ()
+
+
+def _blame(cell: TargetCell) -> Blame | None:
+    """What blocks, first of all."""
+    return next((path.blames[0] for path in cell.paths if path.blames and path.state != "open"), None)
 
 
 def _limits(cell: TargetCell) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from egressprobe.audit.whatif.cloudformation.change_set import CHANGE_SET, is_change_set, read_change_sets
 from egressprobe.audit.whatif.compare import whatif
 from egressprobe.audit.whatif.plan import ChangePlan
 from egressprobe.audit.whatif.result import WhatIf
@@ -14,32 +15,52 @@ from egressprobe.audit.whatif.terraform.read import is_terraform, read_terraform
 from egressprobe.aws.commands.script import read_script
 from egressprobe.cli.commands.audit_source import AuditSource
 from egressprobe.model.errors import InputError, os_words, short
+from egressprobe.targets.file import read_file
 
 # A plan of a whole account with its state.
 _MAX_PLAN = 256 * 1024 * 1024
 
 
-def read_plan_file(name: str) -> ChangePlan:
-    """Raises InputError."""
+def read_plan_file(name: str, template: str | None) -> ChangePlan:
+    """template: of a change set. Raises InputError."""
     text = _text(name)
     if not text.lstrip().startswith(("{", "[")):
-        return read_script(text, name)
+        plan = read_script(text, name)
+    else:
+        plan = _of_document(_decoded(text, name), name, template)
+    if template is not None and plan.kind != CHANGE_SET:
+        raise InputError("--template", f"goes with a change set, and {short(name)} is not one")
+    return plan
+
+
+def _decoded(text: str, name: str) -> Any:
     try:
-        document = msgspec.json.decode(text)
+        return msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:
         raise InputError(short(name), f"is not JSON: {error}") from None
-    return _of_document(document, name)
 
 
-def _of_document(document: Any, name: str) -> ChangePlan:
-    if not isinstance(document, Mapping):
-        raise InputError(short(name), "is not a Terraform plan (terraform show -json)")
+def _of_document(document: Any, name: str, template: str | None) -> ChangePlan:
     try:
-        if is_terraform(document):
+        if is_change_set(document):
+            return read_change_sets(document, _template(template) if template else None)
+        if isinstance(document, Mapping) and is_terraform(document):
             return read_terraform(document)
+    except InputError:
+        raise
     except ValueError as error:
         raise InputError(short(name), str(error)) from None
-    raise InputError(short(name), "is not a Terraform plan (terraform show -json)")
+    words = (
+        "is neither a Terraform plan (terraform show -json) nor a change set (aws cloudformation describe-change-set)"
+    )
+    raise InputError(short(name), words)
+
+
+def _template(name: str) -> Mapping[str, Any]:
+    document = read_file(name, functions=True)
+    if not isinstance(document, Mapping) or "Resources" not in document:
+        raise InputError(short(name), "is not a CloudFormation template: it has no Resources")
+    return document
 
 
 def _text(name: str) -> str:

@@ -9,6 +9,7 @@ from egressprobe.cli.common.parser import add_output, add_region
 
 EXAMPLES = (
     "terraform show -json plan.out | egressprobe whatif --cluster prod -f targets.yaml --plan -",
+    "egressprobe whatif --snapshot vpc.json --plan change-set.json --template stack.yaml",
     "egressprobe whatif --snapshot vpc.json --plan commands.sh -o json",
 )
 EXIT_TEXT = {
@@ -29,7 +30,10 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         "--plan",
         required=True,
         metavar="FILE",
-        help="terraform show -json, or AWS CLI commands; - is standard input",
+        help="terraform show -json, a CloudFormation change set as JSON, or AWS CLI commands; - is standard input",
+    )
+    parser.add_argument(
+        "--template", metavar="FILE", help="the change set's template, for values that are known only after the change"
     )
     parser.add_argument("--cluster", metavar="NAME", help="read its VPC now, with the credentials of the AWS profile")
     add_region(parser)
@@ -55,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
     from egressprobe.cli.output.formats import render
 
     skipped = codes(options.skip)
-    plan = read_plan_file(options.plan)
+    plan = read_plan_file(options.plan, options.template)
     source = read_source(
         cluster=options.cluster,
         region=options.region,

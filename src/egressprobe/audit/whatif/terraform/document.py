@@ -4,9 +4,10 @@ possible (references.py).
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from egressprobe.audit.whatif.plan import Action
+from egressprobe.audit.whatif.resources.calls import PlannedResource
 from egressprobe.audit.whatif.terraform.references import TYPES, ExpressionPlace, Instance, PlanConfiguration, unknown
 
 _ACTIONS: dict[tuple[str, ...], Action] = {
@@ -20,33 +21,6 @@ _ACTIONS: dict[tuple[str, ...], Action] = {
     ("forget", "create"): "create",
 }
 _MODULE = re.compile(r'module\.([\w-]+)(?:\[(?:"((?:[^"\\]|\\.)*)"|(\d+))\])?')
-
-
-class TerraformResource(NamedTuple):
-    """One resource instance that changes. before, after: None where it does not exist; new: its name in the snapshot
-    if it is created. exists: the id that it has now.
-    """
-
-    address: str
-    type: str
-    action: Action
-    before: Mapping[str, Any] | None
-    after: Mapping[str, Any] | None
-    new: str
-
-    @property
-    def exists(self) -> str:
-        return str((self.before or {}).get("id") or "")
-
-    @property
-    def id(self) -> str:
-        """As the other steps of the plan name it."""
-        return self.new if self.action in ("create", "replace") else self.exists
-
-    def changed(self, *ignored: str) -> set[str]:
-        """Attributes that differ."""
-        before, after = self.before or {}, self.after or {}
-        return {name for name in {*before, *after} - {*ignored} if before.get(name) != after.get(name)}
 
 
 class WrongShapeError(ValueError):
@@ -67,7 +41,7 @@ class Document:
             _checked(change)
         self._configuration = PlanConfiguration(document, map(_instance, self._changes))
 
-    def resources(self) -> Iterator[TerraformResource]:
+    def resources(self) -> Iterator[PlannedResource]:
         """Those that change."""
         for change in self._changes:
             action = _ACTIONS.get(tuple(change["change"]["actions"]))
@@ -87,7 +61,7 @@ class Document:
             for side in ("before", "after"):
                 yield from _marked(values.get(side), values.get(f"{side}_sensitive"))
 
-    def _resource(self, change: Mapping[str, Any], action: Action) -> TerraformResource:
+    def _resource(self, change: Mapping[str, Any], action: Action) -> PlannedResource:
         values, instance = change["change"], _instance(change)
         block = self._configuration.resource(instance.module, change["type"], change["name"])
         expressions = (block or {}).get("expressions")
@@ -96,7 +70,7 @@ class Document:
         if after is not None or values.get("after_unknown"):
             after = self._filled(after or {}, values.get("after_unknown"), expressions, place)
         before = values.get("before")
-        return TerraformResource(
+        return PlannedResource(
             change["address"], change["type"], action, before, after if action != "delete" else None, _new_id(change)
         )
 

@@ -1,19 +1,14 @@
 """A Terraform plan as a ChangePlan: a step for each resource that changes and can touch a path."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from egressprobe.audit.whatif.carry_out import is_id
-from egressprobe.audit.whatif.plan import EVERYTHING, ChangePlan, PlannedCall, PlannedStep, Unmodelled
-from egressprobe.audit.whatif.terraform.calls import TypeRow
-from egressprobe.audit.whatif.terraform.document import Document, TerraformResource
-from egressprobe.audit.whatif.terraform.gateways import GATEWAY_TYPES
-from egressprobe.audit.whatif.terraform.groups import GROUP_TYPES
-from egressprobe.audit.whatif.terraform.network import NETWORK_TYPES
-from egressprobe.audit.whatif.terraform.routes import ROUTE_TYPES
+from egressprobe.audit.whatif.plan import ChangePlan, PlannedStep
+from egressprobe.audit.whatif.resources.calls import PlannedResource
+from egressprobe.audit.whatif.resources.steps import ROWS, step_of, unmodelled_step
+from egressprobe.audit.whatif.terraform.document import Document
 
-ROWS: dict[str, TypeRow] = ROUTE_TYPES | GROUP_TYPES | GATEWAY_TYPES | NETWORK_TYPES
 # Types of networks that have no row. Everything else (IAM, storage, compute, other providers) touches no path.
 _NETWORKS = re.compile(
     r"aws_(vpc|subnet|route(?!53)|network|nat_|internet_gateway|egress_only|ec2_(transit|managed_prefix|subnet|local_"
@@ -27,7 +22,6 @@ _HARMLESS = re.compile(
     r"|vpc_security_group_vpc_association|network_acls|default_network_acls|networkmanager_(site|device|link))"
     r"|awscc_ec2_(instance|volume|key_pair|launch_template|placement|ipam|network_insights|flow_log|spot|eip$)"
 )
-_IGNORED = ("tags", "tags_all", "timeouts", "description", "id", "arn", "region", "owner_id")
 
 
 def is_terraform(document: Mapping[str, Any]) -> bool:
@@ -58,50 +52,10 @@ def read_terraform(document: Mapping[str, Any]) -> ChangePlan:
     return ChangePlan("Terraform plan", tuple(steps), ignored=ignored, secrets=secrets, notes=tuple(notes))
 
 
-def _step(resource: TerraformResource, document: Document) -> PlannedStep | None:
+def _step(resource: PlannedResource, document: Document) -> PlannedStep | None:
     """None for a resource that cannot touch a path."""
-    row = ROWS.get(resource.type)
-    if row is None:
-        unmodelled = _unmodelled(resource)
-        return PlannedStep(resource.address, resource.action, (), (unmodelled,)) if unmodelled else None
-    calls: list[PlannedCall] = []
-    missing: list[Unmodelled] = []
-    for effect in _effects(resource, row, document):
-        if isinstance(effect, PlannedCall):
-            calls.append(effect)
-        else:
-            missing.append(effect)
-    if not calls and not missing:
-        return None
-    return PlannedStep(resource.address, resource.action, tuple(calls), tuple(missing))
-
-
-def _effects(resource: TerraformResource, row: TypeRow, document: Document) -> Iterator[PlannedCall | Unmodelled]:
-    before, after = resource.before or {}, resource.after or {}
-    if resource.action in ("delete", "replace"):
-        yield from row.delete(resource, before, document)
-    if resource.action in ("create", "replace"):
-        yield from row.create(resource, after, document)
-    if resource.action == "update" and row.update is not None and resource.changed(*_IGNORED):
-        yield from row.update(resource, before, after, document)
-
-
-def _unmodelled(resource: TerraformResource) -> Unmodelled | None:
-    """What may touch paths in a way that is not known: those that consult an id that it names."""
+    if resource.type in ROWS:
+        return step_of(resource, document)
     if not _NETWORKS.match(resource.type) or _HARMLESS.match(resource.type):
         return None
-    if resource.action == "update" and not resource.changed(*_IGNORED):
-        return None
-    ids = {text for values in (resource.before, resource.after) for text in _texts(values) if is_id(text)}
-    return Unmodelled(f"{resource.type} is not modelled", frozenset(ids or {EVERYTHING}))
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for each in value.values():
-            yield from _texts(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _texts(each)
+    return unmodelled_step(resource)

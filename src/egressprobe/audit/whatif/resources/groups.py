@@ -4,8 +4,17 @@ from collections.abc import Iterable
 from typing import Any
 
 from egressprobe.audit.whatif.plan import PlannedCall, Unmodelled
-from egressprobe.audit.whatif.terraform.calls import Effects, TypeRow, Values, listed, nothing, picked, texts
-from egressprobe.audit.whatif.terraform.document import Document, TerraformResource
+from egressprobe.audit.whatif.resources.calls import (
+    Effects,
+    KnownResources,
+    PlannedResource,
+    TypeRow,
+    Values,
+    listed,
+    nothing,
+    picked,
+    texts,
+)
 
 _DIRECTIONS = (("ingress", "Ingress"), ("egress", "Egress"))
 
@@ -33,7 +42,7 @@ def _structures(value: Any, name: str) -> Any:
     return value if value is not None else []
 
 
-def _group(resource: TerraformResource, values: Values, _: Document) -> Effects:
+def _group(resource: PlannedResource, values: Values, _: KnownResources) -> Effects:
     """The provider takes the rule for all egress from a new group."""
     given = picked(values, {"vpc_id": "VpcId", "name": "GroupName"})
     yield PlannedCall("CreateSecurityGroup", given | {"WithoutEgress": True}, resource.new)
@@ -57,26 +66,26 @@ def _without(rules: Iterable[Any], others: list[Any]) -> list[Any]:
     return [rule for rule in rules if rule not in others]
 
 
-def _update_group(resource: TerraformResource, before: Values, after: Values, _: Document) -> Effects:
+def _update_group(resource: PlannedResource, before: Values, after: Values, _: KnownResources) -> Effects:
     return _inline(resource.exists, {"GroupId": resource.exists}, before, after)
 
 
-def _delete_group(resource: TerraformResource, _: Values, __: Document) -> Effects:
+def _delete_group(resource: PlannedResource, _: Values, __: KnownResources) -> Effects:
     yield PlannedCall("DeleteSecurityGroup", {"GroupId": resource.exists})
 
 
-def _adopt_group(_: TerraformResource, values: Values, __: Document) -> Effects:
+def _adopt_group(_: PlannedResource, values: Values, __: KnownResources) -> Effects:
     on = picked(values, {"vpc_id": "VpcId"}, GroupName="default")
     yield PlannedCall("ResetSecurityGroup", on)
     yield from _inline("default", on, {}, values)
 
 
-def _update_default(resource: TerraformResource, before: Values, after: Values, document: Document) -> Effects:
+def _update_default(resource: PlannedResource, before: Values, after: Values, document: KnownResources) -> Effects:
     return _update_group(resource, before, after, document)
 
 
 def _rule_calls(verb: str) -> Any:
-    def calls(_: TerraformResource, values: Values, __: Document) -> Effects:
+    def calls(_: PlannedResource, values: Values, __: KnownResources) -> Effects:
         direction = "Egress" if values.get("type") == "egress" else "Ingress"
         group = values.get("security_group_id")
         permission = _permission(values, group)
@@ -86,7 +95,7 @@ def _rule_calls(verb: str) -> Any:
 
 
 def _vpc_rule(verb: str, direction: str) -> Any:
-    def calls(_: TerraformResource, values: Values, __: Document) -> Effects:
+    def calls(_: PlannedResource, values: Values, __: KnownResources) -> Effects:
         yield _vpc_rule_call(verb, direction, values)
 
     return calls
@@ -112,14 +121,14 @@ def _vpc_rule_call(verb: str, direction: str, values: Values) -> PlannedCall:
 
 
 def _vpc_rule_update(direction: str) -> Any:
-    def calls(_: TerraformResource, before: Values, after: Values, __: Document) -> Effects:
+    def calls(_: PlannedResource, before: Values, after: Values, __: KnownResources) -> Effects:
         yield _vpc_rule_call("Revoke", direction, before)
         yield _vpc_rule_call("Authorize", direction, after)
 
     return calls
 
 
-def _prefix_list(resource: TerraformResource, values: Values, _: Document) -> Effects:
+def _prefix_list(resource: PlannedResource, values: Values, _: KnownResources) -> Effects:
     yield PlannedCall("CreateManagedPrefixList", {"Entries": _entries(values)}, resource.new)
 
 
@@ -127,7 +136,7 @@ def _entries(values: Values) -> list[dict[str, Any]]:
     return [{"Cidr": entry.get("cidr")} for entry in listed(values, "entry") or []]
 
 
-def _update_prefix_list(resource: TerraformResource, before: Values, after: Values, _: Document) -> Effects:
+def _update_prefix_list(resource: PlannedResource, before: Values, after: Values, _: KnownResources) -> Effects:
     if listed(after, "entry") is None:
         yield Unmodelled("its entries are known only after the change", frozenset({resource.exists}))
         return
@@ -137,14 +146,14 @@ def _update_prefix_list(resource: TerraformResource, before: Values, after: Valu
 
 
 def _entry(name: str) -> Any:
-    def calls(_: TerraformResource, values: Values, __: Document) -> Effects:
+    def calls(_: PlannedResource, values: Values, __: KnownResources) -> Effects:
         entry = {"Cidr": values.get("cidr")}
         yield PlannedCall("ModifyManagedPrefixList", {"PrefixListId": values.get("prefix_list_id"), name: [entry]})
 
     return calls
 
 
-def _update_interface(resource: TerraformResource, before: Values, after: Values, _: Document) -> Effects:
+def _update_interface(resource: PlannedResource, before: Values, after: Values, _: KnownResources) -> Effects:
     given: dict[str, Any] = {}
     if texts(before.get("security_groups")) != texts(after.get("security_groups")):
         given["Groups"] = sorted(texts(after.get("security_groups")))
@@ -154,7 +163,7 @@ def _update_interface(resource: TerraformResource, before: Values, after: Values
         yield PlannedCall("ModifyNetworkInterfaceAttribute", {"NetworkInterfaceId": resource.exists} | given)
 
 
-def _update_instance(resource: TerraformResource, before: Values, after: Values, _: Document) -> Effects:
+def _update_instance(resource: PlannedResource, before: Values, after: Values, _: KnownResources) -> Effects:
     given: dict[str, Any] = {}
     if texts(before.get("vpc_security_group_ids")) != texts(after.get("vpc_security_group_ids")):
         given["Groups"] = sorted(texts(after.get("vpc_security_group_ids")))
@@ -164,7 +173,7 @@ def _update_instance(resource: TerraformResource, before: Values, after: Values,
         yield PlannedCall("ModifyInstanceAttribute", {"InstanceId": resource.exists} | given)
 
 
-def _gone(resource: TerraformResource, values: Values, _: Document) -> Effects:
+def _gone(resource: PlannedResource, values: Values, _: KnownResources) -> Effects:
     names = {resource.exists, str(values.get("primary_network_interface_id") or "")} - {""}
     yield Unmodelled(f"{resource.exists} is deleted", frozenset(names))
 

@@ -3,8 +3,17 @@
 from typing import Any
 
 from egressprobe.audit.whatif.plan import NAMES, PlannedCall, Unmodelled
-from egressprobe.audit.whatif.terraform.calls import Effects, TypeRow, Values, nothing, picked, simple, texts
-from egressprobe.audit.whatif.terraform.document import Document, TerraformResource
+from egressprobe.audit.whatif.resources.calls import (
+    Effects,
+    KnownResources,
+    PlannedResource,
+    TypeRow,
+    Values,
+    nothing,
+    picked,
+    simple,
+    texts,
+)
 
 _NAT = {
     "subnet_id": "SubnetId",
@@ -17,7 +26,7 @@ _NAT = {
 
 
 def _deleted(operation: str, parameter: str) -> Any:
-    def calls(resource: TerraformResource, _: Values, __: Document) -> Effects:
+    def calls(resource: PlannedResource, _: Values, __: KnownResources) -> Effects:
         yield PlannedCall(operation, {parameter: resource.exists})
 
     return calls
@@ -26,7 +35,7 @@ def _deleted(operation: str, parameter: str) -> Any:
 def _changed(what: str, *harmless: str) -> Any:
     """An update of attributes that are not modelled."""
 
-    def calls(resource: TerraformResource, _: Values, __: Values, ___: Document) -> Effects:
+    def calls(resource: PlannedResource, _: Values, __: Values, ___: KnownResources) -> Effects:
         changed = sorted(resource.changed(*_IGNORED, *harmless))
         if changed:
             yield Unmodelled(
@@ -44,16 +53,16 @@ def _gateway(kind: str) -> tuple[Any, Any, Any]:
     """An internet or VPN gateway, which may be attached by the resource itself."""
     parameter, operation = f"{kind}GatewayId", kind
 
-    def create(resource: TerraformResource, values: Values, _: Document) -> Effects:
+    def create(resource: PlannedResource, values: Values, _: KnownResources) -> Effects:
         yield PlannedCall(f"Create{operation}Gateway", {}, resource.new)
         if values.get("vpc_id") not in (None, ""):
             yield PlannedCall(f"Attach{operation}Gateway", {parameter: resource.new, "VpcId": values["vpc_id"]})
 
-    def delete(resource: TerraformResource, values: Values, _: Document) -> Effects:
+    def delete(resource: PlannedResource, values: Values, _: KnownResources) -> Effects:
         if values.get("vpc_id") not in (None, ""):
             yield PlannedCall(f"Detach{operation}Gateway", {parameter: resource.exists, "VpcId": values["vpc_id"]})
 
-    def update(resource: TerraformResource, before: Values, after: Values, _: Document) -> Effects:
+    def update(resource: PlannedResource, before: Values, after: Values, _: KnownResources) -> Effects:
         if before.get("vpc_id") != after.get("vpc_id"):
             for verb, values in (("Detach", before), ("Attach", after)):
                 if values.get("vpc_id") not in (None, ""):
@@ -68,13 +77,13 @@ _IGW = {"internet_gateway_id": "InternetGatewayId", "vpc_id": "VpcId"}
 _VGW = {"vpn_gateway_id": "VpnGatewayId", "vpc_id": "VpcId"}
 
 
-def _attachment(resource: TerraformResource, values: Values, _: Document) -> Effects:
+def _attachment(resource: PlannedResource, values: Values, _: KnownResources) -> Effects:
     names = {"transit_gateway_id": "TransitGatewayId", "vpc_id": "VpcId", "subnet_ids": "SubnetIds"}
     options = picked(values, {"ipv6_support": "Ipv6Support"})
     yield PlannedCall("CreateTransitGatewayVpcAttachment", picked(values, names, Options=options), resource.new)
 
 
-def _update_attachment(resource: TerraformResource, before: Values, after: Values, _: Document) -> Effects:
+def _update_attachment(resource: PlannedResource, before: Values, after: Values, _: KnownResources) -> Effects:
     now, wanted = texts(before.get("subnet_ids")), texts(after.get("subnet_ids"))
     given: dict[str, Any] = {"AddSubnetIds": sorted(wanted - now), "RemoveSubnetIds": sorted(now - wanted)}
     options = {
@@ -92,7 +101,7 @@ def _transit(*_: Any) -> Effects:
     yield PlannedCall("ModifyTransitGateway", {})
 
 
-def _transit_table(_: TerraformResource, values: Values, *__: Any) -> Effects:
+def _transit_table(_: PlannedResource, values: Values, *__: Any) -> Effects:
     table = picked(values, {"transit_gateway_route_table_id": "TransitGatewayRouteTableId"})
     yield PlannedCall(
         "CreateTransitGatewayRoute", {key: value for key, value in table.items() if isinstance(value, str)}
@@ -103,7 +112,7 @@ _PEERING = {"vpc_id": "VpcId", "peer_vpc_id": "PeerVpcId", "auto_accept": "AutoA
 _PEERING_ID = {"vpc_peering_connection_id": "VpcPeeringConnectionId"}
 
 
-def _accepted(resource: TerraformResource, values: Values, _: Document) -> Effects:
+def _accepted(resource: PlannedResource, values: Values, _: KnownResources) -> Effects:
     if values.get("auto_accept") is True:
         yield PlannedCall("AcceptVpcPeeringConnection", picked(values, _PEERING_ID))
     del resource
@@ -118,16 +127,16 @@ _ENDPOINT = {
 }
 
 
-def _endpoint(resource: TerraformResource, values: Values, _: Document) -> Effects:
+def _endpoint(resource: PlannedResource, values: Values, _: KnownResources) -> Effects:
     dns = values.get("private_dns_enabled") is True
     yield PlannedCall("CreateVpcEndpoint", picked(values, _ENDPOINT) | {"PrivateDnsEnabled": dns}, resource.new)
 
 
-def _delete_endpoint(resource: TerraformResource, _: Values, __: Document) -> Effects:
+def _delete_endpoint(resource: PlannedResource, _: Values, __: KnownResources) -> Effects:
     yield PlannedCall("DeleteVpcEndpoints", {"VpcEndpointIds": [resource.exists]})
 
 
-def _update_endpoint(resource: TerraformResource, before: Values, after: Values, _: Document) -> Effects:
+def _update_endpoint(resource: PlannedResource, before: Values, after: Values, _: KnownResources) -> Effects:
     given: dict[str, Any] = {}
     for name, parameter in (("route_table_ids", "RouteTableIds"), ("subnet_ids", "SubnetIds")):
         now, wanted = texts(before.get(name)), after.get(name)
@@ -145,21 +154,21 @@ def _update_endpoint(resource: TerraformResource, before: Values, after: Values,
 
 
 def _endpoint_part(parameter: str, name: str) -> Any:
-    def calls(_: TerraformResource, values: Values, __: Document) -> Effects:
+    def calls(_: PlannedResource, values: Values, __: KnownResources) -> Effects:
         given = {"VpcEndpointId": values.get("vpc_endpoint_id"), parameter: [values.get(name)]}
         yield PlannedCall("ModifyVpcEndpoint", given)
 
     return calls
 
 
-def _endpoint_dns(_: TerraformResource, values: Values, *rest: Any) -> Effects:
+def _endpoint_dns(_: PlannedResource, values: Values, *rest: Any) -> Effects:
     values = rest[0] if len(rest) > 1 else values  # of an update: the values after it
     names = {"vpc_endpoint_id": "VpcEndpointId", "private_dns_enabled": "PrivateDnsEnabled"}
     yield PlannedCall("ModifyVpcEndpoint", picked(values, names))
 
 
 def _of_endpoint(what: str) -> Any:
-    def calls(_: TerraformResource, values: Values, *__: Any) -> Effects:
+    def calls(_: PlannedResource, values: Values, *__: Any) -> Effects:
         endpoint = values.get("vpc_endpoint_id")
         yield Unmodelled(f"a change of {what} is not modelled", frozenset({str(endpoint)}))
 

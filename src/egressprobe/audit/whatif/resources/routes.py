@@ -8,8 +8,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from egressprobe.audit.whatif.plan import KnownAfterApply, PlannedCall, Unmodelled
-from egressprobe.audit.whatif.terraform.calls import Effects, TypeRow, Values, listed, nothing, picked, simple, texts
-from egressprobe.audit.whatif.terraform.document import Document, TerraformResource
+from egressprobe.audit.whatif.resources.calls import (
+    Effects,
+    KnownResources,
+    PlannedResource,
+    TypeRow,
+    Values,
+    listed,
+    nothing,
+    picked,
+    simple,
+    texts,
+)
 
 _DESTINATIONS = {
     "destination_cidr_block": "DestinationCidrBlock",
@@ -42,19 +52,19 @@ def _route(values: Values, table: Any) -> dict[str, Any]:
     return {"RouteTableId": table} | _destination(values) | picked(values, _TARGETS)
 
 
-def _create_route(_: TerraformResource, values: Values, __: Document) -> Effects:
+def _create_route(_: PlannedResource, values: Values, __: KnownResources) -> Effects:
     yield PlannedCall("CreateRoute", _route(values, values.get("route_table_id")))
 
 
-def _delete_route(_: TerraformResource, values: Values, __: Document) -> Effects:
+def _delete_route(_: PlannedResource, values: Values, __: KnownResources) -> Effects:
     yield PlannedCall("DeleteRoute", {"RouteTableId": values.get("route_table_id")} | _destination(values))
 
 
-def _update_route(_: TerraformResource, __: Values, values: Values, ___: Document) -> Effects:
+def _update_route(_: PlannedResource, __: Values, values: Values, ___: KnownResources) -> Effects:
     yield PlannedCall("ReplaceRoute", _route(values, values.get("route_table_id")))
 
 
-def _table(resource: TerraformResource, values: Values, document: Document) -> Effects:
+def _table(resource: PlannedResource, values: Values, document: KnownResources) -> Effects:
     yield PlannedCall("CreateRouteTable", picked(values, {"vpc_id": "VpcId"}), resource.new)
     yield from _table_routes(resource.new, {}, values)
     del document
@@ -86,37 +96,37 @@ def _key(values: Values) -> tuple[str, ...]:
     return tuple(str(value) for value in _destination(values).values())
 
 
-def _update_table(resource: TerraformResource, before: Values, after: Values, _: Document) -> Effects:
+def _update_table(resource: PlannedResource, before: Values, after: Values, _: KnownResources) -> Effects:
     return _table_routes(resource.exists, before, after)
 
 
-def _adopt_table(_: TerraformResource, values: Values, __: Document) -> Effects:
+def _adopt_table(_: PlannedResource, values: Values, __: KnownResources) -> Effects:
     table = str(values.get("default_route_table_id") or "")
     yield PlannedCall("ResetRouteTable", {"RouteTableId": table})
     yield from _table_routes(table, {}, values)
 
 
-def _associate(resource: TerraformResource, values: Values, _: Document) -> Effects:
+def _associate(resource: PlannedResource, values: Values, _: KnownResources) -> Effects:
     names = {"route_table_id": "RouteTableId", "subnet_id": "SubnetId", "gateway_id": "GatewayId"}
     yield PlannedCall("AssociateRouteTable", picked(values, names), resource.new)
 
 
-def _disassociate(resource: TerraformResource, values: Values, _: Document) -> Effects:
+def _disassociate(resource: PlannedResource, values: Values, _: KnownResources) -> Effects:
     names = {"route_table_id": "RouteTableId", "subnet_id": "SubnetId", "gateway_id": "GatewayId"}
     yield PlannedCall("DisassociateRouteTable", picked(values, names, AssociationId=resource.exists))
 
 
-def _reassociate(resource: TerraformResource, _: Values, values: Values, __: Document) -> Effects:
+def _reassociate(resource: PlannedResource, _: Values, values: Values, __: KnownResources) -> Effects:
     names = {"route_table_id": "RouteTableId", "subnet_id": "SubnetId", "gateway_id": "GatewayId"}
     yield PlannedCall("ReplaceRouteTableAssociation", picked(values, names, AssociationId=resource.exists))
 
 
-def _main(_: TerraformResource, values: Values, __: Document) -> Effects:
+def _main(_: PlannedResource, values: Values, __: KnownResources) -> Effects:
     table = picked(values, {"route_table_id": "RouteTableId"}, AssociationId="rtbassoc-main")
     yield PlannedCall("ReplaceRouteTableAssociation", table)
 
 
-def _not_main(_: TerraformResource, values: Values, __: Document) -> Effects:
+def _not_main(_: PlannedResource, values: Values, __: KnownResources) -> Effects:
     """The table that was the main one before is it again."""
     table = picked(values, {"original_route_table_id": "RouteTableId"}, AssociationId="rtbassoc-main")
     yield PlannedCall("ReplaceRouteTableAssociation", table)
@@ -133,17 +143,17 @@ def _entry(acl: Any, values: Values, *, egress: bool) -> dict[str, Any]:
     return parameters | {"Egress": egress, "PortRange": {"From": values.get("from_port"), "To": values.get("to_port")}}
 
 
-def _create_rule(_: TerraformResource, values: Values, __: Document) -> Effects:
+def _create_rule(_: PlannedResource, values: Values, __: KnownResources) -> Effects:
     acl, egress = values.get("network_acl_id"), bool(values.get("egress"))
     yield PlannedCall("CreateNetworkAclEntry", _entry(acl, values, egress=egress))
 
 
-def _delete_rule(_: TerraformResource, values: Values, __: Document) -> Effects:
+def _delete_rule(_: PlannedResource, values: Values, __: KnownResources) -> Effects:
     names = {"network_acl_id": "NetworkAclId", "rule_number": "RuleNumber"}
     yield PlannedCall("DeleteNetworkAclEntry", picked(values, names) | {"Egress": bool(values.get("egress"))})
 
 
-def _acl(resource: TerraformResource, values: Values, _: Document) -> Effects:
+def _acl(resource: PlannedResource, values: Values, _: KnownResources) -> Effects:
     yield PlannedCall("CreateNetworkAcl", picked(values, {"vpc_id": "VpcId"}), resource.new)
     yield from _acl_parts(resource.new, {}, values)
 
@@ -181,32 +191,32 @@ def _acl_subnets(acl: str, before: Any, after: Any) -> Effects:
         yield PlannedCall("ReplaceNetworkAclAssociation", {"NetworkAclId": "acl-DEFAULT", "SubnetId": subnet})
 
 
-def _update_acl(resource: TerraformResource, before: Values, after: Values, _: Document) -> Effects:
+def _update_acl(resource: PlannedResource, before: Values, after: Values, _: KnownResources) -> Effects:
     return _acl_parts(resource.exists, before, after)
 
 
-def _delete_acl(resource: TerraformResource, values: Values, _: Document) -> Effects:
+def _delete_acl(resource: PlannedResource, values: Values, _: KnownResources) -> Effects:
     """Its subnets get the default ACL first."""
     yield from _acl_subnets(resource.exists, values.get("subnet_ids"), [])
     yield PlannedCall("DeleteNetworkAcl", {"NetworkAclId": resource.exists})
 
 
-def _adopt_acl(_: TerraformResource, values: Values, __: Document) -> Effects:
+def _adopt_acl(_: PlannedResource, values: Values, __: KnownResources) -> Effects:
     acl = str(values.get("default_network_acl_id") or "")
     yield PlannedCall("ResetNetworkAcl", {"NetworkAclId": acl})
     yield from _acl_parts(acl, {}, values)
 
 
-def _associate_acl(_: TerraformResource, values: Values, __: Document) -> Effects:
+def _associate_acl(_: PlannedResource, values: Values, __: KnownResources) -> Effects:
     names = {"network_acl_id": "NetworkAclId", "subnet_id": "SubnetId"}
     yield PlannedCall("ReplaceNetworkAclAssociation", picked(values, names))
 
 
-def _reassociate_acl(resource: TerraformResource, _: Values, values: Values, document: Document) -> Effects:
+def _reassociate_acl(resource: PlannedResource, _: Values, values: Values, document: KnownResources) -> Effects:
     return _associate_acl(resource, values, document)
 
 
-def _disassociate_acl(_: TerraformResource, values: Values, __: Document) -> Effects:
+def _disassociate_acl(_: PlannedResource, values: Values, __: KnownResources) -> Effects:
     given = picked(values, {"subnet_id": "SubnetId"}, NetworkAclId="acl-DEFAULT")
     yield PlannedCall("ReplaceNetworkAclAssociation", given)
 
@@ -214,11 +224,11 @@ def _disassociate_acl(_: TerraformResource, values: Values, __: Document) -> Eff
 _PROPAGATION = {"route_table_id": "RouteTableId", "vpn_gateway_id": "GatewayId"}
 
 
-def _delete_table(resource: TerraformResource, _: Values, __: Document) -> Effects:
+def _delete_table(resource: PlannedResource, _: Values, __: KnownResources) -> Effects:
     yield PlannedCall("DeleteRouteTable", {"RouteTableId": resource.exists})
 
 
-def _update_main(resource: TerraformResource, _: Values, values: Values, document: Document) -> Effects:
+def _update_main(resource: PlannedResource, _: Values, values: Values, document: KnownResources) -> Effects:
     return _main(resource, values, document)
 
 

@@ -4,8 +4,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from egressprobe.audit.whatif.plan import NAMES, KnownAfterApply, PlannedCall, Unmodelled
-from egressprobe.audit.whatif.terraform.calls import Effects, TypeRow, Values, nothing, picked, simple, texts
-from egressprobe.audit.whatif.terraform.document import Document, TerraformResource
+from egressprobe.audit.whatif.resources.calls import (
+    Effects,
+    KnownResources,
+    PlannedResource,
+    TypeRow,
+    Values,
+    nothing,
+    picked,
+    simple,
+    texts,
+)
 
 _IGNORED = ("tags", "tags_all", "timeouts", "id", "arn", "region")
 _VPC_ATTRIBUTES = {"enable_dns_support": "EnableDnsSupport", "enable_dns_hostnames": "EnableDnsHostnames"}
@@ -19,7 +28,7 @@ _LAUNCH = frozenset(
 )
 
 
-def _update_vpc(resource: TerraformResource, before: Values, after: Values, _: Document) -> Effects:
+def _update_vpc(resource: PlannedResource, before: Values, after: Values, _: KnownResources) -> Effects:
     for name, parameter in _VPC_ATTRIBUTES.items():
         if before.get(name) != after.get(name):
             yield PlannedCall("ModifyVpcAttribute", {"VpcId": resource.exists, parameter: after.get(name)})
@@ -28,7 +37,7 @@ def _update_vpc(resource: TerraformResource, before: Values, after: Values, _: D
         yield Unmodelled(f"a change of {', '.join(others)} of a VPC is not modelled", frozenset({resource.exists}))
 
 
-def _delete_vpc(resource: TerraformResource, _: Values, __: Document) -> Effects:
+def _delete_vpc(resource: PlannedResource, _: Values, __: KnownResources) -> Effects:
     yield Unmodelled("the VPC is deleted", frozenset({resource.exists}))
 
 
@@ -41,17 +50,17 @@ _SUBNET = {
 }
 
 
-def _subnet(resource: TerraformResource, values: Values, _: Document) -> Effects:
+def _subnet(resource: PlannedResource, values: Values, _: KnownResources) -> Effects:
     yield PlannedCall("CreateSubnet", picked(values, _SUBNET), resource.new)
     if values.get("enable_dns64") is True:
         yield PlannedCall("ModifySubnetAttribute", {"SubnetId": resource.new, "EnableDns64": True})
 
 
-def _delete_subnet(resource: TerraformResource, _: Values, __: Document) -> Effects:
+def _delete_subnet(resource: PlannedResource, _: Values, __: KnownResources) -> Effects:
     yield PlannedCall("DeleteSubnet", {"SubnetId": resource.exists})
 
 
-def _update_subnet(resource: TerraformResource, before: Values, after: Values, _: Document) -> Effects:
+def _update_subnet(resource: PlannedResource, before: Values, after: Values, _: KnownResources) -> Effects:
     if before.get("enable_dns64") != after.get("enable_dns64"):
         yield PlannedCall(
             "ModifySubnetAttribute", {"SubnetId": resource.exists, "EnableDns64": after.get("enable_dns64")}
@@ -77,11 +86,11 @@ def _dhcp_call(values: Values, name: str) -> PlannedCall:
     return PlannedCall("CreateDhcpOptions", {"DhcpConfigurations": configurations}, name)
 
 
-def _dhcp(resource: TerraformResource, values: Values, _: Document) -> Effects:
+def _dhcp(resource: PlannedResource, values: Values, _: KnownResources) -> Effects:
     yield _dhcp_call(values, resource.new)
 
 
-def _associate_dhcp(_: TerraformResource, values: Values, document: Document) -> Effects:
+def _associate_dhcp(_: PlannedResource, values: Values, document: KnownResources) -> Effects:
     """An options set that exists has its values in the plan, if Terraform manages it."""
     name = values.get("dhcp_options_id")
     for existing in document.unchanged("aws_vpc_dhcp_options"):
@@ -90,11 +99,11 @@ def _associate_dhcp(_: TerraformResource, values: Values, document: Document) ->
     yield PlannedCall("AssociateDhcpOptions", picked(values, {"dhcp_options_id": "DhcpOptionsId", "vpc_id": "VpcId"}))
 
 
-def _reassociate_dhcp(resource: TerraformResource, _: Values, values: Values, document: Document) -> Effects:
+def _reassociate_dhcp(resource: PlannedResource, _: Values, values: Values, document: KnownResources) -> Effects:
     return _associate_dhcp(resource, values, document)
 
 
-def _no_dhcp(_: TerraformResource, values: Values, __: Document) -> Effects:
+def _no_dhcp(_: PlannedResource, values: Values, __: KnownResources) -> Effects:
     """The provider associates `default`: no options at all."""
     yield PlannedCall("AssociateDhcpOptions", picked(values, {"vpc_id": "VpcId"}, DhcpOptionsId="default"))
 
@@ -107,7 +116,7 @@ _EXCLUSION = {
 }
 
 
-def _public_access(_: TerraformResource, values: Values, *rest: Any) -> Effects:
+def _public_access(_: PlannedResource, values: Values, *rest: Any) -> Effects:
     values = rest[0] if len(rest) > 1 else values  # of an update: the values after it
     yield PlannedCall("ModifyVpcBlockPublicAccessOptions", picked(values, _BPA))
 
@@ -132,7 +141,7 @@ def _block(values: Values, name: str) -> Mapping[str, Any]:
     return first if isinstance(first, Mapping) else {}
 
 
-def _update_cluster(resource: TerraformResource, before: Values, after: Values, _: Document) -> Effects:
+def _update_cluster(resource: PlannedResource, before: Values, after: Values, _: KnownResources) -> Effects:
     old, new = _block(before, "vpc_config"), _block(after, "vpc_config")
     config = {}
     for name, parameter in _CONFIG.items():
@@ -157,14 +166,14 @@ def _remote(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _delete_cluster(resource: TerraformResource, values: Values, _: Document) -> Effects:
+def _delete_cluster(resource: PlannedResource, values: Values, _: KnownResources) -> Effects:
     yield PlannedCall("DeleteCluster", {"name": values.get("name") or resource.exists})
 
 
 # -- names ------------------------------------------------------------------------------------------------------
 
 
-def _record(_: TerraformResource, values: Values, *__: Any) -> Effects:
+def _record(_: PlannedResource, values: Values, *__: Any) -> Effects:
     name = values.get("fqdn") or values.get("name")
     if isinstance(name, str) and "." in name:
         touches = f"name:{name.lower().rstrip('.')}"
@@ -174,7 +183,7 @@ def _record(_: TerraformResource, values: Values, *__: Any) -> Effects:
 
 
 def _domain(attribute: str) -> Any:
-    def calls(_: TerraformResource, values: Values, *__: Any) -> Effects:
+    def calls(_: PlannedResource, values: Values, *__: Any) -> Effects:
         name = values.get(attribute)
         touches = f"domain:{name.lower().rstrip('.')}" if isinstance(name, str) and name.strip(".") else NAMES
         yield Unmodelled(f"the answers for names in {name} may change", frozenset({touches}))
@@ -182,13 +191,13 @@ def _domain(attribute: str) -> Any:
     return calls
 
 
-def _zone(resource: TerraformResource, values: Values, *rest: Any) -> Effects:
+def _zone(resource: PlannedResource, values: Values, *rest: Any) -> Effects:
     """A public zone answers the same inside and outside; its records are resources of their own."""
     if values.get("vpc") or (rest and isinstance(rest[0], Mapping) and rest[0].get("vpc")):
         yield from _domain("name")(resource, values)
 
 
-def _names(resource: TerraformResource, *_: Any) -> Effects:
+def _names(resource: PlannedResource, *_: Any) -> Effects:
     yield Unmodelled(f"what names resolve to may change by {resource.type}", frozenset({NAMES}))
 
 
@@ -197,7 +206,7 @@ def _same(calls: Any) -> TypeRow:
 
 
 def _vpc_cidr(attribute: str, parameter: str) -> TypeRow:
-    def delete(resource: TerraformResource, _: Values, __: Document) -> Effects:
+    def delete(resource: PlannedResource, _: Values, __: KnownResources) -> Effects:
         yield PlannedCall("DisassociateVpcCidrBlock", {"AssociationId": resource.exists})
 
     names = {"vpc_id": "VpcId", attribute: parameter}
