@@ -15,7 +15,7 @@ from contextlib import suppress
 from functools import partial
 
 from egressprobe.model.target import Endpoint
-from egressprobe.probe.transport.kernel_socket import arrival, clocks, receive, wake
+from egressprobe.probe.transport.kernel_socket import arrival, clocks, receive, selector, wake
 from egressprobe.probe.transport.peer_limits import PeerBudget
 from egressprobe.probe.transport.time_limits import timers
 
@@ -48,7 +48,8 @@ class Stream:
         self._offset = 0.0
         self._late_reads = 0
         self._operation = "read"
-        self._loop = asyncio.get_running_loop()
+        self._selector = selector()
+        self._loop = self._selector.loop
         self._listening = False
         self._waiter: asyncio.Future[None] | None = None
         self._arrived: deque[tuple[bytes, float | None]] = deque()
@@ -131,7 +132,7 @@ class Stream:
         self._waiter = self._loop.create_future()
         timer = timers().call_at(until, partial(wake, self._waiter))
         if not self._listening:
-            self._loop.add_reader(self.sock.fileno(), self._read_kernel)
+            self._selector.add_reader(self.sock.fileno(), self._read_kernel)
             self._listening = True
         try:
             await self._waiter
@@ -178,7 +179,7 @@ class Stream:
 
     def _stop_listening(self) -> None:
         if self._listening:
-            self._loop.remove_reader(self.sock.fileno())
+            self._selector.remove(self.sock.fileno())
             self._listening = False
 
     def _end_wait(self) -> None:
