@@ -75,7 +75,7 @@ def _ec(raw: RawKey, *, private: bool) -> EcPublic:
     for name, data in (("x", x), ("y", y), ("d", d)):
         if data is not None and len(data) != curve.size:
             raise JoseError(f"{_PREFIX}invalid EC {kind} key, wrong length for {name}")
-    public = EcPublic(curve.name, int.from_bytes(x), int.from_bytes(y))
+    public = EcPublic(crv, int.from_bytes(x), int.from_bytes(y))
     if not curve.contains(public.x, public.y):
         raise JoseError(f"{_PREFIX}invalid EC key, X/Y are not on declared curve")
     return public

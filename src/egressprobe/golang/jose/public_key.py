@@ -1,57 +1,16 @@
 """Public keys as numbers: the curves that go-jose knows, and the key in an x5c certificate.
 
-Source: go-jose v2.6.3 jwk.go and shared.go (curveSize); crypto/elliptic Curve.IsOnCurve; crypto/x509/parser.go
-parsePublicKey (Go 1.25).
+Source: go-jose v2.6.3 jwk.go and shared.go (curveSize); crypto/x509/parser.go parsePublicKey (Go 1.25).
 """
 
 from typing import NamedTuple
 
 from egressprobe.golang.x509.certificate import Certificate
+from egressprobe.golang.x509.public_keys import CURVES as NAMED_CURVES
 from egressprobe.golang.x509.public_keys import ECDSA, ED25519, RSA
 
-
-class Curve(NamedTuple):
-    """The curve y^2 = x^3 - 3x + b over `prime` (FIPS 186-4 appendix D.1.2). size: bytes of a coordinate."""
-
-    name: str
-    size: int
-    prime: int
-    b: int
-
-    def contains(self, x: int, y: int) -> bool:
-        """IsOnCurve: also False for coordinates that are not reduced."""
-        if x >= self.prime or y >= self.prime:
-            return False
-        return (y * y - (x * x * x - 3 * x + self.b)) % self.prime == 0
-
-
-CURVES = {
-    curve.name: curve
-    for curve in (
-        Curve(
-            "P-256",
-            32,
-            (1 << 256) - (1 << 224) + (1 << 192) + (1 << 96) - 1,
-            0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B,
-        ),
-        Curve(
-            "P-384",
-            48,
-            (1 << 384) - (1 << 128) - (1 << 96) + (1 << 32) - 1,
-            0xB3312FA7E23EE7E4988E056BE3F82D19181D9C6EFE8141120314088F5013875AC656398D8A2ED19D2A85C8EDD3EC2AEF,
-        ),
-        Curve(
-            "P-521",
-            66,
-            (1 << 521) - 1,
-            int(
-                "0051953EB9618E1C9A1F929A21A0B68540EEA2DA725B99B315F3B8B489918EF109E156193951EC7E937B1652C0BD3BB1BF07"
-                "3573DF883D2C34F1EF451FD46B503F00",
-                16,
-            ),
-        ),
-    )
-}
+# go-jose has no P-224, and a hyphen in the names (RFC 7518 section 6.2.1.1).
+CURVES = {curve.name.replace("P", "P-"): curve for curve in NAMED_CURVES.values() if curve.name != "P224"}
 
 
 class RsaPublic(NamedTuple):

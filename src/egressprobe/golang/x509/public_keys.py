@@ -22,27 +22,37 @@ _MOST_EXPONENT = (1 << 31) - 1
 _ED25519_SIZE = 32
 
 
-class _NamedCurve(NamedTuple):
+class Curve(NamedTuple):
     """y**2 = x**3 - 3 * x + b modulo p (FIPS 186-4 appendix D.1.2)."""
 
     name: str
     p: int
     b: int
 
+    @property
+    def size(self) -> int:
+        """Bytes of a coordinate."""
+        return (self.p.bit_length() + 7) // 8
 
-_CURVES = {
-    "1.3.132.0.33": _NamedCurve("P224", 2**224 - 2**96 + 1, 0xB4050A850C04B3ABF54132565044B0B7D7BFD8BA270B39432355FFB4),
-    "1.2.840.10045.3.1.7": _NamedCurve(
+    def contains(self, x: int, y: int) -> bool:
+        """crypto/elliptic IsOnCurve: also False for coordinates that are not reduced."""
+        return x < self.p and y < self.p and (y * y - (x * x - 3) * x - self.b) % self.p == 0
+
+
+# By the object identifier of its parameters.
+CURVES = {
+    "1.3.132.0.33": Curve("P224", 2**224 - 2**96 + 1, 0xB4050A850C04B3ABF54132565044B0B7D7BFD8BA270B39432355FFB4),
+    "1.2.840.10045.3.1.7": Curve(
         "P256",
         2**256 - 2**224 + 2**192 + 2**96 - 1,
         0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B,
     ),
-    "1.3.132.0.34": _NamedCurve(
+    "1.3.132.0.34": Curve(
         "P384",
         2**384 - 2**128 - 2**96 + 2**32 - 1,
         0xB3312FA7E23EE7E4988E056BE3F82D19181D9C6EFE8141120314088F5013875AC656398D8A2ED19D2A85C8EDD3EC2AEF,
     ),
-    "1.3.132.0.35": _NamedCurve(
+    "1.3.132.0.35": Curve(
         "P521",
         2**521 - 1,
         0x0051953EB9618E1C9A1F929A21A0B68540EEA2DA725B99B315F3B8B489918EF109E156193951EC7E937B1652C0BD3BB1BF073573DF883D2C34F1EF451FD46B503F00,
@@ -103,7 +113,7 @@ def _rsa(parameters: bytes, data: bytes) -> PublicKey:
 
 def _check_point(parameters: bytes, data: bytes, release: GoRelease) -> str:
     """The curve's name of an uncompressed point on a named curve (SEC 1 section 2.3.4)."""
-    curve = _CURVES.get(Reader(parameters, "invalid ECDSA parameters").oid())
+    curve = CURVES.get(Reader(parameters, "invalid ECDSA parameters").oid())
     if curve is None:
         raise CertificateError("x509: unsupported elliptic curve")
     error = _point_error(curve, data)
@@ -113,17 +123,16 @@ def _check_point(parameters: bytes, data: bytes, release: GoRelease) -> str:
     return curve.name
 
 
-def _point_error(curve: _NamedCurve, data: bytes) -> str | None:
+def _point_error(curve: Curve, data: bytes) -> str | None:
     """The text of crypto/ecdsa.ParseUncompressedPublicKey and crypto/internal/fips140/nistec."""
     if data[:1] != b"\x04":
         return "ecdsa: invalid uncompressed public key"
-    size = (curve.p.bit_length() + 7) // 8
-    if len(data) != 1 + 2 * size:
+    if len(data) != 1 + 2 * curve.size:
         return f"invalid {curve.name} point encoding"
-    x, y = int.from_bytes(data[1 : 1 + size]), int.from_bytes(data[1 + size :])
+    x, y = int.from_bytes(data[1 : 1 + curve.size]), int.from_bytes(data[1 + curve.size :])
     if x >= curve.p or y >= curve.p:
         return f"invalid {curve.name}{' e' if curve.name == 'P256' else 'E'}lement encoding"
-    if (y * y - (x * x - 3) * x - curve.b) % curve.p:
+    if not curve.contains(x, y):
         return f"{curve.name} point not on curve"
     return None
 
