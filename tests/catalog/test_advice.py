@@ -125,6 +125,8 @@ def test_a_name_server_that_the_user_gave_is_the_users_to_correct(code):
     judged = with_advice(_silent_everywhere(code), own_resolvers=True)
     assert advice(judged).fix == ("Correct --resolver (in a targets file: `resolvers`).",)
     assert judged.failure.remedy == advice(judged).fix[0]
+    assert advice(judged).check[0].startswith("dig @192.0.2.1 ")
+    assert not [line for line in advice(judged).check if "resolv.conf" in line or "dhcp" in line]
     assert "--resolver" not in with_advice(_silent_everywhere(code)).failure.remedy
 
 

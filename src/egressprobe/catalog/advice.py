@@ -42,9 +42,10 @@ def advice(result: Result) -> Advice:
     remedies += [entry.remedy] if entry else [finding.remedy for finding in result.findings]
     if remedies and entry and remedies[0] == entry.remedy and _unanswered(result):
         remedies[0] = _NO_DNS_ANSWER
-    if result.failure and result.failure.remedy == _OWN_RESOLVER:
-        remedies = [_OWN_RESOLVER]
     checks = [text for text in (entry.confirm if entry else "").split("\n") if is_command(text)]
+    if result.failure and result.failure.remedy == _OWN_RESOLVER:  # neither resolv.conf nor the VPC chose it
+        remedies = [_OWN_RESOLVER]
+        checks = [text for text in checks if text.startswith("dig @RESOLVER ")] or ["dig @RESOLVER NAME"]
     if is_address(values.get("HOST", "")):  # there is no name to look up
         checks = [text for text in checks if not text.startswith("dig ")]
     return Advice(
