@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from egressprobe.apiserver.forecast import client_for, forecast
 from egressprobe.golang.dialer import Leg, NotMeasuredError, dial
 from egressprobe.model.failure import Code, Failure, Phase
-from egressprobe.model.measurement import Attempt, Handshake, Hop, Lookup, Measurement, Query, Resolution
+from egressprobe.model.measurement import Attempt, Handshake, Hop, HttpExchange, Lookup, Measurement, Query, Resolution
 from egressprobe.model.target import FailurePolicy, Impact, Kind, Target, Verdict
 from egressprobe.probe.diagnosis.rule_input import Case, Neighbours
 from egressprobe.probe.diagnosis.verdict import result
@@ -275,3 +275,25 @@ def test_alternatives_are_other_texts_of_a_failing_call(seen, timeout):
     texts = (predicted.error, *predicted.alternatives)
     assert len(set(texts)) == len(texts)
     assert predicted.outcome == "fail" or predicted.alternatives == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (None, "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"),
+        ("unable to read response body: x", "unable to read response body: x"),
+    ],
+)
+def test_a_document_that_never_ends_has_its_readers_text(text, wanted):
+    """http.Client.Timeout ends the call after 30 s, in the headers or in the body."""
+    failure = Failure(Phase.HTTP, Code.HTTP_TIMEOUT, "does not answer", text)
+    attempt = Attempt("192.0.2.1", 443, "ipv4", connect_ms=1.0, tls=Handshake(1.0, 1.0))
+    url = "https://idp.example/.well-known/openid-configuration"
+    http = HttpExchange(url, "192.0.2.1", 5000.0, failure=failure)
+    addresses = Resolution("idp.example", "literal", 0.0, addresses=("192.0.2.1",))
+    hop = Hop(
+        "discovery", url, "idp.example", 443, resolution=addresses, attempts=(attempt,), http=http, failure=failure
+    )
+    target = Target(Kind.OIDC, "idp", "https://idp.example", "idp.example", 443)
+    found = forecast(Measurement((hop,), 5000.0), client_for(target, {}))
+    assert (found.forecast.seconds, found.forecast.error) == (30, wanted)

@@ -112,6 +112,19 @@ def test_a_reset_within_a_response():
     assert ("headers" in head.message, "body" in body.message) == (True, True)
 
 
+@pytest.mark.parametrize(("answer", "protocol"), [(H1[0], None), (SETTINGS + HEAD + frame(0, 0, 1, b"{}"), "h2")])
+def test_a_body_that_stops(answer, protocol):
+    """Before the headers are complete the limit of the call has its own text; from then on the reader's."""
+    body = run(Channel(answer[:-1], protocol=protocol, after=None), seconds=0.05).failure
+    head = run(Channel(answer[:17], protocol=protocol, after=None), seconds=0.05).failure
+    assert (head.code, head.api_server_error) == (Code.HTTP_TIMEOUT, None)
+    assert (body.code, body.api_server_error) == (
+        Code.HTTP_TIMEOUT,
+        "unable to read response body: context deadline exceeded "
+        "(Client.Timeout or context cancellation while reading body)",
+    )
+
+
 @pytest.mark.parametrize(
     ("answer", "protocol", "endless"),
     [

@@ -1,5 +1,6 @@
 """One possible call, and the limits that may end it: its own, and http.Client.Timeout. Pure."""
 
+import math
 from typing import NamedTuple
 
 from egressprobe.apiserver.client_rules import CLIENT_TIMEOUT, Client
@@ -32,8 +33,10 @@ def limited(call: PredictedCall, client: Client, cause: Failure | None) -> Predi
     if failure is None:
         message = f"the call takes {call.seconds:.1f} s, more than its timeout of {client.limit:.0f} s"
         failure = Failure(Phase.HTTP, Code.HTTP_TIMEOUT, message)
-    others = tuple(text for text in texts if text != client.rules.timed_out)
-    return PredictedCall(client.limit, client.rules.timed_out, failure, others)
+    # What never ends by itself may have a text of its own for the limit (the body of a document that stops).
+    error = (call.error if math.isinf(call.seconds) else None) or client.rules.timed_out
+    others = tuple(text for text in texts if text != error)
+    return PredictedCall(client.limit, error, failure, others)
 
 
 def _racing(call: PredictedCall, client: Client) -> tuple[str, ...]:

@@ -212,7 +212,7 @@ def _after_request(hop: Hop, at: float) -> PredictedCall:
     if failure.code in NOT_MEASURED:
         raise NotMeasuredError(hop.host)
     if failure.code is Code.HTTP_TIMEOUT:
-        return PredictedCall(math.inf, None, failure)
+        return PredictedCall(math.inf, failure.api_server_error, failure)
     return PredictedCall(seconds, failure.api_server_error or failure.message, failure)
 
 

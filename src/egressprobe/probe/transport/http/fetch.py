@@ -25,6 +25,8 @@ from egressprobe.probe.transport.tls_failure import EndOfStreamError, stream_fai
 
 _BROKEN = "net/http: HTTP/1.x transport connection broken: "  # http.persistConn.mapRoundTripError
 READING_BODY = "unable to read response body: "
+# net/http/client.go cancelTimerBody.Read; before the body the limit of the call as a whole has its own text.
+_BODY_TIMEOUT = f"{READING_BODY}context deadline exceeded (Client.Timeout or context cancellation while reading body)"
 _MOST_TEXT = 2000  # characters
 _ERROR_BODY = 200  # bytes of an error page, in a message
 
@@ -87,7 +89,9 @@ async def fetch(
 
 
 def _cut_off(failure: Failure, name: str, progress: Progress) -> Failure:
-    """A connection that breaks in the middle of a response, with the text of the reader that it breaks."""
+    """A response that is not completed: with the text of the reader that waits for it, or that it breaks."""
+    if failure.code is Code.HTTP_TIMEOUT and progress.status is not None:
+        return http_failure(Code.HTTP_TIMEOUT, f"{failure.message}: its headers came, its body did not", _BODY_TIMEOUT)
     if not progress.received or failure.code is not Code.HTTP_RESET:
         return failure
     text = failure.api_server_error
