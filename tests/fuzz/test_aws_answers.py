@@ -5,6 +5,8 @@ that was not read; what a damaged element blocked is never open.
 """
 
 import json
+from functools import reduce
+from operator import getitem
 
 from botocore.exceptions import ClientError, EndpointConnectionError
 
@@ -20,8 +22,9 @@ from tests.support.aws.answers import SERVICES
 from tests.support.mutations import Similar, mutated_value
 
 CLUSTER = described(answers.EKS["describe_cluster"]["cluster"])
-# By an ACL's entry, by a blackhole route, by no rule of the security group.
+# By a transit gateway's blackhole, by an ACL's entry, by a blackhole route, by no rule of the security group.
 BLOCKED = {
+    "transit": "https://172.20.1.1/",
     "denied": "https://198.51.100.1/",
     "blackhole": "https://203.0.113.1/",
     "port": "https://93.184.216.34:8443/",
@@ -98,21 +101,23 @@ def _is_another_rule(before, after):
 def test_damaged_elements_open_nothing(fuzz):
     """The one element that blocks a target is damaged: the target may be unknown then, never open."""
     paths = {
-        "denied": ("describe_network_acls", "NetworkAcls", 0, "Entries", 4),
-        "blackhole": ("describe_route_tables", "RouteTables", 1, "Routes", 3),
-        "port": ("describe_security_groups", "SecurityGroups", 0, "IpPermissionsEgress", 0),
+        "transit": ("search_transit_gateway_routes", ("Routes", 1)),
+        "denied": ("describe_network_acls", ("NetworkAcls", 0, "Entries", 4)),
+        "blackhole": ("describe_route_tables", ("RouteTables", 1, "Routes", 3)),
+        "port": ("describe_security_groups", ("SecurityGroups", 0, "IpPermissionsEgress", 0)),
     }
 
     def check(random):
         name = random.choice(list(paths))
-        operation, field, index, part, at = paths[name]
-        listed = json.loads(json.dumps(answers.EC2[operation][field]))
-        element = listed[index][part][at]
+        operation, (*path, last) = paths[name]
+        answer = json.loads(json.dumps(answers.EC2[operation]))
+        listed = reduce(getitem, path, answer)
+        element = listed[last]
         changed = _without_or_other(random, element)
         if _is_another_rule(element, changed):
             return
-        listed[index][part][at] = changed
-        snapshot = snapshot_of(SERVICES | {"ec2": answers.EC2 | {operation: {field: listed}}})
+        listed[last] = changed
+        snapshot = snapshot_of(SERVICES | {"ec2": answers.EC2 | {operation: answer}})
         for (target, _), state in states(snapshot).items():
             assert target != name or state != "open", changed
 

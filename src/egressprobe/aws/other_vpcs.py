@@ -19,6 +19,7 @@ from egressprobe.aws.paging import ReadRefused, every, tried
 
 # More VPCs than this behind one VPC's routes are left unknown: each costs about ten calls.
 MOST_VPCS = 10
+_ACTIVE = {"active": True, "blackhole": False}
 _DEFAULT = ("0.0.0.0/0", "::/0")
 _LISTS = tuple(row for row in BY_VPC if row[0] != "endpoints")
 
@@ -85,7 +86,7 @@ def _route(item: Any) -> TransitRoute:
     ]
     return TransitRoute(
         destination=item.get("DestinationCidrBlock") or "",
-        active=item.get("State") != "blackhole",
+        active=_ACTIVE[item["State"]],  # required: a default could open a path
         propagated=item.get("Type") == "propagated",
         hops=tuple(sorted(hops, key=lambda hop: hop.attachment)),
     )

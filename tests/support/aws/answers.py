@@ -53,6 +53,28 @@ EC2 = {
             }
         ]
     },
+    # Of those behind the transit gateway; what is in it is described as the cluster's own is.
+    "describe_vpcs by filter": {"Vpcs": [{"VpcId": "vpc-3", "OwnerId": "2", "CidrBlock": "172.16.0.0/12"}]},
+    "describe_transit_gateway_route_tables": {
+        "TransitGatewayRouteTables": [{"TransitGatewayRouteTableId": "tgw-rtb-1", "State": "available"}]
+    },
+    "search_transit_gateway_routes": {
+        "Routes": [
+            {
+                "DestinationCidrBlock": "172.16.0.0/12",
+                "State": "active",
+                "Type": "propagated",
+                "TransitGatewayAttachments": [
+                    {"TransitGatewayAttachmentId": "a-3", "ResourceType": "vpc", "ResourceId": "vpc-3"}
+                ],
+            },
+            {"DestinationCidrBlock": "172.20.0.0/16", "State": "blackhole", "Type": "static"},
+        ],
+        "AdditionalRoutesAvailable": False,
+    },
+    "get_transit_gateway_route_table_associations": {
+        "Associations": [{"TransitGatewayAttachmentId": name, "State": "associated"} for name in ("a-1", "a-3")]
+    },
     "describe_subnets": {
         "Subnets": [
             _subnet(A, "10.0.1.0/24", AvailableIpAddressCount=200, Ipv6CidrBlockAssociationSet=[_ASSOCIATED]),
@@ -131,25 +153,6 @@ EC2 = {
                 "NatGatewayAddresses": [{"PrivateIp": "10.0.9.5", "PublicIp": "203.0.113.9", "Status": "succeeded"}],
             }
         ]
-    },
-    "describe_transit_gateway_route_tables": {
-        "TransitGatewayRouteTables": [{"TransitGatewayRouteTableId": "tgw-rtb-1", "State": "available"}]
-    },
-    "get_transit_gateway_route_table_associations": {
-        "Associations": [{"TransitGatewayAttachmentId": "a-1", "State": "associated"}]
-    },
-    "search_transit_gateway_routes": {
-        "Routes": [
-            {
-                "DestinationCidrBlock": "0.0.0.0/0",
-                "Type": "static",
-                "State": "active",
-                "TransitGatewayAttachments": [
-                    {"TransitGatewayAttachmentId": "a-2", "ResourceType": "vpn", "ResourceId": "vpn-1"}
-                ],
-            }
-        ],
-        "AdditionalRoutesAvailable": False,
     },
     "describe_transit_gateway_vpc_attachments": {
         "TransitGatewayVpcAttachments": [
@@ -288,8 +291,9 @@ class AnsweringClient:
         self.meta = type("Meta", (), {"service_model": model(), "method_to_api_mapping": {}})
 
     def __getattr__(self, operation):
-        def call(**_):
-            answer = self._answers[operation]
+        def call(**parameters):
+            special = f"{operation} by filter"
+            answer = self._answers[special if "Filters" in parameters and special in self._answers else operation]
             if isinstance(answer, Exception):
                 raise answer
             if operation == "invoke" and isinstance(answer, dict) and isinstance(answer.get("Payload"), bytes):
