@@ -369,6 +369,13 @@ def test_private_dns_of_an_endpoint_stays_where_nodes_need_it():
     assert audit(dual, POD_TARGET).findings == ()
 
 
+def test_two_subnets_without_ipv6_get_two_cidrs():
+    bare = swap(swap(clean().subnets, A, blocks=("10.0.1.0/24",)), B, blocks=("10.0.2.0/24",))
+    before, _ = proven(replace(clean(), subnets=bare, interfaces=clean().interfaces[2:]), WEB_TARGET)
+    cidrs = [line.split()[-1] for line in commands(before) if "associate-subnet-cidr-block" in line]
+    assert len(cidrs) == len(set(cidrs)) == 2
+
+
 # -- random faults -------------------------------------------------------------------------------------------------
 
 

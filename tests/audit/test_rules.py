@@ -425,7 +425,9 @@ def test_answers_that_leave_by_an_appliance_are_not_called_open():
         ),
     )
     cells = look(held, POD_TARGET).rows[0].cells
-    assert [cell.state for cell in cells] == ["unknown", "open"]
+    assert [(cell.state, cell.code) for cell in cells] == [("closed", "APPLIANCE_SOURCE_DEST_CHECK"), ("open", "")]
+    forwarding = replace(held, interfaces=swap(held.interfaces, "eni-box", checked=False))
+    assert [cell.state for cell in look(forwarding, POD_TARGET).rows[0].cells] == ["unknown", "open"]
     dead = replace(
         held,
         route_tables=swap(

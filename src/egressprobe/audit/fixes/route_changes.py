@@ -82,8 +82,7 @@ def other_nat(topology: Topology, problem: Problem) -> Iterator[Changes]:
     at = problem.blame.at
     if isinstance(at, RouteEntry):
         yield from to_nat(topology, problem, at.route_table, at.destination, but=at.target)
-        if at.destination != "0.0.0.0/0":
-            yield from delete_route(topology, problem)
+        yield from delete_route(topology, problem)
 
 
 def egress_only(topology: Topology, problem: Problem) -> Iterator[Changes]:
@@ -114,9 +113,10 @@ def blackhole(topology: Topology, problem: Problem) -> Iterator[Changes]:
 
 
 def delete_route(_: Topology, problem: Problem) -> Iterator[Changes]:
-    """A shorter prefix is used instead."""
+    """A shorter prefix is used instead; there is none below a default route."""
     at = problem.blame.at
-    if isinstance(at, RouteEntry) and at.target.startswith(_FORWARDERS):
+    default = isinstance(at, RouteEntry) and at.destination in ("0.0.0.0/0", "::/0")
+    if isinstance(at, RouteEntry) and at.target.startswith(_FORWARDERS) and not default:
         yield (DeleteRoute(at.route_table, at.destination),)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from egressprobe.audit.fixes.proposal import with_proposal
-from egressprobe.audit.fixes.rule_fixes import ipv6_cidr
+from egressprobe.audit.fixes.rule_fixes import ipv6_cidrs
 from egressprobe.audit.rules.rule import Rule, RuleInput, declared
 from egressprobe.catalog.entry import FindingEntry
 from egressprobe.catalog.findings_vpc_config import (
@@ -57,12 +57,11 @@ def _free_addresses(given: RuleInput) -> Iterator[Finding]:
 def _ipv6(given: RuleInput) -> Iterator[Finding]:
     topology = given.topology
     cluster = topology.snapshot.cluster
-    for name in cluster.subnets if cluster.ip_family == "ipv6" else ():
-        subnet = topology.subnets.get(name)
-        if subnet is not None and not any(":" in text for text in subnet.blocks):
-            message = f"{name} has no IPv6 CIDR, and the cluster is IPv6"
-            proposal = ipv6_cidr(topology, name)
-            yield with_proposal(SUBNET_WITHOUT_IPV6, message, {"subnet": name}, proposal)
+    known = {name: topology.subnets.get(name) for name in cluster.subnets if cluster.ip_family == "ipv6"}
+    without = [name for name, subnet in known.items() if subnet and not any(":" in text for text in subnet.blocks)]
+    for name, proposal in ipv6_cidrs(topology, without):
+        message = f"{name} has no IPv6 CIDR, and the cluster is IPv6"
+        yield with_proposal(SUBNET_WITHOUT_IPV6, message, {"subnet": name}, proposal)
 
 
 def _unread(given: RuleInput) -> Iterator[Finding]:
