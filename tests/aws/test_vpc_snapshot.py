@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import boto3
 import pytest
@@ -26,6 +27,7 @@ from egressprobe.audit.vpc.topology import Topology
 from egressprobe.aws import ec2 as ec2lists
 from egressprobe.aws import ec2_filters as filters
 from egressprobe.aws import ec2_parse as parse
+from egressprobe.aws import lists
 from egressprobe.aws import vpc_dns as dnslists
 from egressprobe.aws.cluster import look_at_cluster
 from egressprobe.aws.eks import Cluster
@@ -129,6 +131,16 @@ def test_no_vpc_no_audit(session):
         read_snapshot(readers(session), cluster_of("vpc-1"), region=REGION)
     with pytest.raises(AwsError, match="does not report the VPC"):
         read_snapshot(readers(session), cluster_of(""), region=REGION)
+
+
+def test_what_is_not_read_in_time_is_unknown(session, monkeypatch):
+    """AWS that answers late, or throttles every call, costs the rest of the snapshot and no more time."""
+    vpc = a_vpc(session)
+    times = iter([0.0, *[1.0] * 4, *[31.0] * 99])
+    monkeypatch.setattr(lists, "time", SimpleNamespace(monotonic=lambda: next(times)))
+    found = read_snapshot(readers(session), cluster_of(vpc), region=REGION, seconds=30)
+    assert (found.vpc.id, len([one for one in found.unread if "more than 30 s" in one.error]) > 10) == (vpc, True)
+    assert all("not read" in one.error for one in found.unread if not one.action)
 
 
 def test_throttling_is_waited_out(session):

@@ -13,8 +13,11 @@ CLUSTER = "prod"
 def client(service: str) -> Any:
     """Of the account's root user."""
     import boto3
+    from botocore.config import Config
 
-    keys = {"aws_access_key_id": ACCOUNT, "aws_secret_access_key": CLIENT["AWS_SECRET_ACCESS_KEY"]}
+    # The Planner may take five minutes, and is not to be started twice.
+    patient = Config(read_timeout=310, retries={"total_max_attempts": 1})
+    keys = {"aws_access_key_id": ACCOUNT, "aws_secret_access_key": CLIENT["AWS_SECRET_ACCESS_KEY"], "config": patient}
     return boto3.client(service, region_name=REGION, endpoint_url=CLIENT["AWS_ENDPOINT_URL"], **keys)
 
 

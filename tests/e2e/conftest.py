@@ -11,6 +11,7 @@ import pytest
 from tests.e2e import network
 from tests.e2e.account import Account
 from tests.e2e.emulation import emulator
+from tests.e2e.faults import Faults, proxy
 from tests.e2e.inbox import inbox
 from tests.e2e.stack import NOTICE, PAGE, Stack, say
 from tests.e2e.world import CA, World, world
@@ -26,7 +27,14 @@ def cluster() -> Iterator[World]:
 
 
 @pytest.fixture(scope="session")
-def account(cluster: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+def faults() -> Iterator[Faults]:
+    """Between the functions and AWS."""
+    with proxy() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def account(cluster: World, faults: Faults, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     """The account with the cluster in two of three subnets; no stack yet."""
     with emulator(tmp_path_factory.mktemp("e2e"), CA.pem) as log:
         say(f"the emulator's log is {log}")

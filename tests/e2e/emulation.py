@@ -64,7 +64,10 @@ def emulator(folder: Path, roots: str) -> Iterator[Path]:
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
         "SSL_CERT_FILE": str(folder / "roots.pem"),
-    } | CLIENT
+        **CLIENT,
+        # Of the functions.
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{ENDPOINT}",
+    }
     command = [str(TOOLS), str(clock), environment["CLOCK_FILE"], "-m", "tests.e2e.emulator"]
     with log.open("w") as stream:
         process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=stream, stderr=stream)

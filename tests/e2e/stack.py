@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from typing import Any, NamedTuple
@@ -76,10 +77,20 @@ class Stack:
         return dict(json.loads(self.run(*words, expect=expect).stdout))
 
     def plan(self) -> dict[str, Any]:
-        """What the Planner's schedule does, now."""
+        """What the Planner's schedule does, now. An answer with errorMessage: it raised, and Lambda's Errors count it."""
         function = self.outputs["PlannerFunction"]
         answer = client("lambda").invoke(FunctionName=function, Payload=b'{"action": "plan"}')
         return dict(json.loads(answer["Payload"].read()))
+
+    def planned(self) -> dict[int, set[str]]:
+        """Slot -> names of the targets in its schedules."""
+        scheduler, targets = client("scheduler"), {slot: set[str]() for slot in self.slots.values()}
+        group = self.outputs["ScheduleGroup"]
+        for entry in scheduler.list_schedules(GroupName=group)["Schedules"]:
+            if re.match(r"s\d\d-", entry["Name"]):
+                plan = json.loads(scheduler.get_schedule(GroupName=group, Name=entry["Name"])["Target"]["Input"])
+                targets[int(entry["Name"][1:3])] |= {target["name"] for target in plan["plan"]["targets"]}
+        return targets
 
     def _described(self) -> dict[str, Any]:
         [stack] = client("cloudformation").describe_stacks(StackName=NAME)["Stacks"]

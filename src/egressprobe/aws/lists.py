@@ -1,5 +1,7 @@
 """The lists of a snapshot: which operation reads each part, several at a time, and what AWS refused."""
 
+import math
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -43,12 +45,16 @@ _ABSENT = {"public_access": ec2lists.NO_PUBLIC_ACCESS_BLOCK, "encryption": ()}
 
 
 class ListReading:
-    """Reads parts of a snapshot, and records those that AWS refuses."""
+    """Reads parts of a snapshot, and records those that AWS refuses. seconds: later on no further read begins."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = math.inf) -> None:
         self.unread: list[Unread] = []
+        self._seconds, self._deadline = seconds, time.monotonic() + seconds
 
     def read(self, part: str, read: Callable[[], Any]) -> Any:
+        if time.monotonic() > self._deadline:
+            self.unread.append(Unread(part, "", f"not read: AWS took more than {self._seconds:.0f} s for other parts"))
+            return None
         try:
             return _checked(part, read())
         except ReadRefused as refused:

@@ -4,6 +4,7 @@ A list that cannot be read is None in the snapshot, with the reason in `unread`:
 whose answer is not as documented: values of other types, missing ids, invalid CIDRs.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -33,26 +34,32 @@ class Readers(NamedTuple):
     peers: tuple[Any, ...] = ()
 
 
-def readers(session: Any = None, peers: Sequence[Any] = (), **options: Any) -> Readers:
-    """Clients that slow down when AWS throttles. session: boto3's, or the default one. peers: of other accounts."""
+def readers(session: Any = None, peers: Sequence[Any] = (), *, patient: bool = True, **options: Any) -> Readers:
+    """Clients that slow down when AWS throttles. session: boto3's, or the default one. peers: of other accounts.
+
+    patient: a person waits, and a complete snapshot is worth minutes.
+    """
     import boto3
     from botocore.config import Config
 
     made = session or boto3
-    patient = Config(
+    config = Config(
         connect_timeout=5,
-        read_timeout=20,
-        retries={"mode": "adaptive", "total_max_attempts": 8},
+        read_timeout=20 if patient else 10,
+        retries={"mode": "adaptive" if patient else "standard", "total_max_attempts": 8 if patient else 3},
         max_pool_connections=AT_ONCE,
     )
     names = ("ec2", "route53resolver", "route53", "iam", "cloudtrail")
-    others_ec2 = tuple(peer.client("ec2", config=patient, **options) for peer in peers)
-    return Readers(*(made.client(name, config=patient, **options) for name in names))._replace(peers=others_ec2)
+    others_ec2 = tuple(peer.client("ec2", config=config, **options) for peer in peers)
+    return Readers(*(made.client(name, config=config, **options) for name in names))._replace(peers=others_ec2)
 
 
-def read_snapshot(clients: Readers, cluster: Cluster, *, region: str) -> VpcSnapshot:
-    """Raises AwsError if the VPC itself cannot be read: then there is nothing to audit."""
-    vpc_id, now, reading = cluster.vpc, datetime.now(UTC), ListReading()
+def read_snapshot(clients: Readers, cluster: Cluster, *, region: str, seconds: float = math.inf) -> VpcSnapshot:
+    """seconds: what is not being read by then stays unknown; the last reads may take half a minute longer.
+
+    Raises AwsError if the VPC itself cannot be read: then there is nothing to audit.
+    """
+    vpc_id, now, reading = cluster.vpc, datetime.now(UTC), ListReading(seconds)
     if not vpc_id:
         raise AwsError(f"EKS does not report the VPC of the cluster {cluster.name}")
     vpc = reading.read("vpc", lambda: _vpc(clients.ec2, vpc_id))

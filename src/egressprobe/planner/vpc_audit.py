@@ -26,13 +26,15 @@ from egressprobe.planner.inventory import Inventory
 from egressprobe.planner.settings import Settings
 from egressprobe.publish.emf import NAMESPACE
 
+# The Planner has 300 s in all, most of them for writing the plan; on demand a person waits for the report.
+_READ_SECONDS = 60.0
 logger = Logger(service="egressprobe-planner")
 
 
 @cache
 def _readers() -> Readers:
     """Created once per execution environment."""
-    return readers()
+    return readers(patient=False)
 
 
 def audit_configuration(settings: Settings, cluster: Cluster | None, inventory: Inventory) -> dict[str, Any]:
@@ -73,7 +75,7 @@ def _snapshot(settings: Settings, cluster: Cluster | None) -> VpcSnapshot | None
     """None where EKS reports no VPC (settings.region is Lambda's own)."""
     if cluster is None or not cluster.vpc:
         return None
-    return read_snapshot(_readers(), cluster, region=settings.region)
+    return read_snapshot(_readers(), cluster, region=settings.region, seconds=_READ_SECONDS)
 
 
 def _publish(settings: Settings, result: Audit) -> None:

@@ -101,7 +101,7 @@ class Aws:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         length = int(environ.get("CONTENT_LENGTH") or 0)
         body = environ["wsgi.input"].read(length)
-        call = _call(environ, body)
+        call = call_of(environ, body)
         if call is None:
             start_response("501 Not Implemented", [])
             return [b"not in tests/support/aws/fake_aws.py's table"]
@@ -111,18 +111,9 @@ class Aws:
         refused = self.before(call)
         if refused:
             status, code = refused
-            if call.action.startswith(("ec2:", "iam:", "route53:")):
-                start_response(f"{status} refused", [("Content-Type", "text/xml")])
-                error = f"<Error><Code>{code}</Code><Message>by the test</Message></Error>"
-                ec2 = call.action.startswith("ec2:")
-                whole = (
-                    f"<Response><Errors>{error}</Errors></Response>"
-                    if ec2
-                    else f"<ErrorResponse>{error}</ErrorResponse>"
-                )
-                return [whole.encode()]
-            start_response(f"{status} refused", [("x-amzn-ErrorType", code), ("Content-Type", "application/json")])
-            return [json.dumps({"__type": code, "Message": f"{code} by the test"}).encode()]
+            headers, answer = refusal(call, code)
+            start_response(f"{status} refused", headers)
+            return [answer]
         if call.action == "lambda:InvokeFunction":
             return self._invoke(call.resource, body, start_response)
         if "IdentityProviderConfig" in call.action:
@@ -180,7 +171,20 @@ def _json(start_response: Any, answer: dict[str, Any]) -> list[bytes]:
     return [json.dumps(answer).encode()]
 
 
-def _call(environ: dict[str, Any], body: bytes) -> Call | None:
+def refusal(call: Call, code: str) -> tuple[list[tuple[str, str]], bytes]:
+    """Headers and body of an error, in the protocol of the call's service."""
+    if call.action.startswith(("ec2:", "iam:", "route53:")):
+        error = f"<Error><Code>{code}</Code><Message>by the test</Message></Error>"
+        if call.action.startswith("ec2:"):
+            error = f"<Errors>{error}</Errors>"
+        outer = "Response" if call.action.startswith("ec2:") else "ErrorResponse"
+        return [("Content-Type", "text/xml")], f"<{outer}>{error}</{outer}>".encode()
+    body = json.dumps({"__type": code, "Message": f"{code} by the test"})
+    return [("x-amzn-ErrorType", code), ("Content-Type", "application/json")], body.encode()
+
+
+def call_of(environ: dict[str, Any], body: bytes) -> Call | None:
+    """What IAM would decide on; None for a request that is not in the table."""
     query = parse_qs(environ.get("QUERY_STRING", ""))
     path = unquote(environ["PATH_INFO"])
     if path == "/" and environ["REQUEST_METHOD"] == "POST":
