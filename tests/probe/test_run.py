@@ -147,6 +147,7 @@ def test_targets_that_must_be_blocked(lab_loop):
         endpoint(f"tls://t.lab:{good}"),
     )
     assert [result.verdict for result in (blocked, cut, leak)] == [Verdict.PASS, Verdict.PASS, Verdict.FAIL]
+    assert (codes(blocked), codes(cut)) == ([], ["BLOCKED_IN_TLS"])
     assert leak.failure.code is Code.BLOCKED_TARGET_REACHED
     assert leak.impact is Impact.NONE
 

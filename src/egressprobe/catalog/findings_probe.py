@@ -27,6 +27,16 @@ AVAILABLE_BUT_REJECTED = FindingEntry(
     severity="error",
     degrades=True,
 )
+BLOCKED_IN_TLS = FindingEntry(
+    "BLOCKED_IN_TLS",
+    "a target that must be blocked accepts TCP and is cut in the TLS handshake",
+    "A filter that reads server names lets TCP connect and then drops or resets the ClientHello: for a `tls://` target "
+    "that is a block. The port itself is open, so another server name, or another protocol, may pass.",
+    "nc -vz ADDRESS PORT",
+    "Nothing, if the filter is meant to work by name. To require that the port is closed use `tcp://` in the target.",
+    severity="info",
+    degrades=False,
+)
 BLOCKED_BY_DNS = FindingEntry(
     "BLOCKED_BY_DNS",
     "a target that must be blocked does not resolve",

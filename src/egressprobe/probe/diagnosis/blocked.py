@@ -3,7 +3,7 @@
 | the target | the control | verdict |
 |---|---|---|
 | connected, for TLS answered | | fail |
-| refused, reset, dropped, unreachable | connected | pass |
+| refused, reset, dropped, unreachable; for TLS also in the handshake | connected | pass |
 | NXDOMAIN, no address, refused by the name server, or no response | resolved by DNS and connected | pass |
 | any of these | not connected | unknown, and the control is named |
 | another DNS error, or not measured | | unknown |
@@ -15,7 +15,7 @@ is down, would look like a perfect firewall.
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from egressprobe.catalog.findings_probe import BLOCKED_BY_DNS, NO_POSITIVE_CONTROL
+from egressprobe.catalog.findings_probe import BLOCKED_BY_DNS, BLOCKED_IN_TLS, NO_POSITIVE_CONTROL
 from egressprobe.model.failure import HANDSHAKE_CUT, NOT_MEASURED, Code, Failure, Phase
 from egressprobe.model.measurement import Attempt, Hop, Measurement
 from egressprobe.model.report import Finding
@@ -60,8 +60,17 @@ def blocked(target: Target, measured: Measurement, others: Neighbours) -> Blocke
     if not failures or any(failure.code in NOT_MEASURED for failure in failures):
         return BlockedVerdict(Verdict.UNKNOWN, measured.failure or in_dns)
     if _control(measured, others):
-        return BlockedVerdict(Verdict.PASS)
+        return BlockedVerdict(Verdict.PASS, None, _open_port(target, attempts))
     return _without_control(target, measured, "that this vantage reaches anything")
+
+
+def _open_port(target: Target, attempts: Iterable[Attempt]) -> tuple[Finding, ...]:
+    """What is blocked by name only: TCP connects, the handshake is cut."""
+    where = [f"{a.address}:{a.port}" for a in attempts if a.connect_ms is not None]
+    if not where:
+        return ()
+    summary = f"TCP connects to {', '.join(where)}; what blocks {target.host} cuts the TLS handshake"
+    return (BLOCKED_IN_TLS.found(summary, {"addresses": where}),)
 
 
 def _control(measured: Measurement, others: Neighbours, *, by_name: bool = False) -> bool:
