@@ -32,19 +32,20 @@ _MAX_LENGTH = (1 << 63) - 1
 
 class ResponseReader:
     """Feed it what arrives. most: bytes of body that are kept; more raise BodyTooLargeError.
-    connect: of a CONNECT request, where the first response is final and has no body that is read (dialConn).
+    has_body: False for the answer to a HEAD. connect: to a CONNECT, where the first response is final and no body is
+    read (dialConn).
 
     status: the number; status_line: Go's Response.Status, for example "404 Not Found". headers: by canonical name, in
     order; bytes that are not UTF-8 are surrogates. body: as sent, chunking removed, gzip not. head_done: the final
     status and headers have been read; done: the body as well.
     """
 
-    def __init__(self, most: int, *, connect: bool = False) -> None:
+    def __init__(self, most: int, *, has_body: bool = True, connect: bool = False) -> None:
         self.protocol, self.status, self.status_line = "", 0, ""
         self.headers: dict[str, list[str]] = {}
         self.body = bytearray()
         self.head_done = self.done = False
-        self._most, self._connect = most, connect
+        self._most, self._connect, self._has_body = most, connect, has_body and not connect
         self._input = HttpInput()
         self._steps = self._read()
         next(self._steps)
@@ -79,7 +80,7 @@ class ResponseReader:
         else:
             raise headers_exceeded()
         self.head_done = True
-        if self._connect:
+        if not self._has_body:
             return
         if chunked:
             if self.status not in (101, 204, 304):
