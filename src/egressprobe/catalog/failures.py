@@ -145,7 +145,8 @@ _ROWS = (
     Entry(
         "http_body_too_large",
         "the response is too large",
-        "More than 1 MiB after decompression: no discovery document or key set is.",
+        "More than 1 MiB after decompression: no discovery document or key set is. The API server reads on, so what "
+        "it makes of the response is unknown.",
         "curl -s URL | wc -c",
         "Serve the document itself at this URL.",
     ),

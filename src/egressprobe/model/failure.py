@@ -134,7 +134,8 @@ CODES: dict[Code, CodeFacts] = {
     Code.HTTP_STATUS: CodeFacts(Phase.HTTP, Ending.ANSWERED),
     Code.HTTP_REDIRECT: CodeFacts(Phase.HTTP, Ending.ANSWERED),
     Code.HTTP_BODY_INVALID: CodeFacts(Phase.HTTP, Ending.ANSWERED),
-    Code.HTTP_BODY_TOO_LARGE: CodeFacts(Phase.HTTP, Ending.ANSWERED),
+    # Go reads on.
+    Code.HTTP_BODY_TOO_LARGE: CodeFacts(Phase.HTTP, Ending.ANSWERED, measured=False),
     Code.OIDC_ISSUER_MISMATCH: CodeFacts(Phase.HTTP, Ending.ANSWERED),
     # The failure of another host; its own phase and message stand in the failure.
     Code.OIDC_JWKS_UNREACHABLE: CodeFacts(None, Ending.ANSWERED),

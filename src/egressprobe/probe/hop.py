@@ -240,7 +240,7 @@ class Prober:
                 return _Tried(attempt, session if keep else None)
             waited = handshake.user_ms if failure.code is Code.TLS_TIMEOUT else handshake.duration_ms
             attempt = replace(attempt, failure_ms=waited)
-            if session.doubtful and failure.code not in _JUDGED:
+            if session.doubtful and failure.code not in _JUDGED | HANDSHAKE_CUT:
                 return _Tried(attempt, None, doubtful=True)
             if failure.code in HANDSHAKE_CUT and climber is not None:
                 attempt = replace(attempt, tcp=tcp_state(stream.sock))

@@ -15,6 +15,7 @@ from egressprobe.golang.http.input import BodyTooLargeError, HttpError
 from egressprobe.golang.http.url import GoUrl
 from egressprobe.probe.transport.http.request import MAX_BODY, REDIRECTS, Progress, Response, headers, host_port
 from egressprobe.probe.transport.http.wire import Wire
+from egressprobe.probe.transport.peer_limits import PeerLimitError
 from egressprobe.probe.transport.tls import Channel
 from egressprobe.probe.transport.tls_failure import EndOfStreamError
 
@@ -45,14 +46,14 @@ class _JudgedWire(Wire):
             self.reader.feed(data)
             if not data:
                 self.reader.end()
-        except (HttpError, BodyTooLargeError, TimeoutError) as error:
+        except (HttpError, BodyTooLargeError, PeerLimitError) as error:
             self.error = self.error or error
             raise httpcore.ReadError("refused") from error
         return data
 
     async def _arrived(self, max_bytes: int, timeout: float | None) -> bytes:
         if self.reader.frames > MAX_FRAMES:
-            raise TimeoutError  # Go would read on until its time is up
+            raise PeerLimitError(f"sends more than {MAX_FRAMES} frames")  # Go would read on
         try:
             data = await super().read(max_bytes, timeout)
         except httpcore.ReadError:
