@@ -54,7 +54,7 @@ def test_the_clusters_security_groups_change(stack, account):
 def test_a_probe_is_deleted_while_a_target_fails(stack, account, cluster):
     """Its silence pages; it is no evidence that the target recovered."""
     cluster.stop("policy")
-    stack.until("path broken", within=8)
+    stack.until("targets", within=8)
     client("lambda").delete_function(FunctionName=stack.probe(account.subnets[1]))
     page = stack.until("probe impaired", within=12)
     assert (page.tier, stack.alarms()[f"silent in slot {stack.slots[account.subnets[1]]}"]) == (PAGE, "ALARM")

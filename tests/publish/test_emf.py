@@ -97,7 +97,11 @@ def test_a_failing_target_has_a_second_set_of_dimensions_with_code_and_impact(ca
     """It costs nothing while all is well, and lets a notification name all three."""
     [passing, failing], run = written(capsys, {"a": Verdict.PASS, "b": Verdict.FAIL})
     [directive] = failing["_aws"]["CloudWatchMetrics"]
-    assert directive["Dimensions"] == [["ClusterName", "Target"], ["ClusterName", "Target", "Code", "Impact"]]
+    assert directive["Dimensions"] == [
+        ["ClusterName", "Target"],
+        ["ClusterName", "Target", "Code", "Impact"],
+        ["ClusterName", "Target", "Impact"],
+    ]
     assert (failing["Code"], failing["Impact"]) == ("connect_timeout", "blocks")
     assert passing["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["ClusterName", "Target"]]
     assert emf.metrics(run)["BlockingFailures"] == 1

@@ -49,7 +49,7 @@ def test_missing_data_counts_as_documented(points, wanted, breaching, not_breach
     assert states == [breaching, not_breaching, ignore]
 
 
-def report(at, subnet, verdicts, days=80.0, impact=Impact.BLOCKS):
+def report(at, subnet, verdicts, days=80.0, impact=Impact.BLOCKS, code=Code.CONNECT_TIMEOUT):
     """What one run found."""
     results = tuple(
         Result(
@@ -57,7 +57,7 @@ def report(at, subnet, verdicts, days=80.0, impact=Impact.BLOCKS):
             verdict=said,
             impact=impact,
             switch_relevant=True,
-            failure=Failure(Phase.CONNECT, Code.CONNECT_TIMEOUT, "i/o timeout") if said is Verdict.FAIL else None,
+            failure=Failure(Phase.CONNECT, code, "i/o timeout") if said is Verdict.FAIL else None,
             forecast=None,
             resolutions=(),
             attempts=(_attempt(days),),
@@ -85,10 +85,13 @@ def _attempt(days):
 
 
 class World:
-    """A cluster's stack over hours: what fails, who is dead; `run` lets minutes pass."""
+    """A cluster's stack over hours: what fails, who is dead; `run` lets minutes pass.
+
+    Its page topic gets one message for each incident, and its all-clear; other parameters make the targets pages.
+    """
 
     def __init__(self, capsys, subnets=3, *, seed=1, delay=45.0, **parameters):
-        stack = rendered(subnets, **parameters)
+        stack = rendered(subnets, **({"TargetNotifications": "false"} | parameters))
         self.watch = CloudWatch(stack)
         self.subnets = SUBNETS[:subnets]
         self.failing, self.blind, self.dead = set(), set(), set()
@@ -96,6 +99,8 @@ class World:
         self.shards, self.lost = ((1.0, slice(None)),), set()
         self.planner, self.stale_since, self.days, self.now = True, None, 80.0, 0
         self.one_series = False
+        # One code of a failure for each minute, in turn.
+        self.codes = (Code.CONNECT_TIMEOUT,)
         self.degraded, self.retired, self.impact, self.mode, self.names = (
             set(),
             0,
@@ -129,7 +134,7 @@ class World:
             weak = Verdict.DEGRADED if name in self.degraded else Verdict.PASS
             verdicts[name] = Verdict.UNKNOWN if unseen else Verdict.FAIL if down else weak
         publish(
-            report(at, subnet, verdicts, self.days, self.impact),
+            report(at, subnet, verdicts, self.days, self.impact, self.codes[int(at) // MINUTE % len(self.codes)]),
             self._series,
             one_series=self.one_series,
             retired=self.retired,
@@ -379,7 +384,7 @@ def test_above_the_cap_the_page_comes_and_names_nobody(world):
     one.run(30)
     one.failing = {(one.subnets[0], NAMES[2])}
     assert [page[1:] for page in one.run(10).pages()] == [("path broken", "ALARM")]
-    assert [dict(key)["Target"] for key in one.watch.metric["Targets"].contributors] == ["all targets"]
+    assert [dict(key)["Target"] for key in one.watch.metric["Broken"].contributors] == ["all targets"]
 
 
 def test_a_target_that_leaves_the_plan_clears_when_it_is_no_longer_remembered(world):
@@ -438,8 +443,8 @@ def test_no_uncertainty_ever_clears_a_page(world, what, delay, still):
 
 
 def test_every_target_that_breaks_is_named_with_its_code_and_impact(world):
-    """Also the second, an hour after the first; each once."""
-    one = world().run(30)
+    """Also the second, an hour after the first; each once, and nothing else is a page until all is well again."""
+    one = world(TargetNotifications="true").run(30)
     one.failing = {(None, NAMES[0])}
     one.run(60)
     one.failing |= {(None, NAMES[2])}
@@ -448,8 +453,90 @@ def test_every_target_that_breaks_is_named_with_its_code_and_impact(world):
     assert first[1:] == ("targets", NAMES[0], "connect_timeout", "blocks")
     assert second[1:] == ("targets", NAMES[2], "connect_timeout", "blocks")
     assert (3 <= first[0] - 30 <= 6, 3 <= second[0] - 90 <= 6) == (True, True)
-    assert [page[1:] for page in one.pages()] == [("path broken", "ALARM")]
-    assert not world(TargetNotifications="false").watch._actions["Targets"]
+    assert one.pages() == []
+    one.failing = {(None, NAMES[2])}
+    assert one.run(30).pages() == [], "one of two is well again"
+    one.failing = set()
+    assert [page[1:] for page in one.run(30).pages()] == [("path broken", "OK")]
+    assert len(one.watch.notices) == 3
+    assert {n.topics for n in one.watch.notices} == {(PAGED,)}
+
+
+TICKETS = "arn:aws:sns:eu-west-1:123456789012:tickets"
+
+
+@pytest.mark.parametrize(
+    ("given", "paged", "noticed"),
+    [
+        ({}, ["targets", "targets", "path broken OK"], []),
+        ({"TargetNotifications": "notices"}, ["path broken", "path broken OK"], ["targets", "targets"]),
+        ({"TargetNotifications": "false"}, ["path broken", "path broken OK"], []),
+    ],
+    ids=["each target is a page", "each incident is a page", "no messages about targets"],
+)
+def test_each_fact_is_one_message_of_a_topic(world, given, paged, noticed):
+    """Two targets break one after the other and recover. Nobody gets two messages about one of these."""
+    one = world(**({"TargetNotifications": "true", "NoticeTopicArn": TICKETS} | given)).run(30)
+    one.failing = {(None, NAMES[0])}
+    assert len(one.run(10).watch.notices) == (2 if given.get("TargetNotifications") == "notices" else 1)
+    one.failing |= {(None, NAMES[1])}
+    one.run(10)
+    one.failing = set()
+    one.run(30)
+    messages = {PAGED: [], TICKETS: []}
+    for notice in one.watch.notices:
+        [topic] = notice.topics
+        state = " OK" if notice.state == "OK" else ""
+        messages[topic].append(notice.alarm.removeprefix("egressprobe prod ") + state)
+    assert messages == {PAGED: paged, TICKETS: noticed}
+
+
+def test_without_a_topic_for_notices_the_targets_are_not_told_to_the_pager(world):
+    one = world(TargetNotifications="notices").run(30)
+    one.failing = {(None, NAMES[0])}
+    assert [n.alarm for n in one.run(20).watch.notices] == ["egressprobe prod path broken"]
+
+
+@pytest.mark.parametrize("delay", [5, 75])
+def test_a_code_that_changes_every_minute_hides_no_outage(world, delay):
+    """No code of three is there often enough to be named; one page says that it is so, and one that it is over."""
+    one = world(TargetNotifications="true", delay=delay).run(30)
+    one.codes = (Code.CONNECT_TIMEOUT, Code.CONNECT_REFUSED, Code.TLS_EOF)
+    one.failing = {(None, NAMES[0])}
+    one.run(40)
+    [(at, which, state)] = one.pages()
+    assert (which, state) == ("path broken, target not named", "ALARM")
+    assert at - 30 <= 9
+    assert one.named() == []
+    one.failing = set()
+    assert [page[1:] for page in one.run(30).pages()[1:]] == [("path broken", "OK")]
+
+
+@pytest.mark.parametrize("delay", [5, 75])
+def test_a_code_that_changes_once_is_a_second_message_about_the_target_and_nothing_else(world, delay):
+    one = world(TargetNotifications="true", delay=delay).run(30)
+    one.failing = {(None, NAMES[0])}
+    one.run(20)
+    one.codes = (Code.CONNECT_REFUSED,)
+    one.run(30)
+    assert [named[1:] for named in one.named()] == [
+        ("targets", NAMES[0], "connect_timeout", "blocks"),
+        ("targets", NAMES[0], "connect_refused", "blocks"),
+    ]
+    assert one.pages() == []
+
+
+@pytest.mark.parametrize("what", ["every verdict unknown", "the failing subnet silent", "the target left the plan"])
+def test_while_nothing_is_known_a_named_target_is_not_paged_again(world, what):
+    one = world(TargetNotifications="true").run(30)
+    one.failing = {(one.subnets[0], NAMES[0])}
+    one.run(15)
+    UNCERTAIN[what](one)
+    one.run(60)
+    one.blind, one.dead, one.names, one.retired, one.failing = set(), set(), NAMES, 0, set()
+    one.run(40)
+    assert [named[1] for named in one.named()] == ["targets"]
+    assert [page[1:] for page in one.pages() if "path" in page[1]] == [("path broken", "OK")]
 
 
 @pytest.mark.parametrize("impact", [Impact.BYPASSES, Impact.DELAYS, Impact.NONE])
@@ -469,10 +556,10 @@ def test_what_fails_open_is_a_notice_and_no_page(world, impact):
 
 def test_a_degraded_target_is_a_notice_beside_the_page_of_another(world):
     notice = "arn:aws:sns:eu-west-1:123456789012:tickets"
-    one = world(NoticeTopicArn=notice).run(30)
+    one = world(NoticeTopicArn=notice, TargetNotifications="true").run(30)
     one.failing, one.degraded = {(None, NAMES[0])}, {NAMES[1]}
     one.run(30)
-    assert [page[1:] for page in one.pages()] == [("path broken", "ALARM")]
+    assert one.pages() == []
     assert {named[1:] for named in one.named()} == {
         ("targets", NAMES[0], "connect_timeout", "blocks"),
         ("notices", NAMES[1], "degraded", "degraded"),
@@ -534,15 +621,27 @@ def test_a_certificate_that_ends_soon_is_a_notice_not_a_page(world):
 
 
 def test_who_is_notified_by_what():
-    """Pages: the composites, and each target and subnet by its contributor. Everything else is a notice or silent."""
+    """Pages: the composites, and each target and subnet by its contributor. Everything else is a notice or silent.
+
+    The incident's beginning is none where its targets are.
+    """
     notice = "arn:aws:sns:eu-west-1:123456789012:tickets"
     stack = rendered(3, AlarmTopicArn=PAGED, NoticeTopicArn=notice)
     topics = {name: one.get("AlarmActions", []) for name, one in stack.of("AWS::CloudWatch::Alarm").items()}
     assert {name for name, to in topics.items() if to == [PAGED]} == {"Targets", "EgressDown"}
     noticed = {"Certificates", "Notices", "AuditNotices", "EgressWouldFail"}
     assert {name for name, to in topics.items() if to == [notice]} == noticed
-    for one in stack.of("AWS::CloudWatch::CompositeAlarm").values():
-        assert one["AlarmActions"] == one["OKActions"] == [PAGED]
+    composites = stack.of("AWS::CloudWatch::CompositeAlarm")
+    actions = {name: (one.get("AlarmActions", []), one.get("OKActions", [])) for name, one in composites.items()}
+    whole = ([PAGED], [PAGED])
+    assert actions == {
+        "PathBroken": ([], [PAGED]), "Unnamed": ([PAGED], []), "ProbeBroken": whole, "ProbeImpaired": whole
+    }  # fmt: skip
+    for given in ("notices", "false"):
+        other = rendered(3, AlarmTopicArn=PAGED, TargetNotifications=given).of("AWS::CloudWatch::CompositeAlarm")
+        assert {name: (one["AlarmActions"], one["OKActions"]) for name, one in other.items()} == dict.fromkeys(
+            ("PathBroken", "ProbeBroken", "ProbeImpaired"), whole
+        )
 
 
 @pytest.mark.parametrize("runbook", ["", "https://wiki.example/egress"])

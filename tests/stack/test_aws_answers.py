@@ -268,10 +268,12 @@ def test_a_stack_of_another_cluster_is_refused(monkeypatch, command):
 
 
 def test_a_stack_without_a_subscriber_is_warned_about_before():
-    silent = {"AlarmTopicArn": "", "AlarmEmail": "", "NoticeTopicArn": "arn:x"}
+    silent = {"AlarmTopicArn": "", "AlarmEmail": "", "NoticeTopicArn": "arn:x", "TargetNotifications": "true"}
     assert any("WARNING: pages reach no person" in line for line in before_deployment(silent))
     assert any("after it is confirmed" in line for line in before_deployment(silent | {"AlarmEmail": "a@example.com"}))
-    assert before_deployment(silent | {"AlarmTopicArn": "arn:y"}) == []
+    given = silent | {"AlarmTopicArn": "arn:y"}
+    assert [("TargetNotifications=notices" in line) for line in before_deployment(given)] == [True]
+    assert before_deployment(given | {"TargetNotifications": "notices"}) == []
 
 
 @pytest.mark.parametrize(

@@ -379,7 +379,7 @@ def test_the_rest_in_moto(account):
         said = {k: v for k, v in one.items() if k != "WarmUpConfiguration"} | {"Threshold": float(one["Threshold"])}
         watch.put_metric_alarm(**said)
     names = {one["AlarmName"] for one in watch.describe_alarms()["MetricAlarms"]}
-    assert len(names) == 3 * 4 + 12
+    assert len(names) == 3 * 4 + 13
     rule = " ".join(one["AlarmRule"] for one in stack.of("AWS::CloudWatch::CompositeAlarm").values())
     assert set(re.findall(r'ALARM\("([^"]+)"\)', rule)) <= names | {"egressprobe prod probe broken"}
     for one in stack.of("AWS::CloudWatch::Dashboard").values():

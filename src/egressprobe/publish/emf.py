@@ -15,9 +15,10 @@ Each series costs money each hour in which it is written, and so does each byte 
 passing target's line has its times only. A plan with more series than the cap gets one ProbeSuccess for all targets,
 under the dimensions that the alarm uses.
 
-What is not well has a second set of dimensions, Code and Impact, from which the alarms page or notify: series that cost
-nothing while all is well, and a notification that names target, code and impact. Impact is `blocks` where requests that
-the cluster needs fail, and only that pages; else `bypasses`, `delays`, `none`, `kubelet` or `degraded`.
+What is not well has two further sets of dimensions, which cost nothing while all is well. One has Code and Impact: a
+notification names target, code and impact. The other has Impact alone, and decides, because codes may change. Impact is
+`blocks` where requests that the cluster needs fail, and only that pages; else `bypasses`, `delays`, `none`, `kubelet`
+or `degraded`.
 
 BlockingFailures is the evidence for an all-clear. It is left out where a 0 would not be one: while a target is unknown,
 or one has just left the plan.
@@ -161,7 +162,9 @@ def _success(
     if condition:
         code, impact = condition
         both = dimensions | {"Code": code, "Impact": impact}
-        metrics.add_dimensions(**{name: _dimension(value) for name, value in both.items()})
+        decides = {"ClusterName": at.cluster_name, "Target": target, "Impact": impact}
+        for further in (both, decides):
+            metrics.add_dimensions(**{name: _dimension(value) for name, value in further.items()})
     metrics.add_metric("ProbeSuccess", MetricUnit.Count, 1 if ok else 0)
     return metrics
 

@@ -39,6 +39,7 @@ _DEFAULTS = {
     "AlarmTopicArn": "",
     "AlarmEmail": "",
     "NoticeTopicArn": "",
+    "TargetNotifications": "true",
 }
 
 

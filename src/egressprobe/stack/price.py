@@ -44,7 +44,7 @@ _AGGREGATES = {"target": 2, "subnet": 7}  # publish/emf.py: of a subnet, in a he
 _OF_CLUSTER = 2  # plan age, certificates
 # Counting targets: a private endpoint cannot be reached from most laptops, and then they are soon not counted. Seconds.
 _COUNT_SECONDS = 15.0
-_COMPOSITES = 3
+_COMPOSITES = 4
 _CLUSTER_ALARMS = 5  # the Planner's errors and throttles, plan age, audit findings, certificates
 # Per subnet: heartbeat, gap, errors, failing with two metrics; and of Metrics Insights alarms the measured share twice.
 # Targets, notices, egress and retired targets have no series in a healthy month.

@@ -18,6 +18,11 @@ def before_deployment(parameters: Mapping[str, str]) -> list[str]:
         )
     if parameters["AlarmEmail"] and not parameters["AlarmTopicArn"]:
         lines.append(f"  {parameters['AlarmEmail']} gets an e-mail from AWS; pages come only after it is confirmed")
+    if parameters["AlarmTopicArn"] and parameters["TargetNotifications"] == "true":
+        lines.append(
+            "  each broken target is a page; for a pager that closes an incident by its alarm's OK set "
+            "TargetNotifications=notices"
+        )
     if not parameters["NoticeTopicArn"]:
         lines.append("  notices (certificates and so on) are on the dashboard only; NoticeTopicArn=... sends them")
     return lines

@@ -226,7 +226,7 @@ class CompositeAlarm:
         if self.state == self._told:
             return None
         self._told = self.state
-        actions = self._p["AlarmActions" if self.state == "ALARM" else "OKActions"]
+        actions = self._p.get("AlarmActions" if self.state == "ALARM" else "OKActions", [])
         return Notice(now, self.name, self.state, tuple(actions))
 
 
@@ -323,5 +323,5 @@ class CloudWatch:
         for alarm in self.composite.values():
             notice = alarm.evaluate(now, states)
             states[alarm.name] = alarm.state
-            if notice:
+            if notice and notice.topics:
                 self.notices.append(notice)
