@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 SETUP := .venv/.ready
 
 .PHONY: help setup run test fuzz conformance e2e check lint types docs docs-check lock-check template build bench bench-audit bench-discovery \
-  bench-peer coldstart deployable deploy destroy invoke package price lock clean
+  bench-peer coldstart deployable deploy destroy drill invoke package price lock clean
 
 # Arguments of the targets below: make deploy CLUSTER=prod TARGETS=targets.yaml
 ARCH := arm64
@@ -94,6 +94,10 @@ invoke: $(SETUP) ## Probe now from every subnet of CLUSTER's stack (NAMES="a b",
 package: build ## Expanded template and artifacts for StackSets (PREFIX, TARGETS; REGIONS="a b" uploads)
 	@$(call needs,PREFIX):
 	@$(STACK_TOOL) package --prefix $(PREFIX) --regions $(REGIONS)
+
+drill: $(SETUP) ## Prove that the page and the all-clear of CLUSTER's stack arrive, in 15 minutes (STACK, REGION, PAGE=1)
+	@$(if $(STACK),,$(call needs,CLUSTER)):
+	@.venv/bin/egressprobe drill --stack $(or $(STACK),egressprobe-$(subst _,-,$(CLUSTER))) $(if $(REGION),--region $(REGION)) $(if $(PAGE),--page)
 
 price: $(SETUP) ## Monthly cost of a stack (SUBNETS=3, TARGETS=20 or a file, DETAIL=target; CLUSTER counts what discovery finds)
 	@$(STACK_TOOL) price $(if $(CLUSTER),--cluster $(CLUSTER)) $(if $(REGION),--region $(REGION)) $(if $(SUBNETS),--subnets $(SUBNETS)) \

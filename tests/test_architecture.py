@@ -135,10 +135,11 @@ PUBLIC = {
     "lab": ("scenario.*",),
     "planner": (
         *("inventory.*", "on_demand.probe_now", "functions.run_doctor", "reconcile.*", "settings.*"),
+        *("drill.schedule.*", "scheduler_api.scheduler_errors"),
         "shards.cut",
     ),
     "handlers": ("probe.make_handler",),
-    "stack": ("planner_client.invoke",),
+    "stack": ("drill.run.*", "planner_client.invoke"),
     "cli": ("main.main",),
 }
 # Packages that decide: no socket, no event loop, no clock of their own.

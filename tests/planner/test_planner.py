@@ -387,3 +387,52 @@ def test_a_target_that_leaves_the_plan_is_remembered_for_six_hours(stack, monkey
     at(7.1)
     stack.run()
     assert retired() == ()
+
+
+def test_a_drill_is_beside_the_plan_and_fails_without_a_packet(stack, capsys):
+    """Not part of any plan: nothing is written for it, remembered, retired or deleted. Its run writes one failure."""
+    stack.plan(hook("a")).run()
+    before = stack.plans()
+    drill = stack.run({"action": "drill", "state": "start"})
+    there = stack.schedules()
+    assert there.keys() - before.keys() == {drill["schedule"]}
+    assert there[drill["schedule"]]["Target"]["Arn"] == stack.arn(0)
+    again = stack.run()
+    assert (again["created"], again["updated"], again["deleted"], again["surplus"]) == ([], [], [], [])
+    capsys.readouterr()
+    report = probe_handler(json.loads(there[drill["schedule"]]["Target"]["Input"]), Context())
+    [result] = report["results"]
+    assert (result["verdict"], result["impact"]) == ("fail", "blocks")
+    [document] = emf.documents(capsys.readouterr().out)
+    assert (document["Target"], document["Impact"], emf.metrics(document)) == (
+        "egressprobe-drill",
+        "blocks",
+        {"ProbeSuccess": 0},
+    )
+    assert "drill" in document["cause"]
+    assert stack.run({"action": "drill", "state": "stop"}) == {"removed": [drill["schedule"]]}
+    assert stack.plans() == before
+    assert "retired" not in json.dumps(stack.plans())
+
+
+def test_a_drill_that_was_left_behind_is_removed_by_the_next_plan_when_it_has_ended(stack):
+    stack.plan(hook("a")).run()
+    first = stack.run({"action": "drill", "state": "start"})["schedule"]
+    stack.run()
+    assert first in stack.schedules(), "it is still going on"
+    properties = {
+        k: v for k, v in stack.schedules()[first].items() if k in ("ScheduleExpression", "FlexibleTimeWindow", "Target")
+    }
+    stack.scheduler.create_schedule(GroupName=GROUP, Name="drill-1700000000", **properties)
+    stack.run()
+    assert {name for name in stack.schedules() if name.startswith("drill")} == {first}
+    second = stack.run({"action": "drill", "state": "start"})
+    assert second["removed"] == [first] or second["schedule"] == first
+
+
+@pytest.mark.parametrize(
+    "event",
+    [{"action": "drill"}, {"action": "drill", "state": "x"}, {"action": "drill", "state": "stop", "targets": []}],
+)
+def test_a_drill_is_started_or_stopped(stack, event):
+    assert "event." in stack.run(event)["error"]["message"]

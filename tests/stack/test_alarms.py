@@ -97,6 +97,8 @@ class World:
         self.failing, self.blind, self.dead = set(), set(), set()
         # The share of each shard of the plan, and its names; lost: (subnet, shard) whose schedule is gone.
         self.shards, self.lost = ((1.0, slice(None)),), set()
+        # Whether a drill's schedule fires in the first subnet.
+        self.drills = lambda: False
         self.planner, self.stale_since, self.days, self.now = True, None, 80.0, 0
         self.one_series = False
         # One code of a failure for each minute, in turn.
@@ -118,6 +120,9 @@ class World:
             for subnet, shard in itertools.product(self.subnets, range(len(self.shards))):
                 if subnet not in self.dead and (subnet, shard) not in self.lost:
                     self._publish(self.now + self._random.random() * MINUTE, subnet, *self.shards[shard])
+            if self.drills():
+                at = self.now + self._random.random() * MINUTE
+                self._print(at, report(at, self.subnets[0], {"egressprobe-drill": Verdict.FAIL}), drill=True)
             if self.planner and self.now % 900 == 0:
                 age = 0 if self.stale_since is None else self.now + 5 - self.stale_since
                 self._waiting.append((self.now + 5, {"plan": self.now + 5, "age": age}))
@@ -133,14 +138,18 @@ class World:
             unseen = (subnet, name) in self.blind
             weak = Verdict.DEGRADED if name in self.degraded else Verdict.PASS
             verdicts[name] = Verdict.UNKNOWN if unseen else Verdict.FAIL if down else weak
-        publish(
-            report(at, subnet, verdicts, self.days, self.impact, self.codes[int(at) // MINUTE % len(self.codes)]),
-            self._series,
+        code = self.codes[int(at) // MINUTE % len(self.codes)]
+        self._print(
+            at,
+            report(at, subnet, verdicts, self.days, self.impact, code),
             one_series=self.one_series,
             retired=self.retired,
             egress_mode=self.mode,
             share=share,
         )
+
+    def _print(self, at, of, **more):
+        publish(of, self._series, **more)
         lines = [line for line in self._capsys.readouterr().out.splitlines() if '"_aws"' in line]
         self._waiting += [(at + self._delay, json.loads(line)) for line in lines]
 

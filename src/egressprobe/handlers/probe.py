@@ -115,6 +115,7 @@ def _handle(event: Any, context: Context, run_id: str, edges: Edges) -> dict[str
             retired=plan.retired,
             egress_mode=mode,
             share=plan.share,
+            drill=plan.drill,
             minute=_scheduled_at(event.get("scheduledAt"), datetime.now(UTC)),
         )
     return response(report)

@@ -160,6 +160,7 @@ class Plan(Struct, frozen=True):
     misplaced: the probe is not where the control plane is: every verdict is unknown.
     retired: how many targets have left the plan lately: no all-clear while there are any.
     egress_mode: the cluster's controlPlaneEgressMode, empty where the plan does not have it.
+    drill: its targets fail on purpose; nothing else is published of the run.
     share: from 0 to 1, of the whole plan, of which this is a shard; the shards' add up to 1.
     """
 
@@ -175,3 +176,4 @@ class Plan(Struct, frozen=True):
     retired: int = 0
     egress_mode: str = ""
     share: float = 1.0
+    drill: bool = False

@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 
 _AT_ONCE = 8
 _LOCK = "lock-"
+# Names of schedules that are not of the plan begin so: planner/drill.
+DRILL = "drill-"
 # Seconds. The longest call takes 4 attempts of 20 s (settings.py), so a holder that stops after DELETE_SECONDS has
 # finished before its lock expires.
 LOCK_SECONDS, DELETE_SECONDS = 180.0, 60.0
@@ -34,11 +36,15 @@ def scheduler_errors() -> tuple[type[Exception], ...]:
 
 
 def list_schedules(client: Any, group: str, prefix: str = "") -> dict[str, dict[str, Any]]:
-    """Every schedule of the group whose name begins with `prefix`, as GetSchedule returns it; locks are left out.
-
-    Raises `scheduler_errors`.
+    """Every schedule of the group whose name begins with `prefix`, as GetSchedule returns it; locks and drills are left
+    out. Raises `scheduler_errors`.
     """
-    return _read(client, group, lambda name: name.startswith(prefix) and not name.startswith(_LOCK))
+    return _read(client, group, lambda name: name.startswith(prefix) and not name.startswith((_LOCK, DRILL)))
+
+
+def names_of(client: Any, group: str, prefix: str) -> list[str]:
+    """Names of the group's schedules that begin so, in order. Raises `scheduler_errors`."""
+    return sorted(name for name in _listed(client, group) if name.startswith(prefix))
 
 
 def write_schedule(client: Any, group: str, name: str, properties: dict[str, Any], *, new: bool) -> bool:
@@ -160,12 +166,15 @@ def _number(name: str) -> int:
 
 
 def _read(client: Any, group: str, chosen: Callable[[str], bool]) -> dict[str, dict[str, Any]]:
-    pages = client.get_paginator("list_schedules").paginate(GroupName=group)
-    listed = [entry.get("Name", "") for page in pages for entry in page.get("Schedules") or ()]
-    names = [name for name in listed if name and chosen(name)]
+    names = [name for name in _listed(client, group) if chosen(name)]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         schedules = list(pool.map(lambda name: _get(client, group, name), names))
     return {name: schedule for name, schedule in zip(names, schedules, strict=True) if schedule is not None}
+
+
+def _listed(client: Any, group: str) -> list[str]:
+    pages = client.get_paginator("list_schedules").paginate(GroupName=group)
+    return [entry["Name"] for page in pages for entry in page.get("Schedules") or () if entry.get("Name")]
 
 
 def _get(client: Any, group: str, name: str) -> dict[str, Any] | None:

@@ -66,7 +66,7 @@ def present(client: Any, group: str, prefix: str = "") -> dict[str, dict[str, An
 
 def sync(client: Any, group: str, wanted: Iterable[Wanted], there: dict[str, dict[str, Any]]) -> ScheduleChange:
     """Make the group as wanted; `there`: what `present` returned. Raises nothing of botocore's: see `failed`."""
-    properties = {schedule.name: _properties(schedule) for schedule in wanted}
+    properties = {schedule.name: schedule_properties(schedule) for schedule in wanted}
     unchanged = tuple(name for name in properties if name in there and _same(there[name], properties[name]))
     created: dict[str, None] = {}
     updated: dict[str, None] = {}
@@ -150,7 +150,7 @@ def _each(names: Iterable[str], action: Callable[[str], None], seconds: float) -
 _LOCK_FIELDS = ("ScheduleExpression", "FlexibleTimeWindow", "Target")
 
 
-def _properties(schedule: Wanted) -> dict[str, Any]:
+def schedule_properties(schedule: Wanted) -> dict[str, Any]:
     """All properties: UpdateSchedule sets what is left out to its default.
 
     A run that fails is not retried: the next minute's measurement is newer.

@@ -1,9 +1,11 @@
 """AWS's answers as an operator's tools need them: what can go wrong, in one line, and fields that must be there."""
 
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from egressprobe.model.errors import AwsError
+from egressprobe.model.errors import AwsError, InputError
 
 # Codes of refusals that pass: waiting goes on.
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/CommonErrors.html
@@ -38,6 +40,25 @@ def is_foreign_answer(error: BaseException) -> bool:
         return True
     frames = list(traceback.walk_tb(error.__traceback__))
     return bool(frames) and frames[-1][0].f_globals.get("__name__") == "botocore.parsers"
+
+
+@contextmanager
+def failures_as_lines() -> Iterator[None]:
+    """What boto3 raises inside becomes one line: InputError where a region or boto3 is missing, else AwsError."""
+    try:
+        from botocore.exceptions import NoRegionError
+    except ImportError:
+        raise InputError("", "boto3 is missing: pip install 'egressprobe[cli]'") from None
+    try:
+        yield
+    except NoRegionError:
+        raise InputError("--region", "is missing, and neither AWS_REGION nor the profile names one") from None
+    except (AwsError, InputError):
+        raise
+    except Exception as error:
+        if not isinstance(error, aws_errors()) and not is_foreign_answer(error):
+            raise
+        raise AwsError(error_line(error)) from error
 
 
 def is_transient(error: Exception) -> bool:

@@ -205,6 +205,7 @@ def first_plan(session: Any, stack: str) -> int:
     print(json.dumps({"stack": stack, "plan": plan, "outputs": values}, indent=2))
     for line in after_deployment(session, values.get("PageTopic", "")):
         _print(line)
+    _print(f"egressprobe drill --stack {stack} proves that a page arrives; it takes 15 minutes")
     return 0
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from egressprobe.model.errors import AwsError, InputError
 from egressprobe.model.joined_report import Joined
-from egressprobe.stack.aws_answers import aws_errors, error_line, field, is_foreign_answer
+from egressprobe.stack.aws_answers import failures_as_lines, field
 from egressprobe.stack.cloudformation import outputs
 
 # The Planner's own limit (template.yaml) and the network.
@@ -21,24 +21,13 @@ _SECONDS = 310
 
 def invoke(stack: str, targets: Sequence[str], region: str | None) -> Joined:
     """The joined report. Raises InputError for an unknown stack or target, AwsError for everything else."""
-    try:
-        import boto3
-        from botocore.exceptions import NoRegionError
-    except ImportError:
-        raise InputError("", "boto3 is missing: pip install 'egressprobe[cli]'") from None
     event: dict[str, Any] = {"action": "probe"} | ({"targets": list(targets)} if targets else {})
-    try:
+    with failures_as_lines():
+        import boto3
+
         session = boto3.Session(region_name=region)
         planner = outputs(session.client("cloudformation"), stack)["PlannerFunction"]
         response = call_planner(session, planner, event)
-    except NoRegionError:
-        raise InputError("--region", "is missing, and neither AWS_REGION nor the profile names one") from None
-    except (AwsError, InputError):
-        raise
-    except Exception as error:
-        if not isinstance(error, aws_errors()) and not is_foreign_answer(error):
-            raise
-        raise AwsError(error_line(error)) from error
     if "error" in response:
         reason = response["error"]
         raise InputError("", str(reason.get("message", reason) if isinstance(reason, dict) else reason))

@@ -40,6 +40,7 @@ class _PlanSpec(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fiel
     retired: dict[str, str] = {}
     egress_mode: str = ""
     share: float = 1.0
+    drill: bool = False
 
 
 PLAN_KEYS = frozenset(field.encode_name for field in msgspec.structs.fields(_PlanSpec))
@@ -88,6 +89,7 @@ def read_plan(document: object, *, forbidden: Guard | None = None, most: int = M
         retired=len(spec.retired),
         egress_mode=spec.egress_mode,
         share=_share(spec.share),
+        drill=spec.drill,
     )
 
 

@@ -1,0 +1,4 @@
+"""A drill: one target that fails, for some minutes, to see the pages come. No target of the cluster is in it.
+
+Public: schedule.start, schedule.stop, schedule.remove_expired.
+"""
