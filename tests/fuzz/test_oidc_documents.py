@@ -193,7 +193,7 @@ def test_urls_of_providers(fuzz):
             text = mutated_text(random, text).replace(SURROGATE, "")  # JSON and headers have none
         try:
             url = resolve(parse_go_url(random.choice(_BASES)), text)
-            assert "?S3CR3T" not in url.shown
+            assert "?S3CR3T" not in text or "?S3CR3T" not in url.shown
             assert ":S3CR3T@" not in url.shown or "/" in url.shown.partition(":S3CR3T@")[0].partition("//")[2]
             assert url.shown.isprintable()
             place = host_port(url)

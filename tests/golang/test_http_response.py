@@ -14,6 +14,7 @@ from egressprobe.golang.http.input import MAX_HEADER, BodyTooLargeError, HttpErr
 from egressprobe.golang.http.quote import cut, quote
 from egressprobe.golang.http.response import ResponseReader
 from egressprobe.golang.http.url import UrlError, parse_go_url, resolve
+from egressprobe.golang.release import GoRelease
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -263,6 +264,9 @@ def test_locations(text, host, uri):
         ("https://[::1/", "missing ']' in host"),
         ("https://[1.2.3.4]/", "invalid IP-literal"),
         ("https://u\u00e9@h/", "net/url: invalid userinfo"),
+        ("https://%u:p@h/", 'invalid URL escape "%u"'),
+        ("https://h%\u00e9x/", 'invalid URL escape "%\u00e9"'),
+        ("https://[::1%25a%2fb]/", 'invalid URL escape "%2f"'),
         (":x", "missing protocol scheme"),
         ("a b:c", "first path segment in URL cannot contain colon"),
     ],
@@ -271,6 +275,27 @@ def test_urls_that_are_refused(text, reason):
     with pytest.raises(UrlError, match="parse ") as raised:
         parse_go_url(text)
     assert str(raised.value).endswith(f": {reason}")
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "since"),
+    [
+        ("https://a[::1]/", "[::1]", "invalid IP-literal"),
+        ("https://h:1:2/", "h:1:2", 'invalid port ":1:2" after host'),
+        ("ldap://h:1:2/", "h:1:2", "h:1:2"),
+        ("https://[::1%25%25]/", "[::1%%]", "[::1%%]"),
+    ],
+)
+def test_hosts_by_release(text, before, since):
+    """Go 1.26 takes one colon in a host, for http and https, and nothing before a bracket."""
+
+    def host(release):
+        try:
+            return parse_go_url(text, release).host
+        except UrlError as error:
+            return str(error).partition('/": ')[2]
+
+    assert (host(GoRelease.V1_25), host(GoRelease.V1_26)) == (before, since)
 
 
 @pytest.mark.parametrize(

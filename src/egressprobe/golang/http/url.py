@@ -4,19 +4,13 @@ Source: net/url/url.go Parse and ResolveReference, net/http/transport.go roundTr
 from our own users (net/urls.py): white space in a path, user information and fragments are fine.
 """
 
-import ipaddress
-import re
 from typing import NamedTuple
 
+from egressprobe.golang.http.net_url import PORT, UriError, parse_url, unescaped
 from egressprobe.golang.http.quote import quote
+from egressprobe.golang.release import GoRelease
 from egressprobe.net.urls import shown
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):")
-_PORT = re.compile(r"(?::[0-9]*)?")
-_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_USERINFO = re.compile(r"[A-Za-z0-9\-._:~!$&'()*+,;=%@]*")
-_HOST_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~!$&'()*+,;=:[]<>\"%")
 # encodePath: what stays as it is written
 _PATH_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~$&+,/:;=@")
 _PATH_VALID = _PATH_PLAIN | frozenset("!'()*[]%")
@@ -44,7 +38,7 @@ class GoUrl(NamedTuple):
         """Without port and brackets."""
         host = self.host
         at = host.rfind(":")
-        if at >= 0 and _PORT.fullmatch(host[at:]):
+        if at >= 0 and PORT.fullmatch(host[at:]):
             host = host[:at]
         return host[1:-1] if host.startswith("[") and host.endswith("]") else host
 
@@ -52,7 +46,7 @@ class GoUrl(NamedTuple):
     def port(self) -> int:
         """Of the URL, else of its scheme. Raises UrlError for one that cannot be dialled."""
         at = self.host.rfind(":")
-        digits = self.host[at + 1 :] if at >= 0 and _PORT.fullmatch(self.host[at:]) else ""
+        digits = self.host[at + 1 :] if at >= 0 and PORT.fullmatch(self.host[at:]) else ""
         if not digits:
             return _PORTS.get(self.scheme, 0)
         if len(digits.lstrip("0")) > 5 or int(digits) > _MAX_PORT:
@@ -78,15 +72,13 @@ class GoUrl(NamedTuple):
         return None if self.host else "http: no Host in request URL"
 
 
-def parse_go_url(text: str) -> GoUrl:
+def parse_go_url(text: str, release: GoRelease = GoRelease.V1_25) -> GoUrl:
     """url.Parse. Raises UrlError with `parse "...": ...`, in which the query is left out."""
-    whole, _, fragment = text.partition("#")
     try:
-        url = _parse(whole)
-        _unescape(fragment)
-        return url
-    except UrlError as error:
-        raise UrlError(f"parse {quote(_without_secrets(whole))}: {error}") from error
+        url = parse_url(text, release)
+    except UriError as error:
+        raise UrlError(f"parse {quote(_without_secrets(text.partition('#')[0]))}: {error}") from error
+    return GoUrl(url.scheme, url.userinfo, url.host, _escaped_path(url.path), url.query, url.opaque)
 
 
 def resolve(base: GoUrl, text: str) -> GoUrl:
@@ -107,109 +99,11 @@ def _without_secrets(text: str) -> str:
     return (scheme + slashes + authority.rpartition("@")[2] + slash + path)[:_SHOWN]
 
 
-def _parse(text: str) -> GoUrl:
-    if _CONTROL.search(text):
-        raise UrlError("net/url: invalid control character in URL")
-    if text == "*":
-        return GoUrl(path="*")
-    scheme, rest = _split_scheme(text)
-    rest, mark, query = rest.partition("?")
-    query = mark + query
-    if not rest.startswith("/"):
-        if scheme:
-            return GoUrl(scheme, opaque=rest, query=query)
-        if ":" in rest.partition("/")[0]:
-            raise UrlError("first path segment in URL cannot contain colon")
-    userinfo, host = None, ""
-    if rest.startswith("//") and (scheme or not rest.startswith("///")):
-        authority, slash, path = rest[2:].partition("/")
-        rest = slash + path
-        userinfo, host = _authority(authority)
-    _unescape(rest)
-    return GoUrl(scheme, userinfo, host, _escaped_path(rest), query)
-
-
-def _split_scheme(text: str) -> tuple[str, str]:
-    if text.startswith(":"):
-        raise UrlError("missing protocol scheme")
-    match = _SCHEME.match(text)
-    return (match[1].lower(), text[match.end() :]) if match else ("", text)
-
-
-def _authority(text: str) -> tuple[str | None, str]:
-    userinfo, at, host_text = text.rpartition("@")
-    host = _host(host_text)
-    if not at:
-        return None, host
-    if not _USERINFO.fullmatch(userinfo):
-        raise UrlError("net/url: invalid userinfo")
-    _unescape(userinfo)
-    return userinfo, host
-
-
-def _host(text: str) -> str:
-    bracket = text.rfind("[")
-    if bracket >= 0:
-        end = text.rfind("]")
-        if end < 0:
-            raise UrlError("missing ']' in host")
-        port = text[end + 1 :]
-        if not _PORT.fullmatch(port):
-            raise UrlError(f"invalid port {quote(port[:40])} after host")
-        literal, percent, zone = text[bracket + 1 : end].partition("%25")
-        _check_host(literal)
-        if _is_ipv4(literal):
-            raise UrlError("invalid IP-literal")
-        try:
-            ipaddress.IPv6Address(literal)
-        except ValueError as error:
-            raise UrlError(f"invalid host: ParseAddr({quote(literal[:40])}): unable to parse IP") from error
-        return f"[{literal}{'%' + _unescape(zone) if percent else ''}]{port}"
-    at = text.rfind(":")
-    if at >= 0 and not _PORT.fullmatch(text[at:]):
-        raise UrlError(f"invalid port {quote(text[at : at + 40])} after host")
-    _check_host(text)
-    return _unescape(text)
-
-
-def _is_ipv4(text: str) -> bool:
-    try:
-        ipaddress.IPv4Address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _check_host(text: str) -> None:
-    """Unescape with encodeHost: percent escapes are for bytes outside ASCII only."""
-    index = 0
-    while index < len(text):
-        if text[index] == "%":
-            if _BAD_ESCAPE.match(text, index) or (text[index + 1] in "01234567" and text[index : index + 3] != "%25"):
-                raise UrlError(f"invalid URL escape {quote(text[index : index + 3])}")
-            index += 3
-            continue
-        if text[index].isascii() and text[index] not in _HOST_CHARACTERS:
-            raise UrlError(f"invalid character {quote(text[index])} in host name")
-        index += 1
-
-
-def _unescape(text: str) -> str:
-    bad = _BAD_ESCAPE.search(text)
-    if bad:
-        raise UrlError(f"invalid URL escape {quote(text[bad.start() : bad.start() + 3])}")
-    if "%" not in text:
-        return text
-    head, *parts = text.encode("utf-8", "surrogateescape").split(b"%")
-    data = head + b"".join(bytes([int(part[:2], 16)]) + part[2:] for part in parts)
-    return data.decode("utf-8", "surrogateescape")
-
-
 def _escaped_path(text: str) -> str:
     """EscapedPath: as written where every character may stand in a path, else escaped anew."""
     if _PATH_VALID.issuperset(text):
         return text
-    data = _unescape(text).encode("utf-8", "surrogateescape")
+    data = unescaped(text).encode("utf-8", "surrogateescape")
     return "".join(chr(byte) if chr(byte) in _PATH_PLAIN else f"%{byte:02X}" for byte in data)
 
 
