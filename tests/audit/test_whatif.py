@@ -50,12 +50,12 @@ def test_a_plan(case):
                 assert audited[path.target, path.subnet] == path.after, path
 
 
-def states_of(snapshot):
+def states_of(snapshot, targets=LISTED):
     """(target, subnet) -> state, by the audit of a snapshot."""
     from egressprobe.audit.paths.destinations import calls_of
 
     paths = Paths(Topology(snapshot))
-    calls, _ = calls_of(LISTED, snapshot)
+    calls, _ = calls_of(targets, snapshot)
     rows = [paths.row(destination, protocol) for destination, protocol in calls]
     return {(row.target.name, cell.subnet): cell.state for row in rows for cell in row.cells}
 

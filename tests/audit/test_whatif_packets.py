@@ -5,15 +5,22 @@ EGRESSPROBE_VPCS: how many random VPCs (2; `make check` 40). EGRESSPROBE_VPC_SEE
 """
 
 import os
+import random
+from collections import Counter
 
 import pytest
 
-from tests.audit.test_differential import laboratory
+from egressprobe.audit.whatif.compare import whatif
+from egressprobe.aws.commands.script import read_script
+from egressprobe.aws.vpc_snapshot import readers
+from tests.audit.test_differential import _compare, _targets, laboratory
 from tests.audit.test_whatif import states_of, tried
+from tests.support.vpc.changes import Commands, carry_out_by_moto
 from tests.support.vpc.plans import PLANS
 from tests.support.vpc.snapshots import CORP, PEER, POD, WEB, WEB6
 from tests.support.vpc.virtual.build import Built
 from tests.support.vpc.virtual.packets import Call, connect
+from tests.support.vpc.vpcs import moto_session, read_again, unchanged
 
 pytestmark = [pytest.mark.netns, pytest.mark.nftables, pytest.mark.bridges]
 
@@ -52,3 +59,47 @@ def test_packets_agree_with_the_trial(case, wired):
     wrong = [(said, call) for said, call in wrong if connect(built, [call], 1.5)[call] != (said[2] == "open")]
     assert not wrong
     assert passed
+
+
+MANY = int(os.environ.get("EGRESSPROBE_VPCS") or (40 if EVERY else 2))
+
+
+@pytest.mark.timeout(3600)
+def test_random_commands_do_what_the_trial_says(wired, monkeypatch, record_property):
+    """Random commands on random VPCs: tried, then carried out by an emulated EC2, read back by the real reader, audited,
+    built, and crossed by packets. What AWS would refuse the emulator refuses too.
+    """
+    for key, value in {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}.items():
+        monkeypatch.setenv(key, value)
+    seed = os.environ.get("EGRESSPROBE_VPC_SEED") or f"{random.SystemRandom().getrandbits(32):08x}"
+    made, servers = wired
+    clients, effects, calls = readers(moto_session()), Counter(), 0
+    for i in range(MANY):
+        rng, place = random.Random(f"{seed}/whatif/{i}"), f"EGRESSPROBE_VPC_SEED={seed}, VPC {i}"
+        vpc = unchanged(clients, rng)
+        lines = Commands(vpc.snapshot, rng).some(rng.randint(1, 5))
+        targets = _targets(vpc)
+        result = whatif(vpc.snapshot, read_script("\n".join(lines), "random"), targets)
+        refused = {int(step.name.split()[1][:-1]) - 1 for step in result.steps if step.status == "refused"}
+        if not _carried_out(clients, lines, refused, place):
+            continue
+        after = read_again(clients, vpc.snapshot)
+        predicted = states_of(vpc.snapshot, targets) | {(path.target, path.subnet): path.after for path in result.paths}
+        audited = states_of(after, targets)
+        wrong = {key: (predicted[key], state) for key, state in audited.items() if predicted[key] != state}
+        assert not wrong, (place, wrong, lines)
+        effects.update(path.effect for path in result.paths)
+        _, tried_calls, disagreements = _compare(made, servers, vpc._replace(snapshot=after), rng)
+        assert not disagreements, (place, disagreements[:3], lines)
+        calls += tried_calls
+    record_property("said", f"whatif: {MANY} random VPCs (seed {seed}), {calls} connections after it: {dict(effects)}")
+
+
+def _carried_out(clients, lines, refused, place):
+    """Moto does not refuse a second IPv6 route, so what the trial refuses is tried only where it would be refused."""
+    left = [line for i, line in enumerate(lines) if i not in refused or "ipv6" not in line]
+    accepted = {line for i, line in enumerate(lines) if i not in refused}
+    by_moto = {line for line, _ in carry_out_by_moto(clients.ec2, left)}
+    not_found = {line for line in by_moto & accepted if "revoke-security-group" in line}
+    assert by_moto - not_found == {line for line in left if line not in accepted}, (place, lines)
+    return not not_found

@@ -34,6 +34,35 @@ def make(clients: Readers, seed: str) -> Made:
     return _Maker(clients, random.Random(seed)).make()
 
 
+def unchanged(clients: Readers, rng: random.Random) -> Made:
+    """One VPC as moto has it: nothing is changed in the snapshot that moto lacks."""
+    maker = _Maker(clients, rng)
+    maker._changed = _addressed  # type: ignore[method-assign]
+    made = maker.make()
+    inside = {address for one in made.snapshot.interfaces for address in one.addresses}
+    private = [text for text in made.targets if text in inside or not text.startswith(f"10.{maker.second}.")]
+    # What is behind a transit gateway or a peer answers in the virtual VPC, whatever moto's route tables say.
+    snapshot = replace(made.snapshot, transit_gateways=None, other_vpcs=())
+    return made._replace(snapshot=snapshot, targets=tuple(private))
+
+
+def read_again(clients: Readers, snapshot: VpcSnapshot) -> VpcSnapshot:
+    """The VPC of a snapshot as moto has it now."""
+    cluster = Cluster(
+        version="1.35",
+        ip_family="ipv6",
+        mode="CUSTOMER_ROUTED",
+        status="ACTIVE",
+        name=CLUSTER,
+        vpc=snapshot.vpc.id,
+        subnets=snapshot.cluster.subnets,
+        groups=snapshot.cluster.groups,
+    )
+    read = replace(read_snapshot(clients, cluster, region=REGION), encryption=(), public_access=PublicAccess("off"))
+    read = replace(read, transit_gateways=None, other_vpcs=())
+    return _addressed(read, {nat.id: nat.addresses for nat in snapshot.nats})
+
+
 def moto_session() -> Any:
     """boto3's, with two answers of moto's put right (moto 5.2): it garbles the state of a subnet's IPv6 block, and its
     interfaces are attached to nothing.
@@ -369,7 +398,7 @@ class _Maker:
 
     def _changed(self, snapshot: VpcSnapshot) -> VpcSnapshot:
         """NAT gateways' addresses, delegated prefixes, black holes, states, Block Public Access, detached gateways."""
-        snapshot = self._addressed(snapshot)
+        snapshot = _addressed(snapshot)
         if self.delegated:
             one, prefix = self.prefixed
             snapshot = replace(
@@ -397,17 +426,22 @@ class _Maker:
             snapshot = replace(snapshot, gateways=tuple(one for one in snapshot.gateways if one.id != gone))
         return snapshot
 
-    def _addressed(self, snapshot: VpcSnapshot) -> VpcSnapshot:
-        """Moto gives a NAT gateway's interface any private address, of no subnet, and the type of a plain one."""
-        fours = {name: four for name, four, _ in self.subnets}
-        nats, interfaces = [], {one.id: one for one in snapshot.interfaces}
-        for i, nat in enumerate(snapshot.nats):
-            mine = (fours[nat.subnet].replace(".0/24", f".{200 + i}"),)
-            for one in snapshot.interfaces:
-                if one.addresses == nat.addresses:
-                    interfaces[one.id] = replace(one, addresses=mine, kind="nat_gateway", groups=())
-            nats.append(replace(nat, addresses=mine))
-        return replace(snapshot, nats=tuple(nats), interfaces=tuple(interfaces.values()))
+
+def _addressed(snapshot: VpcSnapshot, known: dict[str, tuple[str, ...]] | None = None) -> VpcSnapshot:
+    """Moto gives a NAT gateway's interface any private address, of no subnet, and the type of a plain one; it keeps the
+    interface of a deleted one. known: addresses that NAT gateways have already.
+    """
+    fours = {one.id: next(text for text in one.blocks if ":" not in text) for one in snapshot.subnets}
+    nats, interfaces = [], {one.id: one for one in snapshot.interfaces}
+    for i, nat in enumerate(snapshot.nats):
+        mine = (known or {}).get(nat.id) or (fours[nat.subnet].replace(".0/24", f".{200 + 20 * bool(known) + i}"),)
+        for one in snapshot.interfaces:
+            if one.addresses == nat.addresses:
+                interfaces[one.id] = replace(one, addresses=mine, kind="nat_gateway", groups=())
+                if nat.state == "deleted":
+                    del interfaces[one.id]
+        nats.append(replace(nat, addresses=mine))
+    return replace(snapshot, nats=tuple(nats), interfaces=tuple(interfaces.values()))
 
 
 __all__ = ["Encryption", "Made", "make"]

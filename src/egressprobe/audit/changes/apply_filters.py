@@ -4,6 +4,7 @@ from msgspec.structs import replace
 
 from egressprobe.audit.changes.change import AclRuleChange, GroupRule
 from egressprobe.audit.changes.refusal import ChangeRefused, find, swap
+from egressprobe.audit.vpc.cidr import Cidr, block
 from egressprobe.audit.vpc.packet_filters import STAR
 from egressprobe.audit.vpc.snapshot import AclEntry, Group, Permission, VpcSnapshot
 
@@ -20,8 +21,9 @@ def group_rule(change: GroupRule, snapshot: VpcSnapshot) -> VpcSnapshot:
     return replace(snapshot, groups=swap(snapshot.groups, changed))
 
 
-def _peers(rule: Permission) -> frozenset[str]:
-    return frozenset((*rule.blocks, *rule.prefix_lists, *rule.groups))
+def _peers(rule: Permission) -> frozenset[Cidr | str]:
+    """CIDRs by what they mean: one can be written in several ways."""
+    return frozenset((*map(block, rule.blocks), *rule.prefix_lists, *rule.groups))
 
 
 def _authorized(group: Group, rules: tuple[Permission, ...], added: Permission) -> tuple[Permission, ...]:
@@ -42,14 +44,14 @@ def _count(rule: Permission, version: int) -> int:
 
 
 def _revoked(rules: tuple[Permission, ...], removed: Permission) -> tuple[Permission, ...]:
-    kept, removed_any = [], False
+    kept, removed_any, cidrs = [], False, set(map(block, removed.blocks))
     for rule in rules:
         if (rule.protocol, rule.ports) == (removed.protocol, removed.ports) and _peers(removed) <= _peers(rule):
             removed_any = True
             rest = Permission(
                 rule.protocol,
                 rule.ports,
-                tuple(text for text in rule.blocks if text not in removed.blocks),
+                tuple(text for text in rule.blocks if block(text) not in cidrs),
                 tuple(name for name in rule.prefix_lists if name not in removed.prefix_lists),
                 tuple(name for name in rule.groups if name not in removed.groups),
             )

@@ -24,7 +24,7 @@ _RESERVED = 4
 
 def route(change: RouteChange, snapshot: VpcSnapshot) -> VpcSnapshot:
     table, route = find(snapshot.route_tables, change.table, "InvalidRouteTableID.NotFound"), change.route
-    existing = next((listed for listed in table.routes if listed.destination == route.destination), None)
+    existing = next((listed for listed in table.routes if _same(listed, route.destination)), None)
     if existing is not None and not change.replace and not existing.propagated:
         raise ChangeRefused("RouteAlreadyExists", f"{table.id} has a route for {route.destination}")
     if existing is None and change.replace:
@@ -32,6 +32,13 @@ def route(change: RouteChange, snapshot: VpcSnapshot) -> VpcSnapshot:
     _valid(snapshot, route)
     kept = tuple(listed for listed in table.routes if listed is not existing or listed.propagated)
     return replace(snapshot, route_tables=swap(snapshot.route_tables, replace(table, routes=(*kept, route))))
+
+
+def _same(route: Route, destination: str) -> bool:
+    """One CIDR can be written in several ways."""
+    if "pl-" in (route.destination[:3], destination[:3]):
+        return route.destination == destination
+    return block(route.destination) == block(destination)
 
 
 def _valid(snapshot: VpcSnapshot, route: Route) -> None:
@@ -68,7 +75,7 @@ def delete_route(change: DeleteRoute, snapshot: VpcSnapshot) -> VpcSnapshot:
     kept = tuple(
         route
         for route in table.routes
-        if route.destination != change.destination or route.gate == "local" or route.propagated
+        if not _same(route, change.destination) or route.gate == "local" or route.propagated
     )
     if len(kept) == len(table.routes):
         raise ChangeRefused("InvalidRoute.NotFound", f"{table.id} has no route for {change.destination} to delete")

@@ -112,7 +112,10 @@ def disassociate_table(world: World, given: Parameters, _: str) -> Iterator[Chan
 def _member(world: World, given: Parameters, prefix: str) -> str:
     """By the association's id; in commands that egressprobe prints it is the subnet's id after a prefix."""
     association = given.text("AssociationId")
-    member = world.associations.get(association, "") or given.text("SubnetId", "GatewayId")
+    member = world.associations.pop(association, "") or given.text("SubnetId", "GatewayId")
+    if not member and association in world.ended:
+        raise ChangeRefused("InvalidAssociationID.NotFound", f"{association} has ended by an earlier step")
+    world.ended.add(association)
     written = association.removeprefix(prefix)
     if not member and (written == "main" or any(subnet.id == written for subnet in world.snapshot.subnets)):
         member = written

@@ -14,8 +14,9 @@ from egressprobe.audit.whatif.plan import Parameters, Unmodelled
 
 
 class World:
-    """dhcp: options sets by id. prefix_lists: of gateway endpoints, by service. associations: id -> (table or ACL,
-    subnet, gateway or `main`). detached: internet and VPN gateways that the plan creates.
+    """dhcp: options sets by id. prefix_lists: of gateway endpoints, by service. associations: id -> the subnet, the
+    gateway or `main`; ended: those that the plan has ended or replaced. detached: internet and VPN gateways that the
+    plan creates.
     """
 
     def __init__(self, snapshot: VpcSnapshot) -> None:
@@ -29,6 +30,7 @@ class World:
             )
             for key, member in associations.items()
         }
+        self.ended: set[str] = set()
         self.detached: set[str] = set()
         services = {endpoint.id: endpoint.service for endpoint in snapshot.endpoints or ()}
         self.prefix_lists: dict[str, str] = {
