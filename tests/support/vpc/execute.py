@@ -216,6 +216,23 @@ def _delete_gateway(raw, options):
         raise Refused("it is attached")
 
 
+def _accept_peering(raw, options):
+    peering = _one(raw, "peerings", options["--vpc-peering-connection-id"])
+    if peering["state"] != "pending-acceptance":
+        raise Refused(f"it is {peering['state']}")
+    peering["state"] = "active"
+
+
+def _attachment(raw, options):
+    attachment = _one(raw, "attachments", options["--transit-gateway-attachment-id"])
+    subnets = {*attachment.get("subnets", [])}
+    if (added := options.get("--add-subnet-ids")) is not None:
+        subnets.add(added)
+    if (removed := options.get("--remove-subnet-ids")) is not None:
+        subnets.remove(removed)
+    attachment["subnets"] = sorted(subnets)
+
+
 def _exclude(raw, options):
     of = options.get("--subnet-id", "--vpc-id")
     raw["publicAccess"].setdefault("exclusions", []).append({"of": of, "mode": "allow-egress"})
@@ -296,6 +313,22 @@ _COMMANDS = {
     "create-egress-only-internet-gateway": lambda raw, _: raw["gateways"].append(
         {"id": "eigw-NEW", "kind": "egress-only"}
     ),
+    "accept-vpc-peering-connection": _accept_peering,
+    "modify-transit-gateway-vpc-attachment": _attachment,
+    "create-transit-gateway-vpc-attachment": lambda raw, options: raw["attachments"].append(
+        {
+            "id": "tgw-attach-NEW",
+            "gateway": options["--transit-gateway-id"],
+            "state": "available",
+            "subnets": [options["--subnet-ids"]],
+        }
+    ),
+    "delete-transit-gateway-vpc-attachment": lambda raw, options: raw["attachments"].remove(
+        _one(raw, "attachments", options["--transit-gateway-attachment-id"])
+    ),
+    "modify-network-interface-attribute": lambda raw, options: _one(
+        raw, "interfaces", options["--network-interface-id"]
+    ).update(checked="--source-dest-check" in options.flags),
     "create-vpc-block-public-access-exclusion": _exclude,
     "modify-vpc-encryption-control": _encryption,
     "associate-subnet-cidr-block": _subnet_cidr,

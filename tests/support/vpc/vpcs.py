@@ -113,6 +113,8 @@ class _Maker:
             groups=tuple(self.source_groups),
         )
         read = read_snapshot(self.clients, cluster, region=REGION)
+        # What is behind a transit gateway or a peer answers in the virtual VPC, whatever moto's route tables say.
+        read = replace(read, transit_gateways=None, other_vpcs=())
         snapshot = self._changed(replace(read, encryption=(), public_access=PublicAccess("off")))
         inside = [a for one in snapshot.interfaces if one.id in self.targets for a in one.addresses]
         inside += self.delegated
