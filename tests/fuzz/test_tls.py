@@ -4,6 +4,10 @@ import ssl
 import time
 from contextlib import suppress
 
+from egressprobe.apiserver.kube_version import HELLOS
+from egressprobe.golang.release import GoRelease
+from egressprobe.golang.tls.client import GoTlsClient
+from egressprobe.golang.tls.client_hello import HelloTerms
 from egressprobe.golang.tls_client import ServerFlight
 from egressprobe.golang.tls_hello import read_client_hello
 from egressprobe.golang.tls_record import TLS_1_3, GoTlsError
@@ -11,6 +15,7 @@ from egressprobe.lab.servers import server_context
 from egressprobe.model.failure import Code
 from egressprobe.probe.transport.tls_context import PADDING_PREFIX, Offer, client_hello, context
 from tests.probe.test_tls import GOOD, attempt
+from tests.support.peers.tls13_server import Tls13Server, message
 from tests.support.peers.tls_scripts import ScriptedTls, flight, record, records, recut
 
 _CALL = 0.4  # seconds that a damaged server may keep us waiting
@@ -90,3 +95,69 @@ def test_tls_servers(fuzz, lab_loop):
         assert original["same"] or found.failure is not None
 
     fuzz(check)
+
+
+_OTHER = (
+    message(0, b""),
+    message(4, bytes(13)),
+    message(24, b"\0"),
+    message(8, b"\0\0"),
+    message(99, b"x"),
+    message(20, b""),
+)
+_HELLO_TERMS = HelloTerms("t.lab", ("http/1.1",), HELLOS["1.35"].groups, splits_schemes=True)
+
+
+def _changed_message(random, data):
+    match random.randrange(5):
+        case 0:
+            return [message(data[0], _damaged(random, data[4:] or b"\0"))]
+        case 1:
+            return [data, data]
+        case 2:
+            return [random.choice(_OTHER), data]
+        case 3:
+            return [data, random.choice(_OTHER)]
+        case _:
+            return [random.choice(_OTHER)]
+
+
+def test_encrypted_flights(fuzz, lab_loop):
+    """Messages that both sides hash, so that only their content decides: never internal_error, never an open end."""
+
+    def check(random):
+        kind, flips = random.choice((2, 8, 11, 15, 20)), random.random() < 0.2
+        finished = []
+
+        def change(sent, data):
+            if sent != kind and not (flips and random.random() < 0.3):
+                return [data]
+            finished.append(sent)
+            return _changed_message(random, data)
+
+        after = [random.choice(_OTHER) for _ in range(random.choice((0, 0, 1, 20)))]
+        server = lab_loop.start(Tls13Server(GOOD, change=change, after=after))
+        began = time.monotonic()
+        found = attempt(server, call=_CALL, version=random.choice(("1.31", "1.35", "1.36")))
+        assert time.monotonic() - began < 60 * _CALL
+        assert found.failure is None or found.failure.code is not Code.INTERNAL_ERROR, found.failure
+        if {15, 20} & set(finished):  # a signature and a hash of what both sides have seen
+            assert found.failure is not None
+
+    fuzz(check)
+
+
+def test_bytes_for_the_second_client(fuzz):
+    """Go's error or none, whatever comes and in whatever pieces."""
+    flights = [flight(tls, HELLO) for tls in CONTEXTS]
+
+    def check(random):
+        client = GoTlsClient(_HELLO_TERMS, random.choice(list(GoRelease)), lambda _: None)
+        data = _damaged(random, random.choice(flights)) if random.random() < 0.9 else random.randbytes(200)
+        with suppress(GoTlsError):
+            while data and client.selected is None:
+                size = random.randrange(1, len(data) + 1)
+                client.feed(data[:size])
+                data = data[size:]
+
+    fuzz(check, most_seconds=0.5)

@@ -146,6 +146,14 @@ def test_a_server_with_one_hybrid_group_only(lab_loop, group, version, passes):
         assert measured.failure.api_server_error == "remote error: tls: handshake failure"
 
 
+def test_a_retry_with_an_encrypted_hello_is_refused(lab_loop):
+    """Nobody asked for it; in a ServerHello it is ignored."""
+    change = extended(2, extension(0xFE0D, bytes(8)))
+    retry = attempt(lab_loop.start(Tls13Server(GOOD, P384, change)), version="1.35").failure
+    assert retry.api_server_error == "tls: unexpected encrypted client hello extension in serverHello"
+    assert attempt(lab_loop.start(Tls13Server(GOOD, X25519, change)), version="1.35").failure is None
+
+
 @pytest.mark.parametrize("group", [X25519, P256, P384, X25519MLKEM768, SECP256R1MLKEM768, SECP384R1MLKEM1024])
 def test_a_share_of_another_size_is_no_share(group):
     share = KeyShare(group)

@@ -13,7 +13,7 @@ from egressprobe.golang.tls_record import DECODE_ERROR, HANDSHAKE, HEADER_SIZE, 
 _RETRY_RANDOM = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
 (_STATUS, _GROUPS, _POINTS, _ALPN, _SCT, _EMS, _TICKET) = (5, 10, 11, 16, 18, 23, 35)
 (_PSK, _VERSIONS, _COOKIE, _KEY_SHARE, _RENEGOTIATION) = (41, 43, 44, 51, 0xFF01)
-_SERVER_NAME, _SIGNATURE_ALGORITHMS = 0, 13
+_SERVER_NAME, _SIGNATURE_ALGORITHMS, _ENCRYPTED_HELLO = 0, 13, 0xFE0D
 _CLIENT_HELLO = 1
 _SESSION_ID = HEADER_SIZE + 4 + 2 + 32  # in the record of a ClientHello: behind message header, version and random
 _EXTENSION = struct.Struct("!HH")  # type and length; of a key share: group and length
@@ -182,6 +182,7 @@ class ServerHello(NamedTuple):
     has_status: bool = False
     has_old_extensions: bool = False
     extended_master_secret: bool = False
+    has_encrypted_hello: bool = False
 
     @property
     def is_retry(self) -> bool:
@@ -264,7 +265,7 @@ def _any_server_hello(message: bytes) -> ServerHello:
         if kind in values:
             values[kind].end()
     old = {_STATUS, _TICKET, _EMS, _RENEGOTIATION, _ALPN, _SCT} & extensions.keys()
-    more |= {"extended_master_secret": _EMS in values}
+    more |= {"extended_master_secret": _EMS in values, "has_encrypted_hello": _ENCRYPTED_HELLO in values}
     more |= {"has_ticket": _TICKET in values, "has_status": _STATUS in values, "has_old_extensions": bool(old)}
     return hello._replace(**more)
 

@@ -40,7 +40,9 @@ def check_hello(offer: ClientOffer, hello: ServerHello, suite: int | None = None
 def check_retry(offer: ClientOffer, hello: ServerHello) -> None:
     """Of a HelloRetryRequest: processHelloRetryRequest."""
     problem = None
-    if not hello.selected_group and hello.cookie is None:
+    if hello.has_encrypted_hello:
+        problem = "unexpected encrypted client hello extension in serverHello"
+    elif not hello.selected_group and hello.cookie is None:
         problem = "server sent an unnecessary HelloRetryRequest message"
     elif hello.share_group:
         problem = "received malformed key_share extension"

@@ -96,7 +96,8 @@ class Tls13Server(TcpServer):
             writer.write(record(21, b"\2\x28"))
             return
         if self._group not in offer.shares:
-            writer.write(record(22, self._hello(offer, _RETRY_RANDOM, self._group.to_bytes(2))))
+            (retry,) = self._change(2, self._hello(offer, _RETRY_RANDOM, self._group.to_bytes(2)))
+            writer.write(record(22, retry))
             await reader.read(65536)
             return
         ours, secret = _agree(self._group, _shares(hello)[self._group])
