@@ -99,6 +99,7 @@ PUBLIC = {
         "run.audit",
         "vpc.snapshot.*",
         "vpc.snapshot_dns.*",
+        "vpc.snapshot_load_balancers.*",
         "vpc.snapshot_transit.*",
         "vpc.topology.Topology",
         "whatif.cloudformation.change_set.*",

@@ -261,6 +261,17 @@ def test_what_the_cluster_has_is_found_planned_and_probed(stack, targets, tmp_pa
             assert "k8s-aws-v1." not in discover.printed() + planner.printed()
 
 
+def _load_balancer(ec2, vpc, subnet):
+    """With one target group, and an interface, which moto does not make."""
+    elb = boto3.client("elbv2")
+    made = elb.create_load_balancer(Name="hooks", Subnets=[subnet], Type="network", Scheme="internal")
+    arn = made["LoadBalancers"][0]["LoadBalancerArn"]
+    group = elb.create_target_group(Name="pods", Protocol="TCP", Port=9443, VpcId=vpc, TargetType="ip")
+    forward = [{"Type": "forward", "TargetGroupArn": group["TargetGroups"][0]["TargetGroupArn"]}]
+    elb.create_listener(LoadBalancerArn=arn, Protocol="TCP", Port=443, DefaultActions=forward)
+    ec2.create_network_interface(SubnetId=subnet, Description=f"ELB {arn.partition(':loadbalancer/')[2]}")
+
+
 def _vpc_with_everything():
     """In moto: options, a prefix list in a route, a Resolver rule; beside a table without a default route."""
     ec2, resolver = boto3.client("ec2"), boto3.client("route53resolver")
@@ -282,6 +293,7 @@ def _vpc_with_everything():
     table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
     ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
     ec2.associate_route_table(RouteTableId=table, SubnetId=made[1])
+    _load_balancer(ec2, vpc, made[1])
     rule = resolver.create_resolver_rule(CreatorRequestId="1", RuleType="SYSTEM", DomainName="corp.example")
     resolver.associate_resolver_rule(ResolverRuleId=rule["ResolverRule"]["Id"], VPCId=vpc)
     group = ec2.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["SecurityGroups"][0]

@@ -12,6 +12,10 @@ _DENIED = frozenset({"UnauthorizedOperation", "AccessDenied", "AccessDeniedExcep
 _NOT_HERE = frozenset({"InvalidAction", "UnsupportedOperation", "UnknownOperationException"})
 
 
+# Where the prefix of IAM actions is not boto3's name of the service (Service Authorization Reference).
+_IAM_PREFIXES = {"elbv2": "elasticloadbalancing"}
+
+
 class ReadRefused(Exception):  # noqa: N818 (an expected answer of AWS)
     """unread: the action and AWS's message. absent: the region does not have the feature."""
 
@@ -57,5 +61,6 @@ def not_as_documented(error: Exception) -> str:
 def _action(client: Any, operation: str) -> str:
     """The IAM action, as a policy names it."""
     service = client.meta.service_model.service_name
+    service = _IAM_PREFIXES.get(service, service)
     name = client.meta.method_to_api_mapping.get(operation) or "".join(w.capitalize() for w in operation.split("_"))
     return f"{service}:{name}"

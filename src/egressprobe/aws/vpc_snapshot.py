@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from egressprobe.audit.vpc.snapshot import SNAPSHOT_SCHEMA, ClusterFacts, Vpc, VpcSnapshot
 from egressprobe.aws import ec2 as ec2lists
 from egressprobe.aws import ec2_parse as parse
+from egressprobe.aws import load_balancers as balancing
 from egressprobe.aws import other_vpcs as others
 from egressprobe.aws import vpc_dns as dnslists
 from egressprobe.aws.eks import Cluster
@@ -31,6 +32,7 @@ class Readers(NamedTuple):
     route53: Any
     iam: Any
     trail: Any
+    elb: Any
     peers: tuple[Any, ...] = ()
 
 
@@ -49,7 +51,7 @@ def readers(session: Any = None, peers: Sequence[Any] = (), *, patient: bool = T
         retries={"mode": "adaptive" if patient else "standard", "total_max_attempts": 8 if patient else 3},
         max_pool_connections=AT_ONCE,
     )
-    names = ("ec2", "route53resolver", "route53", "iam", "cloudtrail")
+    names = ("ec2", "route53resolver", "route53", "iam", "cloudtrail", "elbv2")
     others_ec2 = tuple(peer.client("ec2", config=config, **options) for peer in peers)
     return Readers(*(made.client(name, config=config, **options) for name in names))._replace(peers=others_ec2)
 
@@ -77,6 +79,9 @@ def read_snapshot(clients: Readers, cluster: Cluster, *, region: str, seconds: f
         vpc_id, parts["route_tables"], parts["attachments"], parts["transit_gateways"], parts["peerings"]
     )
     parts["other_vpcs"] = reading.read("other_vpcs", lambda: others.other_vpcs(ec2s, behind, region)) or ()
+    parts["load_balancers"] = reading.read(
+        "load_balancers", lambda: balancing.load_balancers(clients.elb, vpc_id, parts["interfaces"] or ())
+    )
     reads_dhcp, changed = parts.pop("reads_dhcp", None), parts.pop("dhcp_changed")
     if parts["dhcp"] is not None and changed:
         parts["dhcp"] = replace(parts["dhcp"], changed_at=changed)

@@ -163,3 +163,40 @@ VPC_DNS_SUPPORT_OFF = FindingEntry(
     degrades=True,
     hides=(*_LOOKUPS_FAIL, "DNS_FIREWALL_BLOCKS", "EKS_ENDPOINT_HIDES_OIDC", "RESOLVER_RULE_SHADOWS_ZONE"),
 )
+
+# What a call meets: nothing answers, or the load balancer refuses or resets.
+_NOT_FORWARDED = ("connect_timeout", "connect_refused", "host_unreachable")
+
+LOAD_BALANCER_NOT_ACTIVE = FindingEntry(
+    "LOAD_BALANCER_NOT_ACTIVE",
+    "the load balancer of the address does not forward",
+    "A load balancer that is still provisioned, or whose set-up failed, forwards nothing.",
+    "aws elbv2 describe-load-balancers --load-balancer-arns ARN --query 'LoadBalancers[].State'",
+    "Wait until it is active; if it failed, the state's reason names the cause, often too few free "
+    "addresses in a subnet.",
+    severity="error",
+    degrades=True,
+    hides=_NOT_FORWARDED,
+)
+LOAD_BALANCER_NO_LISTENER = FindingEntry(
+    "LOAD_BALANCER_NO_LISTENER",
+    "the load balancer has no listener on the target's port",
+    "A load balancer forwards only what one of its listeners accepts. Typical: the port in the URL is the pods' port "
+    "and not the Service's, or the Service lost the port.",
+    "aws elbv2 describe-listeners --load-balancer-arn ARN --query 'Listeners[].[Port,Protocol]'",
+    "Use the port of a listener in the URL, or add the port to the Service or Ingress that makes the load balancer.",
+    severity="error",
+    degrades=True,
+    hides=_NOT_FORWARDED,
+)
+LOAD_BALANCER_NO_TARGETS = FindingEntry(
+    "LOAD_BALANCER_NO_TARGETS",
+    "the load balancer has no target to forward to",
+    "No target is registered for the listener, or, for a Network Load Balancer without cross-zone load balancing, none "
+    "in the zone of the address that is called. Typical: the pods are gone, or no node of that zone runs one.",
+    "aws elbv2 describe-target-health --target-group-arn ARN",
+    "Run pods for the Service, in each zone of the load balancer; or turn on cross-zone load balancing.",
+    severity="error",
+    degrades=True,
+    hides=_NOT_FORWARDED,
+)

@@ -19,7 +19,14 @@ from egressprobe.catalog.entry import Entry, FindingEntry
 from egressprobe.catalog.failures import FAILURES
 from egressprobe.model.report import Finding
 
-_MODULES = (findings_cluster, findings_probe, findings_tls, findings_vpc_config, findings_vpc_path, findings_webhook)
+_MODULES = (
+    findings_cluster,
+    findings_probe,
+    findings_tls,
+    findings_vpc_config,
+    findings_vpc_path,
+    findings_webhook,
+)
 # By code, in alphabetical order. A finding is a constant of one of the modules; its name is its code.
 FINDINGS: dict[str, FindingEntry] = {
     name: entry

@@ -40,6 +40,7 @@ def _route(destination, **target):
 
 
 _LOCAL = _route("10.0.0.0/16", GatewayId="local")
+BALANCER = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:loadbalancer/net/hooks/0123456789abcdef"
 EC2 = {
     "describe_vpcs": {
         "Vpcs": [
@@ -141,6 +142,15 @@ EC2 = {
                 "InterfaceType": "nat_gateway",
                 "Status": "in-use",
             },
+            {
+                "NetworkInterfaceId": "eni-lb",
+                "SubnetId": A,
+                "Groups": [{"GroupId": GROUP}],
+                "PrivateIpAddresses": [{"PrivateIpAddress": "10.0.1.50"}],
+                "Description": "ELB net/hooks/0123456789abcdef",
+                "InterfaceType": "network_load_balancer",
+                "Status": "in-use",
+            },
         ]
     },
     "describe_nat_gateways": {
@@ -239,7 +249,38 @@ IAM = {"simulate_principal_policy": {"EvaluationResults": [{"EvalDecision": "all
 CLOUDTRAIL = {
     "lookup_events": {"Events": [{"EventTime": datetime(2026, 1, 1, tzinfo=UTC), "Resources": [{"ResourceName": VPC}]}]}
 }
-SERVICES = {"ec2": EC2, "route53resolver": RESOLVER, "route53": ROUTE53, "iam": IAM, "cloudtrail": CLOUDTRAIL}
+ELB = {
+    "describe_load_balancers": {
+        "LoadBalancers": [
+            {
+                "LoadBalancerArn": BALANCER,
+                "VpcId": VPC,
+                "Type": "network",
+                "State": {"Code": "active"},
+                "SecurityGroups": [GROUP],
+            }
+        ]
+    },
+    "describe_load_balancer_attributes": {
+        "Attributes": [{"Key": "load_balancing.cross_zone.enabled", "Value": "true"}]
+    },
+    "describe_listeners": {
+        "Listeners": [{"Port": 443, "Protocol": "TCP", "DefaultActions": [{"Type": "forward", "TargetGroupArn": "tg"}]}]
+    },
+    "describe_target_groups": {"TargetGroups": [{"TargetGroupArn": "tg", "TargetType": "ip"}]},
+    "describe_target_group_attributes": {"Attributes": [{"Key": "preserve_client_ip.enabled", "Value": "true"}]},
+    "describe_target_health": {
+        "TargetHealthDescriptions": [{"Target": {"Id": "10.0.1.7", "Port": 9443}, "TargetHealth": {"State": "healthy"}}]
+    },
+}
+SERVICES = {
+    "ec2": EC2,
+    "route53resolver": RESOLVER,
+    "route53": ROUTE53,
+    "iam": IAM,
+    "cloudtrail": CLOUDTRAIL,
+    "elbv2": ELB,
+}
 EKS = {
     "describe_cluster": {
         "cluster": {

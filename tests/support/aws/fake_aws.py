@@ -173,7 +173,7 @@ def _json(start_response: Any, answer: dict[str, Any]) -> list[bytes]:
 
 def refusal(call: Call, code: str) -> tuple[list[tuple[str, str]], bytes]:
     """Headers and body of an error, in the protocol of the call's service."""
-    if call.action.startswith(("ec2:", "iam:", "route53:")):
+    if call.action.startswith(("ec2:", "elasticloadbalancing:", "iam:", "route53:")):
         error = f"<Error><Code>{code}</Code><Message>by the test</Message></Error>"
         if call.action.startswith("ec2:"):
             error = f"<Errors>{error}</Errors>"
@@ -207,7 +207,8 @@ def _of_the_body(environ: dict[str, Any], body: bytes) -> Call:
     said = parse_qs(body.decode())
     if said["Version"] == ["2010-05-08"]:
         return Call(f"iam:{said['Action'][0]}", said["PolicySourceArn"][0])
-    return Call(f"ec2:{said['Action'][0]}", "*")
+    service = "elasticloadbalancing" if said["Version"] == ["2015-12-01"] else "ec2"
+    return Call(f"{service}:{said['Action'][0]}", "*")
 
 
 def _passed_role(call: Call, body: bytes) -> list[Call]:

@@ -4,11 +4,11 @@ from typing import Literal
 
 import msgspec
 
+from egressprobe.audit.route_targets.interfaces import deliver, groups_out
 from egressprobe.audit.route_targets.table import ROUTE_TARGETS
 from egressprobe.audit.vpc.blockers import Blame, TargetAddress
 from egressprobe.audit.vpc.cidr import EPHEMERAL, Address, address, block
 from egressprobe.audit.vpc.flow import Flow, Protocol, Source
-from egressprobe.audit.vpc.interfaces import deliver, groups_out
 from egressprobe.audit.vpc.topology import Topology
 from egressprobe.audit.vpc.walk import Walk
 from egressprobe.catalog.findings_vpc_config import VPC_DNS_SUPPORT_OFF

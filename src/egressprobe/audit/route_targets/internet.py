@@ -4,6 +4,7 @@ A public address of the VPC's own interfaces is reached from inside by the inter
 vpc-igw-internet-access: it translates 1:1 between an interface's private and public IPv4 address).
 """
 
+from egressprobe.audit.route_targets.interfaces import arrive
 from egressprobe.audit.vpc.blockers import (
     EncryptionControl,
     MissingRoute,
@@ -17,7 +18,6 @@ from egressprobe.audit.vpc.blockers import (
 )
 from egressprobe.audit.vpc.cidr import EPHEMERAL, NAT64, Address, address, behind_nat64, on_the_internet
 from egressprobe.audit.vpc.flow import Flow
-from egressprobe.audit.vpc.interfaces import arrive
 from egressprobe.audit.vpc.snapshot import Interface, Nat, Peering, Route, Subnet, VpcEndpoint
 from egressprobe.audit.vpc.walk import Walk
 from egressprobe.catalog.entry import FindingEntry

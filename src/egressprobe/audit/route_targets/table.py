@@ -4,6 +4,7 @@ Where the VPC's configuration does not show it (a transit gateway's route tables
 walk `ends` and says so; what may block the path before and behind that is still evaluated.
 """
 
+from egressprobe.audit.route_targets.interfaces import groups_in
 from egressprobe.audit.route_targets.internet import attached, egress_only, encrypted, entry, internet, nat, ready
 from egressprobe.audit.route_targets.peering import peering
 from egressprobe.audit.route_targets.transit import transit
@@ -12,7 +13,6 @@ from egressprobe.audit.vpc.blockers import (
     TargetAddress,
 )
 from egressprobe.audit.vpc.flow import Flow
-from egressprobe.audit.vpc.interfaces import groups_in
 from egressprobe.audit.vpc.snapshot import Route, Subnet
 from egressprobe.audit.vpc.walk import RouteTargets, Walk
 from egressprobe.catalog.findings_vpc_path import (

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from egressprobe.audit.vpc.snapshot_dns import Dhcp, DnsFirewallRule, ResolverRule, Zone
+from egressprobe.audit.vpc.snapshot_load_balancers import LoadBalancers
 from egressprobe.audit.vpc.snapshot_transit import TransitGateway
 from egressprobe.model.struct import CompactStruct
 
@@ -276,6 +277,7 @@ class VpcSnapshot(CompactStruct, frozen=True):
     names: dict[str, tuple[str, ...]] = {}
     transit_gateways: tuple[TransitGateway, ...] | None = None
     other_vpcs: tuple["VpcSnapshot", ...] = ()
+    load_balancers: LoadBalancers | None = None
 
 
 def to_json(snapshot: VpcSnapshot) -> bytes:

@@ -72,6 +72,9 @@ class Topology:
         self.endpoints: dict[str, VpcEndpoint] = {endpoint.id: endpoint for endpoint in snapshot.endpoints or ()}
         self.lists = {prefix_list.id: prefix_list.blocks for prefix_list in snapshot.prefix_lists or ()}
         self.transit_gateways = {gateway.id: gateway for gateway in snapshot.transit_gateways or ()}
+        balancers = snapshot.load_balancers
+        self.load_balancers = {balancer.id: balancer for balancer in (balancers.balancers if balancers else ())}
+        self.target_groups = {group.id: group for group in (balancers.target_groups if balancers else ())}
         # VPCs behind a transit gateway or a peering connection, by id.
         unchanged = like is not None and like.snapshot.other_vpcs is snapshot.other_vpcs
         self.others: dict[str, Topology] = (

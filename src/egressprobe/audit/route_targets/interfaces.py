@@ -2,9 +2,10 @@
 
 An interface takes a call if its security groups allow it and if it is attached to something (EC2 API Reference,
 NetworkInterface: status `available` is attached to nothing). A NAT gateway's own address takes no calls (user guide,
-vpc-nat-gateway). What a load balancer forwards to is not in the snapshot.
+vpc-nat-gateway). A load balancer forwards to its targets (load_balancer.py).
 """
 
+from egressprobe.audit.route_targets.load_balancer import forward
 from egressprobe.audit.vpc.blockers import SecurityGroups, TargetAddress, TargetGroups
 from egressprobe.audit.vpc.cidr import Address, on_the_internet
 from egressprobe.audit.vpc.flow import Flow, Source
@@ -50,7 +51,7 @@ def arrive(walk: Walk, interface: Interface, flow: Flow) -> None:
         walk.block(INTERFACE_NOT_ATTACHED, interface.id, message, TargetAddress(str(flow.to)))
     groups_in(walk, interface, flow)
     if is_load_balancer(interface):
-        walk.ends(f"the load balancer behind {interface.id}: its listeners, targets and their health")
+        forward(walk, interface, flow, groups_in)
 
 
 def groups_out(walk: Walk, source: Source, flow: Flow) -> None:
