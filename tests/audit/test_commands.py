@@ -200,6 +200,11 @@ CHANGES = (
     whole.UpdateClusterGroups("prod", ("sg-1", "sg-2")),
     whole.UpdateClusterNetworks("prod", ("10.80.0.0/16",), ("10.90.0.0/16",)),
     whole.SetEgressMode("prod", "CUSTOMER_ROUTED"),
+    whole.TransitRouteChange("tgw-rtb-1", "10.0.0.0/8", "tgw-attach-1"),
+    whole.TransitRouteChange("tgw-rtb-1", "10.0.0.0/8", replace=True),
+    whole.DeleteTransitRoute("tgw-rtb-1", "10.0.0.0/8"),
+    whole.AssociateTransitTable("tgw-rtb-1", "tgw-attach-1"),
+    whole.AssociateTransitTable("tgw-rtb-1", "tgw-attach-1", end=True),
 )
 
 

@@ -72,6 +72,9 @@ _APPLY: dict[type[Change], Callable[[Any, VpcSnapshot], VpcSnapshot]] = {
     whole.UpdateClusterGroups: apply_attributes.update_cluster_groups,
     whole.UpdateClusterNetworks: apply_attributes.update_cluster_networks,
     whole.SetEgressMode: apply_attributes.set_egress_mode,
+    whole.TransitRouteChange: apply_resources.transit_route,
+    whole.DeleteTransitRoute: apply_resources.delete_transit_route,
+    whole.AssociateTransitTable: apply_resources.associate_transit_table,
     whole.DeleteInternetGateway: apply_routes.delete_internet_gateway,
 }
 

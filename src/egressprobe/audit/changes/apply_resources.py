@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 
 from msgspec.structs import replace
 
+from egressprobe.audit.changes.network_changes import AssociateTransitTable, DeleteTransitRoute, TransitRouteChange
 from egressprobe.audit.changes.refusal import ChangeRefused, NotInSnapshot, find, swap, without
 from egressprobe.audit.changes.resource_changes import (
     ChangeAttachment,
@@ -31,6 +32,7 @@ from egressprobe.audit.vpc.snapshot import (
     VpcEndpoint,
     VpcSnapshot,
 )
+from egressprobe.audit.vpc.snapshot_transit import TransitHop, TransitRoute, TransitRouteTable
 
 
 def of_this_vpc(snapshot: VpcSnapshot, vpc: str) -> None:
@@ -211,3 +213,72 @@ def change_prefix_list(change: ChangePrefixList, snapshot: VpcSnapshot) -> VpcSn
     """A list that no route or rule names is not in the snapshot; it is added, since it may be named soon."""
     kept = without(snapshot.prefix_lists, change.prefix_list)
     return replace(snapshot, prefix_lists=(*kept, PrefixList(change.prefix_list, change.blocks)))
+
+
+def transit_route(change: TransitRouteChange, snapshot: VpcSnapshot) -> VpcSnapshot:
+    """A static route beside a propagated one is preferred to it (transit gateway guide, "Route evaluation order")."""
+    table = _transit_table(snapshot, change.table)
+    fixed = [route for route in table.routes if route.destination == change.destination and not route.propagated]
+    if fixed and not change.replace:
+        raise ChangeRefused("RouteAlreadyExists", f"{table.id} has a route for {change.destination}")
+    if not fixed and change.replace:
+        raise ChangeRefused("InvalidRoute.NotFound", f"{table.id} has no static route for {change.destination}")
+    hops = (_hop(snapshot, change.attachment),) if change.attachment else ()
+    added = TransitRoute(change.destination, active=bool(hops), hops=hops)
+    return _with_transit(snapshot, replace(table, routes=(*_but(table.routes, fixed), added)))
+
+
+def delete_transit_route(change: DeleteTransitRoute, snapshot: VpcSnapshot) -> VpcSnapshot:
+    table = _transit_table(snapshot, change.table)
+    fixed = [route for route in table.routes if route.destination == change.destination and not route.propagated]
+    if not fixed:
+        raise ChangeRefused("InvalidRoute.NotFound", f"{table.id} has no static route for {change.destination}")
+    return _with_transit(snapshot, replace(table, routes=_but(table.routes, fixed)))
+
+
+def associate_transit_table(change: AssociateTransitTable, snapshot: VpcSnapshot) -> VpcSnapshot:
+    """An attachment has at most one (transit gateway guide, "Route table association")."""
+    table = _transit_table(snapshot, change.table)
+    tables = [other for gateway in snapshot.transit_gateways or () for other in gateway.tables or ()]
+    now = next((other for other in tables if change.attachment in other.associated), None)
+    if change.end:
+        if now is None or now.id != table.id:
+            message = f"{change.attachment} is not associated with {table.id}"
+            raise ChangeRefused("InvalidAssociation.NotFound", message)
+        kept = tuple(name for name in table.associated if name != change.attachment)
+        return _with_transit(snapshot, replace(table, associated=kept))
+    if now is not None:
+        raise ChangeRefused("Resource.AlreadyAssociated", f"{change.attachment} is associated with {now.id}")
+    return _with_transit(snapshot, replace(table, associated=(*table.associated, change.attachment)))
+
+
+def _transit_table(snapshot: VpcSnapshot, name: str) -> TransitRouteTable:
+    tables = [table for gateway in snapshot.transit_gateways or () for table in gateway.tables or ()]
+    return find(tables, name, "InvalidRouteTableID.NotFound")
+
+
+def _with_transit(snapshot: VpcSnapshot, table: TransitRouteTable) -> VpcSnapshot:
+    gateways = tuple(
+        gateway if gateway.tables is None else replace(gateway, tables=swap(gateway.tables, table))
+        for gateway in snapshot.transit_gateways or ()
+    )
+    return replace(snapshot, transit_gateways=gateways)
+
+
+def _but(routes: tuple[TransitRoute, ...], without: list[TransitRoute]) -> tuple[TransitRoute, ...]:
+    return tuple(route for route in routes if route not in without)
+
+
+def _hop(snapshot: VpcSnapshot, attachment: str) -> TransitHop:
+    """What an attachment leads to, as far as the snapshot shows it."""
+    for each in (snapshot, *snapshot.other_vpcs):
+        if any(listed.id == attachment for listed in each.attachments or ()):
+            return TransitHop(attachment, "vpc", each.vpc.id)
+    hops = (
+        hop
+        for gateway in snapshot.transit_gateways or ()
+        for table in gateway.tables or ()
+        for route in table.routes
+        for hop in route.hops
+    )
+    return next((hop for hop in hops if hop.attachment == attachment), TransitHop(attachment, "unknown"))

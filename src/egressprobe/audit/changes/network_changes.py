@@ -221,3 +221,73 @@ class DeleteInternetGateway(Change, frozen=True):
     @property
     def words(self) -> str:
         return f"delete the internet gateway {self.gateway}"
+
+
+class TransitRouteChange(Change, frozen=True):
+    """A static route of a transit gateway's route table; replace: of one that is there. attachment: empty to drop."""
+
+    table: str
+    destination: str
+    attachment: str = ""
+    replace: bool = False
+
+    @property
+    def command(self) -> str:
+        target = f"--transit-gateway-attachment-id {self.attachment}" if self.attachment else "--blackhole"
+        return (
+            f"aws ec2 {'replace' if self.replace else 'create'}-transit-gateway-route "
+            f"--transit-gateway-route-table-id {self.table} --destination-cidr-block {self.destination} {target}"
+        )
+
+    @property
+    def touches(self) -> frozenset[str]:
+        return frozenset({self.table})
+
+    @property
+    def words(self) -> str:
+        return f"send {self.destination} of {self.table} to {self.attachment or 'nothing'}"
+
+
+class DeleteTransitRoute(Change, frozen=True):
+    """A static one: a propagated route goes with its propagation."""
+
+    table: str
+    destination: str
+
+    @property
+    def command(self) -> str:
+        return (
+            f"aws ec2 delete-transit-gateway-route --transit-gateway-route-table-id {self.table} "
+            f"--destination-cidr-block {self.destination}"
+        )
+
+    @property
+    def touches(self) -> frozenset[str]:
+        return frozenset({self.table})
+
+    @property
+    def words(self) -> str:
+        return f"delete the route {self.destination} of {self.table}"
+
+
+class AssociateTransitTable(Change, frozen=True):
+    """The route table for what comes in by an attachment. end: the association ends instead."""
+
+    table: str
+    attachment: str
+    end: bool = False
+
+    @property
+    def command(self) -> str:
+        return (
+            f"aws ec2 {'dis' if self.end else ''}associate-transit-gateway-route-table "
+            f"--transit-gateway-route-table-id {self.table} --transit-gateway-attachment-id {self.attachment}"
+        )
+
+    @property
+    def touches(self) -> frozenset[str]:
+        return frozenset({self.table, self.attachment})
+
+    @property
+    def words(self) -> str:
+        return f"{'end the association of' if self.end else 'associate'} {self.table} with {self.attachment}"

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from egressprobe.audit.changes.attribute_changes import AcceptPeering
 from egressprobe.audit.changes.change import AttachGateway, AttachTransitGateway, Change, CreateGateway, CreateNat
+from egressprobe.audit.changes.network_changes import AssociateTransitTable, DeleteTransitRoute, TransitRouteChange
 from egressprobe.audit.changes.refusal import ChangeRefused
 from egressprobe.audit.changes.resource_changes import (
     ChangeAttachment,
@@ -20,6 +21,7 @@ from egressprobe.audit.changes.resource_changes import (
 )
 from egressprobe.audit.vpc.snapshot import PrefixList
 from egressprobe.audit.vpc.topology import is_load_balancer
+from egressprobe.audit.whatif.operations.protocols import cidr
 from egressprobe.audit.whatif.operations.world import World
 from egressprobe.audit.whatif.plan import NAMES, NotModelled, Parameters, Unmodelled
 
@@ -109,9 +111,59 @@ def delete_attachment(world: World, given: Parameters, _: str) -> Iterator[Chang
 
 
 def transit_routes(world: World, given: Parameters, _: str) -> Iterator[Change | Unmodelled]:
-    """A transit gateway's route tables are not in the snapshot: a change there may touch all that is sent to it."""
-    table = given.text("TransitGatewayRouteTableId") or "a route table"
+    """Route tables that the snapshot does not have: a change there may touch all that is sent to a transit gateway."""
+    table = _transit_table(given) or "a route table"
     yield from _transit(world, f"{table} of a transit gateway is changed")
+
+
+def _transit_table(given: Parameters) -> str:
+    """Empty for one whose id is known only after the change."""
+    try:
+        return given.text("TransitGatewayRouteTableId")
+    except NotModelled:
+        return ""
+
+
+def _in_snapshot(world: World, table: str) -> bool:
+    gateways = world.snapshot.transit_gateways or ()
+    return any(listed.id == table for gateway in gateways for listed in gateway.tables or ())
+
+
+def transit_route(
+    world: World, given: Parameters, name: str, *, replaces: bool = False
+) -> Iterator[Change | Unmodelled]:
+    table = _transit_table(given)
+    if not _in_snapshot(world, table):
+        yield from transit_routes(world, given, name)
+        return
+    attachment = "" if given.flag("Blackhole") else given.text("TransitGatewayAttachmentId")
+    yield TransitRouteChange(table, cidr(given.text("DestinationCidrBlock")), attachment, replaces)
+
+
+def replace_transit_route(world: World, given: Parameters, name: str) -> Iterator[Change | Unmodelled]:
+    return transit_route(world, given, name, replaces=True)
+
+
+def delete_transit_route(world: World, given: Parameters, name: str) -> Iterator[Change | Unmodelled]:
+    table = _transit_table(given)
+    if not _in_snapshot(world, table):
+        yield from transit_routes(world, given, name)
+        return
+    yield DeleteTransitRoute(table, cidr(given.text("DestinationCidrBlock")))
+
+
+def transit_association(
+    world: World, given: Parameters, name: str, *, end: bool = False
+) -> Iterator[Change | Unmodelled]:
+    table = _transit_table(given)
+    if not _in_snapshot(world, table):
+        yield from transit_routes(world, given, name)
+        return
+    yield AssociateTransitTable(table, given.text("TransitGatewayAttachmentId"), end)
+
+
+def no_transit_association(world: World, given: Parameters, name: str) -> Iterator[Change | Unmodelled]:
+    return transit_association(world, given, name, end=True)
 
 
 def _transit(world: World, why: str) -> Iterator[Unmodelled]:

@@ -77,14 +77,9 @@ TABLE: dict[str, OperationRow] = {
     **{
         operation: OperationRow(gateways.transit_routes, (), _PARTS)
         for operation in (
-            "CreateTransitGatewayRoute",
-            "ReplaceTransitGatewayRoute",
-            "DeleteTransitGatewayRoute",
             "CreateTransitGatewayPrefixListReference",
             "ModifyTransitGatewayPrefixListReference",
             "DeleteTransitGatewayPrefixListReference",
-            "AssociateTransitGatewayRouteTable",
-            "DisassociateTransitGatewayRouteTable",
             "EnableTransitGatewayRouteTablePropagation",
             "DisableTransitGatewayRouteTablePropagation",
             "DeleteTransitGatewayRouteTable",
@@ -92,6 +87,15 @@ TABLE: dict[str, OperationRow] = {
             "DeleteTransitGateway",
         )
     },
+    "CreateTransitGatewayRoute": OperationRow(gateways.transit_route, ("TransitGatewayRouteTableId",), _PARTS),
+    "ReplaceTransitGatewayRoute": OperationRow(gateways.replace_transit_route, ("TransitGatewayRouteTableId",), _PARTS),
+    "DeleteTransitGatewayRoute": OperationRow(gateways.delete_transit_route, ("TransitGatewayRouteTableId",), _FIRST),
+    "AssociateTransitGatewayRouteTable": OperationRow(
+        gateways.transit_association, ("TransitGatewayRouteTableId",), _MEMBERS
+    ),
+    "DisassociateTransitGatewayRouteTable": OperationRow(
+        gateways.no_transit_association, ("TransitGatewayRouteTableId",), _FIRST
+    ),
     "CreateVpcPeeringConnection": OperationRow(gateways.create_peering, (), _BASE),
     "AcceptVpcPeeringConnection": OperationRow(gateways.accept_peering, ("VpcPeeringConnectionId",), _BASE),
     "DeleteVpcPeeringConnection": OperationRow(gateways.delete_peering, ("VpcPeeringConnectionId",), _FIRST),

@@ -104,10 +104,17 @@ def _transit(*_: Any) -> Effects:
 def _transit_table(_: PlannedResource, values: Values, *__: Any) -> Effects:
     table = picked(values, {"transit_gateway_route_table_id": "TransitGatewayRouteTableId"})
     yield PlannedCall(
-        "CreateTransitGatewayRoute", {key: value for key, value in table.items() if isinstance(value, str)}
+        "EnableTransitGatewayRouteTablePropagation",
+        {key: value for key, value in table.items() if isinstance(value, str)},
     )
 
 
+_TRANSIT_ROUTE = {
+    "transit_gateway_route_table_id": "TransitGatewayRouteTableId",
+    "transit_gateway_attachment_id": "TransitGatewayAttachmentId",
+    "destination_cidr_block": "DestinationCidrBlock",
+    "blackhole": "Blackhole",
+}
 _PEERING = {"vpc_id": "VpcId", "peer_vpc_id": "PeerVpcId", "auto_accept": "AutoAccept"}
 _PEERING_ID = {"vpc_peering_connection_id": "VpcPeeringConnectionId"}
 
@@ -215,8 +222,15 @@ GATEWAY_TYPES: dict[str, TypeRow] = {
     "aws_ec2_transit_gateway": TypeRow(nothing, _transit, _transit),
     **{
         f"aws_ec2_transit_gateway_{part}": _same(_transit_table)
-        for part in ("route", "route_table_association", "route_table_propagation", "prefix_list_reference")
+        for part in ("route_table_propagation", "prefix_list_reference")
     },
+    "aws_ec2_transit_gateway_route": TypeRow(
+        simple("CreateTransitGatewayRoute", _TRANSIT_ROUTE), simple("DeleteTransitGatewayRoute", _TRANSIT_ROUTE)
+    ),
+    "aws_ec2_transit_gateway_route_table_association": TypeRow(
+        simple("AssociateTransitGatewayRouteTable", _TRANSIT_ROUTE),
+        simple("DisassociateTransitGatewayRouteTable", _TRANSIT_ROUTE),
+    ),
     "aws_ec2_transit_gateway_route_table": TypeRow(nothing, _transit),
     **{
         f"aws_ec2_transit_gateway_{part}": _same(_transit)

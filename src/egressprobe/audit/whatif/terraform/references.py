@@ -25,6 +25,7 @@ TYPES: dict[str, tuple[str, ...]] = {
     "vpn_gateway_id": ("aws_vpn_gateway",),
     "egress_only_gateway_id": ("aws_egress_only_internet_gateway",),
     "transit_gateway_id": ("aws_ec2_transit_gateway",),
+    "transit_gateway_route_table_id": ("aws_ec2_transit_gateway_route_table",),
     "transit_gateway_attachment_id": ("aws_ec2_transit_gateway_vpc_attachment",),
     "vpc_peering_connection_id": ("aws_vpc_peering_connection",),
     "network_interface_id": ("aws_network_interface", "aws_instance"),
