@@ -512,7 +512,7 @@ def test_an_answer_that_is_not_as_documented_costs_its_list(operation, field, it
     assert "reading it failed" in reported[0].summary
 
 
-@pytest.mark.parametrize("answer", [{}, {"cluster": None}, {"cluster": []}, {"cluster": {"version": 1.33}}, [], None])
+@pytest.mark.parametrize("answer", [{}, {"cluster": None}, {"cluster": []}, {"cluster": {"version": 1.33}}, {"cluster": {"name": "\ud800"}}, {"cluster": {"resourcesVpcConfig": {"vpcId": "\x1b[2J"}}}, [], None])  # fmt: skip
 def test_a_cluster_that_cannot_be_understood_still_exists(answer):
     """Only EKS's own ResourceNotFoundException means that it is gone; then the probes are taken out of service."""
     around = look_at_cluster(answers.AnsweringClient("eks", {"describe_cluster": answer}), "prod")

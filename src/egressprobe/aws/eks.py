@@ -77,7 +77,19 @@ def described(response: dict[str, Any]) -> Cluster:
         role=response.get("roleArn") or "",
         authentication=(response.get("accessConfig") or {}).get("authenticationMode") or "",
     )
-    return msgspec.convert(tuple(cluster), Cluster)
+    return _as_documented(tuple(cluster), Cluster)
+
+
+def _as_documented[T](value: Any, kind: type[T]) -> T:
+    """`value` if its types are those of `kind` and its texts can be printed. Raises ValueError."""
+    waiting = [value]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, str) and not part.isprintable():
+            raise ValueError("a text has control characters, or is not Unicode")
+        if isinstance(part, list | tuple):
+            waiting.extend(part)
+    return msgspec.convert(value, kind)
 
 
 def _cidrs(networks: list[dict[str, Any]] | None) -> tuple[str, ...]:
@@ -105,7 +117,7 @@ def read_providers(client: Any, name: str) -> list[IdentityProvider]:
         config = (response.get("identityProviderConfig") or {}).get("oidc") or {}
         issuer, status = config.get("issuerUrl") or "", config.get("status") or ""
         providers.append(IdentityProvider(reference.get("name", ""), issuer, status))
-    return msgspec.convert([tuple(provider) for provider in providers], list[IdentityProvider])
+    return _as_documented([tuple(provider) for provider in providers], list[IdentityProvider])
 
 
 def read_networks(client: Any, vpc: str) -> dict[str, list[str]]:
