@@ -9,7 +9,6 @@ Pure: bytes in, `Reading` out.
 
 import os
 import struct
-from contextlib import suppress
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -174,9 +173,11 @@ class _Answers:
         self.cnames: list[str] = []
         self.last_cname = ""
         self.ttl: int | None = None
-        with suppress(ValueError, struct.error):
+        try:
             for _ in range(count):
                 at = self._record(names, at)
+        except (ValueError, struct.error):
+            pass
 
     def _record(self, names: MessageNames, at: int) -> int:
         wire = names.wire

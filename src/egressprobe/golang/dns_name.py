@@ -20,7 +20,8 @@ def wire_name(name: str) -> bytes:
 
 def skip_name(wire: bytes, at: int) -> int:
     """The offset behind the name at `at`, without following pointers: dnsmessage skipName. Raises ValueError."""
-    while at < len(wire):
+    length = len(wire)
+    while at < length:
         size = wire[at]
         at += 1
         if size == 0:

@@ -52,7 +52,7 @@ class Fields:
         """A value behind its length of `length_size` bytes."""
         data, begin = self._data, self._at + length_size
         self._at = end = begin + int.from_bytes(data[begin - length_size : begin])
-        if begin > len(data) or end > len(data):
+        if end > len(data):  # of a length that is cut off `begin` is behind the data already
             raise local_error(DECODE_ERROR)
         return data[begin:end]
 

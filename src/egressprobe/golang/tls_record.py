@@ -135,12 +135,12 @@ class RecordReader:
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """The plaintext handshake messages that are complete with `data`. Raises GoTlsError."""
-        view, at = memoryview(data), 0
+        view, at, length = memoryview(data), 0, len(data)
         self.consumed = 0
-        while at < len(data):
+        while at < length:
             if self.encrypted and not self._left and not self._header:
                 at = self.consumed = self._after_usual(data, at)
-                if at == len(data):
+                if at == length:
                     return
             if not self._left:
                 missing = HEADER_SIZE - len(self._header)
@@ -163,11 +163,11 @@ class RecordReader:
 
         That is nearly all there are; this way each takes a fifth of the time.
         """
-        most = _MAX_CIPHERTEXT.get(self.version, _MAX_CIPHERTEXT_OLD)
-        while data.startswith(_USUAL_HEADER, at) and at + HEADER_SIZE <= len(data):
+        most, length = _MAX_CIPHERTEXT.get(self.version, _MAX_CIPHERTEXT_OLD), len(data)
+        while at + HEADER_SIZE <= length and data.startswith(_USUAL_HEADER, at):
             size = data[at + 3] << 8 | data[at + 4]
             end = at + HEADER_SIZE + size
-            if size > most or size == self.empty_size or end > len(data):
+            if size > most or size == self.empty_size or end > length:
                 break
             self.records += 1
             self._ignored = 0

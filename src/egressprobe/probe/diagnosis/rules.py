@@ -105,7 +105,7 @@ def _server_error(case: Case) -> Iterator[Finding]:
 
 
 def _views_differ(case: Case) -> Iterator[Finding]:
-    own = case.measured.hops[0].resolution if case.measured.hops else None
+    own = case.measured.hops[0].resolution if case.measured.hops and case.measured.views else None
     if own is None or own.origin != "dns":
         return
     mine = _nature(own)

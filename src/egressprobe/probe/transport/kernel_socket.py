@@ -102,8 +102,11 @@ def arrival(stamp: float | None, sent: float, offset: float) -> tuple[float, boo
     sent: monotonic time of the request; data that was there before it arrived with it. offset: of the clocks then.
     The kernel stamps with the wall clock; if that was set in between, the time of reading is used.
     """
-    now, current = clocks()
-    if stamp is None or abs(current - offset) > _CLOCK_TOLERANCE:
+    now = time.monotonic()
+    if stamp is None:
+        return now, False
+    # The clock was set; or this process was interrupted just here, hence the second look.
+    if abs(time.time() - now - offset) > _CLOCK_TOLERANCE and abs(clocks()[1] - offset) > _CLOCK_TOLERANCE:
         return now, False
     return min(max(stamp - offset, sent), now), True
 
@@ -247,10 +250,12 @@ def kernel_round_trip(sock: socket.socket) -> float | None:
     """
     if not _LINUX:
         return None
-    with suppress(OSError, struct.error):
+    try:
         info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
         if struct.unpack_from("@I", info, _TCP_INFO_TOTAL_RETRANS)[0] == 0:
             return float(struct.unpack_from("@I", info, _TCP_INFO_RTT)[0]) / 1e6
+    except (OSError, struct.error):
+        pass
     return None
 
 
