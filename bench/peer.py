@@ -36,7 +36,8 @@ from egressprobe.targets.plan import read_plan
 
 PEER = "prometheus-blackbox-exporter"
 TARGETS, ROUNDS, IN_FLIGHT = 200, 9, (5, 10, 20)
-CPU_BOUND, WALL_BOUND = 1.2, 1.0
+# 0.97 to 1.04 on a quiet machine; a busy one costs Python more than Go.
+CPU_BOUND, WALL_BOUND = 1.1, 1.0
 _ADDRESS, _PORT = "127.0.0.1", 9115
 
 
