@@ -1,6 +1,8 @@
 """What other functions and the schedules answer, damaged: it costs the answer, never the plan."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -9,6 +11,7 @@ from egressprobe.aws.eks import described
 from egressprobe.planner.functions import discover_targets, probe_subnets, run_doctor
 from egressprobe.planner.last_known import NOTE, last_known
 from egressprobe.planner.settings import Probe
+from tests.conftest import ROOT
 from tests.support.aws import answers
 
 AROUND = Surroundings(described(answers.EKS["describe_cluster"]["cluster"]), [], {}, [])
@@ -79,3 +82,39 @@ def test_a_schedule_that_cannot_be_read_is_skipped(schedule):
 def test_facts_of_other_types_are_left_out():
     """They would go into every plan, and a probe refuses such a plan as a whole."""
     assert last_known({"s00-all": stored(kubeVersion=1.33, ipFamily="ipv4")}).facts == {"ipFamily": "ipv4"}
+
+
+_AT_ONCE = """
+import sys, threading
+from egressprobe.aws.lists import _TYPES
+from egressprobe.planner.functions import _REPORTS
+import msgspec
+
+sys.setswitchinterval(1e-6)
+report = open("tests/data/report.json", "rb").read()
+started = threading.Barrier(8)
+
+
+def work():
+    started.wait()
+    _REPORTS.decode(report)
+    for kind in _TYPES.values():
+        try:
+            msgspec.convert([{"id": "x", "gate": "nat", "kind": "internet"}], kind)
+        except msgspec.ValidationError:
+            pass
+
+
+threads = [threading.Thread(target=work) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
+
+@pytest.mark.parametrize("_again", range(4))
+def test_responses_are_decoded_in_threads(_again):
+    """In a process of its own: msgspec's first use of a type in two threads at once ended one of five such processes."""
+    done = subprocess.run([sys.executable, "-c", _AT_ONCE], cwd=ROOT, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr

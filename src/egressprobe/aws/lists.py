@@ -39,6 +39,8 @@ BY_VPC: tuple[tuple[str, str, str, Callable[[Any], Any], str], ...] = (
 # Where a page can have fewer than 1,000 items (EC2 API Reference, MaxResults of each).
 _PAGES = {"describe_route_tables": 100}
 _TYPES = {field.name: field.type for field in msgspec.structs.fields(VpcSnapshot)}
+# The lists are converted in several threads: msgspec must have worked out their types before (planner/functions.py).
+_WORKED_OUT = msgspec.json.Decoder(VpcSnapshot)
 _EMPTY = VpcSnapshot(SNAPSHOT_SCHEMA, "", "", "", ClusterFacts(""), Vpc(""))
 # Read when nothing of the kind exists in the region.
 _ABSENT = {"public_access": ec2lists.NO_PUBLIC_ACCESS_BLOCK, "encryption": ()}
