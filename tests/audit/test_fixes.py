@@ -369,6 +369,17 @@ def test_private_dns_of_an_endpoint_stays_where_nodes_need_it():
     assert audit(dual, POD_TARGET).findings == ()
 
 
+def test_a_detour_by_a_nat_gateway_inside_the_vpc_is_taken_away():
+    """The pods see the NAT gateway's address, and the egress rule names their group: only the direct path is sure."""
+    out = (Permission(6, (443, 443), ANY), Permission(6, (9443, 9443), groups=("sg-pods",)))
+    detour = routes(group(IPV4, CLUSTER_SG, egress=out), "rtb-private", Route("10.0.3.0/24", "nat", "nat-1"))
+    before, after = proven(detour, POD_TARGET)
+    assert after.verdict is Verdict.PASS
+    assert commands(before) == [
+        "aws ec2 delete-route --route-table-id rtb-private --destination-cidr-block 10.0.3.0/24"
+    ]
+
+
 def test_two_subnets_without_ipv6_get_two_cidrs():
     bare = swap(swap(clean().subnets, A, blocks=("10.0.1.0/24",)), B, blocks=("10.0.2.0/24",))
     before, _ = proven(replace(clean(), subnets=bare, interfaces=clean().interfaces[2:]), WEB_TARGET)

@@ -35,6 +35,11 @@ def candidates(topology: Topology, problem: Problem) -> Iterator[Changes]:
         yield from make(topology, problem)
 
 
+def _groups_in(topology: Topology, problem: Problem) -> Iterator[Changes]:
+    yield from filter_changes.groups_in(topology, problem)
+    yield from route_changes.direct(topology, problem)
+
+
 def _public_access(_: Topology, problem: Problem) -> Iterator[Changes]:
     subnets = [blame.at for _, blame in problem.pairs if isinstance(blame.at, PublicAccessBlock)]
     yield tuple(dict.fromkeys(ExcludeFromPublicAccessBlock(at.subnet or at.vpc) for at in subnets))
@@ -61,7 +66,7 @@ def _source_check(_: Topology, problem: Problem) -> Iterator[Changes]:
 
 MAKERS: dict[FindingEntry, Maker] = {
     rows.SG_EGRESS_DENIED: filter_changes.groups_out,
-    rows.SG_INGRESS_DENIED: filter_changes.groups_in,
+    rows.SG_INGRESS_DENIED: _groups_in,
     rows.NACL_EGRESS_DENIED: filter_changes.acl_entries,
     rows.NACL_INGRESS_DENIED: filter_changes.acl_entries,
     rows.NACL_EPHEMERAL_DENIED: filter_changes.acl_entries,

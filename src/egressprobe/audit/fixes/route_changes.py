@@ -120,6 +120,18 @@ def delete_route(_: Topology, problem: Problem) -> Iterator[Changes]:
         yield (DeleteRoute(at.route_table, at.destination),)
 
 
+def direct(topology: Topology, problem: Problem) -> Iterator[Changes]:
+    """Without the routes that send an address of the VPC to a NAT gateway, whose address no group of it matches."""
+    changes: dict[Change, None] = {}
+    for path in problem.paths:
+        table, target = topology.table_of(path.subnet), address(path.address)
+        chosen = topology.route(table, target).route if table and topology.inside(target) else None
+        if table and chosen and chosen.gate == "nat":
+            changes[DeleteRoute(table.id, chosen.destination)] = None
+    if changes:
+        yield tuple(changes)
+
+
 def nat_routes(topology: Topology, problem: Problem) -> Iterator[Changes]:
     """A route to the internet gateway in a table of the NAT gateway's own; else another NAT gateway for its clients."""
     at = problem.blame.at
