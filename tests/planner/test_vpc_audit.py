@@ -80,6 +80,23 @@ def test_findings_that_are_skipped_are_not_published(stack, monkeypatch, capsys)
     assert "AuditFindings" not in capsys.readouterr().out, "nothing to tell costs nothing"
 
 
+def test_without_the_audits_permissions_nothing_is_evaluated_and_that_is_said(tmp_path, monkeypatch, capsys):
+    """AuditPermissions=false: no call but those of discovery, which the stack's policy allows; causes are not looked for."""
+    with planner_stack(tmp_path, monkeypatch, audited=True, AuditPermissions="false") as stack:
+        stack.real_probes()
+        answer = stack.plan(hook("a")).run()
+        assert answer["audit"]["verdict"] == "unknown"
+        assert [finding["code"] for finding in answer["audit"]["findings"]] == ["AUDIT_OFF"]
+        joined = stack.run({"action": "probe"})
+        assert (joined["verdict"], joined["causes"]) == ("fail", [])
+        assert "AUDIT_OFF" in [finding["code"] for finding in joined["findings"]]
+        assert not {
+            call.action for call in stack.cloud.calls if call.action.startswith(("route53", "cloudtrail", "iam:Sim"))
+        }
+        assert {call.action for call in stack.cloud.calls if call.action.startswith("ec2")} <= {"ec2:DescribeSubnets"}
+    assert "AuditFindings" not in capsys.readouterr().out
+
+
 def test_an_audit_that_cannot_be_made_costs_the_plan_nothing(stack, capsys):
     """AWS refuses everything of EC2: the schedules are written, and the answer says why there is no audit."""
     stack.cloud.before = lambda call: (403, "UnauthorizedOperation") if call.action.startswith("ec2:") else None

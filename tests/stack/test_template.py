@@ -16,8 +16,9 @@ from egressprobe.discovery.kubernetes.resources import RESOURCES
 from egressprobe.handlers.probe import make_handler
 from egressprobe.stack.template import TEMPLATE, expanded, unrolled
 from tests.conftest import ROOT
+from tests.support.aws import iam
 from tests.support.aws.cloudformation import SUBNETS, rendered, template
-from tests.support.aws.fake_aws import ENVIRONMENT
+from tests.support.aws.fake_aws import ENVIRONMENT, Call
 
 
 @pytest.mark.parametrize("many", [1, 3, 16])
@@ -172,6 +173,39 @@ def test_discovery_can_be_left_out_and_the_access_entry_too():
     assert stack.resources.keys() - without.resources.keys() == gone
     planner = without.of("AWS::Lambda::Function")["Planner"]["Environment"]["Variables"]
     assert planner["EGRESSPROBE_DISCOVER"] == ""
+
+
+def test_the_audits_permissions_can_be_left_out():
+    """What the Planner may do beyond its own work is then what discovery needs."""
+    allowed = {
+        given: {
+            action
+            for statement in iam.statements(rendered(2, AuditPermissions=given), "PlannerRole")
+            for action in iam.actions(statement)
+        }
+        for given in ("true", "false")
+    }
+    gone = allowed["true"] - allowed["false"]
+    services = {"ec2", "elasticloadbalancing", "route53", "route53resolver", "cloudtrail", "iam"}
+    assert {action.partition(":")[0] for action in gone} == services
+    assert {action for action in allowed["false"] if action.startswith("ec2:")} == {"ec2:DescribeSubnets"}
+    planner = rendered(2, AuditPermissions="false").of("AWS::Lambda::Function")["Planner"]
+    assert planner["Environment"]["Variables"]["EGRESSPROBE_AUDIT_PERMISSIONS"] == "false"
+
+
+def test_the_planner_can_be_put_into_a_vpc():
+    """Its code may then read interfaces for the audit, and change none."""
+    given = {"PlannerSubnetIds": "subnet-0e,subnet-0f", "PlannerSecurityGroupIds": "sg-0e"}
+    stack, outside = rendered(2, **given), rendered(2)
+    planner = stack.of("AWS::Lambda::Function")["Planner"]
+    assert planner["VpcConfig"] == {"SubnetIds": ["subnet-0e", "subnet-0f"], "SecurityGroupIds": ["sg-0e"]}
+    assert stack.resources.keys() - outside.resources.keys() == {"PlannerDeny"}
+    me = (("lambda:SourceFunctionArn", f"arn:aws:lambda:eu-west-1:123456789012:function:{planner['FunctionName']}"),)
+    statements = iam.statements(stack, "PlannerRole")
+    for action in ("ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface"):
+        assert iam.allowed(statements, Call(action, "*")), "the Lambda service needs it"
+        assert not iam.allowed(statements, Call(action, "*", me))
+    assert iam.allowed(statements, Call("ec2:DescribeNetworkInterfaces", "*", me))
 
 
 def test_a_failing_minute_of_what_may_have_moved_wakes_the_planner():

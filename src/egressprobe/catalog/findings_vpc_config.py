@@ -35,6 +35,17 @@ AUDIT_RULE_NOT_EVALUATED = FindingEntry(
     severity="info",
     degrades=False,
 )
+AUDIT_OFF = FindingEntry(
+    "AUDIT_OFF",
+    "the stack does not audit the VPC's configuration",
+    "It was deployed with AuditPermissions=false, so the Planner may not read the configuration: neither a problem nor "
+    "the lack of one is known, and no cause is looked for.",
+    "Look at the parameter AuditPermissions of the stack.",
+    "Run the audit with an identity of your own, or deploy with AuditPermissions=true.\n"
+    "egressprobe audit --cluster CLUSTER -f targets.yaml",
+    severity="info",
+    degrades=False,
+)
 CONFIG_ALLOWS_BUT_NO_REPLY = FindingEntry(
     "CONFIG_ALLOWS_BUT_NO_REPLY",
     "the configuration allows the call, and no reply arrives",

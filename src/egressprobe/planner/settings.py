@@ -30,7 +30,7 @@ class Settings(NamedTuple):
     """groups: the control plane's security groups at deployment. discover: ARN, empty for no discovery.
 
     exclude: names of discovered targets that are not probed; * and ? as in a shell. audit_skip: codes of findings that
-    the audit does not report.
+    the audit does not report. audits: whether the Planner may read the VPC's configuration.
     """
 
     cluster_name: str
@@ -42,6 +42,7 @@ class Settings(NamedTuple):
     ip_family: str = ""
     exclude: tuple[str, ...] = ()
     audit_skip: tuple[str, ...] = ()
+    audits: bool = True
     region: str = ""
 
 
@@ -71,6 +72,7 @@ def read_settings() -> Settings:
         ip_family=os.environ.get("EGRESSPROBE_IP_FAMILY", ""),
         exclude=_listed("EGRESSPROBE_EXCLUDE"),
         audit_skip=_listed("EGRESSPROBE_AUDIT_SKIP"),
+        audits=os.environ.get("EGRESSPROBE_AUDIT_PERMISSIONS", "true") != "false",
         region=os.environ.get("AWS_REGION", ""),
     )
 

@@ -19,8 +19,10 @@ from egressprobe.audit.run import audit
 from egressprobe.audit.vpc.snapshot import VpcSnapshot
 from egressprobe.aws.eks import Cluster
 from egressprobe.aws.vpc_snapshot import Readers, read_snapshot, readers
+from egressprobe.catalog.findings_vpc_config import AUDIT_OFF
 from egressprobe.model.errors import AwsError
 from egressprobe.model.joined_report import Joined
+from egressprobe.model.report import Finding
 from egressprobe.model.target import Verdict
 from egressprobe.planner.inventory import Inventory
 from egressprobe.planner.settings import Settings
@@ -39,6 +41,8 @@ def _readers() -> Readers:
 
 def audit_configuration(settings: Settings, cluster: Cluster | None, inventory: Inventory) -> dict[str, Any]:
     """Verdict and findings of the VPC's configuration for every target of the plan; also published as a metric."""
+    if not settings.audits:
+        return {"verdict": str(Verdict.UNKNOWN), "findings": msgspec.to_builtins([_not_audited()])}
     try:
         snapshot = _snapshot(settings, cluster)
         if snapshot is None:
@@ -61,6 +65,8 @@ def with_causes(settings: Settings, cluster: Cluster | None, joined: Joined) -> 
     """The report with the causes of failures, where the configuration can be read."""
     if joined.verdict not in (Verdict.FAIL, Verdict.DEGRADED):
         return joined
+    if not settings.audits:
+        return replace(joined, findings=(*joined.findings, _not_audited()))
     try:
         snapshot = _snapshot(settings, cluster)
         return joined if snapshot is None else replace(joined, causes=causes(joined, snapshot))
@@ -69,6 +75,10 @@ def with_causes(settings: Settings, cluster: Cluster | None, joined: Joined) -> 
     except Exception:
         logger.exception("the diagnosis failed")
     return joined
+
+
+def _not_audited() -> Finding:
+    return AUDIT_OFF.found("the VPC's configuration was not audited: the stack has AuditPermissions=false", {})
 
 
 def _snapshot(settings: Settings, cluster: Cluster | None) -> VpcSnapshot | None:

@@ -80,7 +80,7 @@ def deploy(
     if targets is None and wanted.get("Discovery") == "false":
         raise InputError("TARGETS", "is missing, and Discovery=false: there would be nothing to probe")
     template = expanded()
-    _refuse_unknown(template, wanted)
+    _check_parameters(template, wanted, existing.parameters | wanted)
     _print(introduction(survey, wanted, existing, inventory, session.region_name, discovered))
     built = artifacts()
     place = upload(session, prefix, session.region_name, built, bucket=bucket)
@@ -179,12 +179,15 @@ def _about_discovery(survey: Survey, entry: str, *, discovers: bool) -> list[str
     return lines
 
 
-def _refuse_unknown(template: dict[str, Any], wanted: dict[str, str]) -> None:
+def _check_parameters(template: dict[str, Any], wanted: dict[str, str], chosen: dict[str, str]) -> None:
+    """chosen: those that the stack will have, deployed ones too. Raises InputError."""
     for name in wanted:
         if name not in template["Parameters"]:
             near = difflib.get_close_matches(name, template["Parameters"], 1)
             hint = f"did you mean {near[0]}?" if near else "template.yaml lists them"
             raise InputError("PARAMETERS", f'"{name}" is not a parameter of the stack; {hint}')
+    if chosen.get("PlannerSubnetIds") and not chosen.get("PlannerSecurityGroupIds"):
+        raise InputError("PARAMETERS", "PlannerSubnetIds needs PlannerSecurityGroupIds, with outbound 443")
 
 
 def require_terminal(*, yes: bool) -> None:
