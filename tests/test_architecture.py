@@ -108,7 +108,7 @@ PUBLIC = {
         "whatif.result.*",
         "whatif.terraform.read.*",
     ),
-    "publish": ("emf.*", "response.*"),
+    "publish": ("counting.uncounted", "emf.*", "response.*"),
     "probe": (
         *("doctor.examine", "edges.*", "hop.Prober", "run.*"),
         *("transport.exchange.USER_AGENT", "transport.http.wire.*", "transport.resolve.*", "transport.time_limits.*"),
@@ -137,6 +137,7 @@ PUBLIC = {
     "planner": (
         *("inventory.*", "on_demand.probe_now", "functions.run_doctor", "reconcile.*", "settings.*"),
         *("drill.schedule.*", "scheduler_api.scheduler_errors"),
+        "lookup.failing.FailingTarget",
         "shards.cut",
     ),
     "handlers": ("probe.make_handler",),
@@ -159,6 +160,7 @@ PURE = (
     "audit/rules",
     "audit/whatif",
     "planner/shards.py",
+    "planner/lookup",
 )
 _IO = {"asyncio", "socket", "ssl", "boto3", "httpx", "subprocess"}
 _ENTRY_POINTS = {"probe": ("handlers.probe", "handlers.discover"), "planner": ("handlers.planner",)}

@@ -21,7 +21,7 @@ from egressprobe.model.failure import Code
 from egressprobe.net.guard import forbidden
 from egressprobe.planner import reconcile, vpc_audit
 from egressprobe.planner.inventory import read_inventory
-from egressprobe.planner.last_known import NOTE
+from egressprobe.planner.lookup.note import NOTE
 from egressprobe.planner.reconcile import PlanError
 from egressprobe.planner.settings import Clients
 from egressprobe.probe.edges import Edges

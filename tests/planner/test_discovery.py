@@ -26,7 +26,7 @@ from egressprobe.model.discovered import Discovered
 from egressprobe.model.joined_report import Joined
 from egressprobe.planner import reconcile as planning
 from egressprobe.planner import settings as settings_module
-from egressprobe.planner.last_known import NOTE
+from egressprobe.planner.lookup.note import NOTE
 from egressprobe.planner.placement import misplaced
 from egressprobe.planner.settings import Probe, Settings
 from tests.support.aws import emf

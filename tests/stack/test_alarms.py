@@ -585,7 +585,7 @@ def test_a_degraded_target_is_a_notice_beside_the_page_of_another(world):
 )
 def test_nothing_outside_the_vpc_reached_is_told_once_per_subnet(world, monkeypatch, mode, parameters, expected):
     """A cluster with in-cluster webhooks only: its issuer alone fails, which is degraded and pages nobody by itself."""
-    monkeypatch.setattr("egressprobe.publish.emf._egress_is_down", lambda report: report.summary.degraded > 0)
+    monkeypatch.setattr("egressprobe.publish.emf.egress_is_down", lambda report: report.summary.degraded > 0)
     notice = "arn:aws:sns:eu-west-1:123456789012:tickets"
     one = world(NoticeTopicArn=notice, **parameters)
     one.mode = mode

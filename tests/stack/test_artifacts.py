@@ -18,7 +18,7 @@ from egressprobe.lab.dns import DnsServer, Records, serve_zone
 from egressprobe.lab.servers import HttpServer, Loop, server_context
 from egressprobe.model.joined_report import Joined
 from egressprobe.planner.inventory import as_document, read_inventory
-from egressprobe.planner.last_known import NOTE
+from egressprobe.planner.lookup.note import NOTE
 from tests.support.aws import emf, iam
 from tests.support.aws.cloudformation import SUBNETS as SUBNET_IDS
 from tests.support.aws.cloudformation import rendered

@@ -18,7 +18,7 @@ from egressprobe.apiserver.forecast import Prediction
 from egressprobe.model.failure import NOT_MEASURED, Code, Failure, Phase
 from egressprobe.model.measurement import Attempt, Hop
 from egressprobe.model.report import Availability, Forecast
-from egressprobe.model.target import DEFAULT_KUBE_VERSION, CallRefusal, Kind, Target
+from egressprobe.model.target import DEFAULT_KUBE_VERSION, LEAST_SHARE, CallRefusal, Kind, Target
 
 CHECK_LIMIT = 5.0  # seconds, http.Client.Timeout of the controller's discovery client
 UNAVAILABLE = "service unavailable"  # what every request gets meanwhile
@@ -28,7 +28,6 @@ CONNECTING_TIMED_OUT = (
     "net/http: request canceled while waiting for connection (Client.Timeout exceeded while awaiting headers)",
 )
 _PICKS = 5  # checks at once, each of one endpoint picked at random; one success is enough
-_LEAST_SHARE = 2 / 3
 # Finding of a refused call -> reason of the condition. With an unusable caBundle the check, which does not verify,
 # passes: `CA_BUNDLE_UNUSABLE` makes no condition False.
 _REASONS = {
@@ -64,7 +63,7 @@ def availability(
         error = first.message if first else None
         return Availability("unknown", None, 0.0, error, hop.url, hop.attempts, condition)
     error = failed[0].failure.api_server_error if failed and failed[0].failure else None
-    if share >= _LEAST_SHARE:
+    if share >= LEAST_SHARE:
         return Availability("pass", "Passed", share, None, hop.url, hop.attempts, condition)
     others = _alternatives(error or "")
     return Availability("fail", "FailedDiscoveryCheck", share, error, hop.url, hop.attempts, condition, others)

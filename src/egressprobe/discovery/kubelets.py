@@ -81,8 +81,9 @@ def kubelet_targets(kubelets: Iterable[Kubelet], networks: Sequence[NodeNetwork]
 
 
 def _target(home: str, group: list[Kubelet]) -> dict[str, Any]:
-    group.sort(key=lambda kubelet: (not kubelet.ready, hashlib.sha256(kubelet.name.encode()).digest()))
-    sample = sorted(group[:SAMPLE])
+    usable = [kubelet for kubelet in group if kubelet.ready] or group
+    usable.sort(key=lambda kubelet: hashlib.sha256(kubelet.name.encode()).digest())
+    sample = sorted(usable[:SAMPLE])
     return {
         "kind": "kubelet",
         "name": bounded(f"kubelet/{home}"),

@@ -26,6 +26,7 @@ from egressprobe.model.errors import InputError
 from egressprobe.planner.drill.schedule import remove_expired, start, stop
 from egressprobe.planner.functions import run_doctor
 from egressprobe.planner.inventory import bundled
+from egressprobe.planner.lookup.failing import FailingTarget
 from egressprobe.planner.on_demand import probe_now
 from egressprobe.planner.reconcile import make_plan, refresh
 from egressprobe.planner.scheduler_api import scheduler_errors
@@ -55,8 +56,8 @@ def handler(event: Any, context: Context) -> dict[str, Any]:
     if action == "drill":
         return _drill(event["state"], datetime.now(UTC))
     if action == _FROM_LOGS:
-        failing = _failing_targets(event)
-        return refresh(read_settings(), bundled(), clients(), lambda: datetime.now(UTC), run_id, failing)
+        reports = _reports(event, datetime.now(UTC))
+        return refresh(read_settings(), bundled(), clients(), lambda: datetime.now(UTC), run_id, reports)
     _end_expired_drills(datetime.now(UTC))
     return make_plan(read_settings(), bundled(), clients(), datetime.now(UTC))
 
@@ -79,18 +80,31 @@ def _end_expired_drills(now: datetime) -> None:
         logger.info("drills that have expired were removed", extra={"removed": removed})
 
 
-def _failing_targets(event: dict[str, Any]) -> frozenset[str]:
-    """Names in the log lines of a subscription's event; empty where it cannot be read.
+def _reports(event: dict[str, Any], now: datetime) -> list[FailingTarget]:
+    """From the log lines of a subscription's event; none where it cannot be read. now: of a line without a time.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html
     """
-    names: set[str] = set()
-    with suppress(KeyError, TypeError, ValueError, AttributeError, RecursionError, zlib.error):
+    unreadable = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, zlib.error)
+    entries: list[Any] = []
+    with suppress(*unreadable):
         packed = base64.b64decode(event[_FROM_LOGS]["data"], validate=True)
         text = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(packed, _MAX_LOGS)
-        for entry in json.loads(text)["logEvents"]:
-            names.add(str(json.loads(entry["message"])["Target"]))
-    return frozenset(names)
+        entries = list(json.loads(text)["logEvents"])
+    reports: list[FailingTarget] = []
+    for entry in entries:
+        with suppress(*unreadable):
+            reports.append(_report(entry, now))
+    return reports
+
+
+def _report(entry: dict[str, Any], now: datetime) -> FailingTarget:
+    """One log line; `timestamp` is in milliseconds. Raises KeyError, TypeError, ValueError for what is none of ours."""
+    line, stamp = json.loads(entry["message"]), entry.get("timestamp")
+    at = datetime.fromtimestamp(stamp / 1000, UTC) if isinstance(stamp, int | float) else now
+    failing = frozenset(str(endpoint) for endpoint in line.get("failing") or ())
+    dialled = line.get("dialled")
+    return FailingTarget(str(line["Target"]), failing, dialled if isinstance(dialled, int) else 0, min(at, now))
 
 
 def _action(event: Any) -> str:

@@ -31,6 +31,7 @@ from egressprobe.model.text import valid, valid_text
 from egressprobe.net.guard import VPC_RESOLVERS, forbidden
 from egressprobe.probe.edges import REAL_WORLD, Edges, Location
 from egressprobe.probe.run import DEFAULT_CONCURRENCY, run, vantage
+from egressprobe.publish.counting import uncounted
 from egressprobe.publish.emf import CUSTOMER_ROUTED, publish, series_wanted
 from egressprobe.publish.response import response
 from egressprobe.targets.plan import PLAN_KEYS, read_plan, sampled
@@ -117,6 +118,7 @@ def _handle(event: Any, context: Context, run_id: str, edges: Edges) -> dict[str
             share=plan.share,
             drill=plan.drill,
             minute=_scheduled_at(event.get("scheduledAt"), datetime.now(UTC)),
+            uncounted=uncounted(report, plan.looked_up_at, plan.confirmed),
         )
     return response(report)
 

@@ -12,6 +12,9 @@ from egressprobe.model.struct import Struct
 
 DEFAULT_KUBE_VERSION = "1.35"
 TARGETS_SCHEMA = "egressprobe/targets/v1"
+# A target of which fewer of all equally likely calls pass fails: a fail-closed webhook that fails every third call is
+# an outage.
+LEAST_SHARE = 2 / 3
 
 
 class Verdict(StrEnum):
@@ -162,6 +165,8 @@ class Plan(Struct, frozen=True):
     egress_mode: the cluster's controlPlaneEgressMode, empty where the plan does not have it.
     drill: its targets fail on purpose; nothing else is published of the run.
     share: from 0 to 1, of the whole plan, of which this is a shard; the shards' add up to 1.
+    looked_up_at: when the addresses of discovered targets were read (ISO 8601); empty: every failure counts at once.
+    confirmed: of failing targets by name, the endpoints and codes whose failures count (publish/counting.py).
     """
 
     targets: tuple[Target, ...]
@@ -177,3 +182,5 @@ class Plan(Struct, frozen=True):
     egress_mode: str = ""
     share: float = 1.0
     drill: bool = False
+    looked_up_at: str = ""
+    confirmed: dict[str, tuple[str, ...]] = {}

@@ -17,30 +17,16 @@ from egressprobe.discovery.kubernetes.resources import RESOURCES, SERVICES, SLIC
 from egressprobe.discovery.target_names import free_name
 from egressprobe.model.discovered import Discovered, TargetKeys
 from egressprobe.model.text import valid
+from egressprobe.planner.lookup.note import NOTE, Note, note_input, parse_note
 from egressprobe.planner.schedules import Wanted
+from egressprobe.planner.settings import Settings
 
-# Not a shard's name: those begin with s and the slot.
-NOTE = "discovered"
 _KINDS = {resource.plural: resource.kind for resource in RESOURCES}
 _ENDPOINTS = {SERVICES.plural, SLICES.plural}
-_MAX_LOOKED_UP = 50  # names in the note
 _FACTS = ("kubeVersion", "ipFamily", "egressMode")
 # A target that left the plan keeps a page on for so long: it may have been lost by accident; then its removal counts as
 # a decision. At most so many are stored; their number matters, not their names.
 _RETIRED_FOR, _MAX_RETIRED = timedelta(hours=6), 50
-
-
-class Note(NamedTuple):
-    """read_at: when discovery last read every list. unchanged: how many refreshes in a row found nothing new.
-
-    looked_up: failing targets for which that was. claim: the run that is refreshing, and claimed_at since when.
-    """
-
-    read_at: datetime | None
-    unchanged: int = 0
-    looked_up: tuple[str, ...] = ()
-    claim: str = ""
-    claimed_at: datetime | None = None
 
 
 class _StoredPlan(msgspec.Struct):
@@ -55,6 +41,7 @@ class LastKnown(NamedTuple):
     """targets: discovered ones as they are in the schedules. facts: of the cluster. read_at: None for never.
 
     planned: names of all targets. retired: names of those that left the plan lately, and since when (ISO 8601).
+    looked_up_at: when the plan's addresses were read (ISO 8601); empty where it has no such time.
     """
 
     targets: tuple[dict[str, Any], ...]
@@ -64,6 +51,7 @@ class LastKnown(NamedTuple):
     planned: frozenset[str] = frozenset()
     retired: dict[str, str] = {}
     note: Note = Note(None)
+    looked_up_at: str = ""
 
 
 def last_known(schedules: Mapping[str, dict[str, Any]]) -> LastKnown:
@@ -73,6 +61,7 @@ def last_known(schedules: Mapping[str, dict[str, Any]]) -> LastKnown:
     facts: dict[str, Any] = {}
     planned: set[str] = set()
     retired: dict[str, str] = {}
+    looked_up_at = ""
     for name, schedule in sorted(schedules.items()):
         with suppress(KeyError, TypeError, ValueError, RecursionError):
             if name != NOTE:
@@ -82,9 +71,11 @@ def last_known(schedules: Mapping[str, dict[str, Any]]) -> LastKnown:
                 planned |= {raw["name"] for raw in plan.targets if isinstance(raw.get("name"), str)}
                 bundles |= plan.bundles
                 retired |= plan.retired
+                looked_up_at = looked_up_at or str(content.get("lookedUpAt") or "")
                 facts = facts or {key: content[key] for key in _FACTS if isinstance(content.get(key), str)}
     stored = parse_note(schedules.get(NOTE, {}))
-    return LastKnown(tuple(targets.values()), bundles, facts, stored.read_at, frozenset(planned), retired, stored)
+    discovered = tuple(targets.values())
+    return LastKnown(discovered, bundles, facts, stored.read_at, frozenset(planned), retired, stored, looked_up_at)
 
 
 def _is_discovered(raw: dict[str, Any]) -> bool:
@@ -108,49 +99,9 @@ def _is_recent(since: str, now: datetime) -> bool:
     return False
 
 
-def read_note(client: Any, group: str) -> Note:
-    """Raises botocore's ClientError; empty where there is none."""
-    try:
-        return parse_note(client.get_schedule(GroupName=group, Name=NOTE))
-    except client.exceptions.ResourceNotFoundException:
-        return Note(None)
-
-
-def parse_note(schedule: Mapping[str, Any]) -> Note:
-    """From the note's schedule; what cannot be read is left out."""
-    content: dict[str, Any] = {}
-    with suppress(KeyError, TypeError, ValueError, RecursionError):
-        content = valid(json.loads(schedule["Target"]["Input"]))
-    if not isinstance(content, dict):
-        return Note(None)
-    count, names = content.get("unchanged"), content.get("lookedUp")
-    return Note(
-        _time(content.get("readAt")),
-        count if isinstance(count, int) and count > 0 else 0,
-        tuple(name for name in names if isinstance(name, str)) if isinstance(names, list) else (),
-        str(content.get("claim") or ""),
-        _time(content.get("claimedAt")),
-    )
-
-
-def _time(text: Any) -> datetime | None:
-    with suppress(TypeError, ValueError):
-        return datetime.fromisoformat(text)
-    return None
-
-
-def note(function: str, role: str, content: Note) -> Wanted:
-    """The schedule that stores it; it is disabled, so it never calls `function`."""
-    stored: dict[str, Any] = {}
-    if content.read_at:
-        stored["readAt"] = content.read_at.isoformat(timespec="seconds")
-    if content.unchanged:
-        stored["unchanged"] = content.unchanged
-    if content.looked_up:
-        stored["lookedUp"] = list(content.looked_up[:_MAX_LOOKED_UP])
-    if content.claim and content.claimed_at:
-        stored |= {"claim": content.claim, "claimedAt": content.claimed_at.isoformat(timespec="seconds")}
-    return Wanted(NOTE, function, role, json.dumps(stored), fires=False)
+def note(settings: Settings, content: Note) -> Wanted:
+    """The schedule that stores it; it is disabled, so it never calls its function, some probe's."""
+    return Wanted(NOTE, settings.probes[0].function, settings.role, note_input(content), fires=False)
 
 
 class Merged(NamedTuple):

@@ -3,8 +3,8 @@ the plan's age.
 """
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
@@ -19,16 +19,10 @@ from egressprobe.model.errors import InputError
 from egressprobe.model.report import Finding
 from egressprobe.planner.functions import EVERY_LIST, discover_targets
 from egressprobe.planner.inventory import Inventory, with_discovered
-from egressprobe.planner.last_known import (
-    NOTE,
-    LastKnown,
-    Note,
-    last_known,
-    merged,
-    note,
-    read_note,
-    retired_targets,
-)
+from egressprobe.planner.last_known import LastKnown, last_known, merged, note, retired_targets
+from egressprobe.planner.lookup.claim import ClaimStore, reason_to_skip
+from egressprobe.planner.lookup.failing import FailingTarget, LookedUp, looked_up, valid
+from egressprobe.planner.lookup.note import NOTE, Note, fits, read_note
 from egressprobe.planner.placement import MisplacedProbes, misplaced
 from egressprobe.planner.schedules import ScheduleChange, Wanted, present, sync
 from egressprobe.planner.settings import Clients, Settings
@@ -36,12 +30,6 @@ from egressprobe.planner.shards import MAX_INPUT, Cut, as_input, cut
 from egressprobe.planner.vpc_audit import audit_configuration
 from egressprobe.publish.emf import NAMESPACE, series_wanted
 
-# A discovered endpoint that fails is looked up again, no sooner than this after the last look: so long EndpointSlices
-# may still have a pod that is gone. Each look that finds nothing new doubles the time to the next one, up to the
-# schedule's: a target that stays broken does not list the whole cluster every minute.
-_DEBOUNCE, _MAX_BACK_OFF, _MAX_DOUBLINGS = timedelta(seconds=15), timedelta(minutes=15), 10
-# Of several runs that the subnets' failures start in the same second, the one whose claim is there after this goes on.
-_CLAIM_SECONDS, _CLAIM_EXPIRES = 1.0, timedelta(seconds=120)
 # Bytes of a schedule's Input for additions that only some subnets' plans have.
 _SPARE = 2000
 logger = Logger(service="egressprobe-planner")
@@ -67,9 +55,9 @@ def make_plan(
     now: datetime,
     *,
     audited: bool = True,
-    refreshed: bool = False,
+    reports: Iterable[FailingTarget] = (),
 ) -> dict[str, Any]:
-    """audited: also audit the VPC's configuration, after the plan is written. refreshed: because an endpoint failed.
+    """audited: also audit the VPC's configuration, after the plan is written. reports: targets that failed just now.
 
     Raises PlanError, InputError where there is nothing to plan, and botocore's where schedules cannot be listed.
     """
@@ -84,14 +72,19 @@ def make_plan(
     cluster = around.cluster
     common = _facts(cluster) if cluster else last.facts
     retired = retired_targets(last, known.inventory.entries.keys(), now)
-    pieces, cut_findings = _cut(settings, known.inventory, common | ({"retired": retired} if retired else {}))
-    findings = [*known.findings, *drift, *cut_findings]
-    wanted = _wanted(settings, pieces, by_slot)
-    if settings.discover and known.read_at and settings.probes:
-        content = Note(known.read_at)
+    common |= {"retired": retired} if retired else {}
+    lookups = _lookups(known, last, reports, now)
+    # A plan that is as it was keeps its time, so that it is not written again: its failures count sooner, never later.
+    # Where discovery was not complete it has none: what fails cannot be looked up, so it counts at once.
+    complete = settings.discover and known.read_at == now
+    for looked_up_at in (last.looked_up_at, _time(now)) if complete else ("",):
+        pieces, cut_findings = _cut(settings, known.inventory, common | _counting(lookups, looked_up_at))
+        wanted = _wanted(settings, pieces, by_slot)
         if _is_as_planned(wanted, schedules):
-            content = content._replace(unchanged=last.note.unchanged + refreshed, looked_up=last.note.looked_up)
-        wanted.append(note(settings.probes[0].function, settings.role, content))
+            break
+    findings = [*known.findings, *drift, *cut_findings]
+    if settings.discover and known.read_at and settings.probes:
+        wanted.append(note(settings, Note(known.read_at, lookups)))
     change = sync(clients.scheduler, settings.group, wanted, schedules)
     age = None if known.read_at is None else max((now - known.read_at).total_seconds(), 0.0)
     _report(settings, cluster, pieces, change, findings, age)
@@ -110,6 +103,28 @@ def make_plan(
     }
 
 
+def refresh(
+    settings: Settings,
+    configured: Inventory,
+    clients: Clients,
+    clock: Callable[[], datetime],
+    run_id: str,
+    reports: Sequence[FailingTarget] = (),
+    pause: Callable[[float], None] = time.sleep,
+) -> dict[str, Any]:
+    """`make_plan` soon after targets failed, unless another run does it (lookup/claim.py). Raises as `make_plan`."""
+
+    def write(content: Note) -> bool:
+        return not sync(clients.scheduler, settings.group, [note(settings, content)], {}).failed
+
+    if settings.probes:
+        store = ClaimStore(lambda: read_note(clients.scheduler, settings.group), write, clock, pause)
+        reason = reason_to_skip(store, run_id, reports)
+        if reason:
+            return {"skipped": True, "reason": reason}
+    return make_plan(settings, configured, clients, clock(), audited=False, reports=reports)
+
+
 def _facts(cluster: Cluster) -> dict[str, Any]:
     """The cluster's facts that a plan has; the egress mode decides whether a broken egress path is a page."""
     return facts(cluster) | ({"egressMode": cluster.mode} if cluster.mode != UNKNOWN_MODE else {})
@@ -122,45 +137,25 @@ def _is_as_planned(wanted: Iterable[Wanted], schedules: Mapping[str, dict[str, A
     return inputs == {schedule.name: schedule.input for schedule in wanted}
 
 
-def refresh(
-    settings: Settings,
-    configured: Inventory,
-    clients: Clients,
-    clock: Callable[[], datetime],
-    run_id: str,
-    failing: Collection[str] = (),
-    pause: Callable[[float], None] = time.sleep,
-) -> dict[str, Any]:
-    """`make_plan` soon after a discovered endpoint failed: every failing minute of every subnet calls this.
-
-    failing: names of the targets; one that was not looked up yet does not wait for the others' back-off.
-
-    One run at a time, also of several execution environments. Raises as `make_plan`.
-    """
-    before = read_note(clients.scheduler, settings.group)
-    now = clock()
-    if before.claimed_at and now - before.claimed_at < _CLAIM_EXPIRES:
-        return {"skipped": True, "reason": "another run looks the endpoints up"}
-    if before.read_at is not None:
-        age = now - before.read_at
-        back_off = min(_DEBOUNCE * 2 ** min(before.unchanged, _MAX_DOUBLINGS), _MAX_BACK_OFF)
-        if before.unchanged and age < back_off and set(failing) <= set(before.looked_up):
-            return {"skipped": True, "planAge": age.total_seconds()}
-        pause(max((_DEBOUNCE - age).total_seconds(), 0.0))
-    if settings.probes:
-        looked_up = tuple(sorted({*before.looked_up, *failing}))
-        _claim(settings, clients, before._replace(looked_up=looked_up, claim=run_id, claimed_at=clock()))
-        pause(_CLAIM_SECONDS)
-        current = read_note(clients.scheduler, settings.group)
-        if current.claim != run_id:
-            return {"skipped": True, "reason": "another run looks the endpoints up"}
-    return make_plan(settings, configured, clients, clock(), audited=False, refreshed=True)
+def _lookups(known: _Known, last: LastKnown, reports: Iterable[FailingTarget], now: datetime) -> dict[str, LookedUp]:
+    """What looking up the failing targets has shown; nothing new where discovery was not complete."""
+    if known.read_at != now:
+        return valid(last.note.lookups, now)
+    before = {str(raw["name"]): raw for raw in last.targets}
+    after = {name: entry.raw for name, entry in known.inventory.entries.items()}
+    return looked_up(last.note.lookups, reports, before, after, now)
 
 
-def _claim(settings: Settings, clients: Clients, content: Note) -> None:
-    """Of two at once the later one's remains; a note that cannot be written is no reason not to look."""
-    stored = note(settings.probes[0].function, settings.role, content)
-    sync(clients.scheduler, settings.group, [stored], {})
+def _counting(lookups: Mapping[str, LookedUp], looked_up_at: str) -> dict[str, Any]:
+    """What tells the Probe which failures count. Without a time all do: where more fails than the note can hold."""
+    if not looked_up_at or not fits(lookups):
+        return {}
+    confirmed = {name: list(lookup.confirmed) for name, lookup in sorted(lookups.items()) if lookup.confirmed}
+    return {"lookedUpAt": looked_up_at} | ({"confirmed": confirmed} if confirmed else {})
+
+
+def _time(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds")
 
 
 def _known(

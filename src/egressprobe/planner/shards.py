@@ -94,6 +94,10 @@ def _shares(prefix: str, buckets: list[str], share: float) -> Iterator[tuple[str
 def _plan(bucket: list[InventoryEntry], bundles: dict[str, str], common: dict[str, Any]) -> dict[str, Any]:
     used = sorted({entry.target.bundle for entry in bucket if entry.target.bundle})
     plan: dict[str, Any] = dict(common)
+    confirmed = common.get("confirmed", {})  # of many targets; each shard has its own
+    if confirmed:
+        names = confirmed.keys() & {entry.target.name for entry in bucket}
+        plan["confirmed"] = {name: confirmed[name] for name in sorted(names)}
     if used:
         plan["bundles"] = {name: bundles[name] for name in used}
     plan["targets"] = [entry.raw for entry in bucket]

@@ -17,37 +17,38 @@ under the dimensions that the alarm uses.
 
 What is not well has two further sets of dimensions, which cost nothing while all is well. One has Code and Impact: a
 notification names target, code and impact. The other has Impact alone, and decides, because codes may change. Impact is
-`blocks` where requests that the cluster needs fail, and only that pages; else `bypasses`, `delays`, `none`, `kubelet`
-or `degraded`.
+`blocks` where requests that the cluster needs fail, and that pages; else `bypasses`, `delays`, `none`, `kubelet` or
+`degraded`. A failure that would page and does not count yet has `uncounted`, in the set that decides and in no other: it
+pages where that goes on.
 
 BlockingFailures is the evidence for an all-clear. It is left out where a 0 would not be one: while a target is unknown,
-or one has just left the plan.
+while a failure does not count yet (counting.py), or when one has just left the plan. The last two are TargetsUnsettled.
 """
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from egressprobe.catalog.findings_cluster import METRIC_SERIES_CAPPED
-from egressprobe.model.failure import Phase
 from egressprobe.model.report import Finding, Report, Result
-from egressprobe.model.target import Expect, Impact, Kind, Verdict
+from egressprobe.model.target import Impact, Kind, Verdict
+from egressprobe.publish.counting import egress_is_down
+from egressprobe.publish.log_line import properties
 
 NAMESPACE = "EgressProbe"
 ALL_TARGETS = "all targets"
 # Values of the dimensions Impact and Code beside those of model.target.Impact and of the catalogue.
-KUBELET, DEGRADED, SEVERAL = "kubelet", "degraded", "several"
+KUBELET, DEGRADED, SEVERAL, UNCOUNTED = "kubelet", "degraded", "several", "uncounted"
 CUSTOMER_ROUTED = "CUSTOMER_ROUTED"
 # The most series that one Metrics Insights alarm evaluates.
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-metrics-insights-limits.html
 MAX_SERIES = 500
 _UNSET = "unset"  # CloudWatch refuses empty dimension values
 _MAX_DIMENSION = 1024
-_MAX_TEXT = 1000
 # The keys that a passing target's line has.
 _LEAN = frozenset({"SubnetId", "callSeconds", "dnsMs", "connectMs", "tlsMs", "exchangeMs", "daysRemaining"})
 type Detail = Literal["target", "subnet"]
@@ -85,30 +86,40 @@ def publish(
     share: float = 1.0,
     minute: datetime | None = None,
     drill: bool = False,
+    uncounted: Collection[str] = (),
 ) -> None:
     """Print the documents. one_series: one ProbeSuccess for all targets, as also above the cap.
 
     retired: targets that have left the plan lately. egress_mode: the cluster's controlPlaneEgressMode. share: of the
     whole plan, from 0 to 1. minute: for which the run was scheduled; by default that in which it started. drill: the
-    targets' failures and nothing else: no heartbeat, no evidence, and nothing that is remembered.
+    targets' failures and nothing else: no heartbeat, no evidence, and nothing that is remembered. uncounted: names of
+    targets whose failure does not count yet.
     """
     stamp = int((minute or datetime.fromisoformat(report.started_at)).timestamp() * 1000)
     one_series = one_series or series.capped(len(report.results), 1) is not None
     for result in report.results:
+        counts = result.target.name not in uncounted
         if result.verdict is Verdict.UNKNOWN:
-            logger.warning("target not measured", extra=_metadata(report, result))
-        elif not one_series:
-            _target(report, result, series.detail, stamp)
+            logger.warning("target not measured", extra=properties(report, result))
+        elif not one_series and (counts or pages(result)):
+            _target(report, result, series.detail, stamp, counts=counts)
         elif result.verdict is not Verdict.PASS:
-            logger.warning("target not well", extra=_metadata(report, result))
+            logger.warning("target not well", extra=properties(report, result, counts=counts))
+    counted = [result for result in report.results if result.target.name not in uncounted]
     if one_series and report.summary.measured:
-        condition = _worst(report)
-        metrics = _success(report, ALL_TARGETS, series.detail, stamp, ok=not report.summary.fail, condition=condition)
-        metrics.flush_metrics()
+        _all_targets(report, counted, series.detail, stamp)
     if drill:
         return
     _certificates(report, stamp)
-    _run(report, stamp, whole=series.detail == "subnet", retired=retired, egress_mode=egress_mode, share=share)
+    _run(
+        report,
+        stamp,
+        whole=series.detail == "subnet",
+        blocking=sum(map(pages, counted)),
+        unsettled=retired + len(uncounted),
+        egress_mode=egress_mode,
+        share=share,
+    )
 
 
 def pages(result: Result) -> bool:
@@ -116,7 +127,7 @@ def pages(result: Result) -> bool:
     return result.verdict is Verdict.FAIL and result.impact is Impact.BLOCKS and result.target.kind is not Kind.KUBELET
 
 
-def _condition(result: Result) -> tuple[str, str] | None:
+def _condition(result: Result, *, counts: bool = True) -> tuple[str, str] | None:
     """Code and Impact of a target that fails or is degraded."""
     if result.verdict in (Verdict.PASS, Verdict.UNKNOWN):
         return None
@@ -124,12 +135,25 @@ def _condition(result: Result) -> tuple[str, str] | None:
     code = str(result.failure.code) if result.failure else next(iter(findings), DEGRADED)
     if result.verdict is Verdict.DEGRADED:
         return code, DEGRADED
+    if not counts:
+        return code, UNCOUNTED
     return code, KUBELET if result.target.kind is Kind.KUBELET else str(result.impact)
 
 
-def _worst(report: Report) -> tuple[str, str] | None:
+def _all_targets(report: Report, counted: Collection[Result], detail: Detail, stamp: int) -> None:
+    """The one series of all targets: nothing where the only failures do not count, and would page nobody."""
+    ok = not any(result.verdict is Verdict.FAIL for result in counted)
+    condition = _worst([_condition(result) for result in counted])
+    if ok and len(counted) < len(report.results):
+        ok, condition = False, _worst([_condition(result, counts=False) for result in report.results if pages(result)])
+        if condition is None:
+            return
+    _success(report, ALL_TARGETS, detail, stamp, ok=ok, condition=condition).flush_metrics()
+
+
+def _worst(of_targets: Collection[tuple[str, str] | None]) -> tuple[str, str] | None:
     """For the one series of all targets."""
-    conditions = {condition for result in report.results if (condition := _condition(result))}
+    conditions = {condition for condition in of_targets if condition}
     impacts = {impact for _, impact in conditions}
     if not conditions:
         return None
@@ -158,75 +182,29 @@ def _dimension(value: str | None) -> str:
 def _success(
     report: Report, target: str, detail: Detail, stamp: int, *, ok: bool, condition: tuple[str, str] | None
 ) -> EphemeralMetrics:
+    """A failure that does not count yet is in its own series alone: it is neither a pass nor a fail."""
     at = report.vantage
     dimensions = {"ClusterName": at.cluster_name, "Target": target}
     if detail == "subnet":
         dimensions["SubnetId"] = at.subnet_id
-    metrics = _document(stamp, dimensions)
-    if condition:
-        code, impact = condition
-        both = dimensions | {"Code": code, "Impact": impact}
-        decides = {"ClusterName": at.cluster_name, "Target": target, "Impact": impact}
-        for further in (both, decides):
+    code, impact = condition or ("", "")
+    decides = {"ClusterName": at.cluster_name, "Target": target, "Impact": impact}
+    metrics = _document(stamp, decides if impact == UNCOUNTED else dimensions)
+    if condition and impact != UNCOUNTED:
+        for further in (dimensions | {"Code": code, "Impact": impact}, decides):
             metrics.add_dimensions(**{name: _dimension(value) for name, value in further.items()})
     metrics.add_metric("ProbeSuccess", MetricUnit.Count, 1 if ok else 0)
     return metrics
 
 
-def _target(report: Report, result: Result, detail: Detail, stamp: int) -> None:
-    ok, condition = result.verdict is not Verdict.FAIL, _condition(result)
+def _target(report: Report, result: Result, detail: Detail, stamp: int, *, counts: bool) -> None:
+    ok, condition = result.verdict is not Verdict.FAIL, _condition(result, counts=counts)
     metrics = _success(report, result.target.name, detail, stamp, ok=ok, condition=condition)
-    dimensions = {"Target", "SubnetId"} if detail == "subnet" else {"Target"}
-    for key, value in _metadata(report, result).items():
+    dimensions = {"Target", "SubnetId"} if detail == "subnet" and counts else {"Target"}
+    for key, value in properties(report, result, counts=counts).items():
         if key not in dimensions and (result.verdict is not Verdict.PASS or key in _LEAN):
             metrics.add_metadata(key, value)
     metrics.flush_metrics()
-
-
-def _metadata(report: Report, result: Result) -> dict[str, Any]:
-    """What Logs Insights asks for: one query finds the failing target, its cause and its times."""
-    values: dict[str, Any] = {
-        "runId": report.run_id,
-        "Target": result.target.name,
-        "kind": result.target.kind,
-        "SubnetId": report.vantage.subnet_id,
-        "availabilityZone": report.vantage.availability_zone,
-        "verdict": result.verdict,
-        "impact": result.impact,
-        "code": result.failure.code if result.failure else None,
-        "phase": result.failure.phase if result.failure else None,
-        "cause": result.failure.message[:_MAX_TEXT] if result.failure else None,
-        "apiServerError": ((result.failure.api_server_error or "")[:_MAX_TEXT] or None) if result.failure else None,
-        "findings": [finding.code for finding in result.findings] or None,
-        "callSeconds": result.forecast.seconds if result.forecast else None,
-        "share": result.forecast.share if result.forecast else None,
-        "dnsMs": max((r.ms for r in result.resolutions if r.view == "system"), default=None),
-        "addresses": [attempt.address for attempt in result.attempts[:16]] or None,
-        "durationMs": result.duration_ms,
-        # Pods and nodes move: the stack's subscription filter has the Planner look where they are now.
-        "discoveredAddresses": True if result.target.objects and not result.switch_relevant else None,
-    }
-    best = next((a for a in result.attempts if a.failure is None), None)
-    if best:
-        values |= {"connectMs": best.connect_ms, "exchangeMs": best.exchange_ms}
-        values |= {"tlsMs": best.tls.duration_ms, "daysRemaining": best.tls.days_remaining} if best.tls else {}
-    return {key: str(value) if isinstance(value, str) else value for key, value in values.items() if value is not None}
-
-
-def _egress_is_down(report: Report) -> bool:
-    """Whether no target outside the VPC could be reached, of at least one that was measured.
-
-    Reached is what accepted a connection: a wrong certificate or status came over the path.
-    """
-    outside = [
-        result
-        for result in report.results
-        if result.switch_relevant and result.target.expect is Expect.REACHABLE and result.verdict is not Verdict.UNKNOWN
-    ]
-    attempts = [attempt for result in outside for attempt in result.attempts]
-    connected = any(a.failure is None or a.failure.phase not in (Phase.RESOLVE, Phase.CONNECT) for a in attempts)
-    failed = all(result.failure is not None or result.verdict is Verdict.FAIL for result in outside)
-    return bool(outside) and failed and not connected
 
 
 def _certificates(report: Report, stamp: int) -> None:
@@ -238,7 +216,9 @@ def _certificates(report: Report, stamp: int) -> None:
         metrics.flush_metrics()
 
 
-def _run(report: Report, stamp: int, *, whole: bool, retired: int, egress_mode: str, share: float) -> None:
+def _run(
+    report: Report, stamp: int, *, whole: bool, blocking: int, unsettled: int, egress_mode: str, share: float
+) -> None:
     """The run's own document; `whole`: every series, also those that are written only when they are not 0."""
     at, s = report.vantage, report.summary
     metrics = _document(stamp, {"ClusterName": at.cluster_name, "SubnetId": at.subnet_id})
@@ -255,12 +235,11 @@ def _run(report: Report, stamp: int, *, whole: bool, retired: int, egress_mode: 
     if whole or s.fail or s.unknown:
         for name, unit, value in rest:
             metrics.add_metric(name, unit, value)
-    blocking = sum(map(pages, report.results))
-    if blocking or not (s.unknown or retired):
+    if blocking or not (s.unknown or unsettled):
         metrics.add_metric("BlockingFailures", MetricUnit.Count, blocking)
-    if retired:
-        metrics.add_metric("TargetsRetired", MetricUnit.Count, retired)
-    if _egress_is_down(report):
+    if unsettled:
+        metrics.add_metric("TargetsUnsettled", MetricUnit.Count, unsettled)
+    if egress_is_down(report):
         name = "EgressDown" if egress_mode == CUSTOMER_ROUTED else "EgressWouldFail"
         metrics.add_metric(name, MetricUnit.Count, 1)
     metrics.add_metadata("runId", report.run_id)

@@ -47,7 +47,7 @@ _COUNT_SECONDS = 15.0
 _COMPOSITES = 4
 _CLUSTER_ALARMS = 5  # the Planner's errors and throttles, plan age, audit findings, certificates
 # Per subnet: heartbeat, gap, errors, failing with two metrics; and of Metrics Insights alarms the measured share twice.
-# Targets, notices, egress and retired targets have no series in a healthy month.
+# Targets that fail, notices, egress and unsettled targets have no series in a healthy month.
 _SUBNET_ALARMS = 7
 
 

@@ -41,6 +41,8 @@ class _PlanSpec(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fiel
     egress_mode: str = ""
     share: float = 1.0
     drill: bool = False
+    looked_up_at: str = ""
+    confirmed: dict[str, tuple[str, ...]] = {}
 
 
 PLAN_KEYS = frozenset(field.encode_name for field in msgspec.structs.fields(_PlanSpec))
@@ -90,6 +92,8 @@ def read_plan(document: object, *, forbidden: Guard | None = None, most: int = M
         egress_mode=spec.egress_mode,
         share=_share(spec.share),
         drill=spec.drill,
+        looked_up_at=spec.looked_up_at,
+        confirmed=spec.confirmed,
     )
 
 

@@ -11,7 +11,7 @@ from egressprobe.handlers.probe import handler as probe_handler
 from egressprobe.planner import settings
 from egressprobe.planner import vpc_audit as audits
 from egressprobe.planner.inventory import as_document, read_inventory
-from egressprobe.planner.last_known import NOTE
+from egressprobe.planner.lookup.note import NOTE
 from tests.support.aws import iam
 from tests.support.aws.cloudformation import SUBNETS, rendered
 from tests.support.aws.fake_aws import ENVIRONMENT, aws

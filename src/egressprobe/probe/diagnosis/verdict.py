@@ -23,13 +23,12 @@ from egressprobe.catalog.registry import FINDINGS
 from egressprobe.model.failure import NOT_MEASURED, Code, Failure, Phase
 from egressprobe.model.measurement import Measurement
 from egressprobe.model.report import Finding, Forecast, Result, view
-from egressprobe.model.target import Expect, FailurePolicy, Impact, Plan, Target, Verdict
+from egressprobe.model.target import LEAST_SHARE, Expect, FailurePolicy, Impact, Plan, Target, Verdict
 from egressprobe.probe.diagnosis.blocked import blocked, connected, connected_by_name
 from egressprobe.probe.diagnosis.interception import shared_issuers
 from egressprobe.probe.diagnosis.rule_input import Case, Neighbours
 from egressprobe.probe.diagnosis.rules import FINDING_RULES
 
-LEAST_SHARE = 2 / 3  # a fail-closed webhook that fails every third call is an outage
 _ROUNDING = 1e-9
 _DELAY_SECONDS = 1.0  # a fail-open call that fails slower than this delays every request
 
