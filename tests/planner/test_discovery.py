@@ -26,6 +26,7 @@ from egressprobe.model.discovered import Discovered
 from egressprobe.model.joined_report import Joined
 from egressprobe.planner import reconcile as planning
 from egressprobe.planner import settings as settings_module
+from egressprobe.planner.lookup.failing import FailingTarget
 from egressprobe.planner.lookup.note import NOTE
 from egressprobe.planner.placement import misplaced
 from egressprobe.planner.settings import Probe, Settings
@@ -307,9 +308,11 @@ def failing_line(stack, capsys):
     return [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith('{"_aws"')]
 
 
-def logs_event(*names):
-    """A subscription filter's event: base64 of gzip of JSON, a message a log line."""
-    lines = [{"message": json.dumps({"Target": name, "verdict": "fail"})} for name in names]
+def logs_event(*names, failing=("service_unresolved",), dialled=0, timestamp=None):
+    """A subscription filter's event: base64 of gzip of JSON, a message a log line. By default no endpoint is ready."""
+    line = {"verdict": "fail", "failing": failing, "dialled": dialled}
+    more = {} if timestamp is None else {"timestamp": timestamp.timestamp() * 1000}
+    lines = [{"message": json.dumps({"Target": name} | line)} | more for name in names]
     return {"awslogs": {"data": base64.b64encode(gzip.compress(json.dumps({"logEvents": lines}).encode())).decode()}}
 
 
@@ -323,7 +326,7 @@ def pauses(monkeypatch):
 
 def test_pods_that_moved_are_found_again_in_their_first_failing_minute(stack, capsys, monkeypatch, pauses):
     """A rollout: the addresses of the plan are dead. The probe's own line wakes the Planner, and the plan has the new
-    ones at once, but not before EndpointSlices had 15 seconds since the last look.
+    ones at once, but not before EndpointSlices had 15 seconds since the failure.
     """
     start = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)
     at(monkeypatch, start)
@@ -334,13 +337,51 @@ def test_pods_that_moved_are_found_again_in_their_first_failing_minute(stack, ca
     assert {name: one.get("discoveredAddresses") for name, one in lines.items() if one["verdict"] == "fail"} == {
         "svc.ns.svc": True, "one.example": None,
     }  # fmt: skip
-    for address, later, paused in (("203.0.113.2", 60, 0.0), ("203.0.113.3", 65, 10.0)):
+    assert (lines["svc.ns.svc"]["failing"], lines["svc.ns.svc"]["dialled"]) == (["service_unresolved"], 0)
+    for address, later, ago, paused in (("203.0.113.2", 60, 5, 10.0), ("203.0.113.3", 90, 20, 0.0)):
         stack.cluster.items["endpointslices"] = [slice_of((address, True))]
         at(monkeypatch, start + timedelta(seconds=later))
         pauses.clear()
-        assert len(stack.run(logs_event("svc.ns.svc"))["updated"]) == 4
-        assert pauses == [paused, 1.0]
+        failed = start + timedelta(seconds=later - ago)
+        assert len(stack.run(logs_event("svc.ns.svc", timestamp=failed))["updated"]) == 4
+        assert pauses == [1.0, paused]
         assert stack.planned("svc.ns.svc")["addresses"] == [f"{address}:9443"]
+        [times] = {(plan["lookedUpAt"], "confirmed" in plan) for plan in stack.plans().values()}
+        assert times == ((start + timedelta(seconds=later)).isoformat(), False), "that it failed before means nothing"
+
+
+def test_what_still_fails_where_it_is_listed_is_confirmed(stack, monkeypatch, pauses):
+    """Until it is looked up the plan is as it was; then all of its endpoints are, in its shard only."""
+    start = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)
+    at(monkeypatch, start)
+    stack.cluster.items = behind_a_service(("203.0.113.1", True), ("203.0.113.2", True), also=[to("one")])
+    stack.run()
+    at(monkeypatch, start + timedelta(minutes=1))
+    event = logs_event("svc.ns.svc", failing=["203.0.113.1:9443", "203.0.113.7:9443"], dialled=2)
+    assert len(stack.run(event)["updated"]) == 4
+    endpoints = ["203.0.113.1:9443", "203.0.113.2:9443", "203.0.113.7:9443"]
+    assert all(plan["confirmed"] == {"svc.ns.svc": endpoints} for plan in stack.plans().values())
+    at(monkeypatch, start + timedelta(minutes=15))
+    assert set(stack.run()["updated"]) == {NOTE}, "nothing is written for what is known"
+    at(monkeypatch, start + timedelta(minutes=30))
+    stack.run()
+    assert not any("confirmed" in plan for plan in stack.plans().values()), "it is too long ago"
+
+
+def test_what_cannot_be_looked_up_counts_at_once(stack, monkeypatch, pauses):
+    """The plan has no time any more, so the Probe counts every failure; then it has one again."""
+    start = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)
+    at(monkeypatch, start)
+    stack.cluster.items = behind_a_service(("203.0.113.1", True), also=[to("one")])
+    stack.run()
+    at(monkeypatch, start + timedelta(minutes=1))
+    stack.cluster.broken = unreadable("endpointslices")
+    stack.run(logs_event("svc.ns.svc", failing=["203.0.113.1:9443"], dialled=1))
+    assert not any("lookedUpAt" in plan or "confirmed" in plan for plan in stack.plans().values())
+    stack.cluster.broken = {}
+    at(monkeypatch, start + timedelta(minutes=2))
+    stack.run(logs_event("svc.ns.svc", failing=["203.0.113.1:9443"], dialled=1))
+    assert all(plan["lookedUpAt"] and plan["confirmed"] for plan in stack.plans().values())
 
 
 def test_what_stays_broken_is_looked_up_less_and_less_often(stack, monkeypatch, pauses):
@@ -356,30 +397,20 @@ def test_what_stays_broken_is_looked_up_less_and_less_often(stack, monkeypatch, 
             stack.run()
         if not stack.run(logs_event("svc.ns.svc")).get("skipped"):
             looked.append(minute)
-    assert looked[:3] == [1, 2, 3]
-    assert len(looked) <= 10
-    at(monkeypatch, start + timedelta(minutes=60, seconds=1))
-    stack.run()
-    at(monkeypatch, start + timedelta(minutes=61))
+    assert looked == [1, 2, 3, 5, 9, 17, 32, 47]
+    at(monkeypatch, start + timedelta(minutes=60))
     assert stack.run(logs_event("svc.ns.svc"))["skipped"]
-    assert not stack.run(logs_event("svc.ns.svc", "another")).get("skipped")
+    assert not stack.run(logs_event("svc.ns.svc", "one.example")).get("skipped")
     stack.cluster.items["endpointslices"] = [slice_of(("203.0.113.9", True))]
-    at(monkeypatch, start + timedelta(minutes=120))
+    at(monkeypatch, start + timedelta(minutes=76))
     assert len(stack.run(logs_event("svc.ns.svc"))["updated"]) == 4
-    at(monkeypatch, start + timedelta(minutes=121))
-    assert not stack.run(logs_event("svc.ns.svc")).get("skipped")
+    at(monkeypatch, start + timedelta(minutes=77))
+    moved = logs_event("svc.ns.svc", failing=["203.0.113.9:9443"], dialled=1)
+    assert not stack.run(moved).get("skipped"), "another endpoint does not wait"
 
 
-def test_a_failed_discovery_is_not_repeated_every_minute(stack, monkeypatch, pauses):
-    start = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)
-    at(monkeypatch, start)
-    stack.run()
-    stack.cluster.fails = True
-    done = 0
-    for minute in range(1, 15):
-        at(monkeypatch, start + timedelta(minutes=minute))
-        done += not stack.run(logs_event("one.example")).get("skipped")
-    assert done >= 1
+def failure(moment, name="one.example", *endpoints):
+    return FailingTarget(name, frozenset(endpoints or ["service_unresolved"]), len(endpoints), moment)
 
 
 def test_of_several_refreshes_at_once_one_goes_on(stack, monkeypatch, pauses):
@@ -396,7 +427,7 @@ def test_of_several_refreshes_at_once_one_goes_on(stack, monkeypatch, pauses):
             inner.append(None)
             inner[0] = planning.refresh(
                 settings_module.read_settings(), planner_handler.bundled(), settings_module.clients(),
-                lambda: start + timedelta(minutes=1), "another", ("one.example",), lambda _: None,
+                lambda: start + timedelta(minutes=1), "another", [failure(start)], lambda _: None,
             )  # fmt: skip
 
     monkeypatch.setattr(planning.refresh, "__defaults__", (*planning.refresh.__defaults__[:-1], other))

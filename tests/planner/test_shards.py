@@ -130,6 +130,16 @@ def test_one_more_target_changes_no_shares_but_where_it_splits_a_shard():
     assert all(after[bits] == share for bits, share in before.items() if bits in after)
 
 
+def test_each_shard_has_what_was_confirmed_of_its_own_targets():
+    found = inventory(*(hook(f"t{i}") for i in range(20)))
+    confirmed = {f"t{i}": [f"10.0.0.{i}:443"] for i in range(0, 20, 2)} | {"gone": ["10.0.1.1:443"]}
+    shards = pieces(found._replace(common=found.common | {"confirmed": confirmed}), max_targets=5).shards
+    assert len(shards) > 1
+    for shard in shards:
+        mine = {name: tuple(endpoints) for name, endpoints in confirmed.items() if name in shard.names}
+        assert read_plan(shard.plan).confirmed == mine
+
+
 def test_what_may_be_asked_for_is_the_inventory():
     found = inventory(hook("a", 0), hook("b"), hook("policy.example.com"))
     taken, refused = chosen(

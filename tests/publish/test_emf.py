@@ -158,5 +158,5 @@ def test_egress_is_down_when_nothing_outside_can_be_reached(capsys, attempts, ve
 def test_a_target_that_left_the_plan_is_no_evidence_that_all_is_well(capsys):
     _, run = written(capsys, {"a": Verdict.PASS}, retired=1)
     found = emf.metrics(run)
-    assert found["TargetsRetired"] == 1
+    assert found["TargetsUnsettled"] == 1
     assert "BlockingFailures" not in found

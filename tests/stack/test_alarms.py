@@ -95,6 +95,7 @@ class World:
         self.watch = CloudWatch(stack)
         self.subnets = SUBNETS[:subnets]
         self.failing, self.blind, self.dead = set(), set(), set()
+        self.uncounted = set()  # names of targets whose failures do not count yet
         # The share of each shard of the plan, and its names; lost: (subnet, shard) whose schedule is gone.
         self.shards, self.lost = ((1.0, slice(None)),), set()
         # Whether a drill's schedule fires in the first subnet.
@@ -146,6 +147,7 @@ class World:
             retired=self.retired,
             egress_mode=self.mode,
             share=share,
+            uncounted={name for name in self.uncounted if verdicts.get(name) is Verdict.FAIL},
         )
 
     def _print(self, at, of, **more):
@@ -242,15 +244,39 @@ def test_flapping_pages_when_half_of_the_minutes_are_bad(world, pattern, paged):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_rollout_that_is_seen_within_two_minutes_pages_nobody(world, seed):
-    """Every pod's address changes at once; the first failing minute has the Planner look where they are now."""
-    one = world(seed=seed).run(30)
+def test_a_failure_that_does_not_count_yet_pages_nobody_before_its_fourth_minute(world, seed):
+    """Three minutes, again and again, with counted ones between them; neither is it trouble with the probe."""
+    one = world(seed=seed, TargetNotifications="true").run(30)
     for _ in range(3):
-        one.failing = {(None, NAMES[0])}
+        one.failing, one.uncounted = {(None, NAMES[0])}, {NAMES[0]}
+        one.run(3)
+        one.failing = set()
+        one.run(5)
+        one.failing, one.uncounted = {(None, NAMES[0])}, set()
         one.run(2)
         one.failing = set()
         one.run(15)
+    assert one.pages() == one.named() == []
+
+
+@pytest.mark.parametrize("detail", ["target", "subnet"])
+@pytest.mark.parametrize("delay", [5, 45, 75])
+def test_a_failure_that_nobody_looks_up_pages_all_the_same(world, detail, delay):
+    """It is named once, by its code when it counts again, and cleared on evidence."""
+    one = world(delay=delay, MetricDetail=detail, TargetNotifications="true").run(30)
+    one.failing, one.uncounted = {(None, NAMES[1])}, {NAMES[1]}
+    one.run(30)
+    [(at, *named)] = one.named()
+    assert named == ["not looked up", NAMES[1], None, None]
+    assert 4 <= at - 30 <= 6
+    assert one.watch.composite["PathBroken"].state == "ALARM"
+    one.uncounted = set()  # the Planner is back
+    one.run(30)
+    assert {(alarm, target) for _, alarm, target, *_ in one.named()[1:]} == {("targets", NAMES[1])}
     assert one.pages() == []
+    one.failing = set()
+    one.run(30)
+    assert [page[1:] for page in one.pages()] == [("path broken", "OK")]
 
 
 def test_targets_that_fail_by_turns_are_no_outage_of_any(world):
@@ -417,6 +443,7 @@ UNCERTAIN = {
     "every subnet silent": lambda one: setattr(one, "dead", set(one.subnets)),
     "the target left the plan": lambda one: (setattr(one, "names", NAMES[1:]), setattr(one, "retired", 1)),
     "the shard of the failing target is lost": lambda one: setattr(one, "lost", {(one.subnets[0], 0)}),
+    "the failing target does not count yet": lambda one: setattr(one, "uncounted", {NAMES[0]}),
     "silent and unknown": lambda one: (
         setattr(one, "dead", {one.subnets[0]}), setattr(one, "blind", {(one.subnets[1], NAMES[0])}),
     ),
@@ -440,6 +467,7 @@ def test_no_uncertainty_ever_clears_a_page(world, what, delay, still):
     about = [page[1:] for page in one.pages() if page[1] == "path broken"]
     assert about == [("path broken", "ALARM")]
     one.blind, one.dead, one.lost, one.names, one.retired = set(), set(), set(), NAMES, 0
+    one.uncounted = set()
     if not still:
         one.failing = set()
     one.run(40)
@@ -637,7 +665,7 @@ def test_who_is_notified_by_what():
     notice = "arn:aws:sns:eu-west-1:123456789012:tickets"
     stack = rendered(3, AlarmTopicArn=PAGED, NoticeTopicArn=notice)
     topics = {name: one.get("AlarmActions", []) for name, one in stack.of("AWS::CloudWatch::Alarm").items()}
-    assert {name for name, to in topics.items() if to == [PAGED]} == {"Targets", "EgressDown"}
+    assert {name for name, to in topics.items() if to == [PAGED]} == {"Targets", "Uncounted", "EgressDown"}
     noticed = {"Certificates", "Notices", "AuditNotices", "EgressWouldFail"}
     assert {name for name, to in topics.items() if to == [notice]} == noticed
     composites = stack.of("AWS::CloudWatch::CompositeAlarm")

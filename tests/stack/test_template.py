@@ -267,7 +267,7 @@ def test_every_metric_and_field_that_is_looked_at_is_published():
     stack = rendered(1)
     source = "".join(
         (ROOT / "src" / "egressprobe" / name).read_text()
-        for name in ("publish/emf.py", "planner/reconcile.py", "planner/vpc_audit.py")
+        for name in ("publish/emf.py", "publish/log_line.py", "planner/reconcile.py", "planner/vpc_audit.py")
     )
     alarms = json.dumps(stack.of("AWS::CloudWatch::Alarm"))
     metrics = set(re.findall(r"(?:MIN|MAX|SUM)\((\w+)\)", alarms)) | {
@@ -413,7 +413,7 @@ def test_the_rest_in_moto(account):
         said = {k: v for k, v in one.items() if k != "WarmUpConfiguration"} | {"Threshold": float(one["Threshold"])}
         watch.put_metric_alarm(**said)
     names = {one["AlarmName"] for one in watch.describe_alarms()["MetricAlarms"]}
-    assert len(names) == 3 * 4 + 13
+    assert len(names) == 3 * 4 + 14
     rule = " ".join(one["AlarmRule"] for one in stack.of("AWS::CloudWatch::CompositeAlarm").values())
     assert set(re.findall(r'ALARM\("([^"]+)"\)', rule)) <= names | {"egressprobe prod probe broken"}
     for one in stack.of("AWS::CloudWatch::Dashboard").values():

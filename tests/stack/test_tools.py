@@ -166,7 +166,9 @@ def test_the_price_counts_what_the_stack_has():
         found = {line.what: line for line in lines(Size(many, 20, detail=detail), prices("us-east-1")[0])}
         alarms = stack.of("AWS::CloudWatch::Alarm")
         # Series that exist only while something is wrong.
-        idle = dict.fromkeys(("Broken", "Targets", "Notices", "EgressDown", "EgressWouldFail", "Retired"), 0)
+        idle = dict.fromkeys(("Broken", "Targets", "Notices", "EgressDown", "EgressWouldFail", "Unsettled"), 0) | {
+            "Uncounted": 0
+        }
         several = dict.fromkeys(("Blind", "Unproven"), many) | {f"Failing{i}": 2 for i in range(many)}
         watched = sum((idle | several).get(name, 1) for name in alarms)
         assert found["alarms"].how == f"{watched} metrics watched"

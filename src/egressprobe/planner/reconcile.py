@@ -55,7 +55,7 @@ def make_plan(
     now: datetime,
     *,
     audited: bool = True,
-    reports: Iterable[FailingTarget] = (),
+    reports: Sequence[FailingTarget] = (),
 ) -> dict[str, Any]:
     """audited: also audit the VPC's configuration, after the plan is written. reports: targets that failed just now.
 
@@ -74,10 +74,7 @@ def make_plan(
     retired = retired_targets(last, known.inventory.entries.keys(), now)
     common |= {"retired": retired} if retired else {}
     lookups = _lookups(known, last, reports, now)
-    # A plan that is as it was keeps its time, so that it is not written again: its failures count sooner, never later.
-    # Where discovery was not complete it has none: what fails cannot be looked up, so it counts at once.
-    complete = settings.discover and known.read_at == now
-    for looked_up_at in (last.looked_up_at, _time(now)) if complete else ("",):
+    for looked_up_at in _times(settings, known, last, reports, now):
         pieces, cut_findings = _cut(settings, known.inventory, common | _counting(lookups, looked_up_at))
         wanted = _wanted(settings, pieces, by_slot)
         if _is_as_planned(wanted, schedules):
@@ -137,13 +134,27 @@ def _is_as_planned(wanted: Iterable[Wanted], schedules: Mapping[str, dict[str, A
     return inputs == {schedule.name: schedule.input for schedule in wanted}
 
 
-def _lookups(known: _Known, last: LastKnown, reports: Iterable[FailingTarget], now: datetime) -> dict[str, LookedUp]:
+def _times(
+    settings: Settings, known: _Known, last: LastKnown, reports: Sequence[FailingTarget], now: datetime
+) -> tuple[str, ...]:
+    """When the plan's addresses were read: the first of these with which the plan is as it was, else the last one.
+
+    A plan that is as it was is not written again: its failures count sooner, never later. Where something fails and
+    cannot be looked up there is no time: it counts at once.
+    """
+    if settings.discover and known.read_at == now:
+        return (last.looked_up_at or _time(now), _time(now))
+    return ("" if reports else last.looked_up_at,)
+
+
+def _lookups(known: _Known, last: LastKnown, reports: Sequence[FailingTarget], now: datetime) -> dict[str, LookedUp]:
     """What looking up the failing targets has shown; nothing new where discovery was not complete."""
     if known.read_at != now:
         return valid(last.note.lookups, now)
     before = {str(raw["name"]): raw for raw in last.targets}
     after = {name: entry.raw for name, entry in known.inventory.entries.items()}
-    return looked_up(last.note.lookups, reports, before, after, now)
+    measured = [report for report in reports if _time(report.at) >= last.looked_up_at]  # with this plan
+    return looked_up(last.note.lookups, measured, before, after, now)
 
 
 def _counting(lookups: Mapping[str, LookedUp], looked_up_at: str) -> dict[str, Any]:

@@ -18,8 +18,8 @@ under the dimensions that the alarm uses.
 What is not well has two further sets of dimensions, which cost nothing while all is well. One has Code and Impact: a
 notification names target, code and impact. The other has Impact alone, and decides, because codes may change. Impact is
 `blocks` where requests that the cluster needs fail, and that pages; else `bypasses`, `delays`, `none`, `kubelet` or
-`degraded`. A failure that would page and does not count yet has `uncounted`, in the set that decides and in no other: it
-pages where that goes on.
+`degraded`. A failure that would page and does not count yet has `uncounted`, in the set that decides and in no other;
+it pages where that goes on.
 
 BlockingFailures is the evidence for an all-clear. It is left out where a 0 would not be one: while a target is unknown,
 while a failure does not count yet (counting.py), or when one has just left the plan. The last two are TargetsUnsettled.

@@ -52,6 +52,15 @@ class Cluster:
             pod.answers_until = min(pod.answers_until, at)
             pod.listed_until = min(pod.listed_until, at + self.dice.uniform(1, 10))
 
+    def loop(self, name: str, at: float) -> None:
+        """Of each container that ended the restarts: ready for some seconds, then down for twice as long as before."""
+        for pod in list(self.pods[name]):
+            up, down = at + self.dice.uniform(5, 15), 10.0
+            while up < at + 1800:
+                ends = up + self.dice.uniform(5, 15)
+                self.pods[name].append(Pod(pod.address, up, ends, up + 1, ends + 1))
+                up, down = ends + down, min(down * 2, 300)
+
     def roll(self, name: str, at: float, *, gap: float, readiness: float, surge: bool) -> float:
         """Replaces its pods one after the other, `gap` apart; when the last is ready. surge: new before old."""
         for pod in [pod for pod in self.pods[name] if pod.listed_until == NEVER]:
@@ -85,11 +94,12 @@ class Cluster:
 
     def answers(self, address: str, at: float, subnet: str) -> bool:
         for name, pods in self.pods.items():
-            if any(since <= at for (of, place), since in self.cut.items() if of == name and place in (None, subnet)):
-                pods = []
+            dropped = any(self.cut.get((name, place), NEVER) <= at for place in (None, subnet))
             if any(pod.address == address and pod.answers_from <= at < pod.answers_until for pod in pods):
-                return True
-        return any(node.address == address and node.answers_from <= at < node.answers_until for node in self.nodes)
+                return not dropped
+        return any(
+            kubelet.address == address and kubelet.answers_from <= at < kubelet.answers_until for kubelet in self.nodes
+        )
 
     def items(self, at: float) -> dict[str, list[object]]:
         """The lists by plural."""

@@ -44,7 +44,7 @@ MINUTE = 60
 _CYCLE = 2520 * MINUTE
 BEGAN = datetime.fromtimestamp(time.time() // _CYCLE * _CYCLE, UTC)
 PAGED = "arn:aws:sns:eu-west-1:123456789012:egressprobe-prod-Topic"
-FAILING = ("path broken", "targets", "not looked up")
+FAILING = ("targets", "not looked up", "path broken, target not named", "path broken")
 
 
 class RolloutWorld:
@@ -62,14 +62,14 @@ class RolloutWorld:
         self._scheduler.before = lambda *_: self.clock.sleep(self.dice.uniform(0.03, 0.2))
         self._runs = 0
         self._fires: dict[str, float] = {}
-        probes = tuple(
+        self.probes = tuple(
             Probe(slot, *text.split("/"), f"arn:aws:lambda:eu-west-1:123456789012:function:probe-{slot}")
             for slot, text in enumerate(SUBNETS[:3])
         )
-        self._settings = Settings("prod", probes, "group", "role", discover="discover")
+        self._settings = Settings("prod", self.probes, "group", "role", discover="discover")
         self._clients = Clients(_Eks(), None, self._scheduler, SimpleNamespace(invoke=self._discover))
         fixed = self.dice.random() < 0.5
-        for probe in probes:
+        for probe in self.probes:
             self._fires[probe.prefix] = self.dice.uniform(0, MINUTE) if fixed else -1.0
 
     @contextmanager
@@ -90,14 +90,16 @@ class RolloutWorld:
             patch.object(scheduler_api, "time", fake),
             patch.object(schedules, "time", fake),
             patch.object(probe_handler, "time", fake),
+            patch.object(probe_handler, "datetime", moment),
             patch.object(probe_run, "datetime", moment),
             patch.object(probe_run, "_measure_all", self._measure_all),
         ):
             for minute in range(minutes):
-                for probe in self._settings.probes:
+                for probe in self.probes:
                     phase = self._fires[probe.prefix]
                     at = minute * MINUTE + (self.dice.uniform(0, MINUTE) if phase < 0 else phase + self.dice.random())
-                    self.clock.at(at + 20, lambda probe=probe: self._probe(probe))
+                    nominal = minute * MINUTE + max(phase, 0)
+                    self.clock.at(at + 20, lambda probe=probe, nominal=nominal: self._probe(probe, nominal))
                 if minute % 15 == 0:
                     self.clock.process(minute * MINUTE, lambda: self._plan(make_plan))
                 self.clock.at((minute + 1) * MINUTE, self._evaluate)
@@ -125,7 +127,7 @@ class RolloutWorld:
             make_plan(self._settings, EMPTY, self._clients, self._now(), audited=False)
         else:
             refresh(self._settings, EMPTY, self._clients, self._now, pause=self.clock.sleep, **more)
-        self._take(self.clock.now)
+        self._take(self.clock.now, self.clock.now)
 
     def _discover(self, **_):
         seconds = (self.dice.uniform(2, 8) if self.dice.random() < 0.95 else self.dice.uniform(8, 20)) * self.slow
@@ -153,14 +155,17 @@ class RolloutWorld:
 
     # -- the probes ------------------------------------------------------------------------------------------------
 
-    def _probe(self, probe: Probe) -> None:
+    def _probe(self, probe: Probe, nominal: float) -> None:
+        """nominal: the time for which EventBridge Scheduler has planned the run, which it fills in."""
+        scheduled = (BEGAN + timedelta(seconds=nominal)).isoformat()
         for name, schedule in sorted(self._scheduler.there.items()):
             if name.startswith(probe.prefix):
                 self._subnet = probe.subnet_id
+                event = schedule["Target"]["Input"].replace("<aws.scheduler.scheduled-time>", scheduled)
                 environment = {"EGRESSPROBE_CLUSTER_NAME": "prod", "EGRESSPROBE_SUBNET_ID": probe.subnet_id}
                 with patch.dict("os.environ", environment):
-                    probe_handler.handler(json.loads(schedule["Target"]["Input"]), _Context())
-                lines = self._take(self.clock.now + self._delay)
+                    probe_handler.handler(json.loads(event), _Context())
+                lines = self._take(self.clock.now + self._delay, nominal)
                 if lines:  # silence takes seconds to be one
                     self.clock.at(self.clock.now + self.dice.uniform(1, 6), lambda lines=lines: self._wake(lines))
 
@@ -180,8 +185,8 @@ class RolloutWorld:
 
     # -- CloudWatch ------------------------------------------------------------------------------------------------
 
-    def _take(self, seen: float) -> list[str]:
-        """What was printed: metrics, seen at that time; the lines that the subscription filter takes."""
+    def _take(self, seen: float, at: float) -> list[str]:
+        """What was printed: metrics of that time, seen later; the lines that the subscription filter takes."""
         lines = self._buffer.getvalue().splitlines()
         self._buffer.seek(0)
         self._buffer.truncate()
@@ -191,8 +196,9 @@ class RolloutWorld:
             if document.get("verdict") == "fail" and document.get("discoveredAddresses") is True:
                 failing.append(line)
             if "_aws" in document:
-                at = self.clock.now
-                self.clock.at(seen, lambda document=document, at=at: self._watch.store.add_document(document, at))
+                if "ProbeSuccess" in document or "MeasuredShare" in document:
+                    assert abs(document["_aws"]["Timestamp"] / 1000 - BEGAN.timestamp() - at) < 0.01
+                self.clock.at(seen, lambda document=document: self._watch.store.add_document(document, at))
         return failing
 
     def _evaluate(self) -> None:

@@ -92,8 +92,9 @@ def _by_target(reports: Iterable[FailingTarget]) -> dict[str, FailingTarget]:
 
 def _is_confirmed(report: FailingTarget, listed: set[str]) -> bool:
     """Whether what is still listed would fail the target by itself: more than a third of the endpoints dialled."""
-    if not report.dialled:
-        return True  # no endpoint is ready, or the call is refused for another reason: it still is
+    if not any(":" in failed for failed in report.failing):
+        # A code: no endpoint is ready, and still none is; or every endpoint answered, and the call fails all the same.
+        return bool(listed) == bool(report.dialled)
     still = report.failing & listed
     return len(still) > (1 - LEAST_SHARE) * report.dialled + _ROUNDING
 
