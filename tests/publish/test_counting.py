@@ -39,17 +39,17 @@ def report(*results):
 
 
 REFUSED = result(dead=(), planned=(), failure=Failure(Phase.RESOLVE, Code.SERVICE_UNRESOLVED, "no endpoints"))
-FRESHLY = AT.isoformat()
+FRESHLY = timedelta(0)
 
 
 @pytest.mark.parametrize(
     ("failed", "looked_up_at", "confirmed", "counts"),
     [
         (result(), FRESHLY, (), False),
-        (result(), (AT - FRESH).isoformat(), (), False),
-        (result(), (AT - FRESH - timedelta(seconds=1)).isoformat(), (), True),
-        (result(), (AT + timedelta(seconds=59)).isoformat(), (), False),
-        (result(), (AT + timedelta(seconds=61)).isoformat(), (), True),
+        (result(), -FRESH, (), False),
+        (result(), -FRESH - timedelta(seconds=1), (), True),
+        (result(), timedelta(seconds=59), (), False),
+        (result(), timedelta(seconds=61), (), True),
         (result(), "", (), True),
         (result(), "yesterday", (), True),
         (result(), FRESHLY, (A, B), True),
@@ -71,12 +71,14 @@ FRESHLY = AT.isoformat()
     ],
 )  # fmt: skip
 def test_a_failure_counts_once_it_was_looked_up(failed, looked_up_at, confirmed, counts):
+    if isinstance(looked_up_at, timedelta):
+        looked_up_at = (AT + looked_up_at).isoformat()
     assert uncounted(report(failed), looked_up_at, {"svc": confirmed}) == (set() if counts else {"svc"})
 
 
 @pytest.mark.parametrize("verdict", [Verdict.PASS, Verdict.DEGRADED, Verdict.UNKNOWN])
 def test_only_failures_wait(verdict):
-    assert uncounted(report(replace(result(), verdict=verdict)), FRESHLY, {}) == set()
+    assert uncounted(report(replace(result(), verdict=verdict)), AT.isoformat(), {}) == set()
 
 
 def test_the_endpoints_that_failed_are_named():

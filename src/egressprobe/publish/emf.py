@@ -141,7 +141,7 @@ def _condition(result: Result, *, counts: bool = True) -> tuple[str, str] | None
 
 
 def _all_targets(report: Report, counted: Collection[Result], detail: Detail, stamp: int) -> None:
-    """The one series of all targets: nothing where the only failures do not count, and would page nobody."""
+    """The one series of all targets: nothing where the only failures do not count, and none of them would page."""
     ok = not any(result.verdict is Verdict.FAIL for result in counted)
     condition = _worst([_condition(result) for result in counted])
     if ok and len(counted) < len(report.results):
