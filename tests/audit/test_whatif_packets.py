@@ -1,7 +1,7 @@
 """What a trial of a plan says, against real packets: the VPC that the plan makes, written by hand or made by EC2's
 emulator, is built from network namespaces.
 
-EGRESSPROBE_VPCS: how many random VPCs (2; `make check` 40). EGRESSPROBE_VPC_SEED: of a run to repeat.
+EGRESSPROBE_VPCS: how many random VPCs (1; `make check` 40). EGRESSPROBE_VPC_SEED: of a run to repeat.
 """
 
 import os
@@ -36,7 +36,7 @@ def wired():
         yield pair
 
 
-@pytest.mark.parametrize("case", BUILT if EVERY else BUILT[::5], ids=lambda case: case.name.replace(" ", "-"))
+@pytest.mark.parametrize("case", BUILT if EVERY else BUILT[::10], ids=lambda case: case.name.replace(" ", "-"))
 def test_packets_agree_with_the_trial(case, wired):
     """Open must pass and closed must not, from both control-plane interfaces; unknown says nothing."""
     made, servers = wired
@@ -61,7 +61,7 @@ def test_packets_agree_with_the_trial(case, wired):
     assert passed
 
 
-MANY = int(os.environ.get("EGRESSPROBE_VPCS") or (40 if EVERY else 2))
+MANY = int(os.environ.get("EGRESSPROBE_VPCS") or (40 if EVERY else 1))
 
 
 @pytest.mark.timeout(3600)

@@ -74,7 +74,7 @@ _NUMBERS = {"tcp": "6", "udp": "17", "icmp": "1", "all": "-1"}
 
 
 @pytest.mark.awscli
-@pytest.mark.parametrize("lines", [pytest.param(LINES, marks=pytest.mark.thorough), LINES[::9]], ids=["all", "some"])
+@pytest.mark.parametrize("lines", [pytest.param(LINES, marks=pytest.mark.thorough), LINES[::18]], ids=["all", "some"])
 def test_commands_are_read_as_the_aws_cli_reads_them(lines):
     """Parameter by parameter; what it refuses is refused. (It names the protocols of ACL entries only later.)"""
     differ, refused = {}, 0
@@ -90,7 +90,7 @@ def test_commands_are_read_as_the_aws_cli_reads_them(lines):
         if mine["parameters"] != theirs:
             differ[line] = (mine["parameters"], theirs, expected["said"])
     assert not differ
-    assert refused >= len(lines) // 9
+    assert refused >= len(lines) // 18
 
 
 _PIECES = ["a", "=", ",", "[", "]", "{", "}", "b c", "'", '"', "\\,", "\\'", " ", "x=1", "k=[", "k={a=", "-./:", "\\"]
@@ -131,10 +131,10 @@ def _mine(text):
 @pytest.mark.awscli
 def test_shorthand_is_read_as_the_aws_cli_reads_it():
     """Texts made of its own characters, right and wrong."""
-    texts = _texts(20_000)
+    texts = _texts(5_000)
     theirs = _theirs(texts)
     pairs = list(zip(texts, theirs, strict=True))
-    assert sum(expected is not None for _, expected in pairs) > 500
+    assert sum(expected is not None for _, expected in pairs) > 100
     wrong = [(text, mine, expected) for text, expected in pairs if (mine := _mine(text)) != expected]
     assert not wrong[:3]
 

@@ -19,7 +19,7 @@ from egressprobe.cli.output.whatif_table import whatif_table
 from tests.audit.test_whatif_change_sets import MOVE
 from tests.support.terraform import change, plan, ref
 from tests.support.vpc.plans import BASE, DEFAULT, PLANS, TARGETS
-from tests.support.vpc.snapshots import A, B, acl
+from tests.support.vpc.snapshots import A, B, acl, gone, routes
 
 CLOSING = next(case for case in PLANS if case.name == "a route away").plan
 
@@ -254,6 +254,22 @@ def test_each_takes_the_instance_of_its_key(files, capsys):
     assert "nat_gateway_id is known only after the change" in capsys.readouterr().out.replace(
         "NatGatewayId", "nat_gateway_id"
     )
+
+
+def test_the_switch_to_customer_routed_is_tried_as_a_plan(files, capsys):
+    """The calls of today do not take these paths: what is closed on them closes by the switch, and that is one-way."""
+    managed = replace(BASE, cluster=replace(BASE.cluster, mode="AWS_MANAGED"))
+    switch = "aws eks update-cluster-config --name prod --resources-vpc-config controlPlaneEgressMode=CUSTOMER_ROUTED"
+    assert cli.main(files(switch, managed)) == 4  # corp and peer are unknown
+    said = capsys.readouterr().out
+    assert "not used -> open" in said
+    assert "The plan switches the cluster to CUSTOMER_ROUTED, which cannot be undone" in said
+    no_nat = routes(managed, "rtb-private", gone("0.0.0.0/0"))
+    assert cli.main(files(switch, no_nat)) == 3
+    assert "CLOSES   2 paths: not used -> CLOSED ROUTE_NO_EGRESS" in capsys.readouterr().out
+    back = switch.replace("CUSTOMER_ROUTED", "AWS_MANAGED")
+    assert cli.main(files(back)) == 4
+    assert "REFUSED line 1: eks update-cluster-config" in capsys.readouterr().out
 
 
 def test_16_subnets_200_targets_and_2_families_take_less_than_5_seconds(record_property):
