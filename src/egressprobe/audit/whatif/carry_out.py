@@ -132,6 +132,9 @@ def _make(world: World, call: PlannedCall, record: _StepRecord, missing: dict[st
     except ValueError as error:
         why = f"InvalidParameterValue: {error}"
         record.note("refused", why)
+    except Exception as error:  # of ours: this step is unknown, and no other
+        why = f"egressprobe failed on {call.operation} ({type(error).__name__}: {error})"
+        record.not_modelled(Unmodelled(why, made_on or frozenset({EVERYTHING})))
     if call.id:
         missing[call.id] = why
 

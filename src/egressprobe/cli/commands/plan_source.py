@@ -50,6 +50,8 @@ def _of_document(document: Any, name: str, template: str | None) -> ChangePlan:
         raise
     except ValueError as error:
         raise InputError(short(name), str(error)) from None
+    except (AttributeError, TypeError, LookupError, RecursionError):
+        raise InputError(short(name), "is damaged: a part does not have the form of a plan") from None
     words = (
         "is neither a Terraform plan (terraform show -json) nor a change set (aws cloudformation describe-change-set)"
     )

@@ -19,11 +19,15 @@ def step_of(resource: PlannedResource, known: KnownResources, name: str = "") ->
     """Of a resource whose type has a row; None where the change touches no path. name: instead of the address."""
     calls: list[PlannedCall] = []
     missing: list[Unmodelled] = []
-    for effect in _effects(resource, ROWS[resource.type], known):
-        if isinstance(effect, PlannedCall):
-            calls.append(effect)
-        else:
-            missing.append(effect)
+    try:
+        for effect in _effects(resource, ROWS[resource.type], known):
+            if isinstance(effect, PlannedCall):
+                calls.append(effect)
+            else:
+                missing.append(effect)
+    except Exception as error:  # an odd value, or an error of ours: this resource is unknown, and no other
+        why = f"egressprobe cannot read {resource.address} ({type(error).__name__})"
+        calls, missing = [], [Unmodelled(why, frozenset({EVERYTHING}))]
     if not calls and not missing:
         return None
     return PlannedStep(name or resource.address, resource.action, tuple(calls), tuple(missing))
