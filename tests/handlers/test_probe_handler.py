@@ -235,6 +235,10 @@ def test_doctor(world):
     assert answer["kernelTimes"] == {"tcpInfo": True, "receiveStamps": True}
     assert {"lo"} <= {one["name"] for one in answer["interfaces"]}
     assert answer["nameServers"][0]["addresses"] == ["127.0.0.1"]
+    first, second = answer["nameServersByDnspython"][:2]
+    assert (first["rcode"], first["edns"], first["tcp"]) == ("NOERROR", True, False)
+    assert first["answers"][0].endswith(" IN A 127.0.0.1")
+    assert second["error"].split(":")[0] in {"Timeout", "ConnectionRefusedError", "OSError"}
     assert answer["nameServers"][1]["failure"]["code"] in {Code.DNS_TIMEOUT, Code.DNS_UNREACHABLE}
     json.dumps(answer)
 

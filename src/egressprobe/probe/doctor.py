@@ -21,6 +21,7 @@ import msgspec
 from egressprobe import __version__
 from egressprobe.apiserver.client_rules import DEFAULT_ALPN, WEBHOOK_ALPN
 from egressprobe.apiserver.kube_version import CLASSIC
+from egressprobe.golang.resolver import server_text, split_server
 from egressprobe.golang.tls_hello import offered_groups
 from egressprobe.model.target import Endpoint
 from egressprobe.model.text import valid
@@ -50,7 +51,9 @@ async def examine(name: str | None, edges: Edges) -> dict[str, Any]:
     config = edges.config or system_config()
     servers = tuple(dict.fromkeys((*config.servers, *VPC_RESOLVERS)))
     budget = Budget(*(asyncio.get_running_loop().time() + _LOOKUP_SECONDS,) * 2)
-    resolutions = await asyncio.gather(*(compare(name or _region_name(), server, budget) for server in servers))
+    host = name or _region_name()
+    resolutions = await asyncio.gather(*(compare(host, server, budget) for server in servers))
+    readings = await asyncio.gather(*(_by_dnspython(host, server) for server in servers))
     facts = {
         "schemaVersion": DOCTOR_SCHEMA,
         "version": __version__,
@@ -66,6 +69,7 @@ async def examine(name: str | None, edges: Edges) -> dict[str, Any]:
         "resolvConf": _read("/etc/resolv.conf"),
         "resolver": msgspec.structs.replace(config, hosts={}),
         "nameServers": resolutions,
+        "nameServersByDnspython": readings,
         "interfaces": _interfaces(),
         "sources": {"ipv4": source_address("192.0.2.1"), "ipv6": source_address("2001:db8::1")},
         "kernelTimes": await _kernel_times(),
@@ -75,6 +79,37 @@ async def examine(name: str | None, edges: Edges) -> dict[str, Any]:
     }
     plain: dict[str, Any] = valid(msgspec.to_builtins(facts, str_keys=True))
     return plain
+
+
+async def _by_dnspython(host: str, server: str) -> dict[str, Any]:
+    """A second reading of the same name server, by a library that shares no code with the probe's own resolver.
+
+    Where the two differ, the name server's answer is damaged or the probe's reading of it is wrong. ms: until the
+    answer, from user space.
+    """
+    import dns.asyncquery  # 300 ms on a small function, so only here
+    import dns.exception
+    import dns.flags
+    import dns.message
+    import dns.rcode
+
+    address, port = split_server(server)
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    reading: dict[str, Any] = {"server": server_text(address, port)}
+    try:
+        query = dns.message.make_query(host, "A", use_edns=0, payload=1232)
+        answer, by_tcp = await dns.asyncquery.udp_with_fallback(query, address, _LOOKUP_SECONDS, port)
+    except (dns.exception.DNSException, OSError, EOFError, ValueError) as error:
+        return reading | {"error": f"{type(error).__name__}: {error}"[:300]}
+    return reading | {
+        "rcode": dns.rcode.to_text(answer.rcode()),
+        "flags": dns.flags.to_text(answer.flags),
+        "edns": answer.edns >= 0,
+        "tcp": by_tcp,
+        "answers": [line for records in answer.answer for line in records.to_text().split("\n")][:20],
+        "ms": round((loop.time() - started) * 1e3, 1),
+    }
 
 
 def _region_name() -> str:
