@@ -15,12 +15,12 @@ def test_the_cluster_refuses_discovery(stack, cluster):
     cluster.api.refused |= dict.fromkeys(lists, 403)
     planned = stack.plan()
     assert "DISCOVERY_FORBIDDEN" in {finding["code"] for finding in planned["findings"]}
-    page = stack.until("probe impaired", within=150)
+    page = stack.until("probe impaired", within=75)
     say(f"{page.minute - refused:>5} min  after the last look at the whole cluster at the latest")
     assert stack.alarms()["plan is old"] == "ALARM"
     assert (page.tier, stack.plan()["targets"]) == (PAGE, planned["targets"])
     cluster.api.refused.clear()
-    stack.until("probe impaired", "OK", within=40)
+    stack.until("probe impaired", "OK", within=20)
 
 
 def test_the_planner_does_not_run(stack):
@@ -33,11 +33,11 @@ def test_the_planner_does_not_run(stack):
     properties = {key: value for key, value in scheduler.get_schedule(**where).items() if key in fields}
     scheduler.delete_schedule(**where)
     deleted = stack.minute
-    page = stack.until("probe impaired", within=150)
+    page = stack.until("probe impaired", within=75)
     say(f"{page.minute - deleted:>5} min  after its last run at the latest")
     assert stack.alarms()["plan is old"] == "ALARM"
     scheduler.create_schedule(**where, **properties)
-    stack.until("probe impaired", "OK", within=40)
+    stack.until("probe impaired", "OK", within=20)
 
 
 def test_the_clusters_security_groups_change(stack, account):

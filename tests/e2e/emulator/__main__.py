@@ -36,7 +36,7 @@ class Emulation:
         services.install(self.monitor)
         functions.install(self.monitor, os.environ["CLOCK_FILE"])
         # Whole quarters of an hour, so that each run has the same minutes.
-        clock.skip_to((clock.now() // 900 + 1) * 900)
+        clock.halt((clock.now() // 900 + 1) * 900)
         self._minute = int(clock.now()) // _MINUTE
         self._random = random.Random(1)
         self._one_at_a_time = Lock()
@@ -49,11 +49,11 @@ class Emulation:
     def minute(self) -> dict[str, Any]:
         with self._one_at_a_time:
             self._minute += 1
-            self.clock.skip_to(self._minute * _MINUTE + self._random.random() * _SPREAD)
+            self.clock.run(self._minute * _MINUTE + self._random.random() * _SPREAD)
             self.functions.fire(self._minute * _MINUTE)
             self.functions.settle()
             end = (self._minute + 1) * _MINUTE
-            self.clock.skip_to(end)
+            self.clock.halt(end)
             transitions, notices = self.monitor.evaluate(end)
             return {
                 "now": end,

@@ -1,4 +1,7 @@
-"""Runs a program on the emulation's clock: real time and the seconds that were skipped, which a file holds.
+"""Runs a program on the emulation's clock, which a file holds: a time, since when, and how fast it runs.
+
+Within an emulated minute it runs as fast as real time; what is only waiting is skipped. Between two minutes it almost
+stands: a deployment or a test that takes minutes leaves no gap in the schedules.
 
 python clock.py FILE PROGRAM | -m MODULE
 
@@ -17,37 +20,44 @@ import sys
 import time
 from pathlib import Path
 
-_SKIPPED = struct.Struct("d")
+_STATE = struct.Struct("ddd")
+_ALMOST_STILL = 0.001
+
+
+def _real() -> float:
+    return time.clock_gettime(time.CLOCK_REALTIME)
 
 
 class Clock:
-    """The file of the skipped seconds; made where it is missing."""
+    """The file; made where it is missing."""
 
     def __init__(self, path: str) -> None:
+        real = _real()
         if not Path(path).exists():
-            Path(path).write_bytes(_SKIPPED.pack(0.0))
+            Path(path).write_bytes(_STATE.pack(real, real, _ALMOST_STILL))
         with Path(path).open("r+b") as file:
-            self._shared = mmap.mmap(file.fileno(), _SKIPPED.size)
-
-    @property
-    def skipped(self) -> float:
-        return _SKIPPED.unpack(self._shared[:])[0]
+            self._shared = mmap.mmap(file.fileno(), _STATE.size)
 
     def now(self) -> float:
-        return time.clock_gettime(time.CLOCK_REALTIME) + self.skipped
+        moment, since, speed = _STATE.unpack(self._shared[:])
+        return moment + (_real() - since) * speed
 
-    def skip_to(self, moment: float) -> None:
-        """Never back."""
-        self._shared[:] = _SKIPPED.pack(self.skipped + max(moment - self.now(), 0.0))
+    def run(self, moment: float) -> None:
+        """On from a moment, or from now where that is later."""
+        self._shared[:] = _STATE.pack(max(moment, self.now()), _real(), 1.0)
+
+    def halt(self, moment: float) -> None:
+        """At a moment, or now where that is later."""
+        self._shared[:] = _STATE.pack(max(moment, self.now()), _real(), _ALMOST_STILL)
 
     def install(self) -> None:
         """For this process: time.time, time.time_ns, and datetime's now, utcnow and today.
 
         datetime is a built-in type, and others compare with it by identity: so the type itself is changed.
         """
-        time.time = self.now
-        time.time_ns = lambda: int(self.now() * 1e9)
         now = self.now
+        time.time = now
+        time.time_ns = lambda: int(now() * 1e9)
         methods = gc.get_referents(dt.datetime.__dict__)[0]
         methods["now"] = classmethod(lambda cls, tz=None: cls.fromtimestamp(now(), tz))
         methods["utcnow"] = classmethod(lambda cls: cls.fromtimestamp(now(), dt.UTC).replace(tzinfo=None))
