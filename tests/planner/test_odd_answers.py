@@ -79,6 +79,13 @@ def test_a_schedule_that_cannot_be_read_is_skipped(schedule):
     assert (found.facts, set(found.retired)) == ({"kubeVersion": "1.33"}, {"y"})
 
 
+def test_a_time_without_an_offset_is_none():
+    """It cannot be compared with the present."""
+    content = json.dumps({"readAt": "2026-01-01T00:00:00", "claim": "r", "claimedAt": "2026-01-01"})
+    note = last_known({NOTE: {"Target": {"Input": content}}}).note
+    assert (note.read_at, note.claimed_at) == (None, None)
+
+
 def test_facts_of_other_types_are_left_out():
     """They would go into every plan, and a probe refuses such a plan as a whole."""
     assert last_known({"s00-all": stored(kubeVersion=1.33, ipFamily="ipv4")}).facts == {"ipFamily": "ipv4"}
