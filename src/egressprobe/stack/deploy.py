@@ -91,7 +91,7 @@ def deploy(
         formation, stack, existing, url, wanted | code, template["Parameters"].keys() & existing.parameters, tags
     )
     if change is None:
-        _print("Nothing to change.")
+        _print("Nothing to change. What was deleted by hand is not seen by CloudFormation: make destroy, then deploy")
     else:
         _print(changes(formation, change))
         if not (yes or confirmed()):
