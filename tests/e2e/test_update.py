@@ -25,7 +25,7 @@ def test_subnets_leave_and_join(stack, account):
     stack.minutes(25)
     measured = {
         dimensions["SubnetId"]
-        for dimensions, minutes in control("/series?EgressProbe/TargetsMeasured")
+        for dimensions, minutes in control("/series?EgressProbe/MeasuredShare")
         if max(map(int, minutes)) >= stack.began + stack.minute - 2
     }
     assert measured == set(account.subnets)
