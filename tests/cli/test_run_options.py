@@ -203,7 +203,7 @@ def test_every_help_has_examples_and_exit_codes(command, capsys):
     for example in command.EXAMPLES:
         import shlex
 
-        words = shlex.split(example.partition(" > ")[0])
+        words = shlex.split(example.partition(" > ")[0].rpartition(" | ")[2])
         assert words[:2] == ["egressprobe", name]
         parser(cli.COMMANDS).parse_args(words[1:])
         assert f"  {example}\n" in text

@@ -49,7 +49,18 @@ def test_the_planner_carries_the_boto3_that_knows_the_egress_mode():
     version = tuple(map(int, found.name.removeprefix("boto3-").removesuffix(".dist-info").split(".")))
     assert version >= (1, 43, 33)
     services = {path.name for path in (PLANNER / "botocore" / "data").iterdir() if path.is_dir()}
-    assert services == {"cloudtrail", "ec2", "eks", "iam", "lambda", "route53", "route53resolver", "scheduler", "sts"}
+    assert services == {
+        "cloudtrail",
+        "ec2",
+        "eks",
+        "elbv2",
+        "iam",
+        "lambda",
+        "route53",
+        "route53resolver",
+        "scheduler",
+        "sts",
+    }
     assert not (PLANNER / "egressprobe" / "stack").exists()
 
 
