@@ -113,6 +113,7 @@ class Monitor:
         if notice.contributor:
             message["AlarmContributor"] = {"attributes": dict(notice.contributor)}
         for topic in notice.topics:
+            _record_action(notice, topic)
             if not _may_publish(topic, account):
                 raise PermissionError(f"the policy of {topic} does not let cloudwatch.amazonaws.com publish")
             subject = f'{notice.state}: "{notice.alarm}" in {region}'[:100]
@@ -143,3 +144,22 @@ def _may_publish(topic: str, account: str) -> bool:
     return (
         iam_evaluator.evaluate_resource_policy(policy, context, service="cloudwatch.amazonaws.com").decision == "Allow"
     )
+
+
+def _record_action(notice: Notice, topic: str) -> None:
+    """An entry of the alarm's history for each action, which ministack does not write.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_AlarmHistoryItem.html
+    """
+    composite = notice.alarm in cloudwatch._composite_alarms
+    entry = {
+        "AlarmName": notice.alarm,
+        "AlarmType": "CompositeAlarm" if composite else "MetricAlarm",
+        "Timestamp": cloudwatch._ts_iso(notice.at),
+        "HistoryItemType": "AlarmContributorAction" if notice.contributor else "Action",
+        "HistorySummary": f"Successfully executed action {topic}",
+        "HistoryData": "{}",
+    }
+    if notice.contributor:
+        entry["AlarmContributorAttributes"] = dict(notice.contributor)
+    cloudwatch._history_entries().append(entry)

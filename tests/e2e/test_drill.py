@@ -1,0 +1,38 @@
+"""`egressprobe drill` on the deployed stack: the page and the all-clear, as a person gets them."""
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import pytest
+
+from egressprobe.stack.drill.run import TARGET, drill
+from tests.e2e.account import client
+from tests.e2e.emulation import control
+from tests.e2e.stack import NAME, PAGE, say
+
+pytestmark = pytest.mark.netns
+
+
+def test_a_drill(stack):
+    """Page and all-clear come in the promised time, to the inbox too; no schedule of it stays."""
+    before, first, waited = stack.planned(), len(stack.pages), 0.0
+
+    def pause(seconds):
+        nonlocal waited
+        waited += seconds
+        while waited >= 60:
+            stack.minutes(1)
+            waited -= 60
+
+    session = SimpleNamespace(client=lambda service, **_: client(service))
+    outcome = drill(
+        session, NAME, say=say, pause=pause, now=lambda: datetime.fromtimestamp(control("/now") + waited, UTC)
+    )
+    say(str(outcome))
+    assert outcome.kept, str(outcome)
+    assert [step.what for step in outcome.steps] == ["page", "all-clear"]
+    page, all_clear = stack.pages[first:]
+    assert (page.tier, page.alarm, page.state, page.target) == (PAGE, "targets", "ALARM", TARGET)
+    assert (all_clear.alarm, all_clear.state) == ("path broken", "OK")
+    assert stack.planned() == before
+    assert stack.minutes(10) == []
