@@ -49,7 +49,13 @@ def test_missing_data_counts_as_documented(points, wanted, breaching, not_breach
     assert states == [breaching, not_breaching, ignore]
 
 
-def report(at, subnet, verdicts, days=80.0, impact=Impact.BLOCKS, code=Code.CONNECT_TIMEOUT):
+def _failure(verdict_of_target, code, control_down):
+    if control_down:
+        return Failure(Phase.CONNECT, Code.CONTROL_UNREACHABLE, "its control is down")
+    return Failure(Phase.CONNECT, code, "i/o timeout") if verdict_of_target is Verdict.FAIL else None
+
+
+def report(at, subnet, verdicts, days=80.0, impact=Impact.BLOCKS, code=Code.CONNECT_TIMEOUT, controls_down=frozenset()):
     """What one run found."""
     results = tuple(
         Result(
@@ -57,7 +63,7 @@ def report(at, subnet, verdicts, days=80.0, impact=Impact.BLOCKS, code=Code.CONN
             verdict=said,
             impact=impact,
             switch_relevant=True,
-            failure=Failure(Phase.CONNECT, code, "i/o timeout") if said is Verdict.FAIL else None,
+            failure=_failure(said, code, name in controls_down),
             forecast=None,
             resolutions=(),
             attempts=(_attempt(days),),
@@ -95,6 +101,7 @@ class World:
         self.watch = CloudWatch(stack)
         self.subnets = SUBNETS[:subnets]
         self.failing, self.blind, self.dead = set(), set(), set()
+        self.controls_down = set()  # names of targets that must be blocked, unknown because their control is down
         self.uncounted = set()  # names of targets whose failures do not count yet
         # The share of each shard of the plan, and its names; lost: (subnet, shard) whose schedule is gone.
         self.shards, self.lost = ((1.0, slice(None)),), set()
@@ -138,11 +145,12 @@ class World:
             down = (subnet, name) in self.failing or (None, name) in self.failing
             unseen = (subnet, name) in self.blind
             weak = Verdict.DEGRADED if name in self.degraded else Verdict.PASS
+            unseen |= name in self.controls_down
             verdicts[name] = Verdict.UNKNOWN if unseen else Verdict.FAIL if down else weak
         code = self.codes[int(at) // MINUTE % len(self.codes)]
         self._print(
             at,
-            report(at, subnet, verdicts, self.days, self.impact, code),
+            report(at, subnet, verdicts, self.days, self.impact, code, self.controls_down),
             one_series=self.one_series,
             retired=self.retired,
             egress_mode=self.mode,
@@ -329,6 +337,19 @@ def test_a_blind_probe_pages_as_impaired_not_as_a_broken_path(world):
     assert [page[1:] for page in one.pages()] == [("probe impaired", "ALARM")]
     one.failing = {(None, NAMES[0])}
     assert [page[1:] for page in one.run(10).pages()[1:]] == [("path broken", "ALARM")]
+
+
+def test_a_blocked_target_whose_control_is_down_is_no_probe_trouble_and_holds_no_all_clear(world):
+    """Its verdict is unknown. Where nothing but such targets is planned, nothing shows that the probe works."""
+    one = world().run(30)
+    one.controls_down = {NAMES[3]}
+    assert one.run(30).pages() == []
+    one.failing = {(None, NAMES[0])}
+    assert [page[1:] for page in one.run(10).pages()] == [("path broken", "ALARM")]
+    one.failing = set()
+    assert [page[1:] for page in one.run(15).pages()[1:]] == [("path broken", "OK")]
+    one.controls_down = set(NAMES)
+    assert [page[1:] for page in one.run(15).pages()[2:]] == [("probe impaired", "ALARM")]
 
 
 @pytest.mark.parametrize("dead", [True, False], ids=["the Planner is dead", "the cluster cannot be read"])

@@ -34,6 +34,7 @@ from typing import Literal, NamedTuple
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from egressprobe.catalog.findings_cluster import METRIC_SERIES_CAPPED
+from egressprobe.model.failure import Code
 from egressprobe.model.report import Finding, Report, Result
 from egressprobe.model.target import Impact, Kind, Verdict
 from egressprobe.publish.counting import egress_is_down
@@ -222,20 +223,21 @@ def _run(
     """The run's own document; `whole`: every series, also those that are written only when they are not 0."""
     at, s = report.vantage, report.summary
     metrics = _document(stamp, {"ClusterName": at.cluster_name, "SubnetId": at.subnet_id})
-    planned = len(report.results)
-    metrics.add_metric("MeasuredShare", MetricUnit.NoUnit, share * s.measured / planned if planned else 0.0)
+    planned, undecided = len(report.results), _undecided(report)
+    measured, unknown = s.measured + undecided, s.unknown - undecided
+    metrics.add_metric("MeasuredShare", MetricUnit.NoUnit, share * measured / planned if planned else 0.0)
     slowest = max((result.duration_ms for result in report.results), default=0.0)
     rest = (
         ("TargetsPlanned", MetricUnit.Count, planned),
-        ("TargetsMeasured", MetricUnit.Count, s.measured),
-        ("TargetsUnknown", MetricUnit.Count, s.unknown),
+        ("TargetsMeasured", MetricUnit.Count, measured),
+        ("TargetsUnknown", MetricUnit.Count, unknown),
         ("TargetsFailed", MetricUnit.Count, s.fail),
         ("ProbeDuration", MetricUnit.Milliseconds, slowest),
     )
-    if whole or s.fail or s.unknown:
+    if whole or s.fail or unknown:
         for name, unit, value in rest:
             metrics.add_metric(name, unit, value)
-    if blocking or not (s.unknown or unsettled):
+    if blocking or not (unknown or unsettled):
         metrics.add_metric("BlockingFailures", MetricUnit.Count, blocking)
     if unsettled:
         metrics.add_metric("TargetsUnsettled", MetricUnit.Count, unsettled)
@@ -249,6 +251,15 @@ def _run(
     metrics.add_metadata("version", at.version)
     metrics.add_metadata("openssl", at.openssl_version)
     metrics.flush_metrics()
+
+
+def _undecided(report: Report) -> int:
+    """Targets that must be blocked and whose control is down, where others were measured: the probe works, and nothing
+    that the cluster needs is in doubt. Their verdict is unknown; they are no probe trouble and hold no all-clear.
+    """
+    codes = [result.failure.code for result in report.results if result.failure and result.verdict is Verdict.UNKNOWN]
+    undecided = codes.count(Code.CONTROL_UNREACHABLE)
+    return undecided if undecided < len(report.results) else 0
 
 
 def _days(report: Report) -> Iterator[float]:
