@@ -143,6 +143,7 @@ def test_what_is_not_read_in_time_is_unknown(session, monkeypatch):
     assert all("not read" in one.error for one in found.unread if not one.action)
 
 
+@pytest.mark.thorough
 def test_throttling_is_waited_out(session):
     """EC2's word for it, three times in a row, costs time and nothing else."""
     vpc, seen = a_vpc(session), []

@@ -53,6 +53,7 @@ def test_the_demo_has_what_the_issue_asks_for():
     assert len(EXPECTED) >= 16
 
 
+@pytest.mark.thorough
 def test_two_demos_at_once():
     """The second finds the lab's port taken and takes another."""
     command = [sys.executable, "-m", "egressprobe", "demo", "-o", "json"]

@@ -188,6 +188,7 @@ def test_a_broken_connection_in_the_conditions_words(lab_loop):
     assert one.failure.code is Code.TLS_RESET
 
 
+@pytest.mark.thorough
 def test_silence_ends_after_five_seconds(lab_loop):
     """The controller's client gives up after 5 s; the proxied request would go on for longer."""
     one = probe(lab_loop.start(TcpServer()))

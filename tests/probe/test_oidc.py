@@ -276,6 +276,7 @@ def test_keys_that_cannot_be_reached(provider, lab_loop):
     assert result.failure.api_server_error.endswith("connect: connection refused")
 
 
+@pytest.mark.thorough
 def test_an_issuer_that_hangs(provider, lab_loop):
     """After TLS the server stays silent: http.Client.Timeout of 30 s is forecast, not waited for."""
 

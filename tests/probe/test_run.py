@@ -279,6 +279,7 @@ def test_silent_targets_do_not_hold_up_the_others(lab_loop):
     assert all(end > 1.9 for name, end in ends if name.startswith("silent"))
 
 
+@pytest.mark.thorough
 def test_many_silent_addresses_stay_within_the_descriptors(lab_loop):
     """Sixty silent addresses and a live one: dialled eight at a time, bounded in time, and never a pass."""
     deaf = lab_loop.start(DeafServer("127.0.0.1"))
