@@ -1,7 +1,7 @@
 """ministack on the emulation's clock, and the emulation's own interface on CONTROL_PORT. Started by tests/e2e/stack.py.
 
 POST /minute: the next minute, from its schedules to its pages; the answer is what changed. POST /cluster: what
-DescribeCluster says. POST /networks: subnet -> network namespace. GET /states, /series?NAMESPACE/METRIC, /now.
+DescribeCluster says. POST /networks: subnet -> network namespace. POST /pass: so many seconds. GET /states, /series?NAMESPACE/METRIC, /now.
 """
 
 import json
@@ -77,6 +77,8 @@ class Emulation:
                 return self.monitor.series(*path.partition("?")[2].rsplit("/", 1))
             case "/now":
                 return self.clock.now()
+            case "/pass":
+                self.clock.halt(self.clock.now() + body)
             case _:
                 raise LookupError(path)
         return {}

@@ -28,6 +28,15 @@ def _real() -> float:
     return time.clock_gettime(time.CLOCK_REALTIME)
 
 
+class RealTime:
+    """The module time, with the real one."""
+
+    time = staticmethod(_real)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(time, name)
+
+
 class Clock:
     """The file; made where it is missing."""
 

@@ -11,6 +11,7 @@ from typing import Any
 from ministack.core import iam_evaluator, lambda_runtime, responses
 from ministack.services import eventbridge, lambda_svc, scheduler
 
+from tests.e2e.emulator.clock import RealTime
 from tests.e2e.emulator.monitor import Monitor
 
 # Subnet -> network namespace.
@@ -50,6 +51,8 @@ def _own_network_and_clock(clock_file: str) -> None:
             python = [getattr(sys, "_base_executable", sys.executable), "-I", "-S", _CLOCK, clock_file]
             return subprocess.Popen([*place, *python, *command[1:]], **how)
 
+    # It waits by the clock for a function's last line, which between two minutes would take seconds.
+    lambda_runtime.time = RealTime()
     lambda_runtime.Worker._spawn = spawn_in_place
     lambda_runtime.subprocess = Processes()
 
