@@ -1,8 +1,13 @@
 """The frame itself: it finds, keeps and repeats a failing input."""
 
+import json
+import random
+
 import pytest
 
 from tests.fuzz.conftest import Fuzzer
+from tests.support.mutations import VALUES
+from tests.support.peers.oidc_documents import odd_discovery
 
 
 def test_a_failing_seed_is_kept_and_tried_first(tmp_path):
@@ -32,3 +37,11 @@ def test_at_least_one_input_is_tried(tmp_path):
     fuzzer = Fuzzer("short", 0.0, tmp_path)
     fuzzer(lambda random: random.random())
     assert fuzzer.inputs == 1
+
+
+def test_no_input_changes_what_later_ones_are_made_of():
+    """A document that is one of the shared values is a copy of it."""
+    before, generator = json.dumps(VALUES), random.Random(1)
+    for _ in range(20_000):
+        odd_discovery(generator)
+    assert json.dumps(VALUES) == before

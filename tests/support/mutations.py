@@ -1,5 +1,6 @@
 """Changes of valid input: what a broken or hostile sender makes of a document. Each takes a seeded `random.Random`."""
 
+import copy
 import json
 
 SURROGATE = "\ud800"
@@ -11,9 +12,14 @@ _EXTREME = [
     lambda random: "x" * random.choice((300, 70_000)),
     lambda random: SURROGATE + "x",
     lambda random: random.choice((float("nan"), float("inf"), -1e308, 10**30)),
-    lambda random: [random.choice(VALUES)] * random.choice((70, 2000)),
+    lambda random: [chosen(random, VALUES)] * random.choice((70, 2000)),
     lambda random: nested(random.choice((10, 70, 150))),
 ]
+
+
+def chosen(random, values):
+    """One of the values, as a copy: what a later change does to it stays out of the next input."""
+    return copy.deepcopy(random.choice(values))
 
 
 def nested(depth):
@@ -52,7 +58,7 @@ def another(random, value):
         return mutated_text(random, value)
     if random.random() < 0.1:
         return random.choice(_EXTREME)(random)
-    return random.choice(VALUES)
+    return chosen(random, VALUES)
 
 
 def mutated_text(random, text):
@@ -92,7 +98,7 @@ def dumped(random, value, twice=None):
     if isinstance(value, dict):
         items = list(value.items())
         if items and random.random() < twice:
-            items.insert(random.randrange(len(items) + 1), (random.choice(items)[0], random.choice(VALUES)))
+            items.insert(random.randrange(len(items) + 1), (random.choice(items)[0], chosen(random, VALUES)))
         space = random.choice(("", "", " ", "\n\t"))
         members = (f"{space}{dumped(random, key)}:{dumped(random, item, twice)}" for key, item in items)
         return "{" + ",".join(members) + "}"

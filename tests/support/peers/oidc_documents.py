@@ -3,7 +3,7 @@
 import base64
 
 from tests.golang.test_jose_keys import OCT, certified, ec_jwk, ed_jwk, rsa_jwk, url64
-from tests.support.mutations import ODD, VALUES, Similar, dumped, mutated_value
+from tests.support.mutations import ODD, VALUES, Similar, chosen, dumped, mutated_value
 
 ISSUER = "https://idp.example/r"
 JSON_TYPE = "application/json"
@@ -86,8 +86,8 @@ def odd_keys(random):
     if random.random() < 0.1:
         document = {random.choice(("Keys", "KEYS", "\u212aeys", "key\u017f", "kees")): keys}
     if random.random() < 0.1:
-        document |= {random.choice(("keys", "KEYS")): random.choice((keys, *VALUES))}
-    return document if random.random() < 0.97 else random.choice(VALUES)
+        document |= {random.choice(("keys", "KEYS")): chosen(random, (keys, *VALUES))}
+    return document if random.random() < 0.97 else chosen(random, VALUES)
 
 
 def _odd_key(random, key):
@@ -96,7 +96,7 @@ def _odd_key(random, key):
             case 0:
                 key.pop(random.choice(list(key)), None) if key else None
             case 1:
-                key[random.choice(_NAMES)] = random.choice(_JUNK)
+                key[random.choice(_NAMES)] = chosen(random, _JUNK)
             case 2 if key:
                 name = random.choice(list(key))
                 key[name] = (
@@ -149,7 +149,7 @@ def odd_discovery(random):
             case 0:
                 del document[name]
             case 1:
-                document[name] = random.choice((*VALUES, ["RS256", 5], ["x", None, True]))
+                document[name] = chosen(random, (*VALUES, ["RS256", 5], ["x", None, True]))
             case 2:
                 other = random.choice((name.upper(), name.title(), name.replace("s", "\u017f", 1), name))
                 document[other] = random.choice((document.pop(name), "other"))
