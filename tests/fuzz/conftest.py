@@ -34,7 +34,8 @@ class Fuzzer:
         known = [int(line.split()[0]) for line in self._path.read_text().splitlines()] if self._path.exists() else []
         for seed in known:
             self._try(check, seed, most_seconds)
-        source = random.SystemRandom()
+        # `make fuzz` looks for what is new; `make test` and `make check` try the same inputs each time.
+        source = random.SystemRandom() if "EGRESSPROBE_FUZZ_SECONDS" in os.environ else random.Random(self._name)
         while time.monotonic() < began + self._seconds or self.inputs <= len(known):
             seed = source.getrandbits(32)
             try:
