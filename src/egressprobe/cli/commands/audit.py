@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 from egressprobe.cli.common.exit_codes import EXIT_CODES
-from egressprobe.cli.common.parser import add_output, add_region
+from egressprobe.cli.common.parser import add_output, add_vpc
 
 EXAMPLES = (
     "egressprobe audit --cluster prod -f targets.yaml",
@@ -19,15 +19,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
         "audit", help="audit VPC egress: whether the configuration allows each target, subnet by subnet"
     )
-    parser.add_argument("--cluster", metavar="NAME", help="read its VPC now, with the credentials of the AWS profile")
-    add_region(parser)
-    parser.add_argument(
-        "--peer-profile",
-        action="append",
-        default=[],
-        metavar="PROFILE",
-        help="an AWS profile of an account that owns a transit gateway or a VPC behind it; may be repeated",
-    )
+    add_vpc(parser)
     parser.add_argument("--snapshot", metavar="FILE", help="a file that --save wrote; makes no AWS call")
     parser.add_argument("--save", metavar="FILE", help="write the snapshot, to audit it again elsewhere")
     parser.add_argument("-f", "--file", help="targets file, YAML or JSON (default: the cluster's issuers)")

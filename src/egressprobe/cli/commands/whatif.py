@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 from egressprobe.cli.common.exit_codes import BAD_INPUT, EXIT_CODES, FAILED, INTERRUPTED, NOT_SURE, OK, OUR_ERROR, TEXT
-from egressprobe.cli.common.parser import add_output, add_region
+from egressprobe.cli.common.parser import add_output, add_vpc
 
 EXAMPLES = (
     "terraform show -json plan.out | egressprobe whatif --cluster prod -f targets.yaml --plan -",
@@ -35,15 +35,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--template", metavar="FILE", help="the change set's template, for values that are known only after the change"
     )
-    parser.add_argument("--cluster", metavar="NAME", help="read its VPC now, with the credentials of the AWS profile")
-    add_region(parser)
-    parser.add_argument(
-        "--peer-profile",
-        action="append",
-        default=[],
-        metavar="PROFILE",
-        help="an AWS profile of an account that owns a transit gateway or a VPC behind it; may be repeated",
-    )
+    add_vpc(parser)
     parser.add_argument("--snapshot", metavar="FILE", help="a file that `audit --save` wrote; makes no AWS call")
     parser.add_argument("-f", "--file", help="targets file, YAML or JSON (default: the cluster's issuers)")
     parser.add_argument(

@@ -54,6 +54,19 @@ def add_region(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--profile", metavar="NAME", help="AWS profile to use (default: AWS_PROFILE)")
 
 
+def add_vpc(parser: argparse.ArgumentParser) -> None:
+    """Whose VPC is read, and with which credentials."""
+    parser.add_argument("--cluster", metavar="NAME", help="read its VPC now, with the credentials of the AWS profile")
+    add_region(parser)
+    parser.add_argument(
+        "--peer-profile",
+        action="append",
+        default=[],
+        metavar="PROFILE",
+        help="an AWS profile of an account that owns a transit gateway or a VPC behind it; may be repeated",
+    )
+
+
 def add_output(parser: argparse.ArgumentParser, choices: Sequence[str]) -> None:
     """The first choice is the default."""
     parser.add_argument("-o", "--output", choices=choices, default=choices[0], help=f"default: {choices[0]}")
