@@ -23,6 +23,7 @@ LAYERS = (
     ("discovery", "lab"),
     ("planner",),
     ("handlers", "stack"),
+    ("readiness",),
     ("cli",),
 )
 # What other packages may import; `module.*` is everything of it.
@@ -142,6 +143,7 @@ PUBLIC = {
     ),
     "handlers": ("probe.make_handler",),
     "stack": ("drill.run.*", "planner_client.invoke"),
+    "readiness": ("result.*",),
     "cli": ("main.main",),
 }
 # Packages that decide: no socket, no event loop, no clock of their own.
@@ -161,6 +163,7 @@ PURE = (
     "audit/whatif",
     "planner/shards.py",
     "planner/lookup",
+    "readiness/result.py",
 )
 _IO = {"asyncio", "socket", "ssl", "boto3", "httpx", "subprocess"}
 _ENTRY_POINTS = {"probe": ("handlers.probe", "handlers.discover"), "planner": ("handlers.planner",)}

@@ -145,7 +145,7 @@ def cloud(monkeypatch):
             "identity": {"oidc": {"issuer": "https://oidc.eks.eu-west-1.amazonaws.com/id/1"}},
         }
         monkeypatch.setenv("AWS_ENDPOINT_URL", one.url)
-        monkeypatch.setattr("egressprobe.cli.commands.audit_source.with_names", lambda snapshot, _: snapshot)
+        monkeypatch.setattr("egressprobe.cli.inputs.audit_source.with_names", lambda snapshot, _: snapshot)
         yield one
 
 

@@ -185,7 +185,7 @@ def account(monkeypatch, api):
     with aws() as cloud:
         for name, value in (ENVIRONMENT | {"AWS_ENDPOINT_URL": cloud.url}).items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setattr("egressprobe.cli.commands.discover_source.forbidden", lambda _: None)
+        monkeypatch.setattr("egressprobe.cli.inputs.discover_source.forbidden", lambda _: None)
         monkeypatch.delenv("AWS_ENDPOINT_URL")
         boto3.client("eks").create_cluster(
             name="prod",

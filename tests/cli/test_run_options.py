@@ -10,10 +10,10 @@ import pytest
 from msgspec.structs import replace
 
 from egressprobe.cli import main as cli
-from egressprobe.cli.commands.run_plan import plan_of
 from egressprobe.cli.common.exit_codes import FAILED, NOT_SURE, OK, TEXT, exit_code
 from egressprobe.cli.common.no_network import without_network
 from egressprobe.cli.common.parser import parser
+from egressprobe.cli.inputs.run_plan import plan_of
 from egressprobe.model.errors import InputError
 from egressprobe.model.failure import Code
 from egressprobe.model.target import Impact, Verdict

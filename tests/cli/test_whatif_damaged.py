@@ -8,7 +8,7 @@ import os
 import random
 
 from egressprobe.audit.whatif.compare import whatif
-from egressprobe.cli.commands.plan_source import _of_document
+from egressprobe.cli.inputs.plan_source import _of_document
 from egressprobe.model.errors import InputError
 from tests.audit.test_whatif import LISTED
 from tests.audit.test_whatif_change_sets import CASES

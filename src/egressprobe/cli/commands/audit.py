@@ -31,7 +31,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> int:
-    from egressprobe.cli.commands.audit_source import read_audit
+    from egressprobe.cli.inputs.audit_source import read_audit
     from egressprobe.cli.output.formats import render
 
     audit = read_audit(

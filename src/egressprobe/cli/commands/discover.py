@@ -33,7 +33,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> int:
-    from egressprobe.cli.commands.discover_source import discover
+    from egressprobe.cli.inputs.discover_source import discover
     from egressprobe.cli.output.targets_yaml import to_json, to_yaml
 
     check_timeout(options.timeout)

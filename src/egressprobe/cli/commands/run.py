@@ -75,8 +75,8 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Probe and print. Ctrl-C prints what was measured so far, and exits with 130."""
-    from egressprobe.cli.commands.run_plan import plan_of
     from egressprobe.cli.common.no_network import has_network, without_network
+    from egressprobe.cli.inputs.run_plan import plan_of
     from egressprobe.cli.output.formats import render
 
     plan = plan_of(options)

@@ -46,8 +46,8 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> int:
-    from egressprobe.cli.commands.audit_source import codes, read_source
-    from egressprobe.cli.commands.plan_source import read_plan_file, try_plan
+    from egressprobe.cli.inputs.audit_source import codes, read_source
+    from egressprobe.cli.inputs.plan_source import read_plan_file, try_plan
     from egressprobe.cli.output.formats import render
 
     skipped = codes(options.skip)

@@ -14,11 +14,12 @@ from egressprobe.audit.result import Audit
 from egressprobe.audit.whatif.result import WhatIf
 from egressprobe.model.joined_report import Joined
 from egressprobe.model.report import Report
+from egressprobe.readiness.result import Difference, Preflight
 
 type Format = Callable[[Any, IO[str]], str]
 
 
-def render(report: Report | Joined | Audit | WhatIf, form: str, stream: IO[str]) -> str:
+def render(report: Report | Joined | Audit | WhatIf | Preflight | Difference, form: str, stream: IO[str]) -> str:
     """`report` in the format `form` of FORMATS; colours and width as `stream` has them."""
     return FORMATS[type(report)][form](report, stream)
 
@@ -90,6 +91,14 @@ FORMATS: dict[type, dict[str, Format]] = {
     },
     WhatIf: {
         "table": _table("whatif_table", "whatif_table"),
+        "json": lambda report, _: to_json(report),
+        "yaml": lambda report, _: to_yaml(report),
+    },
+    Preflight: {
+        "json": lambda report, _: to_json(report),
+        "yaml": lambda report, _: to_yaml(report),
+    },
+    Difference: {
         "json": lambda report, _: to_json(report),
         "yaml": lambda report, _: to_yaml(report),
     },

@@ -13,7 +13,7 @@ from egressprobe.audit.whatif.plan import ChangePlan
 from egressprobe.audit.whatif.result import WhatIf
 from egressprobe.audit.whatif.terraform.read import is_terraform, read_terraform
 from egressprobe.aws.commands.script import read_script
-from egressprobe.cli.commands.audit_source import AuditSource
+from egressprobe.cli.inputs.audit_source import AuditSource
 from egressprobe.model.errors import InputError, os_words, short
 from egressprobe.targets.file import read_file
 

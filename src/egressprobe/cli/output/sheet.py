@@ -1,0 +1,105 @@
+"""Every kind of report in one shape, for the formats markdown, html, junit and prometheus.
+
+A sheet is plain text and data: a format escapes it. Each kind of report has one function that makes its sheet.
+"""
+
+from typing import NamedTuple
+
+from egressprobe.model.remedy import RemedySteps
+from egressprobe.model.target import Verdict
+
+
+class SheetHop(NamedTuple):
+    """One element of a path as configured: `security group sg-1`, `network ACL acl-1`, `route table rtb-1`, `NAT ...`.
+
+    state: open, blocked, unknown, or not reached (behind the element that blocks).
+    """
+
+    kind: str
+    id: str
+    state: str
+    note: str = ""
+
+
+class PathPicture(NamedTuple):
+    """The way of one connection, to be drawn: from a subnet to an address and port."""
+
+    subnet: str
+    destination: str
+    hops: tuple[SheetHop, ...]
+    state: str
+
+
+class SheetCell(NamedTuple):
+    """One row in one column: text as the table has it; details: label and text, as the table explains it.
+
+    seconds: of the predicted call. phases: seconds by phase (resolve, connect, tls, http). expires: the earliest
+    expiry of a certificate of the verified chain, Unix time in seconds.
+    """
+
+    column: str
+    text: str
+    verdict: Verdict
+    code: str = ""
+    seconds: float | None = None
+    phases: tuple[tuple[str, float], ...] = ()
+    expires: float | None = None
+    details: tuple[tuple[str, str], ...] = ()
+    paths: tuple[PathPicture, ...] = ()
+
+
+class SheetRow(NamedTuple):
+    """One target. group: rows are shown in groups of this title, in the order of their first row."""
+
+    name: str
+    kind: str
+    url: str
+    verdict: Verdict
+    impact: str
+    cells: tuple[SheetCell, ...]
+    group: str = ""
+    tags: tuple[tuple[str, str], ...] = ()
+
+
+class SheetProblem(NamedTuple):
+    """A cause, a failure or a finding with its fix. severity: error, warning or info. affects: targets, subnets.
+
+    remedy: the fix as text where there are no steps. docs: anchor in docs/findings.md.
+    """
+
+    code: str
+    severity: str
+    summary: str
+    affects: str = ""
+    evidence: tuple[tuple[str, str], ...] = ()
+    remedy: str = ""
+    steps: RemedySteps | None = None
+    docs: str = ""
+
+
+class SheetCheck(NamedTuple):
+    """A prerequisite or a step of the verification. state: met, not met, unknown."""
+
+    title: str
+    state: str
+    summary: str
+
+
+class Sheet(NamedTuple):
+    """headline: the first line (GO, NO-GO, a verdict, what decides it). facts: label and value under it.
+
+    columns: head and second line (zone, subnet id) of the matrix. notes: what was not covered, limits.
+    """
+
+    title: str
+    headline: str
+    verdict: Verdict
+    cluster: str
+    made_at: str
+    seconds: float
+    facts: tuple[tuple[str, str], ...] = ()
+    checks: tuple[SheetCheck, ...] = ()
+    columns: tuple[tuple[str, str], ...] = ()
+    rows: tuple[SheetRow, ...] = ()
+    problems: tuple[SheetProblem, ...] = ()
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,203 @@
+"""The results of preflight, verify and diff; their JSON is `egressprobe/preflight/v1` and `egressprobe/diff/v1`.
+
+The matrix is target x subnet x family. A `MatrixCell` has one entry of `rounds` for each round, in their order.
+"""
+
+from enum import StrEnum
+
+from egressprobe.audit.result import Audit, SubnetColumn
+from egressprobe.model.failure import Code
+from egressprobe.model.joined_report import Cause, Joined
+from egressprobe.model.remedy import RemedySteps
+from egressprobe.model.report import Finding, TargetView
+from egressprobe.model.struct import CompactStruct
+from egressprobe.model.target import Impact, Verdict
+
+PREFLIGHT_SCHEMA = "egressprobe/preflight/v1"
+DIFF_SCHEMA = "egressprobe/diff/v1"
+
+
+class Decision(StrEnum):
+    """Of preflight. UNKNOWN: nothing is broken as far as was seen, but not all was seen."""
+
+    GO = "GO"
+    NO_GO = "NO-GO"
+    UNKNOWN = "UNKNOWN"
+
+
+class CheckState(StrEnum):
+    """Of one prerequisite, or of one step of the verification."""
+
+    MET = "met"
+    NOT_MET = "not met"
+    UNKNOWN = "unknown"
+
+
+class Relation(StrEnum):
+    """What a failing row has to do with the switch.
+
+    BY_SWITCH: it would break by the switch (in CUSTOMER_ROUTED mode: it is broken on the switched path). TODAY: it is
+    broken today, and the switch does not touch its path.
+    """
+
+    BY_SWITCH = "would break by the switch"
+    TODAY = "broken today, not by the switch"
+    NONE = ""
+
+
+class ClusterState(CompactStruct, frozen=True):
+    """What EKS reports of the cluster. mode: controlPlaneEgressMode, `unknown` where it is not reported.
+
+    update: id of an update that is in progress. Compared with a baseline: all but status and update.
+    """
+
+    name: str
+    region: str
+    account: str
+    arn: str
+    status: str
+    mode: str
+    version: str
+    vpc: str
+    subnets: tuple[str, ...]
+    security_groups: tuple[str, ...]
+    ip_family: str
+    update: str = ""
+
+
+class SwitchCheck(CompactStruct, frozen=True):
+    """One prerequisite of the switch, or one step of the verification after it.
+
+    id: stable, kebab-case. source: the AWS page that asks for it. code: of the finding that decides it.
+    """
+
+    id: str
+    title: str
+    state: CheckState
+    summary: str
+    code: str = ""
+    source: str = ""
+    remedy_steps: RemedySteps | None = None
+
+
+class DecisionReason(CompactStruct, frozen=True):
+    """Why the decision is not GO, the most important first. subject: target, subnet or check."""
+
+    decision: Decision
+    subject: str
+    summary: str
+    code: str = ""
+
+
+class MatrixCell(CompactStruct, frozen=True):
+    """One target from one subnet by one family (`ipv4`, `ipv6`, empty where no address was known).
+
+    verdict: the worst of the rounds; median_ms: of the predicted call, over the rounds that have one. configured: the
+    audit's state of the path (open, partial, closed, unknown), empty where it was not audited.
+    """
+
+    subnet_id: str
+    family: str
+    verdict: Verdict
+    code: Code | None = None
+    median_ms: float | None = None
+    rounds: tuple[Verdict, ...] = ()
+    times_ms: tuple[float, ...] = ()
+    configured: str = ""
+
+
+class MatrixRow(CompactStruct, frozen=True):
+    """One target; verdict: the worst of its cells."""
+
+    target: TargetView
+    verdict: Verdict
+    impact: Impact
+    switch_relevant: bool
+    relation: Relation
+    cells: tuple[MatrixCell, ...]
+
+
+class Preflight(CompactStruct, frozen=True):
+    """Everything that decides about the switch.
+
+    probed_from: `stack NAME`, or `this computer`. rounds, seconds: how many in which time. rows: the worst first.
+    causes: each with its subnets, over all rounds. safety: findings of discovery, webhook safety among them.
+    not_covered: what was not seen, in sentences. joined: the last round whose verdict is the worst, for the details.
+    """
+
+    schema_version: str
+    run_id: str
+    started_at: str
+    duration_ms: float
+    version: str
+    decision: Decision
+    reasons: tuple[DecisionReason, ...]
+    cluster: ClusterState
+    probed_from: str
+    rounds: int
+    seconds: float
+    checks: tuple[SwitchCheck, ...]
+    subnets: tuple[SubnetColumn, ...]
+    rows: tuple[MatrixRow, ...]
+    causes: tuple[Cause, ...]
+    safety: tuple[Finding, ...]
+    not_covered: tuple[str, ...]
+    audit: Audit | None
+    joined: Joined | None
+    limits: str = ""
+
+
+class Trend(StrEnum):
+    """Of one cell between two reports. SLOWER: median of at least 5 rounds worse by 2x and 50 ms."""
+
+    WORSE = "worse"
+    BETTER = "better"
+    SLOWER = "slower"
+    FASTER = "faster"
+    NEW = "new"
+    GONE = "gone"
+    UNKNOWN = "unknown"
+    SAME = "same"
+
+
+class CellDifference(CompactStruct, frozen=True):
+    """One target from one subnet by one family, before and after. None: not there."""
+
+    target: str
+    subnet_id: str
+    family: str
+    trend: Trend
+    impact: Impact
+    before: MatrixCell | None
+    after: MatrixCell | None
+    summary: str = ""
+
+
+class ReportSide(CompactStruct, frozen=True):
+    """One of the two reports that were compared. origin: its file, or `now`."""
+
+    origin: str
+    started_at: str
+    mode: str
+    rounds: int
+    verdict: Verdict
+
+
+class Difference(CompactStruct, frozen=True):
+    """`diff`, and `verify` with its checks and the preflight that was made after the switch.
+
+    verdict: fail where a cell is worse with an effect, unknown where one cannot be compared, degraded where one is
+    slower, else pass. differences: all but SAME, the worst first; same: how many cells are the same.
+    """
+
+    schema_version: str
+    cluster_name: str
+    verdict: Verdict
+    before: ReportSide
+    after: ReportSide
+    differences: tuple[CellDifference, ...]
+    same: int
+    cluster_changes: tuple[str, ...] = ()
+    checks: tuple[SwitchCheck, ...] = ()
+    causes: tuple[Cause, ...] = ()
+    now: Preflight | None = None
