@@ -10,6 +10,7 @@ from egressprobe.audit.vpc.snapshot import (
     AclEntry,
     Encryption,
     Exclusion,
+    Nat,
     Permission,
     PublicAccess,
     Route,
@@ -86,24 +87,25 @@ def _route(change: Callable[[VpcSnapshot, random.Random], Route | str], table: s
     return fault
 
 
+def _of_a_nat(change: Callable[[VpcSnapshot, Nat, random.Random], VpcSnapshot]) -> Fault:
+    """Of one of the NAT gateways; none is left where an earlier fault deleted the only one."""
+    return lambda snapshot, rng: change(snapshot, rng.choice(snapshot.nats), rng) if snapshot.nats else snapshot
+
+
 def _nat(**changed) -> Fault:
-    def fault(snapshot, rng):
-        nat = rng.choice(snapshot.nats)
-        return replace(snapshot, nats=_swap(snapshot.nats, nat.id, **changed))
-
-    return fault
+    return _of_a_nat(lambda snapshot, nat, _: replace(snapshot, nats=_swap(snapshot.nats, nat.id, **changed)))
 
 
-def _private_nat(snapshot, rng):
-    nat = rng.choice(snapshot.nats)
+@_of_a_nat
+def _private_nat(snapshot, nat, _):
     if nat.regional:
         return snapshot
     return replace(snapshot, nats=_swap(snapshot.nats, nat.id, public=False, elastic=()))
 
 
-def _deleted_nat(snapshot, rng):
+@_of_a_nat
+def _deleted_nat(snapshot, nat, _):
     """Its routes stay as blackholes."""
-    nat = rng.choice(snapshot.nats)
     tables = tuple(
         replace(t, routes=tuple(replace(r, active=False) if r.to == nat.id else r for r in t.routes))
         for t in snapshot.route_tables
@@ -118,8 +120,8 @@ def _deleted_nat(snapshot, rng):
     )
 
 
-def _nat_in_private_subnet(snapshot, rng):
-    nat = rng.choice(snapshot.nats)
+@_of_a_nat
+def _nat_in_private_subnet(snapshot, nat, _):
     if nat.regional:
         return snapshot
     subnet = next(one for one in snapshot.subnets if one.id == "subnet-pods-a")
@@ -203,9 +205,9 @@ def _another_acl(snapshot, rng):
     return replace(snapshot, acls=(*left, Acl(f"acl-web-{name}", (name,), in_order([*web, *stars(six)]))))
 
 
-def _by_the_nat(snapshot, rng):
+@_of_a_nat
+def _by_the_nat(snapshot, nat, rng):
     """A route more specific than the local one: the pods see the NAT gateway's address (user guide, "middlebox")."""
-    nat = rng.choice(snapshot.nats)
     pods = next(one.blocks[0] for one in snapshot.subnets if one.id == "subnet-pods-a")
     if nat.regional:
         return snapshot
