@@ -23,6 +23,7 @@ from egressprobe.audit.vpc.snapshot import (
     Route,
     RouteTable,
     Subnet,
+    Unread,
     Vpc,
     VpcSnapshot,
     from_json,
@@ -344,6 +345,12 @@ def test_a_peers_rule_may_name_our_group():
 )  # fmt: skip
 def test_what_blocks_at_the_peer(other, to, code):
     assert verdict(peered(other), to=to) == ("closed", code)
+
+
+def test_a_peer_whose_subnets_could_not_be_read():
+    """No list of subnets is not a list without the address's."""
+    unread = replace(peer(), subnets=(), unread=(Unread("subnets", "ec2:DescribeSubnets", "no"),))
+    assert verdict(peered(unread), to="10.99.5.5") == ("unknown", "")
 
 
 def test_invalid_cidrs_are_named_before_the_walk():

@@ -39,7 +39,7 @@ def _arrive(walk: Walk, peer: Topology, flow: Flow) -> None:
     if there is not None:
         walk.enter(there.id, flow)
         walk.deliver(flow)
-    elif peer.shared:
+    elif not peer.all_subnets:
         walk.ends(f"no subnet that this account can see has {flow.to}")
     else:
         message = f"{flow.to} is in none of the peer VPC's subnets"

@@ -26,7 +26,7 @@ def _local(walk: Walk, _: Subnet, __: Route, flow: Flow) -> None:
     """Another subnet of the VPC (an address in the same subnet is delivered without a route)."""
     there = walk.topology.subnet_of(flow.to)
     if there is None:
-        if walk.topology.shared:
+        if not walk.topology.all_subnets:
             walk.ends(f"no subnet that this account can see has {flow.to}")
             return
         message = f"{flow.to} is in the VPC's CIDR and in none of its subnets"

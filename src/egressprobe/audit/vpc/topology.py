@@ -54,6 +54,8 @@ class Topology:
         )
         # A participant of a shared VPC sees neither the owner's tables and ACLs nor the subnets of others.
         self.shared = bool(snapshot.vpc.owner and snapshot.account and snapshot.vpc.owner != snapshot.account)
+        # Whether an address that is in none of `subnets` is in no subnet of the VPC.
+        self.all_subnets = not self.shared and not any(unread.part == "subnets" for unread in snapshot.unread)
         self.blocks = tuple(map(block, snapshot.vpc.blocks))
         self.subnets: dict[str, Subnet] = {subnet.id: subnet for subnet in snapshot.subnets}
         self.subnet_blocks: list[tuple[Cidr, Subnet]] = [
