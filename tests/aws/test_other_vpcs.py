@@ -1,5 +1,7 @@
 """Reading what lies behind the VPC: transit gateway route tables, VPCs of this and of other accounts, peers."""
 
+from types import SimpleNamespace
+
 import boto3
 import pytest
 from botocore.stub import Stubber
@@ -10,7 +12,7 @@ from egressprobe.audit.vpc.snapshot import Peering, Route, RouteTable
 from egressprobe.audit.vpc.snapshot_transit import TransitGateway, TransitHop, TransitRoute, TransitRouteTable
 from egressprobe.audit.vpc.sources import sources
 from egressprobe.audit.vpc.topology import Topology
-from egressprobe.aws import other_vpcs
+from egressprobe.aws import lists, other_vpcs
 from egressprobe.aws.eks import Cluster
 from egressprobe.aws.paging import ReadRefused
 from egressprobe.aws.vpc_snapshot import read_snapshot, readers
@@ -207,3 +209,23 @@ def test_which_vpcs_are_read():
     assert other_vpcs.behind("vpc-us", tables, ours, [gateway], peerings) == ["vpc-peer", "vpc-inspect", "vpc-out"]
     assert other_vpcs.behind("vpc-us", [], ours, [gateway], peerings) == []
     assert other_vpcs.behind("vpc-us", None, None, None, None) == []
+
+
+def test_other_vpcs_are_read_in_the_time_that_is_left(monkeypatch):
+    """Their lists end with the snapshot's seconds: the rest of the VPC is unknown, and so is what lies in it."""
+    now, asked, ec2 = [0.0], [], client()
+    monkeypatch.setattr(lists, "time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    def answer(model, **_):
+        asked.append(model.name)
+        now[0] += 11.0
+        vpcs = {"Vpcs": [{"VpcId": "vpc-2", "OwnerId": "1", "CidrBlock": "10.2.0.0/16"}]}
+        return SimpleNamespace(status_code=200), vpcs if model.name == "DescribeVpcs" else {}
+
+    ec2.meta.events.register_last("before-call", answer)
+    reading = lists.ListReading(30)
+    with reading.limits([ec2]):
+        [vpc] = reading.read("other_vpcs", lambda: other_vpcs.other_vpcs([ec2], ["vpc-2"], REGION))
+    assert (vpc.vpc.id, vpc.peerings, vpc.subnets) == ("vpc-2", None, ())
+    assert len(asked) < 3 + lists.AT_ONCE  # those that had begun when the time was over
+    assert {unread.error for unread in vpc.unread} == {"not read: AWS took more than 30 s for other parts"}

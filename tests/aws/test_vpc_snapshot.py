@@ -143,6 +143,29 @@ def test_what_is_not_read_in_time_is_unknown(session, monkeypatch):
     assert all("not read" in one.error for one in found.unread if not one.action)
 
 
+def test_a_list_of_many_calls_ends_with_the_time(session, monkeypatch):
+    """Its next page is not asked for; afterwards the same clients have no limit."""
+    vpc, clients = a_vpc(session), readers(session)
+    now, seen = [0.0], []
+    monkeypatch.setattr(lists, "time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    def page(model, **_):
+        if model.name != "DescribeTransitGatewayVpcAttachments":
+            return None
+        seen.append(model.name)
+        now[0] += 20.0
+        return SimpleNamespace(status_code=200), {"TransitGatewayVpcAttachments": [], "NextToken": f"{len(seen)}"}
+
+    clients.ec2.meta.events.register_last("before-call", page)
+    found = read_snapshot(clients, cluster_of(vpc), region=REGION, seconds=30)
+    assert len(seen) == 2
+    assert found.attachments is None
+    assert [one.error for one in found.unread if one.part == "attachments"] == [
+        "not read: AWS took more than 30 s for other parts"
+    ]
+    assert clients.ec2.describe_vpcs(VpcIds=[vpc])["Vpcs"]
+
+
 @pytest.mark.thorough
 def test_throttling_is_waited_out(session):
     """EC2's word for it, three times in a row, costs time and nothing else."""

@@ -2,8 +2,10 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -20,7 +22,7 @@ from egressprobe.model.text import valid
 # EC2 throttles by a bucket of tokens an account and region (EC2 Developer Guide, ec2-api-throttling).
 AT_ONCE = 6
 # Part of the snapshot, operation, field of the response, its parser, name of the filters' parameter.
-BY_VPC: tuple[tuple[str, str, str, Callable[[Any], Any], str], ...] = (
+_BY_VPC: tuple[tuple[str, str, str, Callable[[Any], Any], str], ...] = (
     ("subnets", "describe_subnets", "Subnets", parse.subnet, "Filters"),
     ("route_tables", "describe_route_tables", "RouteTables", parse.route_table, "Filters"),
     ("acls", "describe_network_acls", "NetworkAcls", ec2_filters.acl, "Filters"),
@@ -53,11 +55,31 @@ class ListReading:
         self.unread: list[Unread] = []
         self._seconds, self._deadline = seconds, time.monotonic() + seconds
 
-    def read(self, part: str, read: Callable[[], Any]) -> Any:
-        if time.monotonic() > self._deadline:
-            self.unread.append(Unread(part, "", f"not read: AWS took more than {self._seconds:.0f} s for other parts"))
-            return None
+    @contextmanager
+    def limits(self, clients: Iterable[Any]) -> Iterator[None]:
+        """Within, none of the boto3 clients begins a call after the seconds, whoever asks for it: a read may need many,
+        for pages, load balancers or other VPCs. A call that runs then ends by its own time limits.
+        """
+        if self._seconds == math.inf:
+            yield
+            return
+        limited = list(clients)
+        for client in limited:
+            client.meta.events.register("before-call", self._in_time)
         try:
+            yield
+        finally:
+            for client in limited:
+                client.meta.events.unregister("before-call", self._in_time)
+
+    def _in_time(self, **_event: Any) -> None:
+        """Raises ReadRefused after the seconds."""
+        if time.monotonic() > self._deadline:
+            raise ReadRefused(Unread("", "", f"not read: AWS took more than {self._seconds:.0f} s for other parts"))
+
+    def read(self, part: str, read: Callable[[], Any]) -> Any:
+        try:
+            self._in_time()
             return _checked(part, read())
         except ReadRefused as refused:
             if refused.absent and part in _ABSENT:
@@ -88,6 +110,21 @@ def parsed_list(client: Any, operation: str, field: str, parser: Callable[[Any],
     pages = {"PageSize": _PAGES.get(operation, 1000)}
     parsed = [parser(item) for item in every(client, operation, field, PaginationConfig=pages, **filters)]
     return tuple(sorted(parsed, key=lambda item: str(item.id)))
+
+
+def network_reads(ec2: Any, vpc_id: str) -> dict[str, Callable[[], Any]]:
+    """What decides about packets in any VPC, the cluster's and those behind it: a read for each part."""
+    of_vpc = [{"Name": "vpc-id", "Values": [vpc_id]}]
+    reads: dict[str, Callable[[], Any]] = {
+        part: partial(parsed_list, ec2, operation, field, parser, {filters: of_vpc})
+        for part, operation, field, parser, filters in _BY_VPC
+    }
+    return reads | {
+        "gateways": lambda: ec2lists.gateways(ec2, vpc_id),
+        "peerings": lambda: ec2lists.peerings(ec2, vpc_id),
+        "public_access": lambda: ec2lists.public_access(ec2),
+        "encryption": lambda: ec2lists.encryption(ec2, vpc_id),
+    }
 
 
 def named_lists(tables: Iterable[RouteTable] | None, groups: Iterable[Group] | None) -> set[str]:

@@ -7,21 +7,19 @@ transit-gateway-share-accept-ram).
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 from egressprobe.audit.vpc.snapshot import SNAPSHOT_SCHEMA, Attachment, ClusterFacts, Peering, RouteTable, VpcSnapshot
 from egressprobe.audit.vpc.snapshot_transit import TransitGateway, TransitHop, TransitRoute, TransitRouteTable
 from egressprobe.aws import ec2 as ec2lists
 from egressprobe.aws import ec2_parse as parse
-from egressprobe.aws.lists import BY_VPC, ListReading, named_lists, parsed_list
+from egressprobe.aws.lists import ListReading, named_lists, network_reads
 from egressprobe.aws.paging import ReadRefused, every, tried
 
 # More VPCs than this behind one VPC's routes are left unknown: each costs about ten calls.
 MOST_VPCS = 10
 _ACTIVE = {"active": True, "blackhole": False}
 _DEFAULT = ("0.0.0.0/0", "::/0")
-_LISTS = tuple(row for row in BY_VPC if row[0] != "endpoints")
 
 
 def transit_gateways(ec2s: Sequence[Any], attachments: Iterable[Attachment]) -> tuple[TransitGateway, ...]:
@@ -148,18 +146,9 @@ def other_vpcs(ec2s: Sequence[Any], names: Sequence[str], region: str) -> tuple[
 
 def _network(ec2: Any, item: Any, region: str) -> VpcSnapshot:
     """Everything that decides about packets in it; a list that cannot be read is None, as in the cluster's VPC."""
-    vpc, reading = parse.vpc(item), ListReading()
-    of_vpc = [{"Name": "vpc-id", "Values": [vpc.id]}]
-    reads: dict[str, Callable[[], Any]] = {
-        part: partial(parsed_list, ec2, operation, field, parser, {filters: of_vpc})
-        for part, operation, field, parser, filters in _LISTS
-    }
-    reads |= {
-        "gateways": lambda: ec2lists.gateways(ec2, vpc.id),
-        "peerings": lambda: ec2lists.peerings(ec2, vpc.id),
-        "public_access": lambda: ec2lists.public_access(ec2),
-        "encryption": lambda: ec2lists.encryption(ec2, vpc.id),
-    }
+    vpc, reading = parse.vpc(item), ListReading()  # the client has the time limit (ListReading.limits)
+    reads = network_reads(ec2, vpc.id)
+    del reads["endpoints"]  # of no effect on a packet that comes from another VPC
     parts = reading.all(reads)
     named = named_lists(parts["route_tables"], parts["groups"])
     parts["prefix_lists"] = reading.read("prefix_lists", lambda: ec2lists.prefix_lists(ec2, named))

@@ -7,7 +7,6 @@ whose answer is not as documented: values of other types, missing ids, invalid C
 import math
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
@@ -19,7 +18,7 @@ from egressprobe.aws import load_balancers as balancing
 from egressprobe.aws import other_vpcs as others
 from egressprobe.aws import vpc_dns as dnslists
 from egressprobe.aws.eks import Cluster
-from egressprobe.aws.lists import AT_ONCE, BY_VPC, ListReading, named_lists, parsed_list
+from egressprobe.aws.lists import AT_ONCE, ListReading, named_lists, network_reads
 from egressprobe.aws.paging import every
 from egressprobe.model.errors import AwsError
 
@@ -57,13 +56,19 @@ def readers(session: Any = None, peers: Sequence[Any] = (), *, patient: bool = T
 
 
 def read_snapshot(clients: Readers, cluster: Cluster, *, region: str, seconds: float = math.inf) -> VpcSnapshot:
-    """seconds: what is not being read by then stays unknown; the last reads may take half a minute longer.
+    """seconds: what is not read by then stays unknown; the calls that run then may take half a minute longer.
 
     Raises AwsError if the VPC itself cannot be read: then there is nothing to audit.
     """
-    vpc_id, now, reading = cluster.vpc, datetime.now(UTC), ListReading(seconds)
-    if not vpc_id:
+    if not cluster.vpc:
         raise AwsError(f"EKS does not report the VPC of the cluster {cluster.name}")
+    reading = ListReading(seconds)
+    with reading.limits((*clients[:-1], *clients.peers)):
+        return _read(clients, cluster, region, reading)
+
+
+def _read(clients: Readers, cluster: Cluster, region: str, reading: ListReading) -> VpcSnapshot:
+    vpc_id, now = cluster.vpc, datetime.now(UTC)
     vpc = reading.read("vpc", lambda: _vpc(clients.ec2, vpc_id))
     if vpc is None:
         why = reading.unread[0].error if reading.unread else "it does not exist"
@@ -105,19 +110,11 @@ def _vpc(ec2: Any, vpc_id: str) -> Vpc | None:
 
 
 def _reads(clients: Readers, vpc: Vpc, cluster: Cluster, region: str, now: datetime) -> dict[str, Callable[[], Any]]:
-    ec2, of_vpc = clients.ec2, [{"Name": "vpc-id", "Values": [vpc.id]}]
-    reads: dict[str, Callable[[], Any]] = {
-        part: partial(parsed_list, ec2, operation, field, parser, {filters: of_vpc})
-        for part, operation, field, parser, filters in BY_VPC
-    }
+    ec2, reads = clients.ec2, network_reads(clients.ec2, vpc.id)
     reads |= {
-        "gateways": lambda: ec2lists.gateways(ec2, vpc.id),
-        "peerings": lambda: ec2lists.peerings(ec2, vpc.id),
         "dhcp": lambda: ec2lists.dhcp(ec2, vpc.dhcp_options),
         "dns_support": lambda: ec2lists.attribute(ec2, vpc.id, "enableDnsSupport"),
         "dns_hostnames": lambda: ec2lists.attribute(ec2, vpc.id, "enableDnsHostnames"),
-        "public_access": lambda: ec2lists.public_access(ec2),
-        "encryption": lambda: ec2lists.encryption(ec2, vpc.id),
         "resolver_rules": lambda: dnslists.resolver_rules(clients.resolver, vpc.id),
         "dns_firewall": lambda: dnslists.dns_firewall(clients.resolver, vpc.id),
         "zones": lambda: dnslists.zones(clients.route53, vpc.id, region),
