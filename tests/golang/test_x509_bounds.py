@@ -4,24 +4,22 @@ Times are CPU times; each class took seconds to minutes when it was quadratic. O
 certificates from a server.
 """
 
-import time
 from datetime import UTC, datetime
 
 import pytest
 
 from egressprobe.golang.byte_cache import ByteCache
 from egressprobe.golang.release import GoRelease
-from egressprobe.golang.x509 import certificate
 from egressprobe.golang.x509.ca_bundle import BundleError, anchors
-from egressprobe.probe.transport import certificate_check
 from egressprobe.probe.transport.certificate_check import Trust, judge, views
+from tests.support.cpu_time import forget, within_seconds
 from tests.support.peers import pki
 
 HOST = "a.lab"
 NOW = datetime.now(UTC)
 CA_TRUE, SERVER = pki.basic_constraints(ca=True), pki.extended_key_usage(pki.SERVER)
 KEY, OTHER_KEY = pki.make_key(), pki.make_key()
-_MOST_SECONDS = 1.0
+_MOST_SECONDS = 2.0
 
 
 def san(*names):
@@ -134,16 +132,17 @@ _CLASSES += (policies, exponents, large_serial, many_attributes, extended_usages
 @pytest.mark.parametrize("make", _CLASSES, ids=lambda make: make.__name__)
 def test_verification_is_bounded(make, trusted, release):
     """Before any trust and with it; the answer is a verdict, never an exception."""
-    for cache in (certificate._READ, certificate_check._SIGNATURES, certificate_check._VIEWS):
-        cache.clear()
+    forget()
     sent, roots = make()
     if trusted:
         roots = [*roots, sent[-1]]
-    began = time.process_time()
-    result = judge(sent, Trust(HOST, lambda: roots, "b", release), NOW)
-    views(sent)
-    spent = time.process_time() - began
-    assert spent < _MOST_SECONDS, f"{spent:.1f} s of CPU"
+
+    def verify():
+        found = judge(sent, Trust(HOST, lambda: roots, "b", release), NOW)
+        views(sent)
+        return found
+
+    result = within_seconds(_MOST_SECONDS, verify)
     assert result.failure is None or result.failure.api_server_error.startswith("tls: ")
 
 
@@ -161,10 +160,11 @@ def test_verification_is_bounded(make, trusted, release):
     ids=["begins", "ends", "pairs", "headers", "mixed", "no-end", "blocks"],
 )
 def test_a_megabyte_of_pem_is_read_in_linear_time(data):
-    began = time.process_time()
-    with pytest.raises(BundleError):
-        anchors(data)
-    assert time.process_time() - began < _MOST_SECONDS
+    def read():
+        with pytest.raises(BundleError):
+            anchors(data)
+
+    within_seconds(_MOST_SECONDS, read)
 
 
 def test_a_cache_keeps_what_fits():
