@@ -33,8 +33,9 @@ class PathPicture(NamedTuple):
 class SheetCell(NamedTuple):
     """One row in one column: text as the table has it; details: label and text, as the table explains it.
 
-    seconds: of the predicted call. phases: seconds by phase (resolve, connect, tls, http). expires: the earliest
-    expiry of a certificate of the verified chain, Unix time in seconds.
+    column: the key of its column (`column_key`). subnet, family: where they are known (`ipv4`, `ipv6`). seconds: of
+    the predicted call. phases: seconds by phase (resolve, connect, tls, http). expires: the earliest expiry of a
+    certificate of the verified chain, Unix time in seconds.
     """
 
     column: str
@@ -46,10 +47,15 @@ class SheetCell(NamedTuple):
     expires: float | None = None
     details: tuple[tuple[str, str], ...] = ()
     paths: tuple[PathPicture, ...] = ()
+    subnet: str = ""
+    family: str = ""
 
 
 class SheetRow(NamedTuple):
-    """One target. group: rows are shown in groups of this title, in the order of their first row."""
+    """One target. group: rows are shown in groups of this title, in the order of their first row.
+
+    cells: at most one for each column; a column without one is empty in this row. impact: empty where not known.
+    """
 
     name: str
     kind: str
@@ -88,7 +94,8 @@ class SheetCheck(NamedTuple):
 class Sheet(NamedTuple):
     """headline: the first line (GO, NO-GO, a verdict, what decides it). facts: label and value under it.
 
-    columns: head and second line (zone, subnet id) of the matrix. notes: what was not covered, limits.
+    columns: head and second line (zone, subnet id) of the matrix. notes: what was not covered, limits. probed: the
+    cells were measured; else they are the configuration's.
     """
 
     title: str
@@ -103,3 +110,9 @@ class Sheet(NamedTuple):
     rows: tuple[SheetRow, ...] = ()
     problems: tuple[SheetProblem, ...] = ()
     notes: tuple[str, ...] = ()
+    probed: bool = True
+
+
+def column_key(column: tuple[str, str]) -> str:
+    """What the cells of a column name it by: its second line, or its head where there is none."""
+    return column[1] or column[0]
