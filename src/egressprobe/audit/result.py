@@ -23,12 +23,16 @@ class SubnetColumn(CompactStruct, frozen=True):
 
 
 class PathBlame(CompactStruct, frozen=True):
-    """What blocks a path. element: its id; evidence: ids, addresses, ports and rule numbers."""
+    """What blocks a path. element: its id; evidence: ids, addresses, ports and rule numbers.
+
+    return_traffic: it drops the replies; the call itself passes it.
+    """
 
     code: str
     element: str
     said: str
     evidence: dict[str, Any] = {}
+    return_traffic: bool = False
 
 
 class PathReport(CompactStruct, frozen=True):
@@ -46,6 +50,7 @@ class PathReport(CompactStruct, frozen=True):
     nat_ports: tuple[str, ...] = ()
     elements: tuple[str, ...] = ()
     also: tuple[PathBlame, ...] = ()
+    return_elements: tuple[str, ...] = ()
 
 
 class Audit(CompactStruct, frozen=True):
@@ -85,8 +90,9 @@ def path_report(path: Path) -> PathReport:
         nat_ports=path.nat_ports,
         elements=path.elements,
         also=tuple(map(_blame, path.also)),
+        return_elements=path.return_elements,
     )
 
 
 def _blame(blame: Blame) -> PathBlame:
-    return PathBlame(blame.code, blame.element, blame.said, blame.evidence)
+    return PathBlame(blame.code, blame.element, blame.said, blame.evidence, blame.return_traffic)

@@ -105,8 +105,17 @@ def evaluate(topology: Topology, key: PathKey, starts_of: Starts) -> Path:
         return replace(worst, consulted=consulted)
     if not live:
         why = (f"it depends on the address that EKS takes in {subnet}",)
-        elements = worst.elements
-        return Path(subnet, to, port, protocol, "unknown", knowledge_ends=why, elements=elements, consulted=consulted)
+        return Path(
+            subnet,
+            to,
+            port,
+            protocol,
+            "unknown",
+            knowledge_ends=why,
+            elements=worst.elements,
+            consulted=consulted,
+            return_elements=worst.return_elements,
+        )
     if worst.state == "closed" and states & {"open", "partial"}:
         return replace(worst, state="partial", blame=None, also=(), narrowed=worst.blames, consulted=consulted)
     return replace(worst, consulted=consulted)

@@ -32,6 +32,7 @@ class Path(msgspec.Struct, frozen=True):
     narrowed: what denies some of the client ports or some of the interfaces.
     client_ports, nat_ports: those that pass, where not all do; a connection needs one of each.
     elements: ids passed, in order, until the first blocker: groups, ACLs, route tables, route targets.
+    return_elements: the last of `elements`, which only return traffic meets.
     consulted: ids of everything that decided, return traffic included: a change of other things changes nothing here.
     """
 
@@ -48,6 +49,7 @@ class Path(msgspec.Struct, frozen=True):
     elements: tuple[str, ...] = ()
     also: tuple[Blame, ...] = ()
     consulted: frozenset[str] = frozenset()
+    return_elements: tuple[str, ...] = ()
 
     @property
     def blames(self) -> tuple[Blame, ...]:
@@ -92,6 +94,7 @@ def _resolver(steps: Walk, target: Address) -> None:
 def _path(steps: Walk, subnet: str, to: str, port: int) -> Path:
     blamed = bool(steps.blames)
     ports = [str(ports) for ports in steps.left]
+    elements = tuple(steps.elements) if steps.passed is None else steps.passed
     state: State = "closed" if blamed else "unknown" if steps.unknown else "partial" if steps.narrowed else "open"
     return Path(
         subnet=subnet,
@@ -104,7 +107,8 @@ def _path(steps: Walk, subnet: str, to: str, port: int) -> Path:
         knowledge_ends=() if blamed else tuple(dict.fromkeys(steps.unknown)),
         client_ports="" if blamed or steps.left[0] == EPHEMERAL else ports[0],
         nat_ports=() if blamed else tuple(ports[1:]),
-        elements=tuple(steps.elements) if steps.passed is None else steps.passed,
+        elements=elements,
         also=tuple(steps.blames[1:]),
         consulted=frozenset(steps.consulted),
+        return_elements=elements[steps.met_by_call :] if steps.met_by_call is not None else (),
     )

@@ -231,12 +231,16 @@ class SubnetFamily(Blocker, frozen=True):
 
 
 class Blame(msgspec.Struct, frozen=True):
-    """One thing that blocks a path. element: the id of what blocks; said: one sentence for people."""
+    """One thing that blocks a path. element: the id of what blocks; said: one sentence for people.
+
+    return_traffic: it drops the replies; the call itself passes it.
+    """
 
     finding: FindingEntry
     element: str
     said: str
     at: Blocker
+    return_traffic: bool = False
 
     @property
     def code(self) -> str:

@@ -48,6 +48,7 @@ class WalkState:
         self.unknown: list[str] = []
         self.elements: list[str] = []
         self.passed: tuple[str, ...] | None = None  # elements until the first blocker
+        self.met_by_call: int | None = None  # how many of the elements; None while the call is on its way
         self.consulted: set[str] = set()
         self.returning: list[ReturnStep] = []
 
@@ -68,10 +69,11 @@ class WalkState:
 
     def blame(self, finding: FindingEntry, element: str, message: str, at: Blocker) -> Blame:
         """What blocks, with the VPC that it is in where that is another one."""
+        returning = self.met_by_call is not None
         if not self.place.entrance:
-            return Blame(finding, element, message, at)
+            return Blame(finding, element, message, at, returning)
         vpc = self.topology.snapshot.vpc.id
-        return Blame(finding, element, f"in {vpc}: {message}", InOtherVpc(vpc, at))
+        return Blame(finding, element, f"in {vpc}: {message}", InOtherVpc(vpc, at), returning)
 
     def close(self, finding: FindingEntry, element: str, message: str, at: Blocker) -> None:
         """Records what blocks and ends this direction."""
@@ -98,6 +100,7 @@ class WalkState:
 
     def run_return(self) -> None:
         """The return path, step by step, each in its VPC."""
+        self.met_by_call = len(self.elements)
         while self.returning:
             step = self.returning.pop()
             self.run(lambda step=step: self.visit(step.place, step.check))  # type: ignore[misc]

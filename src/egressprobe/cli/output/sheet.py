@@ -12,17 +12,22 @@ from egressprobe.model.target import Verdict
 class SheetHop(NamedTuple):
     """One element of a path as configured: `security group sg-1`, `network ACL acl-1`, `route table rtb-1`, `NAT ...`.
 
-    state: open, blocked, unknown, or not reached (behind the element that blocks).
+    state: open, partial (it passes some of the packets), blocked, unknown, or not reached (behind the element that
+    blocks). note: why it is not open. returning: met by return traffic, behind the destination.
     """
 
     kind: str
     id: str
     state: str
     note: str = ""
+    returning: bool = False
 
 
 class PathPicture(NamedTuple):
-    """The way of one connection, to be drawn: from a subnet to an address and port."""
+    """The path of one connection, to be drawn: from a subnet to an address and port.
+
+    hops: in the order of the packets, those of return traffic last. state: open, partial, closed or unknown.
+    """
 
     subnet: str
     destination: str
