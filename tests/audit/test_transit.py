@@ -14,6 +14,7 @@ from egressprobe.audit.vpc.snapshot import (
     AclEntry,
     Attachment,
     ClusterFacts,
+    Encryption,
     Gateway,
     Group,
     Interface,
@@ -345,6 +346,32 @@ def test_a_peers_rule_may_name_our_group():
 )  # fmt: skip
 def test_what_blocks_at_the_peer(other, to, code):
     assert verdict(peered(other), to=to) == ("closed", code)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "expected"),
+    [
+        (Encryption("vpcec-1", "enforce"), (Encryption("vpcec-2", "enforce"),), OPEN),
+        (Encryption("vpcec-1", "enforce", ("VpcPeering",)), (), OPEN),
+        (Encryption("vpcec-1", "enforce"), (), ("closed", "ENCRYPTION_CONTROL_BLOCKS")),
+        (
+            Encryption("vpcec-1", "enforce"),
+            (Encryption("vpcec-2", "monitor"),),
+            ("closed", "ENCRYPTION_CONTROL_BLOCKS"),
+        ),
+        (
+            Encryption("vpcec-1", "enforce"),
+            (Encryption("vpcec-2", "enforce", ("NatGateway",)),),
+            ("closed", "ENCRYPTION_CONTROL_BLOCKS"),
+        ),
+        (Encryption("vpcec-1", "enforce"), None, ("unknown", "")),
+        (Encryption("vpcec-1", "monitor"), None, OPEN),
+    ],
+)
+def test_a_peer_of_a_vpc_that_enforces_encryption(ours, theirs, expected):
+    """No exclusion is needed where the peer enforces it without exclusions too (user guide, vpc-encryption-controls)."""
+    made = replace(peered(replace(peer(), encryption=theirs)), encryption=(ours,))
+    assert verdict(made, to="10.99.5.5") == expected
 
 
 def test_a_peer_whose_subnets_could_not_be_read():

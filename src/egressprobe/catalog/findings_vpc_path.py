@@ -55,8 +55,8 @@ BPA_BLOCKS_EGRESS = _closing(
     "block-bidirectional stops all traffic of internet and egress-only gateways in the region, NAT gateways' "
     "included; block-ingress all but NAT and egress-only gateways'. Route tables and groups look correct.",
     "aws ec2 describe-vpc-block-public-access-options\naws ec2 describe-vpc-block-public-access-exclusions",
-    "Exclude the VPC, or the subnet of the NAT gateway, for egress; under a declarative policy the "
-    "organisation's administrators must allow exclusions.",
+    "Exclude the VPC, or the subnet of the NAT gateway, for egress; in block-ingress only an exclusion for both "
+    "directions has an effect. Under a declarative policy the organisation's administrators must allow exclusions.",
 )
 EIGW_MISSING = _closing(
     "EIGW_MISSING",

@@ -1,7 +1,7 @@
 """Route targets that lead to the internet: internet, egress-only and NAT gateways; and what route targets share.
 
 A public address of the VPC's own interfaces is reached from inside by the internet gateway (VPC User Guide,
-vpc-igw-internet-access: it translates 1:1 between an interface's private and public IPv4 address).
+VPC_Internet_Gateway: it translates 1:1 between an interface's private and public IPv4 address).
 """
 
 from egressprobe.audit.route_targets.interfaces import arrive
@@ -123,7 +123,7 @@ def _hairpin(walk: Walk, flow: Flow, gateway: str, interface: Interface, private
         walk.ends(f"the subnet of {interface.id}, which has {flow.to}, cannot be read")
     else:
         public, subnet, client = address(nat.elastic[0]), interface.subnet, flow.client
-        _public_access(walk, subnet, "", gateway, "allow-bidirectional")
+        _public_access(walk, subnet, "", gateway, inbound=True)
         walk.acl_in(subnet, public, flow.port, None)
         walk.back(subnet, client, lambda: walk.acl_out(subnet, public, None, client), arrives=False)
         walk.back(subnet, client, lambda: _returns_by_gateway(walk, subnet, public), arrives=False)
@@ -153,11 +153,10 @@ def _returns_by_gateway(walk: Walk, subnet: str, to: Address) -> None:
         walk.ends(f"return traffic leaves {subnet} by {route.to}, not by the path of the call")
 
 
-def _public_access(walk: Walk, subnet: str, outwards_only: str, gateway: str, needed: str = "") -> None:
+def _public_access(walk: Walk, subnet: str, outwards_only: str, gateway: str, *, inbound: bool = False) -> None:
     """VPC Block Public Access (user guide, security-vpc-bpa-basics): `block-ingress` allows NAT and egress-only
-    gateways; an exclusion of the VPC or of the subnet at the gateway's side allows calls outwards in either mode.
-
-    needed: the only mode of an exclusion that helps; empty for any.
+    gateways. An exclusion, of the VPC or of the subnet at the gateway's side, for both directions lifts either mode;
+    one for egress applies in `block-bidirectional` only, to calls outwards.
     """
     snapshot = walk.topology.snapshot
     options = snapshot.public_access
@@ -165,13 +164,16 @@ def _public_access(walk: Walk, subnet: str, outwards_only: str, gateway: str, ne
     if options is None:
         walk.ends("VPC Block Public Access cannot be read")
         return
+    outwards = options.mode == "block-bidirectional" and not inbound
     excluded = any(
-        exclusion.of in (subnet, snapshot.vpc.id) and needed in ("", exclusion.mode) for exclusion in options.exclusions
+        exclusion.of in (subnet, snapshot.vpc.id) and (outwards or exclusion.mode == "allow-bidirectional")
+        for exclusion in options.exclusions
     )
     if options.mode == "off" or excluded or (options.mode == "block-ingress" and outwards_only):
         return
     unexcluded = f"neither {snapshot.vpc.id} nor {subnet} is" if subnet else f"{snapshot.vpc.id} is not"
-    message = f"VPC Block Public Access is {options.mode}, and {unexcluded} excluded"
+    directions = "" if outwards else " for both directions"
+    message = f"VPC Block Public Access is {options.mode}, and {unexcluded} excluded{directions}"
     walk.block(BPA_BLOCKS_EGRESS, gateway, message, PublicAccessBlock(options.mode, subnet, snapshot.vpc.id, gateway))
 
 
