@@ -1,5 +1,6 @@
 """The rules against worked examples of AWS's own documentation: the virtual VPC proves how they compose, these prove
-how they are read. Each cites its page; U is the VPC User Guide, https://docs.aws.amazon.com/vpc/latest/userguide/.
+how they are read. Each cites its page; U is the VPC User Guide, https://docs.aws.amazon.com/vpc/latest/userguide/, the others
+are paths below https://docs.aws.amazon.com/.
 """
 
 import pytest
@@ -57,7 +58,7 @@ OPEN = ("open", "")
 
 # -- network ACLs ---------------------------------------------------------------------------------------------
 
-# U custom-network-acl, "The following table shows an example of a custom network ACL for a VPC that supports IPv4 only"
+# U custom-network-acl, "Example inbound rules", those of IPv4, and one for RDP as the page had it before
 CUSTOM = Acl(
     "acl-custom",
     (),
@@ -142,7 +143,7 @@ def test_stateless():
     assert verdict(acl(clean(), A, answers)) == ("closed", "NACL_EPHEMERAL_DENIED")
 
 
-@example("U nacl-ephemeral-ports", "many Linux kernels use 32768-61000, NAT gateways and Lambda 1024-65535")
+@example("U custom-network-acl", "many Linux kernels use 32768-61000, NAT gateways and Lambda 1024-65535")
 def test_ephemeral_ports():
     for low, high in ((32768, 61000), (49152, 65535)):
         only = AclEntry(390, False, True, TCP, "0.0.0.0/0", (low, high))
@@ -151,7 +152,7 @@ def test_ephemeral_ports():
         assert (found.state, found.client_ports) == ("partial", f"{low}-{high}")
 
 
-@example("U nacl-ephemeral-ports", "the subnet of a NAT gateway sees answers on 1024-65535")
+@example("U custom-network-acl", "the subnet of a NAT gateway sees answers on 1024-65535")
 def test_ephemeral_ports_of_a_nat():
     only = AclEntry(390, False, True, TCP, "93.184.216.34/32", (32768, 61000))
     nothing = AclEntry(395, False, False, TCP, "93.184.216.34/32", (1024, 65535))
@@ -159,7 +160,7 @@ def test_ephemeral_ports_of_a_nat():
     assert (found.state, found.client_ports, found.nat_ports) == ("partial", "", ("32768-61000",))
 
 
-@example("U nacl-basics", "ACL rules are evaluated where traffic enters or leaves a subnet, not within it")
+@example("U vpc-network-acls", "ACL rules are evaluated where traffic enters or leaves a subnet, not within it")
 def test_within_a_subnet():
     beside = Interface("eni-z", A, ("sg-cluster",), ("10.0.1.99",))
     nothing = AclEntry(1, True, False, ALL, "0.0.0.0/0"), AclEntry(1, False, False, ALL, "0.0.0.0/0")
@@ -167,7 +168,10 @@ def test_within_a_subnet():
     assert verdict(replace(held, interfaces=(*held.interfaces, beside)), to="10.0.1.99") == OPEN
 
 
-@example("U nacl-rules", "protocol -1 means all protocols and all ports, whatever range is given")
+@example(
+    "AWSEC2/latest/APIReference/API_CreateNetworkAclEntry",
+    "protocol -1 means all protocols and all ports, whatever range is given",
+)
 def test_all_protocols():
     every = AclEntry(1, True, False, ALL, "0.0.0.0/0")
     assert verdict(acl(clean(), A, every)) == ("closed", "NACL_EGRESS_DENIED")
@@ -188,22 +192,22 @@ EXAMPLE = (
 )
 
 
-@example("U VPC_Route_Tables, Route priority", "172.31.0.0/16 is more specific than 0.0.0.0/0: the peering connection")
+@example("U route-tables-priority", "172.31.0.0/16 is more specific than 0.0.0.0/0: the peering connection")
 def test_longest_prefix():
     assert chosen(EXAMPLE, "172.31.5.5").route.to == "pcx-11223344556677889"
 
 
-@example("U VPC_Route_Tables, Route priority", "traffic for the VPC is covered by the local route")
+@example("U route-tables-priority", "traffic for the VPC is covered by the local route")
 def test_local():
     assert chosen(EXAMPLE, "10.0.200.1").route.gate == "local"
 
 
-@example("U VPC_Route_Tables, Route priority", "all other traffic uses the internet gateway")
+@example("U route-tables-priority", "all other traffic uses the internet gateway")
 def test_the_rest():
     assert chosen(EXAMPLE, "8.8.8.8").route.to == "igw-12345678901234567"
 
 
-@example("U VPC_Route_Tables, Route priority", "0.0.0.0/0 does not include IPv6 addresses; they need ::/0")
+@example("U subnet-route-tables", "0.0.0.0/0 does not include IPv6 addresses; they need ::/0")
 def test_families_apart():
     assert chosen(EXAMPLE, "2001:db8::1").route is None
 
@@ -211,14 +215,14 @@ def test_families_apart():
 PROPAGATED = Route("172.31.0.0/24", "vpn", "vgw-1a2b3c4d", propagated=True)
 
 
-@example("U Route tables and VPN, route priority", "a static route wins over a propagated one for the same destination")
+@example("vpn/latest/s2svpn/vpn-route-priority", "a static route wins over a propagated one for the same destination")
 def test_static_wins():
     both = (PROPAGATED, Route("172.31.0.0/24", "internet", "igw-11aa22bb"))
     assert chosen(both, "172.31.0.9").route.to == "igw-11aa22bb"
     assert chosen(both[::-1], "172.31.0.9").route.to == "igw-11aa22bb"
 
 
-@example("U route priority", "the more specific route wins whether propagated, static or by prefix list")
+@example("U route-tables-priority", "the more specific route wins whether propagated, static or by prefix list")
 def test_specific_beats_static():
     both = (PROPAGATED, Route("172.31.0.0/16", "internet", "igw-11aa22bb"))
     assert chosen(both, "172.31.0.9").route.to == "vgw-1a2b3c4d"
@@ -228,27 +232,25 @@ LIST = PrefixList("pl-1", ("172.31.0.0/24",))
 LISTED = Route("pl-1", "transit", "tgw-1")
 
 
-@example("U Route priority for prefix lists", "a static route with an overlapping CIDR block wins over the prefix list")
+@example("U route-tables-priority", "a static route with an overlapping CIDR block wins over the prefix list")
 def test_static_beats_a_list():
     both = (LISTED, Route("172.31.0.0/24", "internet", "igw-1"))
     assert chosen(both, "172.31.0.9", [LIST]).route.to == "igw-1"
 
 
-@example("U Route priority for prefix lists", "a prefix list wins over a propagated route for the same destination")
+@example("U route-tables-priority", "a prefix list wins over a propagated route for the same destination")
 def test_a_list_beats_propagated():
     assert chosen((PROPAGATED, LISTED), "172.31.0.9", [LIST]).route.to == "tgw-1"
 
 
-@example(
-    "U Route priority for prefix lists", "of lists with overlapping blocks to different targets one is taken at random"
-)
+@example("U route-tables-priority", "of lists with overlapping blocks to different targets one is taken at random")
 def test_two_lists():
     other = Route("pl-2", "internet", "igw-1")
     found = chosen((LISTED, other), "172.31.0.9", [LIST, PrefixList("pl-2", ("172.31.0.0/24",))])
     assert "at random" in found.unsure
 
 
-@example("U Main route table", "a subnet that is associated with no table has the main one")
+@example("U subnet-route-tables", "a subnet that is associated with no table has the main one")
 def test_main_table():
     held = clean()
     tables = swap(held.route_tables, "rtb-private", subnets=(B, PODS))
@@ -257,7 +259,7 @@ def test_main_table():
     assert verdict(replace(held, route_tables=tables)) == OPEN
 
 
-@example("U Route tables, middlebox", "a route for a subnet of the VPC is more specific than local")
+@example("U subnet-route-tables", "a route for a subnet of the VPC is more specific than local")
 def test_more_specific_than_local():
     box = replace(
         routes(clean(), "rtb-private", Route("10.0.3.0/24", "interface", "eni-box")),
@@ -266,13 +268,17 @@ def test_more_specific_than_local():
     assert way(box, to=POD, port=9443).state == "unknown"
 
 
-@example("U NAT gateway basics", "deleting a NAT gateway leaves its routes in a blackhole status: packets are dropped")
+@example(
+    "U nat-gateway-working-with", "deleting a NAT gateway leaves its routes in a blackhole status: packets are dropped"
+)
 def test_blackhole():
     dead = Route("0.0.0.0/0", "nat", "nat-old", active=False)
     assert verdict(routes(clean(), "rtb-private", dead)) == ("closed", "ROUTE_BLACKHOLE")
 
 
-@example("PrivateLink guide, gateway-endpoints", "traffic for the service's prefix list goes to the gateway endpoint")
+@example(
+    "vpc/latest/privatelink/gateway-endpoints", "traffic for the service's prefix list goes to the gateway endpoint"
+)
 def test_gateway_endpoint():
     held = replace(
         routes(clean(), "rtb-private", Route("pl-s3", "endpoint", "vpce-s3"), gone("0.0.0.0/0")),
@@ -297,7 +303,7 @@ def test_egress_only():
     assert verdict(clean(), to=WEB6) == OPEN
 
 
-@example("U NAT gateway scenarios", "private subnet 0.0.0.0/0 -> NAT; public subnet 0.0.0.0/0 -> internet gateway")
+@example("U nat-gateway-scenarios", "private subnet 0.0.0.0/0 -> NAT; public subnet 0.0.0.0/0 -> internet gateway")
 def test_nat_scenario():
     found = way(clean())
     assert found.state == "open"
@@ -309,18 +315,20 @@ def test_nat_scenario():
     ]
 
 
-@example("U NAT troubleshooting", "a NAT gateway in a subnet without a route to an internet gateway reaches nothing")
+@example(
+    "U nat-gateway-troubleshooting", "a NAT gateway in a subnet without a route to an internet gateway reaches nothing"
+)
 def test_nat_in_a_private_subnet():
     assert verdict(routes(clean(), "rtb-public", gone("0.0.0.0/0"))) == ("closed", "NAT_SUBNET_NO_INTERNET_ROUTE")
 
 
-@example("U NAT gateways", "an internet gateway drops the traffic of a private NAT gateway")
+@example("U vpc-nat-gateway", "an internet gateway drops the traffic of a private NAT gateway")
 def test_private_nat():
     held = replace(clean(), nats=swap(clean().nats, "nat-1", public=False, elastic=()))
     assert verdict(held) == ("closed", "NAT_SUBNET_NO_INTERNET_ROUTE")
 
 
-@example("U NAT troubleshooting", "a NAT gateway whose status is failed serves nobody")
+@example("U nat-gateway-troubleshooting", "a NAT gateway whose status is failed serves nobody")
 def test_failed_nat():
     held = replace(clean(), nats=swap(clean().nats, "nat-1", state="failed"))
     assert verdict(held) == ("closed", "NAT_NOT_AVAILABLE")
@@ -333,7 +341,7 @@ def test_nat64():
     assert verdict(held, to="64:ff9b::a00:101") != OPEN  # 10.0.1.1: no interface has it
 
 
-@example("U NAT gateway basics", "a NAT gateway does not carry IPv6 but for NAT64")
+@example("U nat-gateway-basics", "a NAT gateway does not carry IPv6 but for NAT64")
 def test_nat_and_ipv6():
     held = routes(clean(), "rtb-private", Route("::/0", "nat", "nat-1"))
     assert verdict(held, to=WEB6) == ("closed", "IPV6_ROUTE_MISSING")
@@ -370,16 +378,14 @@ def test_block_bidirectional():
 # -- other gates ----------------------------------------------------------------------------------------------
 
 
-@example(
-    "Transit gateway guide, tgw-vpc-attachments", "resources in a zone without an attachment cannot reach the gateway"
-)
+@example("vpc/latest/tgw/tgw-vpc-attachments", "resources in a zone without an attachment cannot reach the gateway")
 def test_transit_zone():
     held = replace(clean(), attachments=(Attachment("tgw-attach-1", "tgw-1", subnets=(B,)),))
     assert verdict(held, to=CORP) == ("closed", "TGW_NO_ATTACHMENT_IN_AZ")
     assert way(held, to=CORP, subnet=B).state == "unknown"
 
 
-@example("Transit gateway guide, tgw-nacls", "different subnets: the attachment's inbound rules see the source address")
+@example("vpc/latest/tgw/tgw-nacls", "different subnets: the attachment's inbound rules see the source address")
 def test_transit_acl_of_another_subnet():
     held = replace(clean(), attachments=(Attachment("tgw-attach-1", "tgw-1", subnets=(PODS,)),))
     denied = acl(held, PODS, AclEntry(10, False, False, ALL, "10.0.1.0/24"))
@@ -388,28 +394,26 @@ def test_transit_acl_of_another_subnet():
     assert way(other, to=CORP).state == "unknown"
 
 
-@example(
-    "Transit gateway guide, tgw-nacls", "same subnet: rules are not evaluated for traffic from the transit gateway"
-)
+@example("vpc/latest/tgw/tgw-nacls", "same subnet: rules are not evaluated for traffic from the transit gateway")
 def test_transit_acl_of_the_same_subnet():
     held = replace(clean(), attachments=(Attachment("tgw-attach-1", "tgw-1", subnets=(A,)),))
     answers = acl(held, A, AclEntry(10, False, False, TCP, "172.16.0.0/12", (1024, 65535)))
     assert way(answers, to=CORP).state == "unknown"
 
 
-@example("Peering guide, invalid configurations", "no edge-to-edge routing: a peer's gateways cannot be used")
+@example("vpc/latest/peering/vpc-peering-basics", "no edge-to-edge routing: a peer's gateways cannot be used")
 def test_edge_to_edge():
     held = routes(clean(), "rtb-private", Route("0.0.0.0/0", "peering", "pcx-1"))
     assert verdict(held) == ("closed", "PEERING_NOT_TRANSITIVE")
 
 
-@example("Peering guide, basics", "a connection carries traffic only once it is active")
+@example("vpc/latest/peering/vpc-peering-basics", "a connection carries traffic only once it is active")
 def test_pending_peering():
     waiting = Peering("pcx-1", "pending-acceptance", "vpc-peer", ("10.99.0.0/16",))
     assert verdict(replace(clean(), peerings=(waiting,)), to="10.99.0.5") == ("closed", "PEERING_NOT_ACTIVE")
 
 
-@example("EC2 guide, NAT instances", "source/destination checks must be off for an instance that forwards")
+@example("U work-with-nat-instances", "source/destination checks must be off for an instance that forwards")
 def test_source_destination_check():
     held = routes(clean(), "rtb-private", Route("0.0.0.0/0", "interface", "eni-box"))
     assert verdict(held) == ("closed", "APPLIANCE_SOURCE_DEST_CHECK")
@@ -430,7 +434,8 @@ DATABASE = Group("sg-db", "", (Permission(TCP, (3306, 3306), groups=("sg-web",))
 
 
 @example(
-    "U security-group-rules-reference, web server", "HTTP and HTTPS from all IPv4, HTTPS from IPv6 where a rule says so"
+    "AWSEC2/latest/UserGuide/security-group-rules-reference",
+    "HTTP and HTTPS from all IPv4, HTTPS from IPv6 where a rule says so",
 )
 def test_web_server():
     assert lets([WEBTIER], 443, "203.0.113.9")
@@ -438,7 +443,7 @@ def test_web_server():
     assert lets([WEBTIER], 80, "2001:db8::9") is False
 
 
-@example("U security-group-rules-reference, database server", "3306 from members of the web servers' group only")
+@example("AWSEC2/latest/UserGuide/security-group-rules-reference", "3306 from members of the web servers' group only")
 def test_database_server():
     assert lets([DATABASE], 3306, "10.0.1.5", ["sg-web"])
     assert lets([DATABASE], 3306, "10.0.1.5", ["sg-other"]) is False
@@ -476,7 +481,7 @@ def test_stateful():
     assert verdict(clean()) == OPEN
 
 
-@example("EC2 guide, ec2-prefix-eni", "addresses of a delegated prefix are the interface's")
+@example("AWSEC2/latest/UserGuide/ec2-prefix-eni", "addresses of a delegated prefix are the interface's")
 def test_delegated_prefix():
     held = replace(clean(), interfaces=swap(clean().interfaces, "eni-pod", prefixes=("10.0.3.128/28",)))
     assert verdict(held, to="10.0.3.130", port=9443) == OPEN

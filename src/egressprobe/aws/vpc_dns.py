@@ -84,7 +84,7 @@ def dns_firewall(client: Any, vpc_id: str) -> tuple[DnsFirewallRule, ...]:
 
 
 def _domains(client: Any, listed: str | None) -> tuple[str, ...] | None:
-    """None: AWS's own lists can be used but not read (Route 53 Developer Guide, managed domain lists)."""
+    """None: AWS's own lists can be used but not read (Developer Guide, resolver-dns-firewall-managed-domain-lists)."""
     if not listed:
         return None
     try:

@@ -5,7 +5,7 @@ macros, take the same file. The location of the code becomes parameters: `Artifa
 PREFIX-REGION, since Lambda takes code from its own region only, or `ArtifactBucket`, one bucket of the user's own;
 `ProbeArtifact` and `PlannerArtifact` (keys).
 
-https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference-foreach.html
+https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-foreach.html
 """
 
 import copy

@@ -4,7 +4,8 @@ What is left out has AWS's defaults: the network ACL and the groups allow everyt
 a gateway that a route names is attached, a subnet without table uses the main one.
 
     subnets: {cp: 10.0.1.0/24 a}                      CIDRs and zone; `dns64`
-    tables: {rtb-1: {for: cp, 0.0.0.0/0: nat-1}}      `main` in `for`; ` blackhole` or ` propagated` behind a target
+    tables: {rtb-1: {for: cp, 0.0.0.0/0: nat-1}}      `main` in `for`; ` blackhole` or ` propagated` behind a target;
+                                                      a list of targets has a route for each
     acls: {acl-1: {for: cp, in: [100 allow tcp 443 0.0.0.0/0], out: []}}
     groups: {sg-1: {in: [tcp 443 sg-2], out: [all 0.0.0.0/0]}}
     interfaces: {eni-1: {ip: 10.0.2.5, in: db, groups: sg-1}}
@@ -183,7 +184,12 @@ def _tables(raw: dict[str, Any], local: tuple[Route, ...]) -> tuple[RouteTable, 
     tables = []
     for name, fields in raw.items():
         members = _words(fields.get("for"))
-        routes = [_route(to, target) for to, target in fields.items() if to != "for"]
+        routes = [
+            _route(to, text)
+            for to, targets in fields.items()
+            if to != "for"
+            for text in (targets if isinstance(targets, list) else [targets])
+        ]
         replaced = {route.destination for route in routes if not route.propagated}
         kept = [route for route in local if route.destination not in replaced]
         gateways = tuple(member for member in members if member.split("-")[0] in ("igw", "vgw"))

@@ -179,7 +179,7 @@ def associate_vpc_cidr(change: AssociateVpcCidr, snapshot: VpcSnapshot) -> VpcSn
 
 
 def create_subnet(change: CreateSubnet, snapshot: VpcSnapshot) -> VpcSnapshot:
-    """The default network ACL is the new subnet's (user guide, "Default network ACL")."""
+    """The default network ACL is the new subnet's (user guide, vpc-network-acls)."""
     _of_this_vpc(snapshot, change.vpc)
     for text in change.blocks:
         cidr = block(text)

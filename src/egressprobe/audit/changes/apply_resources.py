@@ -52,7 +52,7 @@ def _tables(snapshot: VpcSnapshot, changed: Callable[[Route], Route | None]) -> 
 
 
 def _blackholes(snapshot: VpcSnapshot, target: str) -> tuple[RouteTable, ...] | None:
-    """Static routes to what is gone stay and drop (user guide, route-table-options); propagated ones go."""
+    """Static routes to what is gone stay and drop (user guide, nat-gateway-working-with); propagated ones go."""
 
     def changed(route: Route) -> Route | None:
         if route.to != target:

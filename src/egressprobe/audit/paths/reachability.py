@@ -15,9 +15,9 @@ from egressprobe.catalog.findings_vpc_config import VPC_DNS_SUPPORT_OFF
 
 type State = Literal["open", "partial", "closed", "unknown"]
 _DNS = 53
-# The VPC's resolver: "security groups and network ACLs cannot block it" (user guide, AmazonDNS-concepts).
+# The VPC's resolver, which neither security groups nor network ACLs filter (user guide, AmazonDNS-concepts).
 _LINK_LOCAL_RESOLVERS = frozenset(map(address, ("169.254.169.253", "fd00:ec2::253")))
-# VPC Lattice (user guide, vpc-lattice: 169.254.171.0/24 and fd00:ec2:80::/64): service networks are not in a snapshot.
+# VPC Lattice (its user guide, security-groups: the managed prefix lists): service networks are not in a snapshot.
 _LATTICE = (block("169.254.171.0/24"), block("fd00:ec2:80::/64"))
 
 

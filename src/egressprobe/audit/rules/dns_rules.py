@@ -1,8 +1,8 @@
 """Rules of names: which servers answer the control plane's queries, and which answers may be wrong.
 
-Route 53 Developer Guide: resolver-overview-forward-vpc-to-network ("if a private hosted zone and a Resolver rule are
-for the same domain, the rule takes precedence"; the most specific domain wins), resolver-dns-firewall-rules (by
-priority of group, then of rule; the first that matches decides).
+Route 53 Developer Guide: hosted-zone-private-considerations (of a private hosted zone and a Resolver rule for the same
+domain the rule takes precedence), resolver-overview-forward-vpc-to-network-domain-name-matches (the most specific
+domain wins), resolver-dns-firewall-rule-settings (by priority of group, then of rule; the first that matches decides).
 """
 
 from collections.abc import Iterator

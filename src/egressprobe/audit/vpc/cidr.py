@@ -118,7 +118,7 @@ class Ports(NamedTuple):
 
 
 NO_PORTS = Ports(())
-# Lambda, NAT gateways and load balancers use all of these as client ports (user guide, nacl-ephemeral-ports).
+# Lambda, NAT gateways and load balancers use all of these as client ports (user guide, custom-network-acl).
 EPHEMERAL = Ports(((1024, 65535),))
 
 

@@ -1,8 +1,8 @@
 """A snapshot with its indexes: which route table, which ACL, which interface. A walk looks everything up here.
 
-Routes (VPC User Guide, how-route-tables-work, "Route priority"; Site-to-Site VPN User Guide, vpn-route-priority): the
-longest prefix wins; of equal ones local, then static, then prefix list, then propagated. A local route wins over a
-propagated one even where that is more specific. A blackhole route that is selected drops.
+Routes (VPC User Guide, route-tables-priority; Site-to-Site VPN User Guide, vpn-route-priority): the longest prefix
+wins; of equal ones local, then static, then prefix list, then propagated. A local route wins over a propagated one even
+where that is more specific. A blackhole route that is selected drops.
 """
 
 from collections.abc import Iterable, Iterator
@@ -127,7 +127,7 @@ class Topology:
         _parsed("cluster", (*cluster.remote, *cluster.remote_pods))
 
     def table_of(self, subnet: str) -> RouteTable | None:
-        """Its own, or the VPC's main one (user guide, "Main route table")."""
+        """Its own, or the VPC's main one (user guide, subnet-route-tables)."""
         return self.tables.get(subnet) or self.main
 
     def subnets_of(self, table: RouteTable) -> list[str]:
