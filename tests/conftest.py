@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 from egressprobe.lab.servers import Loop
@@ -21,6 +22,11 @@ ISOLATED = bool(os.environ.get("EGRESSPROBE_ISOLATED"))
 REQUIRE_ALL = bool(os.environ.get("EGRESSPROBE_REQUIRE_ALL"))
 ALLOW_SKIP = os.environ.get("ALLOW_SKIP") == "1"
 ROOT = Path(__file__).parents[1]
+# The same examples in each run, and no bounds of time: neither is to fail a run of CI that changed nothing.
+settings.register_profile(
+    "repeatable", derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("repeatable")
 # What a test may reach: loopback, and the networks that tests make for themselves when isolated.
 _OURS = [ip_network(n) for n in ("127.0.0.0/8", "::1/128", "10.99.0.0/16", "fd99::/16")]
 

@@ -196,13 +196,13 @@ def test_names_are_resolved_at_once_and_never_for_ever(monkeypatch):
 
     def lookup(host, *_, **__):
         if host == "hangs":
-            never.wait(5)
+            never.wait(60)
         if host == "gone":
             raise OSError("no such name")
         return [(2, 1, 6, "", ("192.0.2.7", 0)), (2, 1, 6, "", ("192.0.2.7", 0))]
 
     monkeypatch.setattr("socket.getaddrinfo", lookup)
-    assert resolve(["a", "hangs", "gone", "a"], seconds=0.3) == {"a": ("192.0.2.7",)}
+    assert resolve(["a", "hangs", "gone", "a"], seconds=1.0) == {"a": ("192.0.2.7",)}
     never.set()
     assert resolve([]) == {}
 

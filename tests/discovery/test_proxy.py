@@ -194,7 +194,7 @@ HOLDING = {
     "endless head": answering(b"HTTP/1.1 200 OK\r\n", *[b"A: " + b"a" * 60_000 + b"\r\n"] * 60),
     "many lines": answering(b"HTTP/1.1 200 OK\r\n", *[b"A: a\r\n" * 1000] * 400),
     "silent after the grant": answering(GRANTED, close=False),
-    "trickles SOCKS": answering(b"\5\0", b"\5\0\0\3\xff", *[b"a"] * 255, pause=0.05),
+    "trickles SOCKS": answering(b"\5\0", b"\5\0\0\3\xff", *[b"a"] * 255, pause=0.1),
     "endless TLS": answering(GRANTED, *[b"\x16\x03\x03\x40\x00" + bytes(0x4000)] * 400),
 }
 
@@ -207,8 +207,8 @@ def test_no_proxy_holds_discovery(api, monkeypatch, case):
     with proxy_server(HOLDING[case]) as proxy:
         started = time.monotonic()
         url = proxy.url.replace("http", "socks5") if "SOCKS" in case else proxy.url
-        assert failure(api, url, seconds=8)
-        assert time.monotonic() - started < 4
+        assert failure(api, url, seconds=60)
+        assert time.monotonic() - started < 15
         assert len(proxy.asked) <= 6  # three lists at once, each with a second opinion
 
 

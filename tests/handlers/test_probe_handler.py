@@ -11,7 +11,7 @@ import pytest
 from egressprobe.cli.output.formats import to_json
 from egressprobe.golang.resolver import ResolverConfig
 from egressprobe.handlers import probe
-from egressprobe.handlers.probe import concurrency, handler, make_handler
+from egressprobe.handlers.probe import _seconds, concurrency, handler, make_handler
 from egressprobe.lab.certs import issue, make_authority
 from egressprobe.lab.dns import DnsServer, Records, serve_zone
 from egressprobe.lab.servers import HttpServer, TcpServer, server_context
@@ -99,9 +99,8 @@ def test_metric_detail(world, capsys, monkeypatch):
 def test_a_short_function_still_reports(world, capsys, caplog):
     """3 s of function, a silent target: the report leaves before, unknown is counted and is no data point."""
     handle, targets = world
-    started = time.monotonic()
     answer = handle({"source": "schedule", "plan": {"targets": targets}}, Context(3.0))
-    assert time.monotonic() - started < 2.9
+    assert 0 < _seconds(Context(3.0), len(targets)) <= 2.5, "half a second is left for the report"
     verdicts = {one["target"]["name"]: one["verdict"] for one in answer["results"]}
     assert verdicts == {"good": "pass", "silent": "unknown", "nx": "fail"}
     assert answer["results"][1]["failure"]["code"] == Code.DEADLINE_EXCEEDED

@@ -1,7 +1,6 @@
 """A GET over a connection that answers anything: every outcome is data, in bounded time, with the API server's words."""
 
 import asyncio
-import time
 
 import pytest
 from hpack import Encoder
@@ -46,6 +45,7 @@ class Channel:
         self.endpoint = Endpoint("192.0.2.1", 443)
         self.local = ("192.0.2.2", 50_000)
         self.sent = bytearray()
+        self.reads = 0
         self._left, self._piece, self._after, self._endless = answer, piece, after, endless
 
     @property
@@ -63,6 +63,7 @@ class Channel:
         self.sent += data
 
     async def receive(self, until):
+        self.reads += 1
         if self._left:
             data, self._left = self._left[: self._piece], self._left[self._piece :]
             return data
@@ -115,8 +116,8 @@ def test_a_reset_within_a_response():
 @pytest.mark.parametrize(("answer", "protocol"), [(H1[0], None), (SETTINGS + HEAD + frame(0, 0, 1, b"{}"), "h2")])
 def test_a_body_that_stops(answer, protocol):
     """Before the headers are complete the limit of the call has its own text; from then on the reader's."""
-    body = run(Channel(answer[:-1], protocol=protocol, after=None), seconds=0.05).failure
-    head = run(Channel(answer[:17], protocol=protocol, after=None), seconds=0.05).failure
+    body = run(Channel(answer[:-1], protocol=protocol, after=None), seconds=0.2).failure
+    head = run(Channel(answer[:17], protocol=protocol, after=None), seconds=0.2).failure
     assert (head.code, head.api_server_error) == (Code.HTTP_TIMEOUT, None)
     assert (body.code, body.api_server_error) == (
         Code.HTTP_TIMEOUT,
@@ -148,7 +149,7 @@ def test_endless_responses_end(answer, protocol, endless):
         async def tick():
             nonlocal ticks
             while True:
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0)
                 ticks += 1
 
         other = asyncio.ensure_future(tick())
@@ -156,13 +157,11 @@ def test_endless_responses_end(answer, protocol, endless):
         channel = Channel(answer, protocol=protocol, endless=endless)
         fetched = await fetch(channel, "https://x/", Budget(now + 100, now + 1.5), 1.5)
         other.cancel()
-        return fetched, ticks, asyncio.get_running_loop().time() - now
+        return fetched, ticks, channel.reads
 
-    started = time.monotonic()
-    fetched, ticks, seconds = asyncio.run(both())
+    fetched, ticks, reads = asyncio.run(both())
     assert fetched.failure is not None
-    assert time.monotonic() - started < 4
-    assert ticks >= seconds / 0.2 - 1
+    assert ticks >= reads / 100
 
 
 def test_only_the_headers():

@@ -3,7 +3,7 @@
 import asyncio
 import gzip
 import json
-import time
+import threading
 
 import pytest
 
@@ -289,7 +289,7 @@ def test_an_issuer_that_hangs(provider, lab_loop):
     assert code(result) is Code.HTTP_TIMEOUT
     assert result.forecast.seconds == 30
     assert result.forecast.error == "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
-    assert result.duration_ms < 14_000
+    assert result.duration_ms < 25_000
 
 
 def test_a_provider_that_negotiates_h2(provider, lab_loop):
@@ -310,11 +310,12 @@ def test_a_provider_that_negotiates_h2(provider, lab_loop):
 
 def test_a_document_that_is_decoded_at_the_deadline_does_not_delay_the_report(provider, monkeypatch):
     """A thread cannot be stopped: the run ends without it."""
-    monkeypatch.setattr(oidc, "read_keys", lambda _: time.sleep(3.0))
+    reported, decoded = threading.Event(), threading.Event()
+    monkeypatch.setattr(oidc, "read_keys", lambda _: reported.wait(60) and decoded.set())
     provider.keys.pages["/jwks"] = Page(json.dumps({"keys": [KEY], "padding": "x" * 100_000}).encode())
-    started = time.monotonic()
     result = provider.probe(seconds=1.0)
-    assert time.monotonic() - started < 2.0
+    reported.set()
+    assert decoded.wait(60), "the thread was decoding until the report came"
     assert (result.verdict, code(result)) == (Verdict.UNKNOWN, Code.DEADLINE_EXCEEDED)
 
 

@@ -166,10 +166,10 @@ def test_the_ladder_climbs_beside_the_call(results):
         climbed = one.attempts[0].ladder
         assert bool(climbed) == (one.forecast.outcome == "fail"), (fault, one.failure)
         if one.failure and one.failure.code is Code.TLS_TIMEOUT:
-            assert one.duration_ms < 10_700
-            assert max(rung.ms for rung in climbed) < 4_000
+            assert one.duration_ms < 13_000  # the call's 10 s; a ladder after it ends at 13.5 s
+            assert max(rung.ms for rung in climbed) < 8_000
         elif climbed:
-            assert one.duration_ms < 4_500
+            assert one.duration_ms < 10_000  # six rungs one after the other take over 20 s
 
 
 @pytest.mark.netns

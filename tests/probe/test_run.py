@@ -97,10 +97,10 @@ def test_one_dead_address_of_three_degrades_and_of_two_fails(lab_loop):
 def test_slow_answers_degrade(lab_loop):
     """Half of the limit in DNS, or in the call."""
     port = lab_loop.start(HttpServer(tls=tls("*.lab"))).port
-    slow = lab_loop.start(HttpServer(tls=tls("*.lab"), wait=0.6)).port
-    zone = {"dns.lab": Records(a=("127.0.0.1",), delay=0.6), "call.lab": Records(a=("127.0.0.1",))}
+    slow = lab_loop.start(HttpServer(tls=tls("*.lab"), wait=1.1)).port
+    zone = {"dns.lab": Records(a=("127.0.0.1",), delay=1.1), "call.lab": Records(a=("127.0.0.1",))}
     dns, call = World(lab_loop, zone).probe(
-        hook("dns.lab", port, timeoutSeconds=1), hook("call.lab", slow, timeoutSeconds=1)
+        hook("dns.lab", port, timeoutSeconds=2), hook("call.lab", slow, timeoutSeconds=2)
     )
     assert (dns.verdict, codes(dns)) == (Verdict.DEGRADED, ["DNS_SLOW"])
     assert (call.verdict, codes(call)) == (Verdict.DEGRADED, ["CALL_SLOW"])
@@ -275,8 +275,9 @@ def test_silent_targets_do_not_hold_up_the_others(lab_loop):
 
     asyncio.run(work())
     last_live = max(end for name, end in ends if name.startswith("live"))
-    assert last_live < 1.0
-    assert all(end > 1.9 for name, end in ends if name.startswith("silent"))
+    first_silent = min(end for name, end in ends if name.startswith("silent"))
+    assert last_live < first_silent
+    assert first_silent > 1.9
 
 
 @pytest.mark.thorough
@@ -288,7 +289,7 @@ def test_many_silent_addresses_stay_within_the_descriptors(lab_loop):
         lab_loop.start(DeafServer(f"127.0.7.{i}", deaf.port))
     started = time.monotonic()
     [one] = World(lab_loop, zone).probe(hook("many.lab", deaf.port, timeoutSeconds=2))
-    assert time.monotonic() - started < 6
+    assert time.monotonic() - started < 25  # one after the other, they take two minutes
     assert len(one.attempts) == 60
     assert one.verdict in (Verdict.FAIL, Verdict.UNKNOWN)
     assert one.forecast is None or one.forecast.outcome == "fail"
@@ -321,7 +322,7 @@ def test_when_time_is_up_a_complete_report_leaves(lab_loop):
     world = World(lab_loop, {"t.lab": Records(a=("127.0.0.1",))})
     started = time.monotonic()
     found = world.probe(*(hook("t.lab", silent, name=f"s{i}") for i in range(40)), seconds=0.6, concurrency=2)
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 10  # without the run's end, over three minutes
     assert len(found) == 40
     assert [one.failure for one in found if one.verdict is not Verdict.UNKNOWN] == []
     assert {one.failure.code for one in found} == {Code.DEADLINE_EXCEEDED}

@@ -76,5 +76,5 @@ def normal(error: str | None) -> str | None:
 
 
 def close(seconds: float, wanted: float | None) -> bool:
-    """Within 10% or half a second of what was recorded."""
-    return wanted is None or abs(seconds - wanted) <= max(0.5, 0.1 * wanted)
+    """Within 10% or 0.8 s of what was recorded."""
+    return wanted is None or abs(seconds - wanted) <= max(0.8, 0.1 * wanted)
