@@ -1,9 +1,9 @@
 """Whether a role's policies allow a call, by IAM's documented rules: an explicit deny, else an allow, else no."""
 
-import fnmatch
 from typing import Any
 
 from tests.support.aws.fake_aws import Call
+from tests.support.aws.iam_conditions import holds, like
 
 
 def statements(rendered: Any, role: str) -> list[dict[str, Any]]:
@@ -24,30 +24,12 @@ def matches(statement: dict[str, Any], call: Call) -> bool:
     resources = statement["Resource"]
     resources = [resources] if isinstance(resources, str) else resources
     return (
-        any(_like(call.action.lower(), one.lower()) for one in actions(statement))
-        and any(_like(call.resource, one) for one in resources)
-        and _condition(statement.get("Condition", {}), dict(call.context))
+        any(like(call.action.lower(), one.lower()) for one in actions(statement))
+        and any(like(call.resource, one) for one in resources)
+        and holds(statement.get("Condition", {}), dict(call.context))
     )
 
 
 def allowed(found: list[dict[str, Any]], call: Call) -> bool:
     effects = {statement["Effect"] for statement in found if matches(statement, call)}
     return effects == {"Allow"}
-
-
-def _condition(said: dict[str, dict[str, str]], context: dict[str, str]) -> bool:
-    for operator, pairs in said.items():
-        for key, wanted in pairs.items():
-            have = context.get(key)
-            if have is None:
-                return False
-            if operator == "StringEquals" and have != wanted:
-                return False
-            if operator == "ArnLike" and not _like(have, wanted):
-                return False
-            assert operator in ("StringEquals", "ArnLike"), operator
-    return True
-
-
-def _like(value: str, pattern: str) -> bool:
-    return fnmatch.fnmatchcase(value, pattern.replace("[", "[[]"))
