@@ -59,7 +59,7 @@ template: .tools/stack/.ready ## sam validate --lint, cfn-lint and checkov on th
 	@scripts/template
 
 # They pin packages that ours and each other's do not agree with: an environment each.
-.tools/stack/.ready: $(SETUP) requirements/sam.txt requirements/checkov.txt requirements/awscli.txt scripts/stack-tools
+.tools/stack/.ready: $(SETUP) requirements/sam.txt requirements/checkov.txt requirements/awscli.txt requirements/governance.txt scripts/stack-tools
 	@scripts/stack-tools
 
 .tools/e2e/.ready: $(SETUP) requirements/ministack.txt scripts/e2e-tools
@@ -123,7 +123,7 @@ lock: ## Renew the locks (needs uv)
 	  -o requirements/dev.txt --custom-compile-command "make lock"
 	@uv pip compile pyproject.toml --python-version 3.13 --universal --generate-hashes -q \
 	  -c requirements/dev.txt -o src/requirements.txt --custom-compile-command "make lock"
-	@for tool in sam checkov awscli ministack; do uv pip compile requirements/$$tool.in --python-version 3.13 --universal --generate-hashes \
+	@for tool in sam checkov awscli governance ministack; do uv pip compile requirements/$$tool.in --python-version 3.13 --universal --generate-hashes \
 	  -q -o requirements/$$tool.txt --custom-compile-command "make lock"; done
 	@uv pip compile pyproject.toml --extra planner --python-version 3.13 --universal --generate-hashes -q \
 	  -c requirements/dev.txt -o src/requirements-planner.txt --custom-compile-command "make lock"

@@ -40,6 +40,9 @@ def _why_not(item: pytest.Item) -> str | None:
         return "a kernel with bridges (modprobe bridge)"
     if item.get_closest_marker("awscli") and not (ROOT / ".tools/stack/awscli/bin/python").exists():
         return "the AWS CLI (make template sets it up)"
+    engine = item.get_closest_marker("engine")
+    if engine and not any((ROOT / ".tools/stack/governance").glob(f"lib/*/site-packages/{engine.args[0]}")):
+        return f"{engine.args[0]} (make template sets it up, on Linux)"
     if item.get_closest_marker("artifact"):
         missing = [p for p in (".tools/aws-lambda-rie", "build/probe/.ready") if not (ROOT / p).exists()]
         return f"the built artifact and the emulator ({', '.join(missing)} missing)" if missing else None
