@@ -163,6 +163,12 @@ PURE = (
     "audit/whatif",
     "planner/shards.py",
     "planner/lookup",
+    "readiness/causes.py",
+    "readiness/checks.py",
+    "readiness/coverage.py",
+    "readiness/decision.py",
+    "readiness/matrix.py",
+    "readiness/path_checks.py",
     "readiness/result.py",
 )
 _IO = {"asyncio", "socket", "ssl", "boto3", "httpx", "subprocess"}

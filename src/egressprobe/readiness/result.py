@@ -4,6 +4,7 @@ The matrix is target x subnet x family. A `MatrixCell` has one entry of `rounds`
 """
 
 from enum import StrEnum
+from typing import Literal
 
 from egressprobe.audit.result import Audit, SubnetColumn
 from egressprobe.model.failure import Code
@@ -48,7 +49,9 @@ class Relation(StrEnum):
 class ClusterState(CompactStruct, frozen=True):
     """What EKS reports of the cluster. mode: controlPlaneEgressMode, `unknown` where it is not reported.
 
-    update: id of an update that is in progress. Compared with a baseline: all but status and update.
+    update: id of an update that is in progress, `unknown` where the updates could not be read. private_access:
+    endpointPrivateAccess, None where it is not reported. unread: what could not be read, in sentences.
+    Compared with a baseline: all but status, update and unread.
     """
 
     name: str
@@ -63,12 +66,15 @@ class ClusterState(CompactStruct, frozen=True):
     security_groups: tuple[str, ...]
     ip_family: str
     update: str = ""
+    private_access: bool | None = None
+    unread: tuple[str, ...] = ()
 
 
 class SwitchCheck(CompactStruct, frozen=True):
     """One prerequisite of the switch, or one step of the verification after it.
 
     id: stable, kebab-case. source: the AWS page that asks for it. code: of the finding that decides it.
+    part: a prerequisite decides about the switch; a step of the verification repeats what others have decided.
     """
 
     id: str
@@ -78,10 +84,11 @@ class SwitchCheck(CompactStruct, frozen=True):
     code: str = ""
     source: str = ""
     remedy_steps: RemedySteps | None = None
+    part: Literal["prerequisite", "verification"] = "prerequisite"
 
 
 class DecisionReason(CompactStruct, frozen=True):
-    """Why the decision is not GO, the most important first. subject: target, subnet or check."""
+    """Why the decision is not GO, the most important first. subject: target, subnet, round or check."""
 
     decision: Decision
     subject: str
@@ -92,8 +99,9 @@ class DecisionReason(CompactStruct, frozen=True):
 class MatrixCell(CompactStruct, frozen=True):
     """One target from one subnet by one family (`ipv4`, `ipv6`, empty where no address was known).
 
-    verdict: the worst of the rounds; median_ms: of the predicted call, over the rounds that have one. configured: the
-    audit's state of the path (open, partial, closed, unknown), empty where it was not audited.
+    verdict: the worst of the rounds; unknown in a round without a result. code: where some or all calls fail.
+    median_ms: of the predicted call, over the rounds that have one (times_ms). configured: the audit's state of the
+    path (open, partial, closed, unknown), empty where it was not audited.
     """
 
     subnet_id: str
@@ -107,7 +115,10 @@ class MatrixCell(CompactStruct, frozen=True):
 
 
 class MatrixRow(CompactStruct, frozen=True):
-    """One target; verdict: the worst of its cells."""
+    """One target; verdict: the worst of its cells.
+
+    advisory: nothing in the cluster depends on it (the cluster's own issuer), so it warns and never decides.
+    """
 
     target: TargetView
     verdict: Verdict
@@ -115,6 +126,7 @@ class MatrixRow(CompactStruct, frozen=True):
     switch_relevant: bool
     relation: Relation
     cells: tuple[MatrixCell, ...]
+    advisory: bool = False
 
 
 class Preflight(CompactStruct, frozen=True):
