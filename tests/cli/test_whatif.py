@@ -47,7 +47,7 @@ def test_a_plan_that_closes_a_path_is_exit_3(files, capsys):
     assert re.search(r"cause     rtb-private of subnet-a has no route for 93\.184\.216\.34", said)
     assert "by        aws_route.default" in said
     assert "Terraform plan: 1 applied to the snapshot." in said
-    assert "prod: FAIL; closes 2, opens 0, unknown 0; unchanged: 4 open, 4 unknown;" in said
+    assert "prod: FAIL; closes 2, opens 0, unknown 0; unchanged: 4 open, 4 unknown." in said
     assert max(map(len, said.splitlines()[:5])) <= 80
 
 

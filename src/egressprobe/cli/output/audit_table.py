@@ -1,10 +1,22 @@
-"""The audit as a table: a line a target, a column a subnet, then what is wrong and the commands that fix it."""
+"""The audit as a table: the verdict, a line a target, a column a subnet, then what is wrong and what fixes it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from egressprobe.audit.paths.destination import SubnetCell, TargetRow
 from egressprobe.audit.result import Audit
-from egressprobe.cli.output.terminal import COLOURS, SHOWN, Style, indented, line, paragraph, remedy, short, widths
+from egressprobe.audit.whatif.result import WhatIf
+from egressprobe.cli.output.terminal import (
+    COLOURS,
+    SHOWN,
+    Style,
+    indented,
+    line,
+    paragraph,
+    remedy,
+    short,
+    some,
+    widths,
+)
 from egressprobe.model.report import Finding
 from egressprobe.model.target import Expect, Verdict
 
@@ -24,28 +36,33 @@ _SEVERITIES = ("error", "warning", "info")
 _SEVERITY = {"info": "note", "warning": "WARNING", "error": "ERROR"}
 _PAINT = {"info": "2", "warning": COLOURS[Verdict.DEGRADED], "error": COLOURS[Verdict.FAIL]}
 _MOST_NOTES = 5
-_MOST_NAMED = 5
 
 
 def audit_table(audit: Audit, *, colour: bool = False, width: int | None = None) -> str:
     """`width`: columns of a terminal to fold words to, never commands; None leaves all whole."""
     style = Style(colour)
-    lines = [*_matrix(audit, style), ""]
+    lines = [
+        *paragraph(summary_line(audit), width),
+        *paragraph(source_line(audit), width),
+        "",
+        *_matrix(audit, style),
+        "",
+    ]
     findings = sorted(audit.findings, key=lambda finding: _SEVERITIES.index(finding.severity))
     notes = [finding for finding in findings if finding.severity == "info"]
     for finding in findings[: len(findings) - len(notes) + _MOST_NOTES]:
         lines += _finding(finding, style, width)
     if len(notes) > _MOST_NOTES:
         lines.append(f"and {len(notes) - _MOST_NOTES} more notes (-o json has them)")
-    footer = (part for text in _footer(audit) for part in paragraph(text, width))
-    return "\n".join((*lines, *([""] if findings else []), *footer))
+    below = (part for text in footer(audit) for part in paragraph(text, width))
+    return "\n".join((*lines, *([""] if findings else []), *below))
 
 
 def _matrix(audit: Audit, style: Style) -> Iterator[str]:
     heads = ("TARGET", "PORT", *(column.zone or column.id for column in audit.subnets))
     below = ("", "", *(column.id for column in audit.subnets))
     rows = [
-        (_name(row), str(row.target.port), *(_cell(cell, row.target.expect) for cell in row.cells))
+        (name_text(row), str(row.target.port), *(cell_text(cell, row.target.expect) for cell in row.cells))
         for row in audit.rows
     ]
     columns = widths((heads, below, *rows))
@@ -60,11 +77,13 @@ def _matrix(audit: Audit, style: Style) -> Iterator[str]:
         yield line(cells, columns, paint=paint)
 
 
-def _name(row: TargetRow) -> str:
+def name_text(row: TargetRow) -> str:
+    """A target by its name; its addresses may be assumed."""
     return short(row.target.name) + (" (assumed public)" if row.target.assumed and row.target.host else "")
 
 
-def _cell(cell: SubnetCell, expect: Expect) -> str:
+def cell_text(cell: SubnetCell, expect: Expect) -> str:
+    """A target from a subnet: the state of its paths, and what closes or narrows them."""
     if expect is Expect.BLOCKED:
         return _SHOWN_BLOCKED[cell.state]
     return f"{_SHOWN[cell.state]} {cell.code}" if cell.code and cell.state != "open" else _SHOWN[cell.state]
@@ -76,26 +95,33 @@ def _finding(finding: Finding, style: Style, width: int | None) -> Iterator[str]
     yield from indented(style, "cause", finding.summary, width)
     if finding.severity == "info":
         return
-    if "subnets" in finding.evidence:
-        targets, subnets = _some(finding.evidence["targets"]), _some(finding.evidence["subnets"])
-        yield from indented(style, "affects", f"{targets} from {subnets}", width)
+    if affects := affected(finding):
+        yield from indented(style, "affects", affects, width)
     for label, text in remedy(finding.remedy.split("\n"), finding.remedy_steps):
         yield from indented(style, label, text, width)
 
 
-def _some(names: Sequence[str]) -> str:
-    more = len(names) - _MOST_NAMED
-    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+def affected(finding: Finding) -> str:
+    """The targets and subnets of a finding about paths; empty for others."""
+    if "subnets" not in finding.evidence:
+        return ""
+    return f"{some(finding.evidence['targets'])} from {some(finding.evidence['subnets'])}"
 
 
 def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def _footer(audit: Audit) -> Iterator[str]:
+def footer(audit: Audit) -> Iterator[str]:
+    """What was not audited, and the limits of an audit."""
     if audit.not_audited:
         listed = [f"{target.name} ({target.reason})" for target in audit.not_audited]
-        yield f"{len(listed)} not audited: {_some(listed)}."
+        yield f"{len(listed)} not audited: {some(listed)}."
+    yield audit.limits
+
+
+def summary_line(audit: Audit) -> str:
+    """The first line: the verdict, and how many findings there are."""
     nouns = {"error": "error", "warning": "warning", "info": "note"}
     counts = ", ".join(
         _counted(sum(finding.severity == severity for finding in audit.findings), noun)
@@ -105,5 +131,9 @@ def _footer(audit: Audit) -> Iterator[str]:
     if audit.skipped:
         suppressed = f", {_counted(audit.suppressed, 'finding')} suppressed ({', '.join(audit.skipped)} skipped)"
     name = audit.cluster_name or audit.vpc
-    yield f"{name}: {SHOWN[audit.verdict]}; {counts}{suppressed}; {audit.vpc} in {audit.region} as of {audit.taken_at}."
-    yield audit.limits
+    return f"{name}: {SHOWN[audit.verdict]}; {counts}{suppressed}."
+
+
+def source_line(audit: Audit | WhatIf) -> str:
+    """Which VPC was read, and when."""
+    return f"{audit.vpc} in {audit.region} as of {audit.taken_at}."

@@ -40,7 +40,7 @@ class SheetCell(NamedTuple):
 
     column: the key of its column (`column_key`). subnet, family: where they are known (`ipv4`, `ipv6`). seconds: of
     the predicted call. phases: seconds by phase (resolve, connect, tls, http). expires: the earliest expiry of a
-    certificate of the verified chain, Unix time in seconds.
+    certificate of the chain, Unix time in seconds.
     """
 
     column: str
@@ -100,7 +100,7 @@ class Sheet(NamedTuple):
     """headline: the first line (GO, NO-GO, a verdict, what decides it). facts: label and value under it.
 
     columns: head and second line (zone, subnet id) of the matrix. notes: what was not covered, limits. probed: the
-    cells were measured; else they are the configuration's.
+    cells were measured; else they are the configuration's, or compare. decision: of a preflight, GO, NO-GO or UNKNOWN.
     """
 
     title: str
@@ -116,6 +116,7 @@ class Sheet(NamedTuple):
     problems: tuple[SheetProblem, ...] = ()
     notes: tuple[str, ...] = ()
     probed: bool = True
+    decision: str = ""
 
 
 def column_key(column: tuple[str, str]) -> str:

@@ -33,7 +33,7 @@ def subnet_table(joined: Joined, *, colour: bool = False, width: int | None = No
     heads = ("VERDICT", "KIND", "TARGET", *(view.availability_zone or view.subnet_id for view in joined.views))
     subnet_ids = ("", "", "", *(view.subnet_id for view in joined.views))
     rows = sorted(joined.rows, key=lambda row: ORDER.index(row.verdict))
-    cells = [(SHOWN[row.verdict], row.target.kind, short(row.target.name), *map(_cell, row.cells)) for row in rows]
+    cells = [(SHOWN[row.verdict], row.target.kind, short(row.target.name), *map(cell_text, row.cells)) for row in rows]
     columns = widths((heads, subnet_ids, *cells))
     stacked = bool(width and sum(columns) + 2 * (len(columns) - 1) > width)
     if stacked:
@@ -51,11 +51,12 @@ def subnet_table(joined: Joined, *, colour: bool = False, width: int | None = No
             lines += indented(style, "subnets", ", ".join(f"{subnet} {cell}" for subnet, cell in by_subnet), width)
         for label, explanation in _explained(row, joined):
             lines += indented(style, label, explanation, width)
-    footer = (part for text in _footer(joined) for part in paragraph(text, width))
-    return "\n".join((*(part for text in _summary(joined) for part in paragraph(text, width)), "", *lines, "", *footer))
+    below = (part for text in footer(joined) for part in paragraph(text, width))
+    return "\n".join((*paragraph(summary_line(joined), width), "", *lines, "", *below))
 
 
-def _cell(cell: Cell) -> str:
+def cell_text(cell: Cell) -> str:
+    """A target from a subnet, in a word or two."""
     if cell.verdict is Verdict.PASS:
         return "pass" if cell.seconds is None else ms(cell.seconds * 1e3)
     return f"{SHOWN[cell.verdict]} {cell.code}" if cell.code else SHOWN[cell.verdict]
@@ -71,7 +72,7 @@ def _explained(row: Row, joined: Joined) -> Iterator[tuple[str, str]]:
     diagnosed = {subnet for cause in causes for subnet in cause.subnets}
     subnets_by_key: dict[tuple[object, ...], list[str]] = {}
     first: dict[tuple[object, ...], Result] = {}
-    for subnet, result in _results(row, joined):
+    for subnet, result in results_of(row, joined):
         if result.verdict is not Verdict.PASS:
             key: tuple[object, ...] = (
                 result.verdict,
@@ -99,14 +100,16 @@ def _cause_lines(cause: Cause, subnets: int) -> Iterator[tuple[str, str]]:
         yield "effects", ", ".join(cause.consequences)
 
 
-def _results(row: Row, joined: Joined) -> Iterator[tuple[str, Result]]:
+def results_of(row: Row, joined: Joined) -> Iterator[tuple[str, Result]]:
+    """(subnet, result) of a target from each subnet whose report was not cut."""
     for report in joined.reports:
         for result in report.results:
             if result.target.name == row.target.name:
                 yield report.vantage.subnet_id or "", result
 
 
-def _footer(joined: Joined) -> Iterator[str]:
+def footer(joined: Joined) -> Iterator[str]:
+    """Which subnets did not respond, findings of the run, and its limits."""
     for view in joined.views:
         if view.error:
             yield f"No answer from {view.subnet_id} ({view.availability_zone}): {view.error}"
@@ -116,9 +119,10 @@ def _footer(joined: Joined) -> Iterator[str]:
         yield joined.limits
 
 
-def _summary(joined: Joined) -> Iterator[str]:
+def summary_line(joined: Joined) -> str:
+    """How many targets have which verdict, of the worst subnet."""
     s, subnets = joined.summary, len(joined.views)
-    yield (
+    return (
         f"{joined.cluster_name}: {s.fail} fail, {s.unknown} unknown, {s.degraded} degraded, {s.passed} pass "
         f"from {subnets} subnet{'s' if subnets != 1 else ''} in {joined.duration_ms / 1e3:.1f} s"
     )

@@ -13,6 +13,7 @@ from egressprobe.catalog.registry import visible
 from egressprobe.cli.output.terminal import (
     COLOURS,
     ORDER,
+    PLAIN,
     SHOWN,
     Style,
     cut,
@@ -22,6 +23,7 @@ from egressprobe.cli.output.terminal import (
     paragraph,
     remedy,
     short,
+    some,
     widths,
 )
 from egressprobe.model.failure import Code, Phase
@@ -43,14 +45,13 @@ _AVAILABLE = {
 }
 _TIMES = range(3, 7)  # the columns of _HEADS that hold times
 _NONE, _BROKEN = "-", "x"
-_MOST_OBJECTS = 5
 
 
 def to_table(report: Report, *, colour: bool = False, width: int | None = None) -> str:
     """The table; `width`: columns of a terminal to fold explanations to, None leaves them whole."""
     style = Style(colour)
     results = sorted(report.results, key=lambda result: ORDER.index(result.verdict))
-    lines = [*_summary(report, style), ""]
+    lines = [summary_line(report, style), ""]
     rows = [_row(result) for result in results]
     columns = widths((_HEADS, *rows))
     if width and sum(columns) + 2 * (len(columns) - 1) > width:
@@ -60,15 +61,16 @@ def to_table(report: Report, *, colour: bool = False, width: int | None = None) 
         for row, result in zip(rows, results, strict=True):
             lines.append(line(row, columns, right=_TIMES, paint=style.first(COLOURS[result.verdict])))
             lines += _explained(result, style, width)
-    footer = (part for text in _footer(report) for part in paragraph(text, width))
-    return "\n".join((*lines, "", *footer))
+    below = (part for text in footer(report) for part in paragraph(text, width))
+    return "\n".join((*lines, "", *below))
 
 
-def _summary(report: Report, style: Style) -> Iterator[str]:
+def summary_line(report: Report, style: Style = PLAIN) -> str:
+    """The first line: the verdict, and how many targets have which."""
     s = report.summary
     counts = f"{s.fail} fail, {s.unknown} unknown, {s.degraded} degraded, {s.passed} pass"
     verdict = style.paint(SHOWN[report.verdict], COLOURS[report.verdict])
-    yield f"{verdict}: {counts} in {report.duration_ms / 1e3:.1f} s"
+    return f"{verdict}: {counts} in {report.duration_ms / 1e3:.1f} s"
 
 
 def _stacked(results: list[Result], rows: list[tuple[str, ...]], style: Style, width: int) -> Iterator[str]:
@@ -91,25 +93,29 @@ def _explained(result: Result, style: Style, width: int | None) -> Iterator[str]
 
 
 def _row(result: Result) -> tuple[str, ...]:
-    return (SHOWN[result.verdict], result.target.kind, short(result.target.name), *_times(result), _call(result))
+    return (SHOWN[result.verdict], result.target.kind, short(result.target.name), *_times(result), call_text(result))
+
+
+def phase_times(result: Result) -> dict[Phase, float]:
+    """Milliseconds of each phase that was measured, of the attempt that got furthest."""
+    best = _furthest(result)
+    lookups = [r for r in result.resolutions if r.view == "system" and r.origin != "literal"]
+    times = {
+        Phase.RESOLVE: max((r.ms for r in lookups), default=None),
+        Phase.CONNECT: best.connect_ms if best else None,
+        Phase.TLS: best.tls.duration_ms if best and best.tls else None,
+        Phase.HTTP: result.http[-1].duration_ms if result.http else best.exchange_ms if best else None,
+    }
+    return {phase: value for phase, value in times.items() if value is not None}
 
 
 def _times(result: Result) -> tuple[str, ...]:
-    """Milliseconds by phase, of the attempt that got furthest."""
-    best = max(result.attempts, key=_progress, default=None)
-    lookups = [r for r in result.resolutions if r.view == "system" and r.origin != "literal"]
+    best, times = _furthest(result), phase_times(result)
     # Content (a wrong issuer, a bad key set) is judged after every phase has worked.
     broken = result.failure.phase if result.failure and result.verdict is not Verdict.PASS else None
     if result.failure and result.failure.code is Code.BLOCKED_TARGET_REACHED:
         broken = None  # the connection that should have failed worked
-    http = result.http[-1].duration_ms if result.http else best.exchange_ms if best else None
-    values = (
-        max((r.ms for r in lookups), default=None),
-        best.connect_ms if best else None,
-        best.tls.duration_ms if best and best.tls else None,
-        http,
-    )
-    cells = [_NONE if value is None else ms(value) for value in values]
+    cells = [ms(times[phase]) if phase in times else _NONE for phase in _PHASES]
     if broken is not None:
         at = _PHASES.index(broken)
         worked = best is not None and best.failure is None and broken in (Phase.CONNECT, Phase.TLS)
@@ -117,11 +123,16 @@ def _times(result: Result) -> tuple[str, ...]:
     return tuple(cells)
 
 
+def _furthest(result: Result) -> Attempt | None:
+    return max(result.attempts, key=_progress, default=None)
+
+
 def _progress(attempt: Attempt) -> tuple[bool, bool, bool]:
     return (attempt.failure is None, attempt.tls is not None, attempt.connect_ms is not None)
 
 
-def _call(result: Result) -> str:
+def call_text(result: Result) -> str:
+    """What the predicted call does."""
     predicted = result.forecast
     if predicted is None:
         if result.target.expect == "blocked":
@@ -135,6 +146,7 @@ def _call(result: Result) -> str:
 
 
 def details(result: Result) -> Iterator[tuple[str, str]]:
+    """(label, text) of everything that is worth knowing of a result."""
     if result.verdict is Verdict.PASS:
         yield from (("note", finding.summary) for finding in result.findings)
         return
@@ -158,7 +170,7 @@ def details(result: Result) -> Iterator[tuple[str, str]]:
         affects = f"; {result.target.affects}" if result.target.affects else ""
         yield "impact", f"{result.impact}{_condition(result)}: {_IMPACTS[result.impact]}{affects}"
     if result.target.objects:
-        yield "nodes" if result.target.kind is Kind.KUBELET else "called by", _some(result.target.objects)
+        yield "nodes" if result.target.kind is Kind.KUBELET else "called by", some(result.target.objects)
 
 
 def _condition(result: Result) -> str:
@@ -177,12 +189,8 @@ def _available(check: Availability) -> str:
     return _AVAILABLE[check.outcome] + reason
 
 
-def _some(objects: tuple[str, ...]) -> str:
-    more = len(objects) - _MOST_OBJECTS
-    return ", ".join(objects[:_MOST_OBJECTS]) + (f" and {more} more" if more > 0 else "")
-
-
-def _footer(report: Report) -> Iterator[str]:
+def footer(report: Report) -> Iterator[str]:
+    """Findings of the run, what it was made with, and its limits."""
     at = report.vantage
     for finding in report.findings:
         yield f"{finding.summary} ({finding.code})"

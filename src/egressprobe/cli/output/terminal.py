@@ -23,7 +23,7 @@ MAX_NAME = 60
 MAX_TEXT = 2000  # characters of one value: twice the longest sentence of kube-apiserver in the recorded cases
 _COMMAND_LABELS = ("fix", "check", "undo", "")  # beside these a line may be a command
 _INDENT = 14
-_MOST_CHECKS, _MOST_USERS = 2, 8
+_MOST_CHECKS, _MOST_USERS, _MOST_NAMED = 2, 8, 5
 _RETURNED = " (the id that the command before returns)"
 # Cc, Cf (bidirectional overrides), Cs (lone surrogates, which no encoder takes), Co, Cn, Zl, Zp.
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -43,6 +43,9 @@ class Style(NamedTuple):
     def first(self, code: str) -> Paint:
         """Paints the first cell of a line."""
         return lambda i, text: self.paint(text, code) if i == 0 else text
+
+
+PLAIN = Style()
 
 
 def printable(text: str, most: int = MAX_TEXT) -> str:
@@ -116,9 +119,13 @@ def _labelled(label: str, lines: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 
 def _used(names: Sequence[str]) -> str:
-    more = len(names) - _MOST_USERS
-    listed = ", ".join(names[:_MOST_USERS]) + (f" and {more} more" if more > 0 else "")
-    return f", used by {listed}" if names else ""
+    return f", used by {some(names, _MOST_USERS)}" if names else ""
+
+
+def some(names: Sequence[str], most: int = _MOST_NAMED) -> str:
+    """The first names, and how many more there are."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def paragraph(text: str, width: int | None) -> list[str]:

@@ -1,1 +1,3 @@
-"""Each kind of report as a `Sheet` (output/sheet.py): one module for each kind, and paths.py for the pictures."""
+"""Each kind of report as a `Sheet` (output/sheet.py), in the words of its table: one module for each kind, and paths.py
+for the pictures.
+"""

@@ -1,0 +1,75 @@
+"""An audit as a sheet: the states of the configured paths, a column for each subnet. Nothing in it was measured."""
+
+from egressprobe.audit.paths.destination import SubnetCell, TargetRow
+from egressprobe.audit.paths.reachability import State
+from egressprobe.audit.result import Audit
+from egressprobe.cli.output.audit_table import affected, cell_text, footer, name_text, source_line, summary_line
+from egressprobe.cli.output.sheet import Sheet, SheetCell, SheetRow, column_key
+from egressprobe.cli.output.sheets.parts import of_finding, sorted_problems
+from egressprobe.cli.output.terminal import ORDER
+from egressprobe.model.report import worst
+from egressprobe.model.target import Expect, Verdict
+
+_VERDICTS: dict[State, Verdict] = {
+    "open": Verdict.PASS,
+    "partial": Verdict.DEGRADED,
+    "closed": Verdict.FAIL,
+    "unknown": Verdict.UNKNOWN,
+}
+# Of a target that must be blocked.
+_VERDICTS_BLOCKED: dict[State, Verdict] = {
+    "open": Verdict.FAIL,
+    "partial": Verdict.FAIL,
+    "closed": Verdict.PASS,
+    "unknown": Verdict.UNKNOWN,
+}
+
+
+def audit_sheet(audit: Audit) -> Sheet:
+    """What is closed comes first."""
+    columns = tuple((column.zone or column.id, column.id) for column in audit.subnets)
+    rows = [_row(row, {column[1]: column_key(column) for column in columns}) for row in audit.rows]
+    name = audit.cluster_name or audit.vpc
+    return Sheet(
+        title=f"VPC egress of {name}",
+        headline=summary_line(audit),
+        verdict=audit.verdict,
+        cluster=audit.cluster_name,
+        made_at=audit.taken_at,
+        seconds=0.0,
+        facts=(("VPC", source_line(audit)),),
+        columns=columns,
+        rows=tuple(sorted(rows, key=lambda row: ORDER.index(row.verdict))),
+        problems=sorted_problems(of_finding(finding, affected(finding)) for finding in audit.findings),
+        notes=tuple(footer(audit)),
+        probed=False,
+    )
+
+
+def _row(row: TargetRow, keys: dict[str, str]) -> SheetRow:
+    cells = tuple(_cell(cell, row.target.expect, keys.get(cell.subnet, cell.subnet)) for cell in row.cells)
+    place = row.target.host or ", ".join(row.target.addresses)
+    return SheetRow(
+        name=name_text(row),
+        kind="",
+        url=f"{place}:{row.target.port}",
+        verdict=worst(cell.verdict for cell in cells),
+        impact="",
+        cells=cells,
+        tags=(("port", str(row.target.port)), ("expected", str(row.target.expect))),
+    )
+
+
+def _cell(cell: SubnetCell, expect: Expect, column: str) -> SheetCell:
+    return SheetCell(
+        column=column,
+        text=cell_text(cell, expect),
+        verdict=path_verdict(cell.state, expect),
+        code=cell.code,
+        subnet=cell.subnet,
+    )
+
+
+def path_verdict(state: State, expect: Expect) -> Verdict:
+    """What the state of a path means for a target; partial: for some of its addresses or ports."""
+    return (_VERDICTS_BLOCKED if expect is Expect.BLOCKED else _VERDICTS)[state]

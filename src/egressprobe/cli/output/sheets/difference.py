@@ -1,0 +1,101 @@
+"""Two reports compared as a sheet: what is worse, better, slower, new and gone, a column for each subnet and family."""
+
+from collections.abc import Iterator
+
+from egressprobe.cli.output.sheet import Sheet, SheetCell, SheetProblem, SheetRow
+from egressprobe.cli.output.sheets.parts import of_cause, sorted_problems
+from egressprobe.cli.output.sheets.preflight import cell_words, check_problems, matrix_key, sheet_check
+from egressprobe.cli.output.terminal import ORDER, SHOWN
+from egressprobe.model.report import worst
+from egressprobe.model.target import Impact, Verdict
+from egressprobe.readiness.result import CellDifference, Difference, MatrixCell, ReportSide, Trend
+
+_VERDICTS = {
+    Trend.WORSE: Verdict.FAIL,
+    Trend.UNKNOWN: Verdict.UNKNOWN,
+    Trend.SLOWER: Verdict.DEGRADED,
+}
+
+
+def difference_sheet(difference: Difference) -> Sheet:
+    """Cells that are the same are counted only."""
+    columns = {
+        matrix_key(cell.subnet_id, cell.family): (cell.subnet_id, matrix_key(cell.subnet_id, cell.family))
+        for cell in difference.differences
+    }
+    by_target: dict[str, list[CellDifference]] = {}
+    for cell in difference.differences:
+        by_target.setdefault(cell.target, []).append(cell)
+    rows = [_row(name, cells) for name, cells in by_target.items()]
+    return Sheet(
+        title=f"{difference.cluster_name} before and after",
+        headline=headline(difference),
+        verdict=difference.verdict,
+        cluster=difference.cluster_name,
+        made_at=difference.after.started_at,
+        seconds=0.0,
+        facts=(
+            ("before", _side(difference.before)),
+            ("after", _side(difference.after)),
+            *(("changed", text) for text in difference.cluster_changes),
+        ),
+        checks=tuple(map(sheet_check, difference.checks)),
+        columns=tuple(columns[key] for key in sorted(columns)),
+        rows=tuple(sorted(rows, key=lambda row: ORDER.index(row.verdict))),
+        problems=sorted_problems(_problems(difference)),
+        notes=tuple(difference.now.not_covered) if difference.now else (),
+        probed=False,
+    )
+
+
+def headline(difference: Difference) -> str:
+    """The verdict, and how many cells have which trend."""
+    trends = [cell.trend for cell in difference.differences]
+    counts = ", ".join(f"{trends.count(trend)} {trend}" for trend in Trend if trend is not Trend.SAME)
+    return f"{SHOWN[difference.verdict]}: {counts}, {difference.same} same"
+
+
+def _side(side: ReportSide) -> str:
+    return f"{side.origin}, {side.started_at}, {side.mode}, {side.rounds} rounds: {SHOWN[side.verdict]}"
+
+
+def _row(name: str, cells: list[CellDifference]) -> SheetRow:
+    sheet_cells = tuple(map(_cell, cells))
+    return SheetRow(
+        name=name,
+        kind="",
+        url="",
+        verdict=worst(cell.verdict for cell in sheet_cells),
+        impact=cells[0].impact,
+        cells=sheet_cells,
+    )
+
+
+def trend_verdict(cell: CellDifference) -> Verdict:
+    """Of the change alone: what is worse without an effect on requests is degraded."""
+    if cell.trend is Trend.NEW and cell.after:
+        return cell.after.verdict
+    verdict = _VERDICTS.get(cell.trend, Verdict.PASS)
+    return Verdict.DEGRADED if verdict is Verdict.FAIL and cell.impact is Impact.NONE else verdict
+
+
+def _cell(cell: CellDifference) -> SheetCell:
+    return SheetCell(
+        column=matrix_key(cell.subnet_id, cell.family),
+        text=f"{cell.trend}: {_words(cell.before)} -> {_words(cell.after)}",
+        verdict=trend_verdict(cell),
+        code=cell.after.code or "" if cell.after else "",
+        seconds=cell.after.median_ms / 1e3 if cell.after and cell.after.median_ms is not None else None,
+        details=(("why", cell.summary),) if cell.summary else (),
+        subnet=cell.subnet_id,
+        family=cell.family,
+    )
+
+
+def _words(cell: MatrixCell | None) -> str:
+    return cell_words(cell) if cell else "not there"
+
+
+def _problems(difference: Difference) -> Iterator[SheetProblem]:
+    yield from map(of_cause, difference.causes)
+    yield from check_problems(difference.checks)

@@ -1,0 +1,164 @@
+"""A preflight as a sheet: the decision, the prerequisites, and a column for each subnet and family."""
+
+from collections.abc import Iterator
+
+from egressprobe.cli.output.sheet import Sheet, SheetCell, SheetCheck, SheetProblem, SheetRow
+from egressprobe.cli.output.sheets.parts import anchor, family_name, of_cause, of_finding, sorted_problems
+from egressprobe.cli.output.sheets.report import tags
+from egressprobe.cli.output.terminal import ORDER, SHOWN, ms
+from egressprobe.model.target import Verdict
+from egressprobe.readiness.result import (
+    CheckState,
+    ClusterState,
+    Decision,
+    MatrixCell,
+    MatrixRow,
+    Preflight,
+    Relation,
+    SwitchCheck,
+)
+
+DECISIONS = {Decision.GO: Verdict.PASS, Decision.NO_GO: Verdict.FAIL, Decision.UNKNOWN: Verdict.UNKNOWN}
+_RELATIONS = (Relation.BY_SWITCH, Relation.TODAY, Relation.NONE)
+_OTHERS = "not affected"
+
+
+def preflight_sheet(preflight: Preflight) -> Sheet:
+    """What would break by the switch comes first, then what is broken today, then the rest."""
+    columns = matrix_columns(preflight)
+    by_relation = sorted(preflight.rows, key=lambda row: (_RELATIONS.index(row.relation), ORDER.index(row.verdict)))
+    return Sheet(
+        title=f"Preflight of {preflight.cluster.name}",
+        headline=headline(preflight),
+        verdict=DECISIONS[preflight.decision],
+        cluster=preflight.cluster.name,
+        made_at=preflight.started_at,
+        seconds=preflight.duration_ms / 1e3,
+        facts=(
+            ("run", preflight.run_id),
+            *cluster_facts(preflight.cluster),
+            ("probed from", preflight.probed_from),
+            ("rounds", f"{preflight.rounds} in {preflight.seconds:g} s"),
+            *(("decided by", _reason(reason.subject, reason.summary)) for reason in preflight.reasons),
+        ),
+        checks=tuple(map(sheet_check, preflight.checks)),
+        columns=columns,
+        rows=tuple(_row(row) for row in by_relation),
+        problems=sorted_problems(_problems(preflight)),
+        notes=(*(f"Not covered: {text}" for text in preflight.not_covered), *filter(None, (preflight.limits,))),
+        decision=preflight.decision,
+    )
+
+
+def headline(preflight: Preflight) -> str:
+    """The decision, and what decides it first."""
+    first = next(iter(preflight.reasons), None)
+    return f"{preflight.decision}: {_reason(first.subject, first.summary)}" if first else str(preflight.decision)
+
+
+def _reason(subject: str, summary: str) -> str:
+    return f"{subject}: {summary}" if subject else summary
+
+
+def cluster_facts(cluster: ClusterState) -> tuple[tuple[str, str], ...]:
+    """The state of a cluster, as label and text."""
+    known = (
+        ("cluster", f"{cluster.name} in {cluster.region}"),
+        ("status", cluster.status),
+        ("controlPlaneEgressMode", cluster.mode),
+        ("Kubernetes", cluster.version),
+        ("update in progress", cluster.update),
+    )
+    return tuple((label, text) for label, text in known if text)
+
+
+def sheet_check(check: SwitchCheck) -> SheetCheck:
+    """A prerequisite or a step of the verification."""
+    return SheetCheck(check.title, check.state, check.summary)
+
+
+def matrix_columns(preflight: Preflight) -> tuple[tuple[str, str], ...]:
+    """Of each subnet the families that any cell has."""
+    families: dict[str, list[str]] = {column.id: [] for column in preflight.subnets}
+    for row in preflight.rows:
+        for cell in row.cells:
+            families.setdefault(cell.subnet_id, []).append(cell.family)
+    zones = {column.id: column.zone or column.id for column in preflight.subnets}
+    return tuple(
+        (zones.get(subnet, subnet), key)
+        for subnet, names in families.items()
+        for key in dict.fromkeys(matrix_key(subnet, family) for family in sorted(names) or [""])
+    )
+
+
+def matrix_key(subnet: str, family: str) -> str:
+    """The key of the column of a subnet and a family."""
+    return f"{subnet} {family_name(family)}".rstrip()
+
+
+def cell_words(cell: MatrixCell) -> str:
+    """The median of the predicted call, or the verdict with its code; in how many rounds, where they differ."""
+    text = SHOWN[cell.verdict]
+    if cell.verdict is Verdict.PASS and cell.median_ms is not None:
+        text = ms(cell.median_ms)
+    elif cell.code:
+        text = f"{text} {cell.code}"
+    count = cell.rounds.count(cell.verdict)
+    return f"{text} ({count} of {len(cell.rounds)} rounds)" if 0 < count < len(cell.rounds) else text
+
+
+def _row(row: MatrixRow) -> SheetRow:
+    return SheetRow(
+        name=row.target.name,
+        kind=row.target.kind,
+        url=row.target.url,
+        verdict=row.verdict,
+        impact=row.impact,
+        cells=tuple(map(matrix_cell, row.cells)),
+        group=row.relation or _OTHERS,
+        tags=tags(row.target, switch_relevant=row.switch_relevant),
+    )
+
+
+def matrix_cell(cell: MatrixCell) -> SheetCell:
+    """A target from a subnet by a family, over all rounds."""
+    details = (
+        ("rounds", ", ".join(SHOWN[verdict] for verdict in cell.rounds)),
+        ("times", ", ".join(map(ms, cell.times_ms))),
+        ("configured", cell.configured),
+    )
+    return SheetCell(
+        column=matrix_key(cell.subnet_id, cell.family),
+        text=cell_words(cell),
+        verdict=cell.verdict,
+        code=cell.code or "",
+        seconds=None if cell.median_ms is None else cell.median_ms / 1e3,
+        details=tuple((label, text) for label, text in details if text),
+        subnet=cell.subnet_id,
+        family=cell.family,
+    )
+
+
+def check_problems(checks: tuple[SwitchCheck, ...]) -> Iterator[SheetProblem]:
+    """Prerequisites that are not met, or not known to be, each with its fix."""
+    for check in checks:
+        if check.state is not CheckState.MET:
+            steps = check.remedy_steps
+            yield SheetProblem(
+                code=check.code or check.id,
+                severity="error" if check.state is CheckState.NOT_MET else "warning",
+                summary=f"{check.title}: {check.summary}",
+                evidence=(("source", check.source),) if check.source else (),
+                remedy="\n".join((*steps.fix, *steps.notes)) if steps else "",
+                steps=steps,
+                docs=anchor(check.code),
+            )
+
+
+def _problems(preflight: Preflight) -> Iterator[SheetProblem]:
+    yield from map(of_cause, preflight.causes)
+    yield from check_problems(preflight.checks)
+    yield from map(of_finding, preflight.safety)
+    shown = {problem.code for problem in map(of_cause, preflight.causes)}
+    if preflight.audit:
+        yield from (of_finding(finding) for finding in preflight.audit.findings if finding.code not in shown)
