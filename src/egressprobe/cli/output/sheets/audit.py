@@ -4,8 +4,9 @@ from egressprobe.audit.paths.destination import SubnetCell, TargetRow
 from egressprobe.audit.paths.reachability import State
 from egressprobe.audit.result import Audit
 from egressprobe.cli.output.audit_table import affected, cell_text, footer, name_text, source_line, summary_line
-from egressprobe.cli.output.sheet import Sheet, SheetCell, SheetRow, column_key
+from egressprobe.cli.output.sheet import Sheet, SheetCell, SheetRow
 from egressprobe.cli.output.sheets.parts import of_finding, sorted_problems
+from egressprobe.cli.output.sheets.paths import PathPictures
 from egressprobe.cli.output.terminal import ORDER
 from egressprobe.model.report import worst
 from egressprobe.model.target import Expect, Verdict
@@ -28,10 +29,10 @@ _VERDICTS_BLOCKED: dict[State, Verdict] = {
 def audit_sheet(audit: Audit) -> Sheet:
     """What is closed comes first."""
     columns = tuple((column.zone or column.id, column.id) for column in audit.subnets)
-    rows = [_row(row, {column[1]: column_key(column) for column in columns}) for row in audit.rows]
-    name = audit.cluster_name or audit.vpc
+    pictures = PathPictures(audit)
+    rows = [_row(row, pictures) for row in audit.rows]
     return Sheet(
-        title=f"VPC egress of {name}",
+        title=f"VPC egress of {audit.cluster_name or audit.vpc}",
         headline=summary_line(audit),
         verdict=audit.verdict,
         cluster=audit.cluster_name,
@@ -46,8 +47,10 @@ def audit_sheet(audit: Audit) -> Sheet:
     )
 
 
-def _row(row: TargetRow, keys: dict[str, str]) -> SheetRow:
-    cells = tuple(_cell(cell, row.target.expect, keys.get(cell.subnet, cell.subnet)) for cell in row.cells)
+def _row(row: TargetRow, pictures: PathPictures) -> SheetRow:
+    cells = tuple(
+        _cell(cell, row.target.expect)._replace(paths=pictures.of(row.target.name, cell.subnet)) for cell in row.cells
+    )
     place = row.target.host or ", ".join(row.target.addresses)
     return SheetRow(
         name=name_text(row),
@@ -60,9 +63,9 @@ def _row(row: TargetRow, keys: dict[str, str]) -> SheetRow:
     )
 
 
-def _cell(cell: SubnetCell, expect: Expect, column: str) -> SheetCell:
+def _cell(cell: SubnetCell, expect: Expect) -> SheetCell:
     return SheetCell(
-        column=column,
+        column=cell.subnet,
         text=cell_text(cell, expect),
         verdict=path_verdict(cell.state, expect),
         code=cell.code,

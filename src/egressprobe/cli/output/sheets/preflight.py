@@ -1,9 +1,10 @@
 """A preflight as a sheet: the decision, the prerequisites, and a column for each subnet and family."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from egressprobe.cli.output.sheet import Sheet, SheetCell, SheetCheck, SheetProblem, SheetRow
 from egressprobe.cli.output.sheets.parts import anchor, family_name, of_cause, of_finding, sorted_problems
+from egressprobe.cli.output.sheets.paths import PathPictures
 from egressprobe.cli.output.sheets.report import tags
 from egressprobe.cli.output.terminal import ORDER, SHOWN, ms
 from egressprobe.model.target import Verdict
@@ -25,7 +26,7 @@ _OTHERS = "not affected"
 
 def preflight_sheet(preflight: Preflight) -> Sheet:
     """What would break by the switch comes first, then what is broken today, then the rest."""
-    columns = matrix_columns(preflight)
+    pictures = PathPictures(preflight.audit) if preflight.audit else None
     by_relation = sorted(preflight.rows, key=lambda row: (_RELATIONS.index(row.relation), ORDER.index(row.verdict)))
     return Sheet(
         title=f"Preflight of {preflight.cluster.name}",
@@ -42,8 +43,8 @@ def preflight_sheet(preflight: Preflight) -> Sheet:
             *(("decided by", _reason(reason.subject, reason.summary)) for reason in preflight.reasons),
         ),
         checks=tuple(map(sheet_check, preflight.checks)),
-        columns=columns,
-        rows=tuple(_row(row) for row in by_relation),
+        columns=matrix_columns(preflight),
+        rows=tuple(_row(row, pictures) for row in by_relation),
         problems=sorted_problems(_problems(preflight)),
         notes=(*(f"Not covered: {text}" for text in preflight.not_covered), *filter(None, (preflight.limits,))),
         decision=preflight.decision,
@@ -107,14 +108,18 @@ def cell_words(cell: MatrixCell) -> str:
     return f"{text} ({count} of {len(cell.rounds)} rounds)" if 0 < count < len(cell.rounds) else text
 
 
-def _row(row: MatrixRow) -> SheetRow:
+def _row(row: MatrixRow, pictures: PathPictures | None) -> SheetRow:
+    cells: Iterable[SheetCell] = map(matrix_cell, row.cells)
+    if pictures:
+        name = row.target.name
+        cells = (cell._replace(paths=pictures.of(name, cell.subnet, cell.family)) for cell in cells)
     return SheetRow(
         name=row.target.name,
         kind=row.target.kind,
         url=row.target.url,
         verdict=row.verdict,
         impact=row.impact,
-        cells=tuple(map(matrix_cell, row.cells)),
+        cells=tuple(cells),
         group=row.relation or _OTHERS,
         tags=tags(row.target, switch_relevant=row.switch_relevant),
     )

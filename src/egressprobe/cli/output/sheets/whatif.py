@@ -1,9 +1,11 @@
 """A trial of a plan as a sheet: the paths that it changes, before and after. Nothing in it was measured."""
 
+from collections.abc import Iterator
+
 from egressprobe.audit.whatif.result import Effect, PathEffect, WhatIf
 from egressprobe.cli.output.audit_table import source_line
-from egressprobe.cli.output.sheet import Sheet, SheetCell, SheetRow
-from egressprobe.cli.output.sheets.parts import of_finding, sorted_problems
+from egressprobe.cli.output.sheet import Sheet, SheetCell, SheetProblem, SheetRow
+from egressprobe.cli.output.sheets.parts import anchor, evidence, of_finding, sorted_problems
 from egressprobe.cli.output.terminal import ORDER
 from egressprobe.cli.output.whatif_table import STATES, STATUS, footer, is_wrong, path_name, plan_line, summary_line
 from egressprobe.model.report import worst
@@ -39,18 +41,28 @@ def whatif_sheet(result: WhatIf) -> Sheet:
         facts=(("plan", plan_line(result)), ("VPC", source_line(result)), *refused),
         columns=tuple(columns.values()),
         rows=tuple(sorted(sheet_rows, key=lambda row: ORDER.index(row.verdict))),
-        problems=sorted_problems(
-            (
-                *map(of_finding, result.findings),
-                *(
-                    of_finding(finding)._replace(severity="info", summary=f"resolved: {finding.summary}")
-                    for finding in result.resolved
-                ),
-            )
-        ),
+        problems=sorted_problems(_problems(result)),
         notes=tuple(footer(result)),
         probed=False,
     )
+
+
+def _problems(result: WhatIf) -> Iterator[SheetProblem]:
+    """What closes a path or leaves one that must be blocked open, what is unknown, and findings that come and go."""
+    for path in result.paths:
+        if is_wrong(path) or path.effect in ("closes", "unknown"):
+            wrong = "must be blocked, and is not" if is_wrong(path) else ""
+            yield SheetProblem(
+                code=path.code,
+                severity="warning" if path.effect == "unknown" else "error",
+                summary=path.cause or "; ".join(path.why) or wrong,
+                affects=f"{path_name(path)} from {path.subnet}",
+                evidence=evidence({"by": path.steps, **path.evidence}),
+                docs=anchor(path.code),
+            )
+    yield from map(of_finding, result.findings)
+    for finding in result.resolved:
+        yield of_finding(finding)._replace(severity="info", summary=f"resolved: {finding.summary}")
 
 
 def _row(name: str, paths: list[PathEffect]) -> SheetRow:
