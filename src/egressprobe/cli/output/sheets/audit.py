@@ -1,7 +1,6 @@
 """An audit as a sheet: the states of the configured paths, a column for each subnet. Nothing in it was measured."""
 
 from egressprobe.audit.paths.destination import SubnetCell, TargetRow
-from egressprobe.audit.paths.reachability import State
 from egressprobe.audit.result import Audit
 from egressprobe.cli.output.audit_table import affected, cell_text, footer, name_text, source_line, summary_line
 from egressprobe.cli.output.sheet import Sheet, SheetCell, SheetRow
@@ -11,14 +10,14 @@ from egressprobe.cli.output.terminal import ORDER
 from egressprobe.model.report import worst
 from egressprobe.model.target import Expect, Verdict
 
-_VERDICTS: dict[State, Verdict] = {
+_VERDICTS: dict[str, Verdict] = {
     "open": Verdict.PASS,
     "partial": Verdict.DEGRADED,
     "closed": Verdict.FAIL,
     "unknown": Verdict.UNKNOWN,
 }
 # Of a target that must be blocked.
-_VERDICTS_BLOCKED: dict[State, Verdict] = {
+_VERDICTS_BLOCKED: dict[str, Verdict] = {
     "open": Verdict.FAIL,
     "partial": Verdict.FAIL,
     "closed": Verdict.PASS,
@@ -73,6 +72,6 @@ def _cell(cell: SubnetCell, expect: Expect) -> SheetCell:
     )
 
 
-def path_verdict(state: State, expect: Expect) -> Verdict:
+def path_verdict(state: str, expect: Expect) -> Verdict:
     """What the state of a path means for a target; partial: for some of its addresses or ports."""
     return (_VERDICTS_BLOCKED if expect is Expect.BLOCKED else _VERDICTS)[state]
