@@ -1,0 +1,93 @@
+"""Causes, failures and findings: each with its evidence and its fix: check, fix, undo, and whether it is proven."""
+
+import re
+from collections.abc import Iterator
+
+from egressprobe.cli.output.html.markup import Html, classed, joined, tag
+from egressprobe.cli.output.html.parts import command, commands, lines, pairs, pill, section
+from egressprobe.cli.output.sheet import Sheet, SheetCheck, SheetProblem
+from egressprobe.model.remedy import RemedySteps
+
+# Severity -> word, and the colour of the verdict that it makes.
+_SEVERITIES = {"error": ("ERROR", "fail"), "warning": ("WARNING", "degraded"), "info": ("note", "unknown")}
+_NOT_PROVEN = (
+    "Not proven: general advice, not carried out on a snapshot of this VPC. Read each command before you run it."
+)
+_CODE = re.compile(r"[A-Za-z0-9_]+")
+_STATES = {"met": ("met", "pass"), "not met": ("NOT MET", "fail"), "unknown": ("UNKNOWN", "unknown")}
+
+
+def problems(sheet: Sheet) -> Html:
+    """The most severe first; empty without any."""
+    if not sheet.problems:
+        return Html("")
+    severities = list(_SEVERITIES)
+    ordered = sorted(sheet.problems, key=lambda problem: severities.index(problem.severity))
+    return section("problems", "Problems and their fixes", *map(_problem, ordered))
+
+
+def _problem(problem: SheetProblem) -> Html:
+    word, kind = _SEVERITIES[problem.severity]
+    affects = [("affects", problem.affects)] if problem.affects else []
+    explain = command(f"egressprobe explain {problem.code}") if _CODE.fullmatch(problem.code) else Html("")
+    evidence = pairs(problem.evidence)
+    return tag(
+        "article",
+        {"class": f"problem {kind}"},
+        tag("h3", {}, pill(word, kind), " ", classed("span", "code", problem.code)),
+        classed("p", "summary", problem.summary),
+        pairs(affects),
+        tag("details", {"class": "evidence"}, tag("summary", {}, "Evidence"), evidence) if evidence else Html(""),
+        joined(_fix(problem)),
+        explain,
+    )
+
+
+def _fix(problem: SheetProblem) -> Iterator[Html]:
+    steps = problem.steps
+    if steps is None or not (steps.fix or steps.check or steps.undo or steps.notes):
+        if problem.remedy.strip():
+            yield tag("h4", {}, "Fix")
+            yield lines(problem.remedy.split("\n"))
+            yield classed("p", "proof", _NOT_PROVEN)
+        return
+    if steps.check:
+        yield tag("h4", {}, "Check first (commands that only read)")
+        yield commands(steps.check)
+    if steps.fix or steps.notes:
+        yield tag("h4", {}, "Fix")
+        yield lines(steps.notes)
+        yield commands(steps.fix)
+    yield from _proof(steps)
+    if steps.placeholders:
+        yield classed("p", "replace", f"Replace {', '.join(map(_placeholder, steps.placeholders))}.")
+    touched = [(item.id, f"used by {', '.join(item.used_by)}" if item.used_by else "-") for item in steps.touches]
+    if touched:
+        yield tag("h4", {}, "What the fix changes")
+        yield pairs(touched)
+    if steps.undo:
+        yield tag("h4", {}, "Undo")
+        yield commands(steps.undo)
+
+
+def _placeholder(name: str) -> str:
+    return f"{name} (the id that the command before returns)" if name.startswith("<NEW_") else name
+
+
+def _proof(steps: RemedySteps) -> Iterator[Html]:
+    if steps.proven:
+        yield classed("p", "proof proven", f"Proven: {steps.proven_by or 'carried out on a snapshot of the VPC'}")
+    elif steps.fix:
+        yield classed("p", "proof", _NOT_PROVEN)
+
+
+def checks(sheet: Sheet) -> Html:
+    """Prerequisites, or steps of the verification; empty without any."""
+    if not sheet.checks:
+        return Html("")
+    return section("checks", "Checks", tag("ul", {"class": "checks"}, *map(_check, sheet.checks)))
+
+
+def _check(check: SheetCheck) -> Html:
+    word, kind = _STATES[check.state]
+    return tag("li", {}, pill(word, kind), tag("div", {}, tag("strong", {}, check.title), " ", check.summary))
