@@ -4,7 +4,7 @@ Cells with the same explanation and the same paths share one block. `<details>`:
 out; open, it works without JavaScript. A target's details come whole, without explanations, or not at all: page.py.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -12,7 +12,7 @@ from egressprobe.cli.output.html.markup import Html, classed, tag
 from egressprobe.cli.output.html.parts import pairs, sign, verdict_pill
 from egressprobe.cli.output.html.picture import Pictures
 from egressprobe.cli.output.sheet import PathPicture, Sheet, SheetCell, SheetRow
-from egressprobe.cli.output.terminal import SHOWN, ms
+from egressprobe.cli.output.terminal import ORDER, SHOWN, ms
 
 type Extent = Literal["all", "times", "none"]
 _LEFT_OUT = {
@@ -30,7 +30,7 @@ def target_details(sheet: Sheet, number: int, pictures: Pictures, extent: Extent
     if extent != "none":
         content.append(_times(row, number, names))
     if extent == "all":
-        content += _blocks(row, names, pictures)
+        content.append(tag("div", {"class": "blocks"}, *_blocks(row, names, pictures)))
     else:
         content.append(tag("p", {"class": "hint"}, _LEFT_OUT[extent]))
     summary = tag("summary", {}, verdict_pill(row.verdict), " ", classed("span", "name", row.name))
@@ -86,17 +86,23 @@ def _until(expires: float | None) -> str:
 
 
 def _blocks(row: SheetRow, names: dict[str, str], pictures: Pictures) -> Iterator[Html]:
-    """One for each distinct explanation."""
-    alike: dict[tuple[object, ...], list[SheetCell]] = {}
-    for cell in row.cells:
+    """One for each distinct explanation, the worst verdict first."""
+    alike: dict[tuple[object, ...], dict[int, SheetCell]] = {}
+    for place, cell in enumerate(row.cells):
         if cell.details or cell.paths:
-            alike.setdefault((cell.details, *map(_shape, cell.paths)), []).append(cell)
-    for cells in alike.values():
+            alike.setdefault((cell.details, *map(_shape, cell.paths)), {})[place] = cell
+    for numbered in sorted(alike.values(), key=_worst_first):
+        cells = list(numbered.values())
         places = [names.get(cell.column, cell.column) for cell in cells]
         title = f"From {_listed(list(dict.fromkeys(places)))}"
         drawn = [pictures.draw(path, _starts(cells, i)) for i, path in enumerate(cells[0].paths)]
         figures = tag("div", {"class": "paths"}, *drawn) if drawn else Html("")
-        yield tag("div", {"class": "block"}, tag("h3", {}, title), pairs(cells[0].details), figures)
+        block = {"class": "block", "data-cells": " ".join(map(str, numbered))}
+        yield tag("div", block, tag("h3", {}, title), pairs(cells[0].details), figures)
+
+
+def _worst_first(numbered: Mapping[int, SheetCell]) -> int:
+    return min(ORDER.index(cell.verdict) for cell in numbered.values())
 
 
 def _shape(path: PathPicture) -> tuple[object, ...]:

@@ -6,6 +6,7 @@ are shown as escapes, as in tables, and `& < > " '` as character references (HTM
 
 import html
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from egressprobe.cli.output.terminal import MAX_TEXT, printable
 
@@ -25,7 +26,12 @@ type Node = str | Html
 
 def escaped(text: Node, most: int = MAX_TEXT) -> Html:
     """Text as markup; longer than `most` characters it is cut, which is shown."""
-    return text if isinstance(text, Html) else Html(html.escape(printable(text, most)))
+    return text if isinstance(text, Html) else _escaped(text, most)
+
+
+@lru_cache(4096)  # most texts of a large page are the same few words and numbers
+def _escaped(text: str, most: int) -> Html:
+    return Html(html.escape(printable(text, most)))
 
 
 def joined(nodes: Iterable[Node]) -> Html:

@@ -63,12 +63,16 @@ def _line(number: int, row: SheetRow, columns: Columns) -> Html:
         "th",
         {"role": "rowheader", "scope": "row"},
         tag("a", {"href": f"#t{number}", "class": "name"}, cut(row.name, _MAX_NAME)),
-        classed("span", "under", ", ".join(filter(None, (row.kind, row.impact, *map(_tag, row.tags))))),
+        classed("span", "under", " · ".join(filter(None, (row.kind, _impact(row), *map(_tag, row.tags))))),
     )
     cells = [
         _cell(number, column, list(places)) for column, places in zip(columns, by_column(row, columns), strict=True)
     ]
     return _row(f"target {row.verdict}", verdict, name, *cells)
+
+
+def _impact(row: SheetRow) -> str:
+    return f"impact: {row.impact}" if row.impact else ""
 
 
 def _tag(pair: tuple[str, str]) -> str:
@@ -88,7 +92,9 @@ def _cell(number: int, column: tuple[str, str], places: Sequence[tuple[int, Shee
         for place, cell in places
     )
     name = " ".join(filter(None, column))
-    return tag("td", {"role": "cell", "data-column": name}, joined(links) if places else "-")
+    if not places:
+        return tag("td", {"role": "cell", "class": "empty"}, "-")
+    return tag("td", {"role": "cell", "data-column": name}, joined(links))
 
 
 def by_column(row: SheetRow, columns: Columns) -> list[list[tuple[int, SheetCell]]]:

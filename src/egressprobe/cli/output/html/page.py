@@ -13,16 +13,18 @@ from importlib import resources
 from typing import NamedTuple
 
 from egressprobe.cli.output.html.details import Extent, target_details
-from egressprobe.cli.output.html.markup import Html, classed, tag
+from egressprobe.cli.output.html.markup import Html, Node, classed, tag
 from egressprobe.cli.output.html.matrix import matrix
 from egressprobe.cli.output.html.parts import pairs, section, verdict_pill
 from egressprobe.cli.output.html.picture import Pictures
 from egressprobe.cli.output.html.problems import checks, problems
 from egressprobe.cli.output.sheet import Sheet
-from egressprobe.cli.output.terminal import ORDER
+from egressprobe.cli.output.terminal import ORDER, SHOWN
+from egressprobe.readiness.result import Decision
 
 # What a browser opens at once and a mail server forwards.
 MAX_BYTES = 4_500_000
+_RESERVE = 20_000  # for the elements around the sections and the notes of what was left out
 _EXTENTS: tuple[Extent, ...] = ("all", "times", "none")
 
 
@@ -32,7 +34,7 @@ def to_html(sheet: Sheet) -> str:
     above = (_header(sheet), _navigation(sheet))
     first, second = (checks(sheet), matrix(sheet), problems(sheet)), _notes(sheet.notes)
     fixed = sum(map(_bytes, (style, script, *above, *first, second)))
-    details = _details(sheet, MAX_BYTES - fixed)
+    details = _details(sheet, MAX_BYTES - _RESERVE - fixed)
     end = _notes((*sheet.notes, *details.notes)) if details.notes else second
     main = tag("main", {"id": "main"}, *first, details.section, end)
     # Assets are ours: neither has `</`, which would end its element (a test reads the page back).
@@ -56,7 +58,7 @@ def _head(sheet: Sheet, style: str, script: str) -> Html:
         tag("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}),
         tag("meta", {"name": "color-scheme", "content": "light dark"}),
         tag("meta", {"name": "referrer", "content": "no-referrer"}),
-        tag("title", {}, " - ".join(filter(None, (sheet.title, sheet.cluster)))),
+        tag("title", {}, f"{sheet.headline.partition(':')[0]} - {_title(sheet)}"),
         tag("style", {}, Html(style)),
     )
 
@@ -69,10 +71,23 @@ def _header(sheet: Sheet) -> Html:
     return tag(
         "header",
         {"class": f"banner {sheet.verdict}"},
-        classed("p", "title", " ".join(filter(None, (sheet.title, sheet.cluster)))),
-        tag("h1", {}, verdict_pill(sheet.verdict), " ", sheet.headline),
+        classed("p", "title", _title(sheet)),
+        tag("h1", {}, *_headline(sheet)),
         pairs(sheet.facts, "pairs facts"),
     )
+
+
+def _title(sheet: Sheet) -> str:
+    """With the cluster's name, which most titles have."""
+    return sheet.title if sheet.cluster in sheet.title else f"{sheet.title}: {sheet.cluster}"
+
+
+def _headline(sheet: Sheet) -> tuple[Node, ...]:
+    """The word that decides as a pill, where the headline begins with it, and what follows."""
+    word, colon, rest = sheet.headline.partition(":")
+    if word in (SHOWN[sheet.verdict], *Decision):
+        return verdict_pill(sheet.verdict, word), colon and f" {rest.strip()}"
+    return verdict_pill(sheet.verdict), f" {sheet.headline}"
 
 
 def _navigation(sheet: Sheet) -> Html:

@@ -22,8 +22,9 @@ def pill(word: str, kind: str) -> Html:
     return classed("span", f"pill {kind}", word)
 
 
-def verdict_pill(verdict: Verdict) -> Html:
-    return classed("span", f"pill {verdict}", sign(verdict), SHOWN[verdict])
+def verdict_pill(verdict: Verdict, word: str = "") -> Html:
+    """word: of a decision, instead of the verdict's."""
+    return classed("span", f"pill {verdict}", sign(verdict), word or SHOWN[verdict])
 
 
 def pairs(listed: Iterable[tuple[str, str]], classes: str = "pairs") -> Html:

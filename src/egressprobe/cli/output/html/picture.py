@@ -29,21 +29,19 @@ class _Hops(NamedTuple):
 
 
 class Pictures:
-    """Draws, and has the definitions that pictures refer to; `size` is their length in characters."""
+    """Draws, and has the definitions that pictures refer to; `size` is their length in bytes."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[object, ...], _Hops] = {}
         self._drawn: list[Html] = []
-
-    @property
-    def size(self) -> int:
-        return sum(map(len, self._drawn))
+        self.size = 0
 
     def __len__(self) -> int:
         return len(self._drawn)
 
     def forget(self, count: int) -> None:
         """Those drawn after the first `count`: no picture that refers to them is used."""
+        self.size -= sum(len(hops.encode()) for hops in self._drawn[count:])
         del self._drawn[count:]
         self._known = {key: hops for key, hops in self._known.items() if hops.number < count}
 
@@ -78,6 +76,7 @@ class Pictures:
             number = len(self._drawn)
             drawn, ends, height = _chain(picture.hops, end_lines)
             self._drawn.append(tag("g", {"id": f"hops{number}"}, drawn))
+            self.size += len(self._drawn[-1].encode())
             self._known[key] = _Hops(number, ends, height)
         return self._known[key]
 

@@ -1,6 +1,5 @@
 """Causes, failures and findings: each with its evidence and its fix: check, fix, undo, and whether it is proven."""
 
-import re
 from collections.abc import Iterator
 
 from egressprobe.cli.output.html.markup import Html, classed, joined, tag
@@ -13,7 +12,6 @@ _SEVERITIES = {"error": ("ERROR", "fail"), "warning": ("WARNING", "degraded"), "
 _NOT_PROVEN = (
     "Not proven: general advice, not carried out on a snapshot of this VPC. Read each command before you run it."
 )
-_CODE = re.compile(r"[A-Za-z0-9_]+")
 _STATES = {"met": ("met", "pass"), "not met": ("NOT MET", "fail"), "unknown": ("UNKNOWN", "unknown")}
 
 
@@ -29,8 +27,8 @@ def problems(sheet: Sheet) -> Html:
 def _problem(problem: SheetProblem) -> Html:
     word, kind = _SEVERITIES[problem.severity]
     affects = [("affects", problem.affects)] if problem.affects else []
-    explain = command(f"egressprobe explain {problem.code}") if _CODE.fullmatch(problem.code) else Html("")
-    evidence = pairs(problem.evidence)
+    more = (tag("h4", {}, "More about it"), command(f"egressprobe explain {problem.code}")) if problem.docs else ()
+    evidence = pairs(problem.evidence, "pairs evidence")
     return tag(
         "article",
         {"class": f"problem {kind}"},
@@ -39,7 +37,7 @@ def _problem(problem: SheetProblem) -> Html:
         pairs(affects),
         tag("details", {"class": "evidence"}, tag("summary", {}, "Evidence"), evidence) if evidence else Html(""),
         joined(_fix(problem)),
-        explain,
+        *more,
     )
 
 
@@ -90,4 +88,9 @@ def checks(sheet: Sheet) -> Html:
 
 def _check(check: SheetCheck) -> Html:
     word, kind = _STATES[check.state]
-    return tag("li", {}, pill(word, kind), tag("div", {}, tag("strong", {}, check.title), " ", check.summary))
+    return tag(
+        "li",
+        {},
+        pill(word, kind),
+        tag("div", {}, tag("strong", {}, check.title), f": {check.summary}" if check.summary else ""),
+    )

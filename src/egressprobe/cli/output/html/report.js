@@ -65,7 +65,13 @@
     row.append(cell);
     above.after(row);
     details.open = true;
-    if (line && line !== details) line.classList.add("chosen");
+    if (line && line !== details) {
+      const number = line.id.replace(/^.*c/, "");
+      line.classList.add("chosen");
+      for (const block of all(".block", details)) {
+        block.classList.toggle("chosen", block.dataset.cells.split(" ").includes(number));
+      }
+    }
     link.setAttribute("aria-expanded", "true");
     open = { link, details, place, row };
     details.querySelector("summary").focus({ preventScroll: true });

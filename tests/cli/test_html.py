@@ -1,0 +1,311 @@
+"""The HTML of a sheet, read back by a parser: whole, self-contained, bounded, and text of others stays text."""
+
+import base64
+import hashlib
+import random
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from egressprobe.cli.output.html.markup import Html, joined, tag
+from egressprobe.cli.output.html.matrix import by_column
+from egressprobe.cli.output.html.page import MAX_BYTES, to_html
+from egressprobe.cli.output.sheet import PathPicture, Sheet, SheetCell, SheetCheck, SheetHop, SheetProblem, SheetRow
+from egressprobe.model.remedy import RemedySteps, Touched
+from egressprobe.model.target import Verdict
+
+_VOID = {"br", "hr", "input", "link", "meta"}
+# What a page may name: nothing that loads, sends or runs.
+_ATTRIBUTES = frozenset(
+    """aria-hidden aria-label aria-labelledby autocomplete charset class colspan content cx cy data-cells data-column
+    for height hidden href http-equiv id lang name r role rx scope spellcheck tabindex type value viewbox width x x1
+    x2 y y1 y2""".split()  # noqa: SIM905
+)
+_HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "' onclick='alert(1)",
+    "</script><script>alert(1)//",
+    "</style></title></svg></details>",
+    "<!--",
+    "]]>",
+    "javascript:alert(1)",
+    "&lt;b&gt; &amp;",
+    "\x1b[2J\u202e\u2028\x00",
+    "https://evil.example/",
+    "url(//evil.example)",
+)
+
+
+class Read(HTMLParser):
+    """Elements in order, with attributes and text. Fails for what is not nested well."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.texts: list[tuple[str, str]] = []  # (path of elements, text)
+        self._open: list[str] = []
+        self.feed(page)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag, attrs):
+        assert len(attrs) == len({name for name, _ in attrs}), attrs
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in _VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self._open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append((" ".join(self._open), data))
+
+    def handle_comment(self, data):
+        pytest.fail(f"a comment: {data}")
+
+    def of(self, name):
+        return [attributes for tag, attributes in self.elements if tag == name]
+
+    def text(self, within=""):
+        return " ".join(" ".join(data for path, data in self.texts if within in path).split())
+
+
+def hops(*states, note="") -> tuple[SheetHop, ...]:
+    return tuple(SheetHop("network ACL", f"acl-{i}", state, note if state == "blocked" else "") for i, state in enumerate(states))  # fmt: skip
+
+
+def example(text=lambda value: value) -> Sheet:
+    """A sheet with everything that a sheet can have; `text` makes each of its texts."""
+    steps = RemedySteps(
+        check=(text("aws ec2 describe-network-acls --network-acl-ids acl-1"),),
+        fix=(text("aws ec2 delete-network-acl-entry --network-acl-id <ACL> --rule-number 90 --egress"), text("aws ec2 wait")),
+        undo=(text("aws ec2 create-network-acl-entry --network-acl-id acl-1"),),
+        touches=(Touched(text("acl-1"), (text("subnet-a"), text("subnet-b"))),),
+        placeholders=(text("<ACL>"), "<NEW_NAT>"),
+        notes=(text("Delete the entry."),),
+        proven=True,
+        proven_by=text("applied to the snapshot"),
+    )  # fmt: skip
+    picture = PathPicture(
+        text("subnet-a"),
+        text("192.0.2.1 port 443"),
+        (
+            *hops("open", "blocked", "not reached", note=text("rule 90 denies")),
+            SheetHop("destination", "", "not reached"),
+            SheetHop("network ACL", text("acl-9"), "blocked", text("replies"), returning=True),
+        ),
+        "closed",
+    )
+    cells = (
+        SheetCell(
+            *("subnet-a", text("FAIL connect_timeout"), Verdict.FAIL, "connect_timeout"),
+            details=((text("cause"), text("no answer")), ("", text("twice")), ("fix", text("aws ec2 help"))),
+            paths=(picture,),
+        ),
+        SheetCell(
+            *("subnet-b", "12ms", Verdict.PASS, "", 0.012),
+            phases=(("resolve", 0.001), ("connect", 0.002)),
+            expires=1_800_000_000.0,
+        ),
+    )
+    return Sheet(
+        title=text("Preflight of prod"),
+        headline=f"NO-GO: {text('two causes')}",
+        verdict=Verdict.FAIL,
+        cluster=text("prod"),
+        made_at=text("2026-11-26T10:00:00Z"),
+        seconds=120.0,
+        facts=((text("mode"), text("AWS_MANAGED")),),
+        checks=(
+            SheetCheck(text("ACTIVE"), "met", text("it is")),
+            SheetCheck(text("route"), "not met", text("none")),
+            SheetCheck(text("dns"), "unknown", ""),
+        ),
+        columns=(("eu-west-1a", "subnet-a"), (text("eu-west-1b"), "subnet-b"), ("eu-west-1c", "subnet-c")),
+        rows=(
+            SheetRow(
+                *(text("hook"), "webhook", text("https://hook.example/"), Verdict.FAIL, "blocks", cells, text("broken")),
+                tags=((text("switch relevant"), text("yes")),),
+            ),
+            SheetRow(text("issuer"), "oidc", text("https://i.example/"), Verdict.PASS, "", cells[1:], text("whole")),
+        ),
+        problems=(
+            SheetProblem("NOTE", "info", text("by the way"), remedy=text("aws sts get-caller-identity")),
+            SheetProblem(
+                *("NACL_EGRESS_DENIED", "error", text("denied"), text("hook from subnet-a")),
+                *(((text("rule"), text("90")),), "", steps, "nacl_egress_denied"),
+            ),
+        ),
+        notes=(text("kubelets were not probed"),),
+    )  # fmt: skip
+
+
+PAGE = Read(to_html(example()))
+
+
+def test_it_is_whole():
+    """Nested well, ids once, and whatever refers to an id finds it."""
+    ids = [attributes["id"] for _, attributes in PAGE.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    for _, attributes in PAGE.elements:
+        for name in ("for", "aria-labelledby"):
+            assert attributes.get(name, ids[0]) in ids
+        assert attributes.get("href", f"#{ids[0]}")[1:] in ids
+
+
+def test_nothing_is_loaded_and_only_our_script_runs():
+    """One script and one style, both named by the policy's hashes; all links lead into the page."""
+    page = to_html(example())
+    [policy] = [tag["content"] for tag in PAGE.of("meta") if tag.get("http-equiv") == "Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    for element, directive in (("script", "script-src"), ("style", "style-src")):
+        [content] = re.findall(f"<{element}>(.*?)</{element}>", page, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert f"{directive} 'sha256-{digest}'" in policy
+        assert "url(" not in content
+        assert "@import" not in content
+    for element, attributes in PAGE.elements:
+        assert set(attributes) <= _ATTRIBUTES, (element, attributes)
+        assert attributes.get("href", "#").startswith("#")
+
+
+def test_texts_of_others_stay_texts():
+    """Whatever they are: the elements are those of plain texts, nothing but text is added, no control character."""
+    rng = random.Random(18)
+
+    def hostile(value: str) -> str:
+        return "".join(rng.sample(_HOSTILE, 3)) + value
+
+    def elements(read):
+        """A picture folds its texts, so their number is not compared."""
+        return [(tag, sorted(attributes)) for tag, attributes in read.elements if tag not in ("text",)]
+
+    # A long text in front, as the hostile ones are: what begins with a program's name is a command.
+    page = to_html(example(hostile))
+    plain = Read(to_html(example(lambda value: "plain " * 20 + value)))
+    assert elements(Read(page)) == elements(plain)
+    assert set(page) & set(map(chr, (*range(32), *range(127, 160), 0x202E, 0x2028))) <= {"\n"}
+    assert "alert(1)" in Read(page).text()  # they are there, to be read
+
+
+def test_a_command_is_copied_as_it_was():
+    """Character references are undone by the browser, so the text of `code` is the command."""
+    codes = [data for path, data in PAGE.texts if path.endswith("code")]
+    assert "aws ec2 delete-network-acl-entry --network-acl-id <ACL> --rule-number 90 --egress" in codes
+    long = "aws ec2 help " + "x" * 5000
+    sheet = example()._replace(problems=(SheetProblem("A", "error", "b", steps=RemedySteps(fix=(long,))),))
+    assert long in [data for path, data in Read(to_html(sheet)).texts if path.endswith("code")]
+
+
+def test_words_beside_colours():
+    """Verdicts, states of checks, severities, states of hops, and whether a fix is proven."""
+    text = PAGE.text()
+    for word in (
+        "NO-GO",
+        "FAIL connect_timeout",
+        "met",
+        "NOT MET",
+        "UNKNOWN",
+        "ERROR",
+        "BLOCKED",
+        "not reached",
+        "CLOSED",
+    ):
+        assert word in text
+    assert PAGE.text("h1") == "✕ NO-GO two causes"
+    assert "Proven: applied to the snapshot" in text
+    assert "pass 12ms" in PAGE.text("table tbody tr td a")  # for those who do not see the sign
+    order = [text.index(word) for word in ("Check first", "Delete the entry.", "Proven:", "Replace", "Undo")]
+    assert order == sorted(order)
+
+
+def test_a_fix_that_was_not_carried_out_says_so():
+    """General advice, and steps without proof."""
+    for problem in (
+        SheetProblem("A", "warning", "b", remedy="Ask the owner.\naws ec2 help"),
+        SheetProblem("A", "warning", "b", steps=RemedySteps(fix=("aws ec2 help",))),
+    ):
+        text = Read(to_html(example()._replace(problems=(problem,)))).text("article")
+        assert "Not proven" in text
+        assert "Proven" not in text
+        assert "aws ec2 help" in text
+
+
+def test_the_picture_has_a_text_alternative():
+    """In the order of the packets, return traffic apart."""
+    [label] = [attributes["aria-label"] for attributes in PAGE.of("svg") if attributes.get("role") == "img"]
+    assert label == (
+        "Path from subnet-a, CLOSED: network ACL acl-0 open, network ACL acl-1 BLOCKED, network ACL acl-2 not reached, "
+        "destination 192.0.2.1 port 443 not reached; return traffic: network ACL acl-9 BLOCKED"
+    )
+
+
+def test_elements_are_drawn_once():
+    """Paths that differ in the subnet only refer to the same drawing."""
+    row = example().rows[0]
+    shared = [row.cells[0]._replace(column=name, details=((name, "differs"),)) for name in ("subnet-a", "subnet-b")]
+    read = Read(to_html(example()._replace(rows=(row._replace(cells=tuple(shared)),))))
+    assert [attributes["href"] for attributes in read.of("use")] == ["#hops0", "#hops0"]
+    assert len(read.of("g")) == 1
+
+
+def test_cells_go_under_their_column():
+    """By its second line; several of one column below each other; an unknown name by its place."""
+    cells = tuple(SheetCell(name, name, Verdict.PASS) for name in ("b", "b", "elsewhere", "zone"))
+    row = example().rows[0]._replace(cells=cells)
+    placed = by_column(row, (("zone", "a"), ("zone", "b"), ("other", "c")))
+    assert [[number for number, _ in column] for column in placed] == [[3], [0, 1], [2]]
+
+
+def test_parts_that_a_sheet_has_not_are_not_there():
+    """No empty section, no link to one."""
+    empty = Sheet("t", "pass", Verdict.PASS, "", "now", 0.0)
+    read = Read(to_html(empty))
+    assert read.of("section") == read.of("a") == []
+    assert read.text("h1") == "✓ pass"
+    [row] = example().rows[1:]
+    assert "t0c0" in to_html(empty._replace(rows=(row,)))  # rows without columns keep their details
+
+
+def _large(subnets: int, targets: int) -> Sheet:
+    """Every cell with an explanation and a path of its own."""
+    rng = random.Random(1)
+
+    def cell(row: int, subnet: int) -> SheetCell:
+        words = " ".join(f"word{rng.randrange(10**9)}" for _ in range(30))
+        chain = (SheetHop("route table", f"rtb-{row:05}{subnet:05}", "open"), SheetHop("destination", "", "open"))
+        path = PathPicture(f"subnet-{subnet}", "192.0.2.1 port 443", chain, "open")
+        verdict = Verdict.FAIL if row % 20 == 19 else Verdict.PASS
+        return SheetCell(f"subnet-{subnet}", "12ms", verdict, "", 0.012, details=(("cause", words),), paths=(path,))
+
+    columns = tuple(("eu-west-1a", f"subnet-{i}") for i in range(subnets))
+    rows = []
+    for row in range(targets):
+        cells = tuple(cell(row, subnet) for subnet in range(subnets))
+        rows.append(SheetRow(f"target-{row}", "webhook", "https://x.example/", cells[0].verdict, "blocks", cells))
+    return Sheet("t", "FAIL: much", Verdict.FAIL, "prod", "now", 1.0, columns=columns, rows=tuple(rows))
+
+
+def test_its_size_is_bounded(record_property):
+    """16 subnets x 200 targets; what fails keeps everything, and the page says what was left out."""
+    page = to_html(_large(16, 200))
+    record_property("said", f"HTML of 16 subnets x 200 targets: {len(page.encode()) / 1e6:.1f} MB")
+    assert len(page.encode()) <= MAX_BYTES < 5_000_000
+    failing = re.findall(r'<details class="target fail".*?</details>', page, re.DOTALL)
+    assert len(failing) == 10
+    assert all(block.count("<svg") == 16 and "word" in block and "left out" not in block for block in failing)
+    notes = re.search('<section id="notes".*', page, re.DOTALL)[0]
+    counted = {what: int(count) for what, count in re.findall(r"(\w+) of (\d+) of 200 targets are left out", notes)}
+    assert counted["paths"] == page.count("Explanations and paths are left out here") > 0
+    assert len(re.findall('id="t\\d+"', page)) == 200
+    used = {int(number) for number in re.findall('href="#hops(\\d+)"', page)}
+    assert used == {int(number) for number in re.findall('id="hops(\\d+)"', page)}
+
+
+def test_only_tag_makes_markup():
+    """A str is text, wherever it is; None of an attribute's values ends it."""
+    assert tag("p", {"id": '"<'}, "<b>", Html("<i></i>")) == '<p id="&quot;&lt;">&lt;b&gt;<i></i></p>'
+    assert joined(["<", tag("br")]) == "&lt;<br>"
+    assert not isinstance(Html("<b>") + "x", Html)  # what is put together elsewhere is text again
