@@ -180,7 +180,7 @@ def test_texts_of_others_stay_texts():
 
     def elements(read):
         """A picture folds its texts, so their number is not compared."""
-        return [(tag, sorted(attributes)) for tag, attributes in read.elements if tag not in ("text",)]
+        return [(tag, sorted(attributes)) for tag, attributes in read.elements if tag != "text"]
 
     # A long text in front, as the hostile ones are: what begins with a program's name is a command.
     page = to_html(example(hostile))
