@@ -143,7 +143,10 @@ PUBLIC = {
     ),
     "handlers": ("probe.make_handler",),
     "stack": ("drill.run.*", "planner_client.invoke"),
-    "readiness": ("result.*",),
+    "readiness": (
+        "fleet.result.*",
+        "result.*",
+    ),
     "cli": ("main.main",),
 }
 # Packages that decide: no socket, no event loop, no clock of their own.

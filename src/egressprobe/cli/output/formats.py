@@ -14,12 +14,15 @@ from egressprobe.audit.result import Audit
 from egressprobe.audit.whatif.result import WhatIf
 from egressprobe.model.joined_report import Joined
 from egressprobe.model.report import Report
+from egressprobe.readiness.fleet.result import Fleet
 from egressprobe.readiness.result import Difference, Preflight
 
 type Format = Callable[[Any, IO[str]], str]
 
 
-def render(report: Report | Joined | Audit | WhatIf | Preflight | Difference, form: str, stream: IO[str]) -> str:
+def render(
+    report: Report | Joined | Audit | WhatIf | Preflight | Fleet | Difference, form: str, stream: IO[str]
+) -> str:
     """`report` in the format `form` of FORMATS; colours and width as `stream` has them."""
     return FORMATS[type(report)][form](report, stream)
 
@@ -53,6 +56,13 @@ def to_jsonl(report: Report) -> str:
     return harmless("\n".join(lines))
 
 
+def fleet_jsonl(fleet: Fleet) -> str:
+    """One line a cluster, each with the run it belongs to."""
+    head = {"runId": fleet.run_id, "startedAt": fleet.started_at}
+    lines = (msgspec.json.encode(head | msgspec.to_builtins(cluster)).decode() for cluster in fleet.clusters)
+    return harmless("\n".join(lines))
+
+
 def to_yaml(report: msgspec.Struct) -> str:
     import yaml
 
@@ -69,6 +79,11 @@ def _table(module: str, function: str) -> Format:
         return text
 
     return render_table
+
+
+def _text(module: str, function: str) -> Format:
+    """The same for a format that knows no terminal."""
+    return lambda report, _: getattr(importlib.import_module(f"egressprobe.cli.output.{module}"), function)(report)
 
 
 # The formats of each kind of report; the first is the default. To add a format: one function, one row here.
@@ -97,6 +112,13 @@ FORMATS: dict[type, dict[str, Format]] = {
     Preflight: {
         "json": lambda report, _: to_json(report),
         "yaml": lambda report, _: to_yaml(report),
+    },
+    Fleet: {
+        "table": _table("fleet_table", "fleet_table"),
+        "json": lambda report, _: to_json(report),
+        "jsonl": lambda report, _: fleet_jsonl(report),
+        "yaml": lambda report, _: to_yaml(report),
+        "markdown": _text("fleet_table", "fleet_markdown"),
     },
     Difference: {
         "json": lambda report, _: to_json(report),
