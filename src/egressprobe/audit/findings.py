@@ -24,8 +24,8 @@ from egressprobe.model.target import Expect
 MOST_SHOWN = 20
 # Rules beside the paths report these, once for each subnet or VPC.
 _BY_A_RULE = frozenset({SUBNET_WITHOUT_IPV6, VPC_DNS_SUPPORT_OFF})
-# Address and port -> the targets that have it.
-type Names = dict[tuple[str, int], list[str]]
+# Address, port and server name (also empty, for any) -> the targets that have them.
+type Names = dict[tuple[str, int, str], list[str]]
 
 
 def problems(paths: Paths) -> list[Problem]:
@@ -45,7 +45,8 @@ def path_findings(paths: Paths, rows: Sequence[TargetRow], proposals: Proposals)
     names: Names = {}
     for row in rows:
         for text in row.target.addresses:
-            names.setdefault((text, row.target.port), []).append(row.target.name)
+            for server_name in dict.fromkeys(("", row.target.server_name)):
+                names.setdefault((text, row.target.port, server_name), []).append(row.target.name)
     for parts in proposals.parts.values():
         for part in parts:
             yield _closing(part, names)
@@ -129,7 +130,9 @@ def _unknown(paths: Paths, rows: Sequence[TargetRow], names: Names) -> Iterator[
 
 def _affected(paths: Iterable[Path], names: Names) -> dict[str, Any]:
     paths = tuple(paths)
-    targets = dict.fromkeys(name for path in paths for name in names.get((path.address, path.port), [path.address]))
+    targets = dict.fromkeys(
+        name for path in paths for name in names.get((path.address, path.port, path.server_name), [path.address])
+    )
     return {
         "subnets": list(dict.fromkeys(path.subnet for path in paths)),
         "targets": list(targets)[:MOST_SHOWN],

@@ -8,6 +8,7 @@ from typing import Any
 from egressprobe.audit.paths.destination import NotAudited, TargetRow
 from egressprobe.audit.paths.reachability import Path, State
 from egressprobe.audit.vpc.blockers import Blame
+from egressprobe.audit.vpc.firewall.connection import NO_NAMES
 from egressprobe.model.report import Finding
 from egressprobe.model.struct import CompactStruct
 from egressprobe.model.target import Verdict
@@ -36,7 +37,10 @@ class PathBlame(CompactStruct, frozen=True):
 
 
 class PathReport(CompactStruct, frozen=True):
-    """A path (paths/reachability.py has the fields); also: what blocks it besides `blame`."""
+    """A path (paths/reachability.py has the fields); also: what blocks it besides `blame`.
+
+    server_name: where a firewall on the path may look at it.
+    """
 
     subnet: str
     address: str
@@ -51,6 +55,7 @@ class PathReport(CompactStruct, frozen=True):
     elements: tuple[str, ...] = ()
     also: tuple[PathBlame, ...] = ()
     return_elements: tuple[str, ...] = ()
+    server_name: str = ""
 
 
 class Audit(CompactStruct, frozen=True):
@@ -91,6 +96,7 @@ def path_report(path: Path) -> PathReport:
         elements=path.elements,
         also=tuple(map(_blame, path.also)),
         return_elements=path.return_elements,
+        server_name="" if path.server_name in NO_NAMES else path.server_name,
     )
 
 

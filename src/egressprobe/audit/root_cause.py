@@ -5,6 +5,7 @@ What the failure says of the packets decides where to look:
 - No name: the VPC's DNS rules, then the path to its own name servers.
 - No reply: the path to the address. Closed: that element. Partly open: that one. Open: the configuration allows the
   call, and no reply arrives. Unknown: what cannot be determined.
+- A TLS handshake that is cut: a network firewall that drops it, if there is one; else as a reply.
 - A reply (refused, TLS, HTTP): the path is open whatever the configuration says, so what the probe found is the cause.
 
 What follows from a cause is on its row of the catalogue (`hides`).
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 
 from msgspec import UNSET, UnsetType
 
+from egressprobe.audit.dialled_names import dialled_name
 from egressprobe.audit.findings import names_of
 from egressprobe.audit.fixes.problem import Problem
 from egressprobe.audit.fixes.proof import propose
@@ -29,10 +31,10 @@ from egressprobe.audit.vpc.cidr import address
 from egressprobe.audit.vpc.snapshot import VpcSnapshot
 from egressprobe.audit.vpc.topology import Topology
 from egressprobe.catalog.entry import FindingEntry, named
-from egressprobe.catalog.findings_vpc_config import CONFIG_ALLOWS_BUT_NO_REPLY
+from egressprobe.catalog.findings_vpc_config import CONFIG_ALLOWS_BUT_NO_REPLY, FIREWALL_DROPS_TLS
 from egressprobe.catalog.findings_vpc_path import PATH_UNKNOWN
 from egressprobe.catalog.registry import lookup, visible
-from egressprobe.model.failure import NO_REPLY, Phase
+from egressprobe.model.failure import HANDSHAKE_CUT, NO_REPLY, Phase
 from egressprobe.model.joined_report import Cause, Joined, Row
 from egressprobe.model.measurement import Attempt
 from egressprobe.model.remedy import RemedySteps
@@ -170,8 +172,20 @@ def _explain(subnet: str, result: Result, paths: Paths, beside: Sequence[Finding
             return explanation
     if failure.code in NO_REPLY:
         silent = [attempt for attempt in result.attempts if attempt.failure and attempt.failure.code in NO_REPLY]
-        return _path_cause(subnet, silent, paths) or _measured(result)
+        return _path_cause(subnet, silent, paths, result) or _measured(result)
+    if failure.code in HANDSHAKE_CUT:
+        return _handshake_cause(subnet, result, paths) or _measured(result)
     return _measured(result)
+
+
+def _handshake_cause(subnet: str, result: Result, paths: Paths) -> _Explanation | None:
+    """TCP connected: only a firewall that looks at what follows can be the configuration's part."""
+    for attempt in result.attempts:
+        if attempt.failure and attempt.failure.code in HANDSHAKE_CUT:
+            path = paths.path(subnet, attempt.address, attempt.port, server_name=dialled_name(result, attempt))
+            if path.blame is not None and path.blame.finding is FIREWALL_DROPS_TLS:
+                return _blamed(path, path.blame)
+    return None
 
 
 def _measured(result: Result) -> _Explanation:
@@ -211,11 +225,14 @@ def _dns_cause(subnet: str, result: Result, paths: Paths, beside: Sequence[Findi
     return None
 
 
-def _path_cause(subnet: str, silent: Sequence[Attempt], paths: Paths) -> _Explanation | None:
+def _path_cause(subnet: str, silent: Sequence[Attempt], paths: Paths, result: Result) -> _Explanation | None:
     """Of the addresses without reply the one whose path explains it best."""
     families = families_of(paths.topology.snapshot)
     dialled = [attempt for attempt in silent if address(attempt.address).version in families] or silent
-    tried = [paths.path(subnet, attempt.address, attempt.port) for attempt in dialled]
+    tried = [
+        paths.path(subnet, attempt.address, attempt.port, server_name=dialled_name(result, attempt))
+        for attempt in dialled
+    ]
     for state in ("closed", "partial", "unknown", "open"):
         path = next((path for path in tried if path.state == state), None)
         if path is None:
@@ -255,9 +272,10 @@ def _differs(failing: _Failing, passing: Sequence[tuple[str, Result]], paths: Pa
     if not attempts:
         return
     to, port = (why.path.address, why.path.port) if why.path else (attempts[0].address, attempts[0].port)
-    path = paths.path(failing.subnet, to, port)
+    server_name = dialled_name(failing.result, attempts[0])
+    path = paths.path(failing.subnet, to, port, server_name=server_name)
     for name, _ in passing:
-        other = paths.path(name, to, port)
+        other = paths.path(name, to, port, server_name=server_name)
         own = [element for element in path.elements if element not in other.elements]
         others = [element for element in other.elements if element not in path.elements]
         if path.state == "closed":  # it ends there, and the other's goes on

@@ -26,8 +26,8 @@ PLACEHOLDERS = frozenset(
     {
         *("ACCOUNT", "ACL", "ACTION", "ADDRESS", "ARN", "CLIENT", "CLUSTER", "CONTROL", "DISCOVER_FUNCTION", "DOPT"),
         *("ENDPOINT", "ENI", "FILE", "GROUP", "HOST", "ID", "ISSUER", "JWKS_URI", "KIND", "NAME", "NAMESPACE", "NAT"),
-        *("NODE", "OTHER", "PCX", "POD", "PORT", "REGION", "RESOLVER", "RESOURCE", "ROLE", "RTB", "SERVICE", "SG"),
-        *("SUBNET", "SUBNETS", "TGW_RTB", "URL", "VERSION", "VPC", "VPCE", "ZONE"),
+        *("NODE", "OTHER", "PCX", "POD", "POLICY", "PORT", "REGION", "RESOLVER", "RESOURCE", "ROLE", "RTB"),
+        *("RULE_GROUP", "SERVICE", "SG", "SUBNET", "SUBNETS", "TGW_RTB", "URL", "VERSION", "VPC", "VPCE", "ZONE"),
     }
 )
 _NAMES_ARE_HOSTS = ("dig", "openssl")  # to other programs NAME is an object's
@@ -41,8 +41,10 @@ _OF_EVIDENCE = {
     "ENI": ("interface",),
     "NAME": ("name",),
     "NAT": ("nat",),
+    "POLICY": ("policy",),
     "PORT": ("port",),
     "RTB": ("routeTable",),
+    "RULE_GROUP": ("ruleGroup",),
     "SG": ("groups",),
     "SUBNET": ("subnet",),
     "VPC": ("vpc",),

@@ -211,3 +211,51 @@ LOAD_BALANCER_NO_TARGETS = FindingEntry(
     degrades=True,
     hides=_NOT_FORWARDED,
 )
+_NO_ANSWER = ("connect_timeout", "connect_reset", "host_unreachable", "network_unreachable")
+_FIREWALL_RULES = (
+    "aws network-firewall describe-firewall-policy --firewall-policy-arn POLICY\n"
+    "aws network-firewall describe-rule-group --rule-group-arn RULE_GROUP"
+)
+_UPDATE = (
+    "An update of a rule group replaces all its rules, so no command is printed. Keep the output of "
+    "describe-rule-group: with it update-rule-group undoes the change. Other firewalls may use the group too."
+)
+
+FIREWALL_DROPS_RETURN = FindingEntry(
+    "FIREWALL_DROPS_RETURN",
+    "a stateless rule of AWS Network Firewall drops return traffic",
+    "Stateless rules judge each packet alone, in both directions: what passes the call does not pass its answer. "
+    "Return traffic goes to the client's port, any of 1024-65535.",
+    _FIREWALL_RULES,
+    "Treat return traffic as the call is treated (aws:forward_to_sfe, or aws:pass for both): a stateless rule from the "
+    "target's address and port to the control plane's subnets and ports 1024-65535, with a lower priority number than "
+    f"the rule that drops.\n{_UPDATE}",
+    severity="error",
+    degrades=True,
+    hides=_NO_ANSWER,
+)
+FIREWALL_DROPS_TLS = FindingEntry(
+    "FIREWALL_DROPS_TLS",
+    "AWS Network Firewall lets TCP connect and drops the TLS handshake",
+    "A domain list, a rule on the server name or a default action for established connections stops the ClientHello: "
+    "TCP connects (`nc` succeeds), and TLS gets no answer, or a reset. An allow list drops all other TLS from "
+    "HOME_NET, by default the CIDR of the firewall's VPC; aws:drop_established drops what no rule passes.",
+    _FIREWALL_RULES,
+    "Add the target's name to the allow list (or remove it from the deny list), or a pass rule on its server name "
+    f"that is evaluated before the one that drops.\n{_UPDATE}",
+    severity="error",
+    degrades=True,
+    hides=("tls_timeout", "tls_reset", "tls_eof", "SNI_FILTERED", "FLOW_BLACK_HOLED"),
+)
+FIREWALL_RULE_BLOCKS = FindingEntry(
+    "FIREWALL_RULE_BLOCKS",
+    "a rule or default action of AWS Network Firewall blocks the call",
+    "The firewall judges the stateless rules first, by priority, then the stateful ones: by action (pass, drop, "
+    "reject), or in strict order. The rule named drops or rejects the first packets, so TCP does not connect.",
+    _FIREWALL_RULES,
+    "Pass or forward the address and port before the rule that blocks: by a lower priority number in stateless and "
+    f"strict order, by a pass rule in action order.\n{_UPDATE}",
+    severity="error",
+    degrades=True,
+    hides=_NO_ANSWER,
+)

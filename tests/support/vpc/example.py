@@ -41,6 +41,7 @@ from egressprobe.audit.vpc.snapshot import (
 )
 from egressprobe.audit.vpc.snapshot_dns import Dhcp, DnsFirewallRule, ResolverRule, Zone
 from egressprobe.targets.plan import read_plan
+from tests.support.vpc.firewalls import network_firewalls
 
 _PROTOCOLS = {"all": -1, "icmp": 1, "tcp": 6, "udp": 17, "icmpv6": 58}
 _GATES = {
@@ -59,7 +60,7 @@ _GATES = {
 _KEYS = {
     *("page", "says", "vpc", "subnets", "tables", "acls", "groups", "interfaces", "nats", "absent", "attachments"),
     *("peerings", "endpoints", "lists", "dhcp", "dns", "rules", "zones", "firewall", "bpa", "encryption", "cluster"),
-    *("names", "paths", "findings", "owner"),
+    *("names", "paths", "findings", "owner", "nfw"),
 }
 _PATH = re.compile(r"(?P<subnet>\S+) to (?P<pod>pod )?(?P<address>\[?[0-9a-f:.]+?\]?|[a-z0-9.-]+):(?P<port>\d+)")
 
@@ -151,7 +152,15 @@ def snapshot(raw: dict[str, Any]) -> VpcSnapshot:
             Peering(name, text.split()[0], "vpc-peer", tuple(text.split()[1:]))
             for name, text in raw.get("peerings", {}).items()
         ),
-        endpoints=tuple(VpcEndpoint(name, **fields) for name, fields in raw.get("endpoints", {}).items()),
+        endpoints=(
+            *(VpcEndpoint(name, **fields) for name, fields in raw.get("endpoints", {}).items()),
+            *(
+                VpcEndpoint(name, "GatewayLoadBalancer", subnets=(text.split()[0],))
+                for fields in raw.get("nfw", {}).values()
+                for name, text in fields["endpoints"].items()
+            ),
+        ),
+        firewalls=network_firewalls(raw["nfw"], "vpc-1") if "nfw" in raw else None,
         prefix_lists=tuple(PrefixList(name, tuple(cidrs)) for name, cidrs in raw.get("lists", {}).items()),
         dhcp=Dhcp("dopt-1", tuple(raw.get("dhcp", ["AmazonProvidedDNS"]))),
         resolver_rules=tuple(

@@ -32,6 +32,7 @@ def blocking(trial: Trial, rows: Sequence[TargetRow]) -> dict[tuple[str, int], P
             key
             for key, path in trial.paths.items()
             if key[1] in target.addresses and key[2] == target.port and path.state in ("open", "partial")
+            if path.server_name in ("", target.server_name)
         ]
         if not all(trial.must_be_blocked(key) for key in keys):
             words = "No command: another target needs the same address and port."
@@ -45,7 +46,7 @@ def _deny(trial: Trial, keys: Sequence[PathKey]) -> tuple[Proposal, Trial]:
     """Denies each address in the ACL of each subnet that reaches it, before the first rule that allows it."""
     changes: dict[Change, None] = {}
     acls: dict[str, Acl] = {}
-    for subnet, to, port, protocol, _ in keys:
+    for subnet, to, port, protocol, _, _ in keys:
         acl = trial.topology.acls.get(subnet)
         if acl is None:
             return Proposal((), f"No command: the network ACL of {subnet} cannot be read."), trial

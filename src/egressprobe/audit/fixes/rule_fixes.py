@@ -47,7 +47,7 @@ def _ipv6_cidr(topology: Topology, subnet: str) -> tuple[Proposal, Topology]:
         after = Topology(apply(change, topology.snapshot))
     except ChangeRefused as refused:
         return Proposal((), f"No command: AWS would refuse to {change.words} ({refused})."), topology
-    path = evaluate(after, (subnet, INTERNET[6], 443, "tcp", False), cache(partial(sources, after)))
+    path = evaluate(after, (subnet, INTERNET[6], 443, "tcp", False, ""), cache(partial(sources, after)))
     if path.state != "open":
         why = path.blames[0].said if path.blames else "; ".join(path.knowledge_ends)
         return Proposal((), f"No command: to {change.words} alone does not open the internet: {why}."), topology

@@ -10,6 +10,7 @@ class Destination(CompactStruct, frozen=True):
 
     assumed: the addresses stand for the internet, because the name was not resolved here.
     in_cluster: addresses of pods or nodes, which EKS dials only in the VPC and the cluster's remote networks.
+    server_name: of the ClientHello, or what stands for one (vpc/firewall/connection.py).
     """
 
     name: str
@@ -19,6 +20,7 @@ class Destination(CompactStruct, frozen=True):
     assumed: bool = False
     expect: Expect = Expect.REACHABLE
     in_cluster: bool = False
+    server_name: str = ""
 
 
 class SubnetCell(CompactStruct, frozen=True):

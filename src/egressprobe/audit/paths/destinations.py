@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from egressprobe.audit.paths.destination import Destination, NotAudited
 from egressprobe.audit.paths.private_dns import answered_privately
 from egressprobe.audit.vpc.cidr import Address, address, block
+from egressprobe.audit.vpc.firewall.connection import NOT_TLS, WITHOUT_NAME
 from egressprobe.audit.vpc.flow import Protocol
 from egressprobe.audit.vpc.snapshot import VpcSnapshot
 from egressprobe.audit.vpc.snapshot_dns import Dhcp
@@ -32,7 +35,8 @@ def calls_of(
     protocols: tuple[Protocol, ...] = ("udp", "tcp")
     for text in custom_servers(snapshot.dhcp, snapshot):
         calls += [
-            (Destination(f"name server {text} ({protocol})", "", _DNS, (text,)), protocol) for protocol in protocols
+            (Destination(f"name server {text} ({protocol})", "", _DNS, (text,), server_name=NOT_TLS), protocol)
+            for protocol in protocols
         ]
     return calls, not_audited
 
@@ -69,17 +73,39 @@ def _by_endpoint(target: Target, snapshot: VpcSnapshot) -> list[Destination]:
             by_port.setdefault(endpoint.port, []).append(literal)
     in_cluster = target.service is not None or target.kind is Kind.KUBELET
     return named + [
-        Destination(target.name, "", port, _dialable(texts, snapshot), expect=target.expect, in_cluster=in_cluster)
+        Destination(
+            target.name,
+            "",
+            port,
+            _dialable(texts, snapshot),
+            expect=target.expect,
+            in_cluster=in_cluster,
+            server_name=server_name_of(target),
+        )
         for port, texts in by_port.items()
     ]
+
+
+def server_name_of(target: Target) -> str:
+    """What the call's ClientHello has; vpc/firewall/connection.py has what stands for none."""
+    if target.scheme in ("tcp", "http"):
+        return NOT_TLS
+    return WITHOUT_NAME if target.kind is Kind.KUBELET else server_name_of_host(target.host)
+
+
+def server_name_of_host(host: str) -> str:
+    """Go sends no server name for an address and strips a trailing dot (crypto/tls hostnameInSNI)."""
+    return host.removesuffix(".") if host and _literal(host) is None else WITHOUT_NAME
 
 
 def _by_host(target: Target, host: str, port: int, snapshot: VpcSnapshot) -> Destination:
     literal = _literal(host)
     known = (literal,) if literal else snapshot.names.get(host, ())
     if known or answered_privately(snapshot, host):
-        return Destination(target.name, host, port, _dialable(known, snapshot), expect=target.expect)
-    return internet(target.name, host, port, families_of(snapshot), target.expect)
+        addresses = _dialable(known, snapshot)
+        return Destination(target.name, host, port, addresses, expect=target.expect, server_name=server_name_of(target))
+    anywhere = internet(target.name, host, port, families_of(snapshot), target.expect)
+    return replace(anywhere, server_name=server_name_of(target))
 
 
 def _dialable(addresses: Iterable[str], snapshot: VpcSnapshot) -> tuple[str, ...]:

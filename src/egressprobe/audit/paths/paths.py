@@ -10,14 +10,15 @@ from egressprobe.audit.paths.destinations import families_of
 from egressprobe.audit.paths.reachability import Path, State, walk
 from egressprobe.audit.vpc.blockers import Blame, SubnetFamily, TargetAddress
 from egressprobe.audit.vpc.cidr import address, block
+from egressprobe.audit.vpc.firewall.connection import ANY_NAME
 from egressprobe.audit.vpc.flow import Protocol, Source
 from egressprobe.audit.vpc.sources import sources
 from egressprobe.audit.vpc.topology import Topology
 from egressprobe.catalog.findings_vpc_path import ADDRESS_NOT_ALLOWED, IPV6_ONLY_TARGET, SUBNET_WITHOUT_IPV6
 from egressprobe.model.target import Expect
 
-# Subnet, address, port, protocol, and whether the address is a pod's or node's.
-type PathKey = tuple[str, str, int, Protocol, bool]
+# Subnet, address, port, protocol, whether the address is a pod's or node's; the server name where firewalls inspect.
+type PathKey = tuple[str, str, int, Protocol, bool, str]
 type Starts = Callable[[str, int], tuple[list[Source], bool]]
 _WORST: tuple[State, ...] = ("closed", "unknown", "partial", "open")
 
@@ -40,9 +41,10 @@ class Paths:
         """The paths to every address of one target from one subnet."""
         paths = []
         for text in self._dialled(subnet, destination):
-            key = (subnet, text, destination.port, protocol, destination.in_cluster)
-            self.expected.setdefault(key, set()).add(destination.expect)
-            paths.append(self.path(*key))
+            to = (subnet, text, destination.port, protocol, destination.in_cluster)
+            path = self.path(*to, destination.server_name)
+            self.expected.setdefault(self.key(*to, destination.server_name), set()).add(destination.expect)
+            paths.append(path)
         return paths
 
     def _cell(self, subnet: str, destination: Destination, protocol: Protocol) -> SubnetCell:
@@ -67,25 +69,38 @@ class Paths:
         port: int,
         protocol: Protocol = "tcp",
         in_cluster: bool = False,  # noqa: FBT001, FBT002
+        server_name: str = ANY_NAME,
     ) -> Path:
-        key = (subnet, to, port, protocol, in_cluster)
+        key = self.key(subnet, to, port, protocol, in_cluster, server_name)
         if key not in self.known:
             self.known[key] = self._evaluated(key)
         return self.known[key]
+
+    def key(
+        self,
+        subnet: str,
+        to: str,
+        port: int,
+        protocol: Protocol,
+        in_cluster: bool,  # noqa: FBT001
+        server_name: str,
+    ) -> PathKey:
+        """Without the server name where nothing looks at it: targets of one address and port share their path."""
+        return (subnet, to, port, protocol, in_cluster, server_name if self.topology.inspects else ANY_NAME)
 
     def _evaluated(self, key: PathKey) -> Path:
         """An error of ours makes this path unknown, and no other."""
         try:
             return evaluate(self.topology, key, self._sources)
         except Exception as error:
-            subnet, to, port, protocol, _ = key
+            subnet, to, port, protocol, _, _ = key
             why = f"egressprobe failed on {to} from {subnet} ({type(error).__name__}: {error})"
             return Path(subnet, to, port, protocol, "unknown", knowledge_ends=(why,))
 
 
 def evaluate(topology: Topology, key: PathKey, starts_of: Starts) -> Path:
     """One path. Several interfaces of a subnet: partial if some get through; places where one could be must agree."""
-    subnet, to, port, protocol, in_cluster = key
+    subnet, to, port, protocol, in_cluster, server_name = key
     closed = _refused(topology, to, in_cluster=in_cluster)
     if closed is not None:
         return Path(subnet, to, port, protocol, "closed", closed)
@@ -97,7 +112,7 @@ def evaluate(topology: Topology, key: PathKey, starts_of: Starts) -> Path:
         message = f"{subnet} has no IPv{version} addresses"
         blame = Blame(SUBNET_WITHOUT_IPV6, subnet, message, SubnetFamily(subnet))
         return Path(subnet, to, port, protocol, "closed", blame)
-    paths = [walk(topology, source, to, port, protocol) for source in starts]
+    paths = [walk(topology, source, to, port, protocol, server_name) for source in starts]
     worst = min(paths, key=lambda path: _WORST.index(path.state))
     states = {path.state for path in paths}
     consulted = frozenset().union(*(path.consulted for path in paths))

@@ -3,11 +3,13 @@
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from egressprobe.audit.route_targets.interfaces import deliver, groups_out
 from egressprobe.audit.route_targets.table import ROUTE_TARGETS
 from egressprobe.audit.vpc.blockers import Blame, TargetAddress
 from egressprobe.audit.vpc.cidr import EPHEMERAL, Address, address, block
+from egressprobe.audit.vpc.firewall.connection import ANY_NAME
 from egressprobe.audit.vpc.flow import Flow, Protocol, Source
 from egressprobe.audit.vpc.topology import Topology
 from egressprobe.audit.vpc.walk import Walk
@@ -34,6 +36,7 @@ class Path(msgspec.Struct, frozen=True):
     elements: ids passed, in order, until the first blocker: groups, ACLs, route tables, route targets.
     return_elements: the last of `elements`, which only return traffic meets.
     consulted: ids of everything that decided, return traffic included: a change of other things changes nothing here.
+    server_name: set where a firewall may look at it, so that targets of one address and port have paths of their own.
     """
 
     subnet: str
@@ -50,6 +53,7 @@ class Path(msgspec.Struct, frozen=True):
     also: tuple[Blame, ...] = ()
     consulted: frozenset[str] = frozenset()
     return_elements: tuple[str, ...] = ()
+    server_name: str = ANY_NAME
 
     @property
     def blames(self) -> tuple[Blame, ...]:
@@ -57,12 +61,17 @@ class Path(msgspec.Struct, frozen=True):
         return (self.blame, *self.also) if self.blame else self.narrowed
 
 
-def walk(topology: Topology, source: Source, to: str, port: int, protocol: Protocol = "tcp") -> Path:
-    """The path from `source` to an address of the same family. Raises ValueError for an invalid address."""
+def walk(
+    topology: Topology, source: Source, to: str, port: int, protocol: Protocol = "tcp", server_name: str = ANY_NAME
+) -> Path:
+    """The path from `source` to an address of the same family. Raises ValueError for an invalid address.
+
+    server_name: of the ClientHello, or what stands for one (vpc/firewall/connection.py).
+    """
     target = address(to)
     members = frozenset(source.groups) if source.groups is not None else None
     steps = Walk(topology, protocol, ROUTE_TARGETS, deliver)
-    flow = Flow(source.address, target, port, groups=members, public=source.public)
+    flow = Flow(source.address, target, port, groups=members, public=source.public, server_name=server_name)
     if port == _DNS and is_vpc_resolver(topology, target):
         _resolver(steps, target)
     elif any(target in cidr for cidr in _LATTICE):
@@ -72,7 +81,7 @@ def walk(topology: Topology, source: Source, to: str, port: int, protocol: Proto
         groups_out(steps, source, flow)
         steps.run(lambda: steps.depart(source.subnet, flow))
         steps.run_return()
-    return _path(steps, source.subnet, to, port)
+    return replace(_path(steps, source.subnet, to, port), server_name=server_name)
 
 
 def is_vpc_resolver(topology: Topology, target: Address) -> bool:

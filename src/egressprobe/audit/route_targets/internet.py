@@ -63,6 +63,12 @@ def _inbound(walk: Walk, gateway: str, flow: Flow) -> None:
     """Return traffic, where the gateway has a route table of its own (user guide, gateway-route-tables)."""
     table = walk.topology.edges.get(gateway)
     route = walk.topology.route(table, flow.source).route if table else None
+    if flow.inspected and (route is None or route.to != flow.inspected):
+        walk.consulted.add(table.id if table else gateway)
+        walk.around(flow.inspected, f"return traffic comes in by {gateway}")
+    if flow.inspected and table is not None and route is not None and route.active and route.to == flow.inspected:
+        walk.consulted.add(table.id)
+        return
     if table is None or route is None or route.gate == "local":
         return
     walk.consulted.add(table.id)
@@ -205,6 +211,8 @@ def nat(walk: Walk, here: Subnet, route: Route, flow: Flow) -> None:
         walk.close(IPV6_ROUTE_MISSING, nat.id, message, WrongFamily(*entry(walk, here, route), "ipv6"))
     encrypted(walk, "NatGateway", nat.id)
     if nat.regional:
+        if flow.inspected:
+            walk.around(flow.inspected, f"return traffic leaves the regional NAT gateway {nat.id} by its own routes")
         _regional(walk, nat, flow._replace(to=inner))
         return
     if nat.id in flow.via or (nat.subnet == here.id and inner == flow.to):
@@ -222,6 +230,7 @@ def nat(walk: Walk, here: Subnet, route: Route, flow: Flow) -> None:
         to=inner,
         client=len(walk.left) - 1,
         groups=None,
+        inspected="",
         public=nat.public and bool(nat.elastic),
         nat=nat.id,
         via=(*flow.via, nat.id),

@@ -4,6 +4,7 @@ Where the VPC's configuration does not show it (a transit gateway's route tables
 walk `ends` and says so; what may block the path before and behind that is still evaluated.
 """
 
+from egressprobe.audit.route_targets.firewall import inspect
 from egressprobe.audit.route_targets.interfaces import groups_in
 from egressprobe.audit.route_targets.internet import attached, egress_only, encrypted, entry, internet, nat, ready
 from egressprobe.audit.route_targets.peering import peering
@@ -50,6 +51,9 @@ def _endpoint(walk: Walk, here: Subnet, route: Route, flow: Flow) -> None:
         return
     ready(walk, here, route, endpoint, ENDPOINT_NOT_AVAILABLE, "VPC endpoint")
     if endpoint.kind == "Gateway":
+        return
+    if endpoint.id in walk.topology.firewalls:
+        inspect(walk, here, endpoint, flow)
         return
     walk.ends(f"the firewall or appliance behind {endpoint.id}: its rules")
     there = next((name for name in endpoint.subnets if name in walk.topology.subnets), None)

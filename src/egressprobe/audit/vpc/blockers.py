@@ -218,6 +218,24 @@ class EncryptionControl(Blocker, frozen=True):
     gateway: str
 
 
+class FirewallRule(Blocker, frozen=True):
+    """What drops packets in a network firewall. rule_group: its ARN, empty for a default action of the policy.
+
+    rule: its sid or priority, or the default action. connects: the TCP handshake passes.
+    """
+
+    endpoint: str
+    firewall: str
+    policy: str
+    rule_group: str
+    rule: str
+    connects: bool = False
+
+    @property
+    def key(self) -> tuple[str | int, ...]:
+        return (self.firewall, self.rule_group, self.rule)
+
+
 class TargetAddress(Blocker, frozen=True):
     """The target's address itself: nothing in the VPC can receive it."""
 

@@ -28,6 +28,8 @@ class Flow(NamedTuple):
 
     groups: of the sender's interface, None behind whatever is in between. public: has a public IPv4 address.
     nat: the last one passed. via: whatever was passed.
+    inspected: the firewall endpoint that was passed last on this leg: return traffic must come back by it.
+    server_name: of the ClientHello (firewall/connection.py).
     """
 
     source: Address
@@ -38,6 +40,8 @@ class Flow(NamedTuple):
     public: bool = False
     nat: str = ""
     via: tuple[str, ...] = ()
+    inspected: str = ""
+    server_name: str = ""
 
 
 class Place(NamedTuple):

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from egressprobe.audit.vpc.firewall.snapshot import NetworkFirewall
 from egressprobe.audit.vpc.snapshot_dns import Dhcp, DnsFirewallRule, ResolverRule, Zone
 from egressprobe.audit.vpc.snapshot_load_balancers import LoadBalancers
 from egressprobe.audit.vpc.snapshot_transit import TransitGateway
@@ -278,6 +279,7 @@ class VpcSnapshot(CompactStruct, frozen=True):
     transit_gateways: tuple[TransitGateway, ...] | None = None
     other_vpcs: tuple["VpcSnapshot", ...] = ()
     load_balancers: LoadBalancers | None = None
+    firewalls: tuple[NetworkFirewall, ...] | None = None
 
 
 def to_json(snapshot: VpcSnapshot) -> bytes:

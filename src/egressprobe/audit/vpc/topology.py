@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from egressprobe.audit.vpc.cidr import Address, Cidr, Ports, address, block
+from egressprobe.audit.vpc.firewall.inspection import Inspection
+from egressprobe.audit.vpc.firewall.snapshot import FirewallEndpoint, NetworkFirewall
 from egressprobe.audit.vpc.packet_filters import Passed, acl_passes
 from egressprobe.audit.vpc.snapshot import (
     Acl,
@@ -82,6 +84,15 @@ class Topology:
         self.others: dict[str, Topology] = (
             like.others if like and unchanged else {other.vpc.id: Topology(other) for other in snapshot.other_vpcs}
         )
+        self.firewalls: dict[str, tuple[NetworkFirewall, FirewallEndpoint]] = {
+            endpoint.id: (firewall, endpoint)
+            for firewall in snapshot.firewalls or ()
+            for endpoint in firewall.endpoints
+        }
+        same_rules = like is not None and like.snapshot.firewalls is snapshot.firewalls and like.blocks == self.blocks
+        self._inspections: dict[str, Inspection] = like._inspections if like and same_rules else {}  # noqa: SLF001
+        # Whether a firewall on a path may look at server names.
+        self.inspects: bool = bool(self.firewalls) or any(other.inspects for other in self.others.values())
         self._index_interfaces(snapshot.interfaces or ())
         self._subnet_of: dict[Address, Subnet | None] = {}
         self._check()
@@ -123,6 +134,9 @@ class Topology:
         for gateway in self.snapshot.transit_gateways or ():
             for transit_table in gateway.tables or ():
                 _parsed(transit_table.id, (route.destination for route in transit_table.routes))
+        for firewall in self.snapshot.firewalls or ():
+            for rules in firewall.policy.stateless_groups if firewall.policy else ():
+                _parsed(rules.name, (text for rule in rules.stateless for text in (*rule.sources, *rule.destinations)))
         cluster = self.snapshot.cluster
         _parsed("cluster", (*cluster.remote, *cluster.remote_pods))
 
@@ -154,6 +168,14 @@ class Topology:
     def forwarder(self, target: str) -> Interface | None:
         """The interface that a route to an interface or instance leads to."""
         return self.interfaces.get(target) or self.instances.get(target)
+
+    def inspection(self, firewall: NetworkFirewall) -> Inspection | None:
+        """The rules of a firewall in this VPC; None where its policy could not be read."""
+        if firewall.policy is None:
+            return None
+        if firewall.arn not in self._inspections:
+            self._inspections[firewall.arn] = Inspection(firewall.policy, self.blocks)
+        return self._inspections[firewall.arn]
 
     def acl(self, acl: Acl, question: AclQuestion) -> Passed:
         """What the ACL allows; each question is worked out once."""

@@ -56,6 +56,8 @@ _PROTOCOLS: dict[Protocol, int] = {"tcp": TCP, "udp": UDP}
 _DENIED: dict[Direction, FindingEntry] = {"egress": NACL_EGRESS_DENIED, "ingress": NACL_INGRESS_DENIED}
 
 
+# Behind these the way of return traffic is decided by routes that are evaluated.
+_RETURN_BY_ROUTES = frozenset({"local", "nat", "internet", "endpoint"})
 # What each kind of route target does with a packet (route_targets/table.py).
 type RouteTargets = Mapping[RouteTargetKind, Callable[[Walk, Subnet, Route, Flow], None]]
 # What the interface that has an address does with a packet (delivery.py).
@@ -77,12 +79,16 @@ class Walk(WalkState):
         here = self.topology.subnets[subnet]
         neighbourhood = self.topology.subnet_of(flow.to)
         if neighbourhood is not None and neighbourhood.id == here.id:
+            if flow.inspected:
+                self.back(subnet, flow.client, lambda: self.returns(subnet, flow), arrives=False)
             self._deliver(self, flow)
             return
         self.back(subnet, flow.client, lambda: self.acl_in(subnet, flow.to, None, flow.client), arrives=True)
         self.acl_out(subnet, flow.to, flow.port)
         route = self.route(subnet, flow)
         if route is not None:
+            if flow.inspected and route.gate not in _RETURN_BY_ROUTES:
+                self.around(flow.inspected, f"return traffic may come in by {route.to}")
             self.elements.append(route.to or route.gate)
             self.consulted.add(route.to)
             self._targets[route.gate](self, here, route, flow)
@@ -133,7 +139,7 @@ class Walk(WalkState):
         route, unsure = self.topology.route(table, to)
         if unsure:
             self.ends(unsure)
-        elif route is None and entrance:
+        elif route is None and (entrance or flow.inspected):
             message = f"return traffic is dropped: {table.id} of {subnet} has no route for {to}"
             self.block(ROUTE_NO_EGRESS, table.id, message, MissingRoute(table.id, subnet, f"ipv{to.version}", str(to)))
         elif route is None:
@@ -144,6 +150,10 @@ class Walk(WalkState):
                 "which no longer exists"
             )
             self.block(ROUTE_BLACKHOLE, table.id, message, RouteEntry(table.id, subnet, route.destination, route.to))
+        elif flow.inspected and route.to != flow.inspected:
+            self.around(flow.inspected, f"return traffic leaves {subnet} by {route.to}")
+        elif flow.inspected:
+            self.consulted.add(route.to)
         elif route.to == entrance:
             self._to_attachment(subnet, flow, entrance)
         elif route.gate == "internet" and not on_the_internet(to):

@@ -50,6 +50,8 @@ class WalkState:
         self.passed: tuple[str, ...] | None = None  # elements until the first blocker
         self.met_by_call: int | None = None  # how many of the elements; None while the call is on its way
         self.consulted: set[str] = set()
+        # Firewall endpoints that the call passed -> the checks of return traffic that were noted before.
+        self.inspectors: dict[str, tuple[ReturnStep, ...]] = {}
         self.returning: list[ReturnStep] = []
 
     @property
@@ -123,6 +125,15 @@ class WalkState:
             for step in self.returning
             if not (step.arrives and step.subnet in subnets and step.client == client and step.place == self.place)
         ]
+
+    def around(self, endpoint: str, why: str) -> None:
+        """Return traffic does not come back by a firewall endpoint that the call passed: what becomes of it is not
+        known. AWS Network Firewall does not support asymmetric routing (troubleshooting-general-issues).
+        """
+        before = self.inspectors.pop(endpoint, None)
+        if before is not None:
+            self.returning = [step for step in before if step in self.returning]
+            self.ends(f"{why}, not by the firewall endpoint {endpoint}, which the call passes")
 
     def either(self, checks: Sequence[Callable[[], None]], why: str) -> None:
         """One of these steps is made, and it is not known which: what they have in common counts."""
