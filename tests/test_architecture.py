@@ -144,6 +144,9 @@ PUBLIC = {
     "handlers": ("probe.make_handler",),
     "stack": ("drill.run.*", "planner_client.invoke"),
     "readiness": (
+        "baseline.*",
+        "comparison.comparable.*",
+        "comparison.compare.*",
         "fleet.result.*",
         "result.*",
     ),
@@ -172,6 +175,7 @@ PURE = (
     "readiness/decision.py",
     "readiness/matrix.py",
     "readiness/path_checks.py",
+    "readiness/comparison",
     "readiness/result.py",
 )
 _IO = {"asyncio", "socket", "ssl", "boto3", "httpx", "subprocess"}

@@ -173,7 +173,7 @@ class Trend(StrEnum):
 
 
 class CellDifference(CompactStruct, frozen=True):
-    """One target from one subnet by one family, before and after. None: not there."""
+    """One target from one subnet by one family, before and after. None: not there. kind: of the target."""
 
     target: str
     subnet_id: str
@@ -183,6 +183,7 @@ class CellDifference(CompactStruct, frozen=True):
     before: MatrixCell | None
     after: MatrixCell | None
     summary: str = ""
+    kind: str = ""
 
 
 class ReportSide(CompactStruct, frozen=True):
@@ -198,8 +199,10 @@ class ReportSide(CompactStruct, frozen=True):
 class Difference(CompactStruct, frozen=True):
     """`diff`, and `verify` with its checks and the preflight that was made after the switch.
 
-    verdict: fail where a cell is worse with an effect, unknown where one cannot be compared, degraded where one is
-    slower, else pass. differences: all but SAME, the worst first; same: how many cells are the same.
+    verdict: fail where a cell is worse, or fails and is new or was unknown, with an effect; unknown where one cannot be
+    compared; degraded where one is slower, or worse without an effect; else pass. Of `verify` it is also fail where a
+    check is not met, and unknown where one is unknown. differences: all but SAME, the worst first; same: how many
+    cells are the same. not_compared: what could not be compared, in sentences.
     """
 
     schema_version: str
@@ -213,3 +216,4 @@ class Difference(CompactStruct, frozen=True):
     checks: tuple[SwitchCheck, ...] = ()
     causes: tuple[Cause, ...] = ()
     now: Preflight | None = None
+    not_compared: tuple[str, ...] = ()

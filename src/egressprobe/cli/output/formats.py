@@ -121,6 +121,7 @@ FORMATS: dict[type, dict[str, Format]] = {
         "markdown": _text("fleet_table", "fleet_markdown"),
     },
     Difference: {
+        "table": _table("difference_table", "difference_table"),
         "json": lambda report, _: to_json(report),
         "yaml": lambda report, _: to_yaml(report),
     },

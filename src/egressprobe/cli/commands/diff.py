@@ -1,0 +1,44 @@
+"""`egressprobe diff`: what is worse, better, slower, new and gone between two reports."""
+
+import argparse
+import sys
+from typing import Any
+
+from egressprobe.cli.common.exit_codes import BAD_INPUT, EXIT_CODES, FAILED, INTERRUPTED, NOT_SURE, OK, OUR_ERROR, TEXT
+from egressprobe.cli.common.parser import add_output
+
+EXAMPLES = (
+    "egressprobe diff egressprobe-baseline-prod.json now.json",
+    "egressprobe invoke --stack egressprobe-prod -o json | egressprobe diff before.json - -o json",
+)
+EXIT_TEXT = {
+    OK: "nothing is worse",
+    OUR_ERROR: TEXT[OUR_ERROR],
+    BAD_INPUT: "bad input, or reports of two clusters",
+    FAILED: "something is worse, or new and fails, with an effect on the cluster",
+    NOT_SURE: "something is slower or cannot be compared",
+    INTERRUPTED: "interrupted",
+}
+
+
+def add_parser(commands: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "diff", help="compare two reports: what is worse, better, slower, new, gone"
+    )
+    parser.add_argument("before", metavar="BEFORE", help="a baseline, or the JSON of preflight, verify, invoke or run")
+    parser.add_argument("after", metavar="AFTER", help="the same of later; - is standard input")
+    parser.add_argument("--force", action="store_true", help="compare reports of two clusters")
+    add_output(parser, ("table", "json", "yaml"))
+    return parser
+
+
+def run(options: argparse.Namespace) -> int:
+    from egressprobe.cli.inputs.report_file import check_same_cluster, read_report
+    from egressprobe.cli.output.formats import render
+    from egressprobe.readiness.comparison.compare import compare_reports
+
+    before, after = read_report(options.before), read_report(options.after)
+    check_same_cluster(before, after, force=options.force)
+    difference = compare_reports(before, after)
+    print(render(difference, options.output, sys.stdout))
+    return EXIT_CODES[difference.verdict]

@@ -1,0 +1,1 @@
+"""Reports of readiness as the tests need them."""
