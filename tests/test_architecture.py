@@ -121,7 +121,10 @@ PUBLIC = {
             "transport.tls_context.*",
         ),
     ),
-    "aws": ("cluster.*", "commands.script.read_script", "eks.*", "session.*", "vpc_snapshot.*"),
+    "aws": (
+        *("cluster.*", "commands.script.read_script", "eks.*", "session.*", "updates.eks_updates.*"),
+        "vpc_snapshot.*",
+    ),
     "targets": ("decode.*", "file.*", "plan.*", "spec.*"),
     "discovery": (
         *("issuers.*", "kubelets.*", "run.collect", "target_names.free_name"),
