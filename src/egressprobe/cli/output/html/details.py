@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
-from egressprobe.cli.output.html.markup import Html, classed, tag
+from egressprobe.cli.output.html.markup import Html, Node, classed, tag
 from egressprobe.cli.output.html.parts import pairs, sign, verdict_pill
 from egressprobe.cli.output.html.picture import Pictures
 from egressprobe.cli.output.sheet import PathPicture, Sheet, SheetCell, SheetRow
@@ -94,11 +94,11 @@ def _blocks(row: SheetRow, names: dict[str, str], pictures: Pictures) -> Iterato
     for numbered in sorted(alike.values(), key=_worst_first):
         cells = list(numbered.values())
         places = [names.get(cell.column, cell.column) for cell in cells]
-        title = f"From {_listed(list(dict.fromkeys(places)))}"
         drawn = [pictures.draw(path, _starts(cells, i)) for i, path in enumerate(cells[0].paths)]
         figures = tag("div", {"class": "paths"}, *drawn) if drawn else Html("")
-        block = {"class": "block", "data-cells": " ".join(map(str, numbered))}
-        yield tag("div", block, tag("h3", {}, title), pairs(cells[0].details), figures)
+        verdict = ORDER[_worst_first(numbered)]
+        block = {"class": f"block {verdict}", "data-cells": " ".join(map(str, numbered))}
+        yield tag("div", block, tag("h3", {}, *_title(places)), pairs(cells[0].details), figures)
 
 
 def _worst_first(numbered: Mapping[int, SheetCell]) -> int:
@@ -107,6 +107,14 @@ def _worst_first(numbered: Mapping[int, SheetCell]) -> int:
 
 def _shape(path: PathPicture) -> tuple[object, ...]:
     return path.destination, path.state, path.hops
+
+
+def _title(names: Sequence[str]) -> Iterator[Node]:
+    """Names of subnets are not folded at their hyphens."""
+    yield "From"
+    for word in _listed(list(dict.fromkeys(names))).split():
+        yield " "
+        yield classed("span", "whole", word)
 
 
 def _starts(cells: Sequence[SheetCell], i: int) -> str:

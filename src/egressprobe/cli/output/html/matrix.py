@@ -14,6 +14,7 @@ from egressprobe.cli.output.terminal import ORDER, SHOWN, cut
 from egressprobe.model.target import Verdict
 
 _MAX_NAME = 120
+_MANY = 8  # columns; with more the print is smaller
 type Columns = tuple[tuple[str, str], ...]
 
 
@@ -25,7 +26,16 @@ def matrix(sheet: Sheet) -> Html:
     head = tag("thead", {"role": "rowgroup"}, _row("heads", _column("Verdict"), _column("Target"), *heads))
     numbered = enumerate(sheet.rows)
     bodies = [_body(title, list(rows), sheet.columns) for title, rows in groupby(numbered, lambda pair: pair[1].group)]
-    table = tag("table", {"class": "matrix", "role": "table", "aria-labelledby": "matrix-title"}, head, *bodies)
+    table = tag(
+        "table",
+        {
+            "class": "matrix wide" if len(sheet.columns) > _MANY else "matrix",
+            "role": "table",
+            "aria-labelledby": "matrix-title",
+        },
+        head,
+        *bodies,
+    )
     frame = {"class": "frame", "tabindex": "0", "role": "region", "aria-labelledby": "matrix-title"}
     hint = tag("p", {"class": "hint"}, "Choose a cell for its details.")
     return section("matrix", "Targets by subnet", hint, _tools(sheet.rows), tag("div", frame, table))

@@ -134,7 +134,8 @@ def _details(sheet: Sheet, room: int) -> _Details:
     if not blocks:
         return _Details(Html(""), Html(""), notes)
     ordered = [blocks[number] for number in range(len(sheet.rows))]
-    return _Details(section("details", "Details by target", *ordered), pictures.definitions(), notes)
+    hint = classed("p", "printed", "Only what does not pass is printed.")
+    return _Details(section("details", "Details by target", hint, *ordered), pictures.definitions(), notes)
 
 
 def _bytes(text: str) -> int:

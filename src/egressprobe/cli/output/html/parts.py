@@ -1,14 +1,16 @@
 """What several sections share: words and signs of verdicts, pairs of label and text, commands with a copy button."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 from egressprobe.catalog.entry import is_command
 from egressprobe.cli.output.html.markup import Html, classed, escaped, joined, tag
-from egressprobe.cli.output.terminal import SHOWN
+from egressprobe.cli.output.terminal import SHOWN, printable
 from egressprobe.model.target import Verdict
 
 # Beside the colour, for readers who do not see it.
 SIGNS = {Verdict.PASS: "✓", Verdict.DEGRADED: "!", Verdict.FAIL: "✕", Verdict.UNKNOWN: "?"}
+_PLACEHOLDER = re.compile("<[A-Z0-9_]+>")
 _MAX_COMMAND = 20_000  # characters; a command that was cut would be another one
 
 
@@ -48,8 +50,18 @@ def value(text: str) -> Html:
 
 
 def command(text: str) -> Html:
-    """As it is shown it is copied."""
-    return tag("div", {"class": "command"}, tag("code", {}, escaped(text, _MAX_COMMAND)), _button("Copy", "copy"))
+    """As it is shown it is copied. Words are elements, so that none is folded at its hyphens."""
+    words = [_word(word) for word in printable(text, _MAX_COMMAND).split(" ")]
+    return tag("div", {"class": "command"}, tag("code", {}, *separated(words)), _button("Copy", "copy"))
+
+
+def _word(word: str) -> Html:
+    return tag("span", {"class": "blank"} if _PLACEHOLDER.search(word) else {}, word) if word else Html("")
+
+
+def separated(nodes: Sequence[Html]) -> list[Html]:
+    """With a space between each two."""
+    return [part for node in nodes for part in (Html(" "), node)][1:]
 
 
 def commands(listed: Sequence[str]) -> Html:
