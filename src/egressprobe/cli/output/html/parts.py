@@ -56,7 +56,11 @@ def command(text: str) -> Html:
 
 
 def _word(word: str) -> Html:
-    return tag("span", {"class": "blank"} if _PLACEHOLDER.search(word) else {}, word) if word else Html("")
+    return (
+        tag("span", {"class": "blank"} if _PLACEHOLDER.search(word) else {}, escaped(word, _MAX_COMMAND))
+        if word
+        else Html("")
+    )
 
 
 def separated(nodes: Sequence[Html]) -> list[Html]:
