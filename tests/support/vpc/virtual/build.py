@@ -350,7 +350,8 @@ def _public_access(snapshot: VpcSnapshot, subnets: dict[str, int]) -> str:
     said = snapshot.public_access
     if said is None or said.mode == "off":
         return ""
-    lifted = {one.of for one in said.exclusions}
+    # An exclusion for egress alone has an effect in bidirectional mode only (API_VpcBlockPublicAccessExclusion).
+    lifted = {one.of for one in said.exclusions if said.mode == "block-bidirectional" or one.mode != "allow-egress"}
     lines = []
     for name, k in subnets.items():
         if lifted & {name, snapshot.vpc.id}:
