@@ -183,6 +183,9 @@ def carry_out_by_moto(ec2: Any, lines: list[str]) -> list[tuple[str, str]]:
         except ClientError as error:
             refused.append((line, error.response["Error"]["Code"]))
             continue
+        except StopIteration:  # moto's DeleteNetworkAclEntry where the ACL has no such entry
+            refused.append((line, "InvalidNetworkAclEntry.NotFound"))
+            continue
         if call.operation == "CreateNatGateway":
             created["nat-NEW"] = answer["NatGateway"]["NatGatewayId"]
         if call.operation == "CreateRouteTable":
