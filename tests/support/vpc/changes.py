@@ -171,20 +171,20 @@ def _rule(rule: Permission, cidr: str) -> str:
     return f"IpProtocol={protocol}{ports},{field}"
 
 
-def carry_out_by_moto(ec2: Any, lines: list[str]) -> list[tuple[str, str]]:
-    """The commands carried out; those that it refuses, with the code of the error."""
+def carry_out_by_moto(ec2: Any, lines: list[str]) -> dict[int, str]:
+    """The commands carried out; those that it refuses, by their places in the list, with the code of the error."""
     created: dict[str, str] = {"eipalloc-OWN": ec2.allocate_address(Domain="vpc")["AllocationId"]}
-    refused = []
-    for line in lines:
+    refused = {}
+    for place, line in enumerate(lines):
         words = [re.sub(r"[a-z]+-(NEW|OWN)", lambda m: created.get(m[0], m[0]), word) for word in shlex.split(line)]
         call = parse(words[1:])
         try:
             answer = getattr(ec2, xform_name(call.operation))(**call.parameters)
         except ClientError as error:
-            refused.append((line, error.response["Error"]["Code"]))
+            refused[place] = error.response["Error"]["Code"]
             continue
         except StopIteration:  # moto's DeleteNetworkAclEntry where the ACL has no such entry
-            refused.append((line, "InvalidNetworkAclEntry.NotFound"))
+            refused[place] = "InvalidNetworkAclEntry.NotFound"
             continue
         if call.operation == "CreateNatGateway":
             created["nat-NEW"] = answer["NatGateway"]["NatGatewayId"]
