@@ -296,6 +296,44 @@ def test_targets_that_fail_by_turns_are_no_outage_of_any(world):
     assert one.pages() == []
 
 
+def by_turns(one, minutes, pattern):
+    """Each minute one letter for each of the first targets: F fails, U is unknown, P passes.
+
+    Returns whether the path was ever broken.
+    """
+    broken = False
+    for i in range(minutes):
+        states = pattern[i % len(pattern)]
+        one.failing = {(None, name) for name, state in zip(NAMES, states, strict=False) if state == "F"}
+        one.blind = {(s, name) for s in one.subnets for name, state in zip(NAMES, states, strict=False) if state == "U"}
+        one.run(1)
+        broken = broken or one.watch.composite["PathBroken"].state == "ALARM"
+    return broken
+
+
+@pytest.mark.parametrize("pattern", ["FU", "FUU", "FUP", "FFU", "FUFP", "FUUP", "FFUU", "FFUP", "FUFUU"])
+def test_a_target_that_fails_and_is_unknown_by_turns_has_a_message_when_the_path_is_broken(world, pattern):
+    """Where it fails too seldom for one, it begins no incident either."""
+    one = world(1, TargetNotifications="true").run(20)
+    broken = by_turns(one, 40, pattern)
+    assert {target for _, _, target, *_ in one.named()} == ({NAMES[0]} if broken else set())
+
+
+@pytest.mark.parametrize(
+    ("given", "paged"),
+    [("true", [("path broken", "OK")]), ("false", [("path broken", "ALARM"), ("path broken", "OK")])],
+)
+def test_targets_that_fail_by_turns_between_unknown_minutes_are_an_incident_without_a_target(world, given, paged):
+    """None of them fails 3 minutes in 4, so none is named. In each minute with a failure the subnet sees one, minutes
+    in which something is unknown prove nothing, and "unproven" holds the incident (docs/alarms.md).
+    """
+    one = world(1, TargetNotifications=given).run(20)
+    assert by_turns(one, 40, ["FU", "UF", "UU"])
+    assert one.named() == []
+    by_turns(one, 30, ["PP"])
+    assert [page[1:] for page in one.pages() if page[1] != "probe impaired"] == paged
+
+
 def test_a_dead_probe_pages_and_hides_nothing(world):
     """One of three: impaired, not broken; an outage seen by the others still pages."""
     one = world().run(30)
