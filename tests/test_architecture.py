@@ -139,19 +139,21 @@ PUBLIC = {
     ),
     "lab": ("scenario.*",),
     "planner": (
-        *("inventory.*", "on_demand.probe_now", "functions.run_doctor", "reconcile.*", "settings.*"),
+        *("inventory.*", "join.*", "on_demand.probe_now", "functions.run_doctor", "reconcile.*", "settings.*"),
         *("drill.schedule.*", "scheduler_api.scheduler_errors"),
         "lookup.failing.FailingTarget",
         "shards.cut",
     ),
     "handlers": ("probe.make_handler",),
-    "stack": ("drill.run.*", "planner_client.invoke"),
+    "stack": ("drill.run.*", "of_cluster.*", "planner_client.*"),
     "readiness": (
         "baseline.*",
         "comparison.comparable.*",
         "comparison.compare.*",
         "fleet.result.*",
+        "matrix.*",
         "result.*",
+        "run.*",
     ),
     "cli": ("main.main",),
 }

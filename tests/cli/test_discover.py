@@ -218,7 +218,7 @@ def test_by_the_name_of_a_cluster(capsys, account, api):
 
 def test_a_cluster_that_is_not_there_or_not_ours(capsys, account):
     code, _, err = discover(capsys, "--cluster", "prd")
-    assert (code, err) == (2, "egressprobe: --cluster: the cluster prd no longer exists\n")
+    assert (code, err) == (2, 'egressprobe: --cluster: "prd" is not in this account and eu-west-1\n')
     account.before = lambda call: (403, "AccessDeniedException") if call.action.startswith("eks:") else None
     code, _, err = discover(capsys, "--cluster", "prod")
     assert code == 1

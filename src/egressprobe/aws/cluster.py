@@ -11,6 +11,7 @@ from egressprobe.aws.eks import (
     read_networks,
     read_providers,
     supports_egress_mode,
+    update_in_progress,
 )
 from egressprobe.aws.paging import not_as_documented
 from egressprobe.catalog.entry import FindingEntry
@@ -65,6 +66,14 @@ def look_around(eks: Any, ec2: Any, name: str) -> Surroundings:
         what = f"the subnets of {cluster.vpc} cannot be read"
         networks = _tried(lambda: read_networks(ec2, cluster.vpc), NETWORKS_UNREADABLE, what, findings)
     return Surroundings(cluster, providers, networks or {}, findings)
+
+
+def read_update(eks: Any, name: str) -> tuple[str | None, str]:
+    """The id of the update that is in progress, empty for none; None and AWS's message where that cannot be read."""
+    findings: list[Finding] = []
+    what = f"the updates of {name} cannot be read"
+    update = _tried(lambda: update_in_progress(eks, name), CLUSTER_UNREADABLE, what, findings)
+    return update, "; ".join(finding.summary for finding in findings)
 
 
 def _tried[T](read: Callable[[], T], entry: FindingEntry, what: str, findings: list[Finding]) -> T | None:

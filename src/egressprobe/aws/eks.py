@@ -18,7 +18,8 @@ class Cluster(NamedTuple):
     """mode: controlPlaneEgressMode, `unknown` where EKS does not report it; any value is passed on.
 
     authority: the cluster's CA, PEM in base64. groups: the cluster security group first. remote, remote_pods: CIDRs of
-    hybrid nodes and of their pods. role: ARN of the cluster's role.
+    hybrid nodes and of their pods. role: ARN of the cluster's role. private_access: endpointPrivateAccess, None where
+    EKS does not report it.
     """
 
     version: str
@@ -36,6 +37,8 @@ class Cluster(NamedTuple):
     authentication: str = ""
     role: str = ""
     remote_pods: tuple[str, ...] = ()
+    arn: str = ""
+    private_access: bool | None = None
 
 
 class IdentityProvider(NamedTuple):
@@ -76,6 +79,8 @@ def described(response: dict[str, Any]) -> Cluster:
         remote_pods=_cidrs(hybrid.get("remotePodNetworks")),
         role=response.get("roleArn") or "",
         authentication=(response.get("accessConfig") or {}).get("authenticationMode") or "",
+        arn=response.get("arn") or "",
+        private_access=vpc.get("endpointPrivateAccess"),
     )
     return _as_documented(tuple(cluster), Cluster)
 
@@ -118,6 +123,20 @@ def read_providers(client: Any, name: str) -> list[IdentityProvider]:
         issuer, status = config.get("issuerUrl") or "", config.get("status") or ""
         providers.append(IdentityProvider(reference.get("name", ""), issuer, status))
     return _as_documented([tuple(provider) for provider in providers], list[IdentityProvider])
+
+
+def update_in_progress(client: Any, name: str) -> str:
+    """The id of the cluster's update that is in progress, empty where none is. Raises botocore's exceptions.
+
+    ListUpdates, paged, in no documented order, so that each is described: a cluster has few.
+    https://docs.aws.amazon.com/eks/latest/APIReference/API_Update.html
+    """
+    pages = client.get_paginator("list_updates").paginate(name=name)
+    for update in [update for page in pages for update in page.get("updateIds") or []]:
+        described_update = client.describe_update(name=name, updateId=update)
+        if (described_update.get("update") or {}).get("status") == "InProgress":
+            return str(update)
+    return ""
 
 
 def read_networks(client: Any, vpc: str) -> dict[str, list[str]]:

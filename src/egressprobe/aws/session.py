@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from egressprobe.aws.cluster import Surroundings, look_around
 from egressprobe.aws.eks import Cluster
-from egressprobe.model.errors import AwsError, InputError
+from egressprobe.model.errors import AwsError, InputError, short
 
 
 class NamedCluster(NamedTuple):
@@ -29,7 +29,8 @@ def by_name(name: str, region: str | None) -> NamedCluster:
     around = look_around(session.client("eks"), session.client("ec2"), name)
     cluster = around.cluster
     if around.leaving:
-        raise InputError("--cluster", around.leaving)
+        known = f'"{short(name)}" is not in this account and {session.region_name}'
+        raise InputError("--cluster", around.leaving if cluster else known)
     if cluster is None:
         raise AwsError("; ".join(finding.summary for finding in around.findings))
     return NamedCluster(session, around, cluster)

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from io import TextIOWrapper
 
-from egressprobe.cli.commands import audit, demo, diff, discover, drill, explain, invoke, run, whatif
+from egressprobe.cli.commands import audit, demo, diff, discover, drill, explain, invoke, preflight, run, whatif
 from egressprobe.cli.common.exit_codes import BAD_INPUT, INTERRUPTED, OUR_ERROR, message
 from egressprobe.cli.common.parser import parser
 from egressprobe.model.errors import AwsError, InputError, os_words, stack_of
 
 # To add a command: a module in commands/, and its name here. In this order in --help.
-COMMANDS = (run, invoke, drill, discover, audit, whatif, diff, explain, demo)
+COMMANDS = (run, invoke, drill, discover, audit, whatif, preflight, diff, explain, demo)
 _OF_THE_EXTRA = {"boto3", "botocore", "yaml"}  # pyproject.toml: the extra `cli`
 
 

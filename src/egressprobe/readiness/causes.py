@@ -13,7 +13,7 @@ from egressprobe.audit.result import Audit
 from egressprobe.catalog.registry import lookup
 from egressprobe.model.joined_report import Cause
 from egressprobe.model.report import Finding, Result
-from egressprobe.readiness.matrix import ProbeRound, fails
+from egressprobe.readiness.matrix import ProbeRound, elsewhere, fails
 from egressprobe.readiness.path_checks import blames_of, paths_of
 from egressprobe.readiness.result import MatrixRow
 
@@ -24,7 +24,7 @@ def causes_of(rows: Sequence[MatrixRow], rounds: Sequence[ProbeRound], audit: Au
 
 
 def _of_row(row: MatrixRow, rounds: Sequence[ProbeRound], audit: Audit | None) -> Iterator[Cause]:
-    failing = [cell.subnet_id for cell in row.cells if fails(cell)]
+    failing = [cell.subnet_id for cell in row.cells if fails(cell) and not elsewhere(cell)]
     decides = row.switch_relevant and not row.advisory
     closed = [cell.subnet_id for cell in row.cells if decides and cell.configured in ("closed", "partial")]
     subnets = list(dict.fromkeys((*failing, *closed)))

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from egressprobe.model.target import Expect, Impact, Verdict
-from egressprobe.readiness.matrix import fails
+from egressprobe.readiness.matrix import elsewhere, fails
 from egressprobe.readiness.result import (
     CheckState,
     ClusterState,
@@ -67,7 +67,7 @@ def _against(evidence: Evidence) -> Iterator[DecisionReason]:
 
 
 def _broken(row: MatrixRow) -> Iterator[DecisionReason]:
-    name, failing = row.target.name, [cell for cell in row.cells if fails(cell)]
+    name, failing = row.target.name, [cell for cell in row.cells if fails(cell) and not elsewhere(cell)]
     if failing and row.relation is not Relation.TODAY:
         some = all(cell.verdict is Verdict.DEGRADED or _passed(cell) for cell in failing)
         where = f"from {_list(cell.subnet_id for cell in failing)}"

@@ -12,11 +12,11 @@ from egressprobe.apiserver.client_rules import RULES
 from egressprobe.audit.paths.destination import TargetRow
 from egressprobe.audit.result import Audit
 from egressprobe.catalog.findings_cluster import CLUSTER_ISSUER_UNREACHABLE
-from egressprobe.model.failure import CODES, NOT_MEASURED, Code, Ending
+from egressprobe.model.failure import CODES, NOT_MEASURED, Code, Ending, Phase
 from egressprobe.model.joined_report import Cell, Joined, Row
 from egressprobe.model.report import Result, TargetView, view, worst
 from egressprobe.model.target import Expect, FailurePolicy, Impact, Target, Verdict
-from egressprobe.readiness.result import MatrixCell, MatrixRow, Relation
+from egressprobe.readiness.result import LOCAL, MatrixCell, MatrixRow, Relation
 
 _WORST_IMPACT = (Impact.BLOCKS, Impact.DELAYS, Impact.BYPASSES, Impact.NONE)
 _WORST_STATE = ("closed", "unknown", "partial", "open")
@@ -74,6 +74,14 @@ def fails(cell: MatrixCell) -> bool:
     return some or cell.verdict is Verdict.FAIL or Verdict.FAIL in cell.rounds
 
 
+def elsewhere(cell: MatrixCell) -> bool:
+    """Whether a failure says nothing of the cluster's subnets: this computer met it, and no server has answered."""
+    if cell.subnet_id != LOCAL or cell.code is None:
+        return cell.subnet_id == LOCAL
+    facts = CODES[cell.code]
+    return facts.ending is not Ending.ANSWERED or facts.phase in (Phase.RESOLVE, Phase.CONNECT)
+
+
 def _external(place: str) -> bool:
     """A host name (EndpointSlices of type FQDN), or a public IPv4 address. Pods may have global IPv6 addresses."""
     host = place.rpartition(":")[0].strip("[]")
@@ -117,14 +125,15 @@ def _row(
         finding.code == CLUSTER_ISSUER_UNREACHABLE.code for result in results for finding in result.findings
     )
     verdict = worst(cell.verdict for cell in cells)
+    advisory = known.advisory if known else issuer_only
     return MatrixRow(
         target=target,
         verdict=verdict,
         impact=_impact(target, known, results),
         switch_relevant=relevant,
-        relation=_relation(cells, relevant=relevant),
+        relation=Relation.NONE if advisory else _relation(cells, relevant=relevant),
         cells=cells,
-        advisory=known.advisory if known else issuer_only,
+        advisory=advisory,
     )
 
 
@@ -228,7 +237,7 @@ def _impact(target: TargetView, known: Target | None, results: Sequence[Result])
 
 
 def _relation(cells: Sequence[MatrixCell], *, relevant: bool) -> Relation:
-    failing = [cell for cell in cells if fails(cell)]
+    failing = [cell for cell in cells if fails(cell) and not elsewhere(cell)]
     if not failing:
         return Relation.NONE
     if relevant and not all(cell.code in _NOT_SENT for cell in failing):
@@ -236,8 +245,11 @@ def _relation(cells: Sequence[MatrixCell], *, relevant: bool) -> Relation:
     return Relation.TODAY
 
 
-def _rank(row: MatrixRow) -> tuple[int, int, str]:
-    """What the switch would break, what is not known of it, what is broken today, then the rest."""
+def _rank(row: MatrixRow) -> tuple[int, int, int, str]:
+    """What the switch would break, what is not known of it, what is broken today, then the rest.
+
+    In each group by impact, then by the number of rounds that fail.
+    """
     if row.relation is Relation.BY_SWITCH:
         group = 0
     elif row.switch_relevant and row.verdict is Verdict.UNKNOWN:
@@ -246,4 +258,5 @@ def _rank(row: MatrixRow) -> tuple[int, int, str]:
         group = 2
     else:
         group = 3 + 2 * _ORDER.index(row.verdict) + (not row.switch_relevant)
-    return group, _WORST_IMPACT.index(row.impact), row.target.name
+    failing = sum(verdict is Verdict.FAIL for cell in row.cells for verdict in cell.rounds)
+    return group, _WORST_IMPACT.index(row.impact), -failing, row.target.name

@@ -16,6 +16,8 @@ from egressprobe.model.target import Impact, Verdict
 
 PREFLIGHT_SCHEMA = "egressprobe/preflight/v1"
 DIFF_SCHEMA = "egressprobe/diff/v1"
+# Where the probes ran, and their only subnet, when it was not in the cluster's.
+LOCAL = "this computer"
 
 
 class Decision(StrEnum):
@@ -135,6 +137,7 @@ class Preflight(CompactStruct, frozen=True):
     probed_from: `stack NAME`, or `this computer`. rounds, seconds: how many in which time. rows: the worst first.
     causes: each with its subnets, over all rounds. safety: findings of discovery, webhook safety among them.
     not_covered: what was not seen, in sentences. joined: the last round whose verdict is the worst, for the details.
+    interrupted: by a person, before everything was seen; the decision is then UNKNOWN.
     """
 
     schema_version: str
@@ -157,6 +160,7 @@ class Preflight(CompactStruct, frozen=True):
     audit: Audit | None
     joined: Joined | None
     limits: str = ""
+    interrupted: bool = False
 
 
 class Trend(StrEnum):

@@ -24,10 +24,9 @@ from egressprobe.readiness.coverage import discovery_gaps, gap, round_gaps, sent
 from egressprobe.readiness.decision import Evidence, decide
 from egressprobe.readiness.matrix import ProbeRound, matrix
 from egressprobe.readiness.path_checks import default_routes
-from egressprobe.readiness.result import PREFLIGHT_SCHEMA, ClusterState, Decision, DecisionReason, Preflight
+from egressprobe.readiness.result import LOCAL, PREFLIGHT_SCHEMA, ClusterState, Decision, DecisionReason, Preflight
 from egressprobe.readiness.targets import plan_of
 
-LOCAL = "this computer"
 ROUNDS, SECONDS = 5, 120.0
 
 
@@ -208,6 +207,7 @@ def _made(gathered: Gathered, cluster: ClusterState, rounds: int, probed_from: s
         audit=audit,
         joined=_worst_round(probed),
         limits=next((probed.joined.limits for probed in reversed(gathered.rounds) if probed.joined), ""),
+        interrupted=gathered.interrupted,
     )
 
 

@@ -21,12 +21,18 @@ _SECONDS = 310
 
 def invoke(stack: str, targets: Sequence[str], region: str | None) -> Joined:
     """The joined report. Raises InputError for an unknown stack or target, AwsError for everything else."""
-    event: dict[str, Any] = {"action": "probe"} | ({"targets": list(targets)} if targets else {})
     with failures_as_lines():
         import boto3
 
         session = boto3.Session(region_name=region)
         planner = outputs(session.client("cloudformation"), stack)["PlannerFunction"]
+    return probe_by(session, planner, targets)
+
+
+def probe_by(session: Any, planner: str, targets: Sequence[str] = ()) -> Joined:
+    """The joined report of a Planner; targets: names, none for all. Raises as `invoke`."""
+    event: dict[str, Any] = {"action": "probe"} | ({"targets": list(targets)} if targets else {})
+    with failures_as_lines():
         response = call_planner(session, planner, event)
     if "error" in response:
         reason = response["error"]

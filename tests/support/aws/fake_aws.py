@@ -48,6 +48,8 @@ _TABLE = (
         "eks:DescribeIdentityProviderConfig",
         _ARN.format("eks", "identityproviderconfig/{0}/oidc/corp/1a2b"),
     ),
+    ("GET", r"/clusters/([^/]+)/updates", "eks:ListUpdates", _ARN.format("eks", "cluster/{0}")),
+    ("GET", r"/clusters/([^/]+)/updates/[^/]+", "eks:DescribeUpdate", _ARN.format("eks", "cluster/{0}")),
     ("GET", r"/2013-04-01/hostedzonesbyvpc", "route53:ListHostedZonesByVPC", "*"),
     ("GET", r"/schedules", "scheduler:ListSchedules", "*"),
     ("GET", r"/schedules/([^/]+)", "scheduler:GetSchedule", _ARN.format("scheduler", "schedule/{group}/{0}")),
@@ -94,6 +96,7 @@ class Aws:
         # What moto lacks: fields of DescribeCluster's answer, and the identity providers (name -> issuer).
         self.cluster: dict[str, Any] = {}
         self.providers: dict[str, str] = {}
+        self.updates: dict[str, str] = {}  # id -> status
         self.answers = dict(NOTHING)
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._lock = threading.Lock()
@@ -119,6 +122,11 @@ class Aws:
         if "IdentityProviderConfig" in call.action:
             answer = self._providers(call, parse_qs(environ.get("QUERY_STRING", "")), body)
             return _json(start_response, answer)
+        if call.action in ("eks:ListUpdates", "eks:DescribeUpdate"):
+            name = environ["PATH_INFO"].rpartition("/")[2]
+            update = {"id": name, "status": self.updates.get(name, ""), "type": "VersionUpdate"}
+            listing = call.action == "eks:ListUpdates"
+            return _json(start_response, {"updateIds": list(self.updates)} if listing else {"update": update})
         if call.action in self.answers:
             start_response("200 OK", [("Content-Type", "text/xml")])
             return [self.answers[call.action].encode()]
@@ -173,7 +181,7 @@ def _json(start_response: Any, answer: dict[str, Any]) -> list[bytes]:
 
 def refusal(call: Call, code: str) -> tuple[list[tuple[str, str]], bytes]:
     """Headers and body of an error, in the protocol of the call's service."""
-    if call.action.startswith(("ec2:", "elasticloadbalancing:", "iam:", "route53:")):
+    if call.action.startswith(("ec2:", "elasticloadbalancing:", "iam:", "route53:", "cloudformation:")):
         error = f"<Error><Code>{code}</Code><Message>by the test</Message></Error>"
         if call.action.startswith("ec2:"):
             error = f"<Errors>{error}</Errors>"
@@ -205,6 +213,8 @@ def _of_the_body(environ: dict[str, Any], body: bytes) -> Call:
         service = "cloudtrail" if "cloudtrail" in target.lower() else "route53resolver"
         return Call(f"{service}:{target.rpartition('.')[2]}", "*")
     said = parse_qs(body.decode())
+    if said["Version"] == ["2010-05-15"]:
+        return Call(f"cloudformation:{said['Action'][0]}", "*")
     if said["Version"] == ["2010-05-08"]:
         return Call(f"iam:{said['Action'][0]}", said["PolicySourceArn"][0])
     service = "elasticloadbalancing" if said["Version"] == ["2015-12-01"] else "ec2"

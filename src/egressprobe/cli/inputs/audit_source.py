@@ -9,7 +9,7 @@ from egressprobe.audit.result import Audit
 from egressprobe.audit.run import audit
 from egressprobe.audit.vpc.snapshot import VpcSnapshot, from_json, to_json
 from egressprobe.aws.eks import Cluster
-from egressprobe.aws.session import by_name, by_profile
+from egressprobe.aws.session import NamedCluster, by_name, by_profile
 from egressprobe.aws.vpc_snapshot import read_snapshot, readers
 from egressprobe.catalog.findings_cluster import NETWORKS_UNREADABLE
 from egressprobe.catalog.registry import FINDINGS
@@ -108,10 +108,16 @@ def _save(name: str, snapshot: VpcSnapshot) -> None:
 
 def _of_cluster(name: str, region: str | None, peer_profiles: list[str], given: tuple[Target, ...]) -> AuditSource:
     """Without targets: the issuers that EKS names."""
-    session, surroundings, described = by_name(name, region)
+    named = by_name(name, region)
+    targets = given or _issuers(named.cluster, named.around.providers or [])
+    return of_named_cluster(named, peer_profiles, targets)
+
+
+def of_named_cluster(named: NamedCluster, peer_profiles: list[str], targets: tuple[Target, ...]) -> AuditSource:
+    """Reads the VPC now; the targets' names have no addresses yet. Raises InputError and AwsError."""
+    session, surroundings, cluster = named
     peers = [by_profile(profile, session.region_name) for profile in peer_profiles]
-    snapshot = read_snapshot(readers(session, peers), described, region=session.region_name)
-    targets = given or _issuers(described, surroundings.providers or [])
+    snapshot = read_snapshot(readers(session, peers), cluster, region=session.region_name)
     beside = tuple(finding for finding in surroundings.findings if finding.code != NETWORKS_UNREADABLE.code)
     return AuditSource(snapshot, targets, beside)
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from egressprobe.aws.cluster import Surroundings
 from egressprobe.aws.eks import Cluster, described, facts
-from egressprobe.aws.session import by_name
+from egressprobe.aws.session import NamedCluster, by_name
 from egressprobe.discovery.issuers import with_issuers
 from egressprobe.discovery.kubelets import NodeNetwork, networks_of
 from egressprobe.discovery.kubernetes.api_server import ApiServer, proxy_of_environment
@@ -93,12 +93,16 @@ async def _read(
 
 
 def _by_cluster(name: str, region: str | None, seconds: float) -> Discovery:
-    session, around, cluster = by_name(name, region)
-    discovered = with_issuers(_of_cluster(session, cluster, around, seconds), around)
-    return Discovery(discovered, facts(cluster), f"{name} ({session.region_name}, egress {cluster.mode})")
+    named = by_name(name, region)
+    session, _, cluster = named
+    origin = f"{name} ({session.region_name}, egress {cluster.mode})"
+    return Discovery(of_named_cluster(named, seconds), facts(cluster), origin)
 
 
-def _of_cluster(session: Any, cluster: Cluster, around: Surroundings, seconds: float) -> Discovered:
+def of_named_cluster(named: NamedCluster, seconds: float) -> Discovered:
+    """What the API server and EKS list, with the AWS profile's identity. Raises AwsError."""
+    session, around, cluster = named
+
     def credentials() -> Credentials:
         profile = session.get_credentials()
         if profile is None:
@@ -114,5 +118,5 @@ def _of_cluster(session: Any, cluster: Cluster, around: Surroundings, seconds: f
         raise AwsError(str(error)) from None
     token = tokens(credentials, region=session.region_name, cluster=cluster.name)
     server = ApiServer(cluster.endpoint, anchors, token, proxy=proxy_of_environment(cluster.endpoint))
-    networks = networks_of(around.networks, cluster.remote)
-    return asyncio.run(_read(server, networks, networks_of({}, cluster.remote_pods), seconds, guard=forbidden))
+    networks, pods = networks_of(around.networks, cluster.remote), networks_of({}, cluster.remote_pods)
+    return with_issuers(asyncio.run(_read(server, networks, pods, seconds, guard=forbidden)), around)

@@ -110,6 +110,7 @@ FORMATS: dict[type, dict[str, Format]] = {
         "yaml": lambda report, _: to_yaml(report),
     },
     Preflight: {
+        "table": _table("preflight_table", "preflight_table"),
         "json": lambda report, _: to_json(report),
         "yaml": lambda report, _: to_yaml(report),
     },

@@ -1,0 +1,117 @@
+"""`egressprobe preflight`: GO, NO-GO or UNKNOWN for the switch to CUSTOMER_ROUTED, with what decides it."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from egressprobe.cli.common.exit_codes import (
+    BAD_INPUT,
+    FAILED,
+    INTERRUPTED,
+    NOT_SURE,
+    OK,
+    OUR_ERROR,
+    TEXT,
+    message,
+)
+from egressprobe.cli.common.parser import add_output, add_vpc
+from egressprobe.cli.output.formats import FORMATS
+from egressprobe.model.errors import InputError
+from egressprobe.readiness.result import Decision, Preflight
+
+EXAMPLES = (
+    "egressprobe preflight --cluster prod",
+    "egressprobe preflight --cluster prod --stack egressprobe-prod --baseline before.json",
+    "egressprobe preflight --cluster prod --local --rounds 1",
+)
+EXIT_CODES = {Decision.GO: OK, Decision.NO_GO: FAILED, Decision.UNKNOWN: NOT_SURE}
+EXIT_TEXT = {
+    OK: "GO: every path that the switch moves passes, every prerequisite is met",
+    OUR_ERROR: TEXT[OUR_ERROR],
+    BAD_INPUT: TEXT[BAD_INPUT],
+    FAILED: "NO-GO: something would break",
+    NOT_SURE: "UNKNOWN: not everything that decides was seen",
+    INTERRUPTED: TEXT[INTERRUPTED],
+}
+_MOST_ROUNDS, _MOST_SECONDS = 100, 3600.0
+
+
+def add_parser(commands: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "preflight", help="whether the cluster can be switched to CUSTOMER_ROUTED: GO, NO-GO or UNKNOWN"
+    )
+    add_vpc(parser)
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--stack", metavar="NAME", help="probe by this stack (default: the only one of the cluster)")
+    source.add_argument(
+        "--local", action="store_true", help="probe from this computer; the decision is then UNKNOWN at most"
+    )
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="rounds of probes, 1..100 (default: 5)")
+    parser.add_argument(
+        "--seconds", type=float, default=120.0, metavar="S", help="spread the rounds over this time (default: 120)"
+    )
+    parser.add_argument(
+        "--baseline",
+        metavar="FILE",
+        help="where to save the result for switch, verify and diff (default: egressprobe-baseline-NAME.json)",
+    )
+    add_output(parser, tuple(FORMATS[Preflight]))
+    return parser
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure, print, save. Ctrl-C prints what there is by then, saves nothing, and exits with 130."""
+    from egressprobe.cli.inputs.readiness_source import AccountSources
+    from egressprobe.cli.output.formats import render
+    from egressprobe.readiness.run import preflight
+
+    _check(options)
+    sources = AccountSources(
+        options.cluster,
+        options.region,
+        stack=options.stack,
+        local=options.local,
+        peer_profiles=options.peer_profile,
+    )
+    result = preflight(sources, rounds=options.rounds, seconds=options.seconds, say=_say)
+    print(render(result, options.output, sys.stdout), flush=True)
+    if result.interrupted:
+        message("egressprobe: interrupted: the decision is UNKNOWN, and no baseline was saved")
+        return INTERRUPTED
+    _save(result, options.baseline)
+    return EXIT_CODES[result.decision]
+
+
+def _check(options: argparse.Namespace) -> None:
+    if not options.cluster:
+        raise InputError("--cluster", "is missing; give the cluster's name")
+    if not 1 <= options.rounds <= _MOST_ROUNDS:
+        raise InputError("--rounds", f"{options.rounds} is not in 1..{_MOST_ROUNDS}")
+    if not 0 <= options.seconds <= _MOST_SECONDS:
+        raise InputError("--seconds", f"{options.seconds:g} is not in 0..{_MOST_SECONDS:g}")
+    if options.baseline is not None and not Path(options.baseline).parent.is_dir():
+        raise InputError("--baseline", f"{Path(options.baseline).parent} is not a directory")
+
+
+def _say(text: str) -> None:
+    """Progress, where a person watches."""
+    if sys.stderr.isatty():
+        message(f"egressprobe: {text}")
+
+
+def _save(result: Preflight, given: str | None) -> None:
+    """A baseline of another mode is kept unless it is named: after the switch it is all that shows how it was."""
+    from egressprobe.readiness.baseline import file_name, load, save
+
+    path = Path(given if given is not None else file_name(result.cluster.name))
+    if given is None and path.exists():
+        try:
+            mode = load(path).cluster.mode
+        except InputError:
+            mode = result.cluster.mode
+        if mode != result.cluster.mode:
+            message(f"egressprobe: {path} is of {mode} mode and was kept; --baseline FILE saves this one")
+            return
+    save(path, result)
+    message(f"egressprobe: baseline saved in {path}")
