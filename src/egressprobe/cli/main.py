@@ -9,7 +9,18 @@ from collections.abc import Sequence
 from contextlib import suppress
 from io import TextIOWrapper
 
-from egressprobe.cli.commands import audit, demo, diff, discover, drill, explain, invoke, preflight, run, whatif
+from egressprobe.cli.commands import (
+    audit,
+    demo,
+    diff,
+    discover,
+    drill,
+    explain,
+    invoke,
+    preflight,
+    run,
+    whatif,
+)
 from egressprobe.cli.common.exit_codes import BAD_INPUT, INTERRUPTED, OUR_ERROR, message
 from egressprobe.cli.common.parser import parser
 from egressprobe.model.errors import AwsError, InputError, os_words, stack_of

@@ -117,7 +117,7 @@ def _reasons(preflight: Preflight, style: Style, width: int | None) -> Iterator[
         yield f"  and {len(preflight.reasons) - _MOST_REASONS} more (-o json has them)"
 
 
-class _Line(NamedTuple):
+class _MatrixLine(NamedTuple):
     """One target by one family."""
 
     row: MatrixRow
@@ -128,7 +128,7 @@ class _Line(NamedTuple):
 
 def _matrix(preflight: Preflight, style: Style, width: int | None) -> Iterator[Iterator[str]]:
     """The lines of each group; all groups have the same columns."""
-    groups: dict[str, list[_Line]] = {}
+    groups: dict[str, list[_MatrixLine]] = {}
     for row in preflight.rows:
         groups.setdefault(_group(row), []).extend(_lines(row, preflight))
     lines = [entry for group in groups.values() for entry in group]
@@ -157,7 +157,9 @@ class _Layout(NamedTuple):
     families: bool
 
 
-def _group_lines(title: str, group: Sequence[_Line], layout: _Layout, style: Style, width: int | None) -> Iterator[str]:
+def _group_lines(
+    title: str, group: Sequence[_MatrixLine], layout: _Layout, style: Style, width: int | None
+) -> Iterator[str]:
     yield style.paint(f"{title} ({len({entry.row.target.name for entry in group})})", "1")
     if layout.stacked:
         yield style.paint(line(layout.heads, layout.columns), "2")
@@ -176,7 +178,7 @@ def _group_lines(title: str, group: Sequence[_Line], layout: _Layout, style: Sty
             yield from indented(style, "subnets", text, width)
 
 
-def _left(entry: _Line, *, families: bool) -> tuple[str, ...]:
+def _left(entry: _MatrixLine, *, families: bool) -> tuple[str, ...]:
     target = entry.row.target
     left = (SHOWN[entry.verdict], "moves" if entry.row.switch_relevant else "stays", target.kind, short(target.name))
     return (*left, _FAMILIES[entry.family]) if families else left
@@ -192,12 +194,12 @@ def _group(row: MatrixRow) -> str:
     return "Warnings" if row.verdict is Verdict.DEGRADED else "Passing"
 
 
-def _lines(row: MatrixRow, preflight: Preflight) -> Iterator[_Line]:
+def _lines(row: MatrixRow, preflight: Preflight) -> Iterator[_MatrixLine]:
     for family in dict.fromkeys(cell.family for cell in row.cells):
         by_subnet = {cell.subnet_id: cell for cell in row.cells if cell.family == family}
         cells = tuple(_cell(by_subnet.get(column.id), preflight.rounds) for column in preflight.subnets)
         verdicts = [cell.verdict for cell in by_subnet.values()]
-        yield _Line(row, family, cells, next(v for v in ORDER if v in verdicts))
+        yield _MatrixLine(row, family, cells, next(v for v in ORDER if v in verdicts))
 
 
 def _cell(cell: MatrixCell | None, rounds: int) -> str:
