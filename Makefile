@@ -37,7 +37,7 @@ e2e: .tools/e2e/.ready ## The stack deployed in an emulated AWS account, on netw
 	@$(PYTHON) scripts/build.py --arch $(HOST_ARCH)
 	@scripts/e2e $(ARGS)
 
-check: $(SETUP) build/probe/.ready lint types docs-check lock-check template ## Everything CI runs; ALLOW_SKIP=1 where namespaces are missing
+check: $(SETUP) build/probe/.ready .tools/browser/.ready lint types docs-check lock-check template ## Everything CI runs; ALLOW_SKIP=1 where namespaces are missing
 	@EGRESSPROBE_REQUIRE_ALL=1 EGRESSPROBE_FUZZ_TOTAL=60 scripts/isolated $(PYTHON) -m pytest -q -n 2 $(ARGS)
 
 lint: $(SETUP)
@@ -61,6 +61,9 @@ template: .tools/stack/.ready ## sam validate --lint, cfn-lint and checkov on th
 # They pin packages that ours and each other's do not agree with: an environment each.
 .tools/stack/.ready: $(SETUP) requirements/sam.txt requirements/checkov.txt requirements/awscli.txt requirements/governance.txt scripts/stack-tools
 	@scripts/stack-tools
+
+.tools/browser/.ready: requirements/axe/package-lock.json scripts/browser-tools
+	@scripts/browser-tools
 
 .tools/e2e/.ready: $(SETUP) requirements/ministack.txt scripts/e2e-tools
 	@scripts/e2e-tools

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 from egressprobe.lab.servers import Loop
+from tests.support.browser import AXE, chromium
 from tests.support.peers import vectors
 
 ISOLATED = bool(os.environ.get("EGRESSPROBE_ISOLATED"))
@@ -43,6 +44,10 @@ def _why_not(item: pytest.Item) -> str | None:
     engine = item.get_closest_marker("engine")
     if engine and not any((ROOT / ".tools/stack/governance").glob(f"lib/*/site-packages/{engine.args[0]}")):
         return f"{engine.args[0]} (make template sets it up, on Linux)"
+    if item.get_closest_marker("browser") and not chromium():
+        return "Chromium (Debian: apt-get install chromium)"
+    if item.get_closest_marker("axe") and not AXE.exists():
+        return "axe-core (make .tools/browser/.ready sets it up, with npm)"
     if item.get_closest_marker("artifact"):
         missing = [p for p in (".tools/aws-lambda-rie", "build/probe/.ready") if not (ROOT / p).exists()]
         return f"the built artifact and the emulator ({', '.join(missing)} missing)" if missing else None

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 from typing import Self
 
+AXE = Path(__file__).parents[2] / ".tools/browser/node_modules/axe-core/axe.min.js"
 _SECONDS = 60.0  # for one answer; a browser that takes longer hangs
 _FLAGS = (
     "--headless",
@@ -114,11 +115,11 @@ class Browser:
             self.events.append(self._next())
 
     def open(self, file: Path, fragment: str = "") -> None:
-        """A file, until it is loaded."""
-        for event in self.events:
-            event["seen"] = True
-        self.call("Page.navigate", {"url": f"{file.resolve().as_uri()}{fragment}"})
-        self.wait("Page.loadEventFired")
+        """A file, until it is loaded. From an empty page: another fragment of the same one would load nothing."""
+        for url in ("about:blank", f"{file.resolve().as_uri()}{fragment}"):
+            self.events.clear()
+            self.call("Page.navigate", {"url": url})
+            self.wait("Page.loadEventFired")
 
     def run(self, script: str) -> object:
         """The value of an expression, awaited."""
@@ -143,6 +144,17 @@ class Browser:
         for kind in ("keyDown", "keyUp"):
             given = {"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code}
             self.call("Input.dispatchKeyEvent", given | (text if kind == "keyDown" else {}))
+
+    def click(self, selector: str) -> None:
+        """With the mouse, in the middle of the first element of this selector."""
+        x, y = self.run(
+            f"(() => {{ const e = document.querySelector({json.dumps(selector)});"
+            " e.scrollIntoView({block: 'center'}); const r = e.getBoundingClientRect();"
+            " return [r.x + r.width / 2, r.y + r.height / 2]; })()"
+        )
+        for kind in ("mousePressed", "mouseReleased"):
+            given = {"type": kind, "x": x, "y": y, "button": "left", "clickCount": 1}
+            self.call("Input.dispatchMouseEvent", given)
 
     def picture(self, *, whole: bool = True) -> bytes:
         """A PNG of the page."""

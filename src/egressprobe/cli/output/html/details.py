@@ -61,7 +61,7 @@ def _times(row: SheetRow, number: int, names: dict[str, str]) -> Html:
     head = tag("thead", {}, tag("tr", {}, *(tag("th", {"scope": "col"}, text) for text in heads)))
     body = tag("tbody", {}, *(line(place, cell) for place, cell in enumerate(row.cells)))
     # Scrolls by itself where it is wider than the screen; a region that scrolls must be reached by keyboard.
-    frame = {"class": "frame", "tabindex": "0", "role": "region", "aria-label": f"Results of {row.name}"}
+    frame = {"class": "frame", "tabindex": "0", "role": "group", "aria-label": f"Results of {row.name}"}
     return tag("div", frame, tag("table", {"class": "times"}, head, body))
 
 

@@ -36,7 +36,7 @@ def matrix(sheet: Sheet) -> Html:
         head,
         *bodies,
     )
-    frame = {"class": "frame", "tabindex": "0", "role": "region", "aria-labelledby": "matrix-title"}
+    frame = {"class": "frame", "tabindex": "0", "role": "group", "aria-labelledby": "matrix-title"}
     hint = tag("p", {"class": "hint"}, "Choose a cell for its details.")
     return section("matrix", "Targets by subnet", hint, _tools(sheet.rows), tag("div", frame, table))
 
