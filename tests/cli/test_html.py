@@ -249,6 +249,15 @@ def test_the_picture_has_a_text_alternative():
     )
 
 
+def test_what_blocks_links_to_its_fix():
+    """The element has the sentence of the finding; without such a problem there is no link."""
+    assert not [attributes for attributes in PAGE.of("a") if attributes.get("class") == "fix"]
+    problem = SheetProblem("NACL_EGRESS_DENIED", "error", "rule 90 denies", remedy="Ask the owner.")
+    read = Read(to_html(example()._replace(problems=(*example().problems, problem))))
+    assert [attributes["href"] for attributes in read.of("a") if attributes.get("class") == "fix"] == ["#p1"]
+    assert read.of("article")[1]["id"] == "p1"
+
+
 def test_elements_are_drawn_once():
     """Paths that differ in the subnet only refer to the same drawing."""
     row = example().rows[0]

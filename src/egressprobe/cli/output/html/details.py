@@ -14,6 +14,7 @@ from egressprobe.cli.output.html.picture import Pictures
 from egressprobe.cli.output.sheet import PathPicture, Sheet, SheetCell, SheetRow
 from egressprobe.cli.output.terminal import ORDER, SHOWN, ms
 
+type Fixes = Mapping[str, Html]
 type Extent = Literal["all", "times", "none"]
 _LEFT_OUT = {
     "times": "Explanations and paths are left out here, to bound the size of this file; -o json has them.",
@@ -21,8 +22,8 @@ _LEFT_OUT = {
 }
 
 
-def target_details(sheet: Sheet, number: int, pictures: Pictures, extent: Extent) -> Html:
-    """Of the row of this number; `#tNUMBER` and `#tNUMBERcCELL` are its anchors."""
+def target_details(sheet: Sheet, number: int, pictures: Pictures, fixes: Fixes, extent: Extent) -> Html:
+    """Of the row of this number; `#tNUMBER` and `#tNUMBERcCELL` are its anchors. fixes: `links_by_summary`."""
     row = sheet.rows[number]
     names = _names(sheet)
     facts = [("url", row.url), ("kind", row.kind), ("impact", row.impact), *row.tags]
@@ -30,7 +31,7 @@ def target_details(sheet: Sheet, number: int, pictures: Pictures, extent: Extent
     if extent != "none":
         content.append(_times(row, number, names))
     if extent == "all":
-        content.append(tag("div", {"class": "blocks"}, *_blocks(row, names, pictures)))
+        content.append(tag("div", {"class": "blocks"}, *_blocks(row, names, pictures, fixes)))
     else:
         content.append(tag("p", {"class": "hint"}, _LEFT_OUT[extent]))
     summary = tag("summary", {}, verdict_pill(row.verdict), " ", classed("span", "name", row.name))
@@ -85,7 +86,7 @@ def _until(expires: float | None) -> str:
         return "-"
 
 
-def _blocks(row: SheetRow, names: dict[str, str], pictures: Pictures) -> Iterator[Html]:
+def _blocks(row: SheetRow, names: dict[str, str], pictures: Pictures, fixes: Fixes) -> Iterator[Html]:
     """One for each distinct explanation, the worst verdict first."""
     alike: dict[tuple[object, ...], dict[int, SheetCell]] = {}
     for place, cell in enumerate(row.cells):
@@ -98,7 +99,9 @@ def _blocks(row: SheetRow, names: dict[str, str], pictures: Pictures) -> Iterato
         figures = tag("div", {"class": "paths"}, *drawn) if drawn else Html("")
         verdict = ORDER[_worst_first(numbered)]
         block = {"class": f"block {verdict}", "data-cells": " ".join(map(str, numbered))}
-        yield tag("div", block, tag("h3", {}, *_title(places)), pairs(cells[0].details), figures)
+        notes = dict.fromkeys(hop.note for path in cells[0].paths for hop in path.hops)
+        links = [tag("p", {}, fixes[note]) for note in notes if note in fixes]
+        yield tag("div", block, tag("h3", {}, *_title(places)), pairs(cells[0].details), figures, *links)
 
 
 def _worst_first(numbered: Mapping[int, SheetCell]) -> int:

@@ -17,7 +17,7 @@ from egressprobe.cli.output.html.markup import Html, Node, classed, tag
 from egressprobe.cli.output.html.matrix import matrix
 from egressprobe.cli.output.html.parts import pairs, section, verdict_pill
 from egressprobe.cli.output.html.picture import Pictures
-from egressprobe.cli.output.html.problems import checks, problems
+from egressprobe.cli.output.html.problems import checks, links_by_summary, problems
 from egressprobe.cli.output.sheet import Sheet
 from egressprobe.cli.output.terminal import ORDER, SHOWN
 from egressprobe.readiness.result import Decision
@@ -110,15 +110,15 @@ class _Details(NamedTuple):
 
 def _details(sheet: Sheet, room: int) -> _Details:
     """As much as has room, the worst verdicts first; in the page they are in the order of the rows."""
-    pictures, blocks = Pictures(), dict[int, Html]()
+    pictures, fixes, blocks = Pictures(), links_by_summary(sheet), dict[int, Html]()
     left_out = {"times": 0, "none": 0}
     # The least that each target takes is kept free for those that come later.
-    least = [_bytes(target_details(sheet, number, pictures, "none")) for number in range(len(sheet.rows))]
+    least = [_bytes(target_details(sheet, number, pictures, fixes, "none")) for number in range(len(sheet.rows))]
     room -= sum(least)
     for number in sorted(range(len(sheet.rows)), key=lambda number: ORDER.index(sheet.rows[number].verdict)):
         for extent in _EXTENTS:
             count, size = len(pictures), pictures.size
-            block = target_details(sheet, number, pictures, extent)
+            block = target_details(sheet, number, pictures, fixes, extent)
             takes = _bytes(block) + pictures.size - size - least[number]
             if takes <= room or extent == "none":
                 break

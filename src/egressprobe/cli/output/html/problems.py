@@ -19,19 +19,33 @@ def problems(sheet: Sheet) -> Html:
     """The most severe first; empty without any."""
     if not sheet.problems:
         return Html("")
+    shown = (_problem(number, problem) for number, problem in enumerate(_ordered(sheet)))
+    return section("problems", "Problems and their fixes", *shown)
+
+
+def _ordered(sheet: Sheet) -> list[SheetProblem]:
     severities = list(_SEVERITIES)
-    ordered = sorted(sheet.problems, key=lambda problem: severities.index(problem.severity))
-    return section("problems", "Problems and their fixes", *map(_problem, ordered))
+    return sorted(sheet.problems, key=lambda problem: severities.index(problem.severity))
 
 
-def _problem(problem: SheetProblem) -> Html:
+def links_by_summary(sheet: Sheet) -> dict[str, Html]:
+    """What blocks a path has the sentence of its finding: sentence -> link to the problem with the fix."""
+    numbered = [(f"p{number}", problem) for number, problem in enumerate(_ordered(sheet)) if problem.severity != "info"]
+    links = {
+        problem.summary: tag("a", {"href": f"#{anchor}", "class": "fix"}, f"Its fix: {problem.code}")
+        for anchor, problem in reversed(numbered)
+    }
+    return {summary: link for summary, link in links.items() if summary}
+
+
+def _problem(number: int, problem: SheetProblem) -> Html:
     word, kind = _SEVERITIES[problem.severity]
     affects = [("affects", problem.affects)] if problem.affects else []
     more = (tag("h4", {}, "More about it"), command(f"egressprobe explain {problem.code}")) if problem.docs else ()
     evidence = pairs(problem.evidence, "pairs evidence")
     return tag(
         "article",
-        {"class": f"problem {kind}"},
+        {"class": f"problem {kind}", "id": f"p{number}"},
         tag("h3", {}, pill(word, kind), " ", classed("span", "code", problem.code)),
         classed("p", "summary", problem.summary),
         pairs(affects),
