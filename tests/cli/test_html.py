@@ -206,6 +206,20 @@ def test_a_command_is_copied_as_it_was():
     assert long in codes_of(Read(to_html(sheet)))
 
 
+def test_a_text_that_looks_like_a_command_is_none():
+    """What a server or an object of the cluster says gets no copy button, wherever it is."""
+    trap = "aws iam create-access-key --user-name admin"
+    cell = SheetCell("subnet-a", trap, Verdict.FAIL, details=(("cause", trap), ("apiserver", trap), ("", trap)))
+    row = SheetRow(trap, trap, trap, Verdict.FAIL, trap, (cell,), trap, ((trap, trap),))
+    problem = SheetProblem(
+        "A", "error", trap, trap, ((trap, trap),), steps=RemedySteps(notes=(trap,), fix=("aws sts",))
+    )
+    sheet = example()._replace(
+        rows=(row,), problems=(problem,), facts=((trap, trap),), notes=(trap,), checks=(SheetCheck(trap, "met", trap),)
+    )
+    assert codes_of(Read(to_html(sheet))) == ["aws sts"]
+
+
 def test_words_beside_colours():
     """Verdicts, states of checks, severities, states of hops, and whether a fix is proven."""
     text = PAGE.text()
@@ -282,6 +296,7 @@ def test_parts_that_a_sheet_has_not_are_not_there():
     assert read.of("section") == read.of("a") == []
     assert read.text("h1") == "✓ pass"
     [row] = example().rows[1:]
+    assert read.text("footer") == "Made by egressprobe, now."
     assert "t0c0" in to_html(empty._replace(rows=(row,)))  # rows without columns keep their details
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from egressprobe.cli.output.html.markup import Html, Node, classed, tag
+from egressprobe.cli.output.html.matrix import column_name
 from egressprobe.cli.output.html.parts import pairs, sign, verdict_pill
 from egressprobe.cli.output.html.picture import Pictures
 from egressprobe.cli.output.sheet import PathPicture, Sheet, SheetCell, SheetRow
@@ -41,7 +42,7 @@ def target_details(sheet: Sheet, number: int, pictures: Pictures, fixes: Fixes, 
 
 def _names(sheet: Sheet) -> dict[str, str]:
     """Column -> how it is named: by both of its lines."""
-    named = [(" ".join(filter(None, column)), column) for column in sheet.columns]
+    named = [(column_name(column), column) for column in sheet.columns]
     return {head: name for name, (head, _) in named} | {below: name for name, (_, below) in named if below}
 
 
@@ -114,10 +115,10 @@ def _shape(path: PathPicture) -> tuple[object, ...]:
 
 def _title(names: Sequence[str]) -> Iterator[Node]:
     """Names of subnets are not folded at their hyphens."""
-    yield "From"
-    for word in _listed(list(dict.fromkeys(names))).split():
-        yield " "
+    words = _listed(list(dict.fromkeys(names))).split()
+    for word in words if words[:1] == ["from"] else ("From", *words):
         yield classed("span", "whole", word)
+        yield " "
 
 
 def _starts(cells: Sequence[SheetCell], i: int) -> str:

@@ -38,7 +38,8 @@ def matrix(sheet: Sheet) -> Html:
     )
     frame = {"class": "frame", "tabindex": "0", "role": "group", "aria-labelledby": "matrix-title"}
     hint = tag("p", {"class": "hint"}, "Choose a cell for its details.")
-    return section("matrix", "Targets by subnet", hint, _tools(sheet.rows), tag("div", frame, table))
+    title = "Targets by subnet" if len(sheet.columns) > 1 else "Targets"
+    return section("matrix", title, hint, _tools(sheet.rows), tag("div", frame, table))
 
 
 def _tools(rows: Sequence[SheetRow]) -> Html:
@@ -101,7 +102,7 @@ def _cell(number: int, column: tuple[str, str], places: Sequence[tuple[int, Shee
         )
         for place, cell in places
     )
-    name = " ".join(filter(None, column))
+    name = column_name(column)
     if not places:
         return tag("td", {"role": "cell", "class": "empty"}, "-")
     return tag("td", {"role": "cell", "data-column": name}, joined(links))
@@ -122,8 +123,15 @@ def by_column(row: SheetRow, columns: Columns) -> list[list[tuple[int, SheetCell
     return placed
 
 
+def column_name(column: tuple[str, str]) -> str:
+    """Both lines of its head; the second alone where it begins with the first."""
+    head, below = column
+    return below if below.startswith(head) else " ".join(filter(None, column))
+
+
 def _head(head: str, below: str) -> Html:
-    return _column(head or below, *([classed("span", "under", below)] if head and below else []))
+    twice = not head or below.startswith(head)
+    return _column(below if twice else head, *([classed("span", "under", below)] if below and not twice else []))
 
 
 def _column(*children: Node) -> Html:

@@ -148,4 +148,5 @@ def _notes(notes: tuple[str, ...]) -> Html:
 
 
 def _footer(sheet: Sheet) -> Html:
-    return tag("footer", {}, tag("p", {}, f"Made by egressprobe {sheet.made_at} in {sheet.seconds:.1f} s."))
+    took = f" in {sheet.seconds:.1f} s" if sheet.seconds else ""
+    return tag("footer", {}, tag("p", {}, f"Made by egressprobe, {sheet.made_at}{took}."))

@@ -11,6 +11,7 @@ from egressprobe.model.target import Verdict
 # Beside the colour, for readers who do not see it.
 SIGNS = {Verdict.PASS: "✓", Verdict.DEGRADED: "!", Verdict.FAIL: "✕", Verdict.UNKNOWN: "?"}
 _PLACEHOLDER = re.compile("<[A-Z0-9_]+>")
+_COMMAND_LABELS = frozenset({"check", "fix", "undo"})
 _MAX_COMMAND = 20_000  # characters; a command that was cut would be another one
 
 
@@ -38,15 +39,15 @@ def pairs(listed: Iterable[tuple[str, str]], classes: str = "pairs") -> Html:
         else:
             merged.append((label, [text]))
     rows = [
-        tag("div", {}, tag("dt", {}, label or "note"), *(tag("dd", {}, value(text)) for text in texts))
+        tag("div", {}, tag("dt", {}, label or "note"), *(tag("dd", {}, _value(label, text)) for text in texts))
         for label, texts in merged
     ]
     return tag("dl", {"class": classes}, *rows) if rows else Html("")
 
 
-def value(text: str) -> Html:
-    """A command gets its button; everything else is text."""
-    return command(text) if is_command(text) else escaped(text)
+def _value(label: str, text: str) -> Html:
+    """A command of ours gets its button. Other labels have texts of others, which may look like a command."""
+    return command(text) if label in _COMMAND_LABELS and is_command(text) else escaped(text)
 
 
 def command(text: str) -> Html:

@@ -68,7 +68,7 @@ def _fix(problem: SheetProblem) -> Iterator[Html]:
         yield commands(steps.check)
     if steps.fix or steps.notes:
         yield tag("h4", {}, "Fix")
-        yield lines(steps.notes)
+        yield joined(tag("p", {}, note) for note in steps.notes)
         yield commands(steps.fix)
     yield from _proof(steps)
     if steps.placeholders:
