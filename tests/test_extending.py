@@ -96,9 +96,10 @@ def _run(root, module, *arguments):
         (("explain", "tls_is_ssh"), "tls_is_ssh: the port speaks SSH"),
         (("explain", "subnet_small"), "SUBNET_SMALL: a subnet of the cluster is small"),
         (("run", "tcp://127.0.0.1:1", "-o", "csv"), "127.0.0.1:1,unknown"),
+        (("audit", "--snapshot", "docs/examples/broken-vpc.json", "-o", "csv"), "internet,degraded"),
         (("version",), egressprobe.__version__),
     ],
-    ids=["failure", "finding", "format", "command"],
+    ids=["failure", "finding", "format", "format-audit", "command"],
 )
 def test_what_the_diffs_add_works(extended, arguments, output):
     """The failure, the finding, the format and the command are there."""

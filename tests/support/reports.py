@@ -16,6 +16,7 @@ from egressprobe.model.report import Report
 from egressprobe.model.target import Impact, Verdict
 from egressprobe.planner.join import Heard, join
 from egressprobe.publish.response import from_json
+from egressprobe.readiness.fleet.result import FLEET_SCHEMA, Fleet, FleetCluster, FleetEvidence, FleetRegion
 from egressprobe.readiness.result import (
     DIFF_SCHEMA,
     PREFLIGHT_SCHEMA,
@@ -229,7 +230,22 @@ def difference() -> Difference:
     )
 
 
+@cache
+def fleet() -> Fleet:
+    """A cluster of each decision, and a region that could not be listed."""
+    clusters = (
+        FleetCluster(
+            "prod", "eu-west-1", Decision.NO_GO, FleetEvidence.PROBED, "policy fails", "1.35", code="connect_timeout"
+        ),
+        FleetCluster("lab", "eu-west-1", Decision.UNKNOWN, FleetEvidence.AUDIT_ONLY, "no stack probes it"),
+        FleetCluster("test", "eu-west-1", Decision.GO, FleetEvidence.PROBED, "4 paths pass"),
+    )
+    regions = (FleetRegion("eu-west-1", 3), FleetRegion("us-east-1", error="AccessDeniedException"))
+    return Fleet(FLEET_SCHEMA, "run-3", _AT, 1000.0, "0.1.0", Decision.NO_GO, clusters, regions, 5, 120.0)
+
+
 SAMPLES = {
+    Fleet: fleet,
     Report: report,
     Joined: joined,
     Audit: audit,

@@ -4,8 +4,10 @@ import argparse
 import sys
 from typing import Any
 
+from egressprobe.audit.result import Audit
 from egressprobe.cli.common.exit_codes import EXIT_CODES
 from egressprobe.cli.common.parser import add_output, add_vpc
+from egressprobe.cli.output.formats import FORMATS, show
 
 EXAMPLES = (
     "egressprobe audit --cluster prod -f targets.yaml",
@@ -26,13 +28,12 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--skip", action="append", default=[], metavar="CODE", help="suppress this finding; may be repeated"
     )
-    add_output(parser, ("table", "json", "yaml"))
+    add_output(parser, tuple(FORMATS[Audit]))
     return parser
 
 
 def run(options: argparse.Namespace) -> int:
     from egressprobe.cli.inputs.audit_source import read_audit
-    from egressprobe.cli.output.formats import render
 
     audit = read_audit(
         cluster=options.cluster,
@@ -43,5 +44,5 @@ def run(options: argparse.Namespace) -> int:
         targets=options.file,
         skip=options.skip,
     )
-    print(render(audit, options.output, sys.stdout))
+    show(audit, options.output, sys.stdout)
     return EXIT_CODES[audit.verdict]

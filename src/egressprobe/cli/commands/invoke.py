@@ -28,11 +28,11 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> int:
-    from egressprobe.cli.output.formats import render
+    from egressprobe.cli.output.formats import show
     from egressprobe.stack.planner_client import invoke
 
     joined = invoke(options.stack, options.targets, options.region)
     for refused in joined.refused:
         message(f'egressprobe: "{refused.name}" {refused.why}')
-    print(render(joined, options.output, sys.stdout))
+    show(joined, options.output, sys.stdout)
     return BAD_INPUT if joined.refused and joined.verdict is Verdict.PASS else EXIT_CODES[joined.verdict]

@@ -77,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
     """Probe and print. Ctrl-C prints what was measured so far, and exits with 130."""
     from egressprobe.cli.common.no_network import has_network, without_network
     from egressprobe.cli.inputs.run_plan import plan_of
-    from egressprobe.cli.output.formats import render
+    from egressprobe.cli.output.formats import show
 
     plan = plan_of(options)
     check_timeout(options.timeout)
@@ -87,7 +87,7 @@ def run(options: argparse.Namespace) -> int:
     report, interrupted = asyncio.run(_probe(plan, options.timeout, options.concurrency))
     if not has_network():
         report = without_network(report)
-    print(render(report, options.output, sys.stdout))
+    show(report, options.output, sys.stdout)
     if interrupted:
         message("egressprobe: interrupted; what was not measured is unknown")
         return INTERRUPTED

@@ -4,8 +4,10 @@ import argparse
 import sys
 from typing import Any
 
+from egressprobe.audit.whatif.result import WhatIf
 from egressprobe.cli.common.exit_codes import BAD_INPUT, EXIT_CODES, FAILED, INTERRUPTED, NOT_SURE, OK, OUR_ERROR, TEXT
 from egressprobe.cli.common.parser import add_output, add_vpc
+from egressprobe.cli.output.formats import FORMATS, show
 
 EXAMPLES = (
     "terraform show -json plan.out | egressprobe whatif --cluster prod -f targets.yaml --plan -",
@@ -41,14 +43,13 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--skip", action="append", default=[], metavar="CODE", help="suppress this finding; may be repeated"
     )
-    add_output(parser, ("table", "json", "yaml"))
+    add_output(parser, tuple(FORMATS[WhatIf]))
     return parser
 
 
 def run(options: argparse.Namespace) -> int:
     from egressprobe.cli.inputs.audit_source import codes, read_source
     from egressprobe.cli.inputs.plan_source import read_plan_file, try_plan
-    from egressprobe.cli.output.formats import render
 
     skipped = codes(options.skip)
     plan = read_plan_file(options.plan, options.template)
@@ -60,5 +61,5 @@ def run(options: argparse.Namespace) -> int:
         targets=options.file,
     )
     result = try_plan(source, plan, skipped, options.plan)
-    print(render(result, options.output, sys.stdout))
+    show(result, options.output, sys.stdout)
     return EXIT_CODES[result.verdict]

@@ -2,7 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 
-from egressprobe.cli.output.terminal import COLOURS, SHOWN, Style, indented, line, ms, paragraph, remedy, short, widths
+from egressprobe.cli.output.terminal import (
+    COLOURS,
+    SHOWN,
+    Style,
+    indented,
+    line,
+    ms,
+    paragraph,
+    printable,
+    remedy,
+    short,
+    widths,
+)
 from egressprobe.model.target import Impact, Verdict
 from egressprobe.readiness.result import CellDifference, CheckState, Difference, MatrixCell, SwitchCheck, Trend
 
@@ -34,7 +46,7 @@ _TIMED = (Trend.SLOWER, Trend.FASTER)
 def difference_table(difference: Difference, *, colour: bool = False, width: int | None = None) -> str:
     """`width`: columns of a terminal to fold words to, never commands; None leaves all whole."""
     style = Style(colour)
-    lines = [style.paint(headline(difference), COLOURS[difference.verdict])]
+    lines = [style.paint(printable(headline(difference)), COLOURS[difference.verdict])]
     lines += [part for text in _sides(difference) for part in paragraph(text, width)]
     if difference.checks:
         lines += ["", *_checks(difference.checks, style, width)]
@@ -44,7 +56,7 @@ def difference_table(difference: Difference, *, colour: bool = False, width: int
     if len(groups) > _MOST_TARGETS:
         lines += ["", f"and {len(groups) - _MOST_TARGETS} more targets (-o json has them)"]
     for cause in difference.causes:
-        lines += ["", f"CAUSE    {short(cause.target)} from {', '.join(cause.subnets)}: {cause.code}"]
+        lines += ["", printable(f"CAUSE    {short(cause.target)} from {', '.join(cause.subnets)}: {cause.code}")]
         lines += indented(style, "cause", cause.summary, width)
         for label, text in remedy(cause.remedy.split("\n"), cause.remedy_steps):
             lines += indented(style, label, text, width)
@@ -78,7 +90,7 @@ def _sides(difference: Difference) -> Iterator[str]:
 def _checks(checks: Sequence[SwitchCheck], style: Style, width: int | None) -> Iterator[str]:
     for check in checks:
         word, code = _CHECKS[check.state]
-        yield style.paint(f"{word:<9}", code) + check.title
+        yield style.paint(f"{word:<9}", code) + printable(check.title)
         if check.state is not CheckState.MET:
             yield from indented(style, "cause", check.summary, width)
             for label, text in remedy((), check.remedy_steps) if check.remedy_steps else ():
@@ -97,8 +109,8 @@ def _group(group: Sequence[CellDifference], style: Style, width: int | None) -> 
     first = group[0]
     effect = f" ({first.impact})" if first.impact is not Impact.NONE and first.trend is not Trend.GONE else ""
     head = style.paint(f"{_HEADS[first.trend]:<9}", _PAINT.get(first.trend, "2"))
-    yield f"{head}{first.kind} {short(first.target)}{effect}"
-    rows = [(entry.subnet_id or "this computer", entry.family or "-", _change(entry)) for entry in group[:_MOST_CELLS]]
+    yield f"{head}{printable(first.kind)} {short(first.target)}{effect}"
+    rows = [(entry.subnet_id or "this computer", entry.family or "-", change(entry)) for entry in group[:_MOST_CELLS]]
     columns = widths(rows)
     yield from (f"    {line(cells, columns)}" for cells in rows)
     if len(group) > _MOST_CELLS:
@@ -107,7 +119,8 @@ def _group(group: Sequence[CellDifference], style: Style, width: int | None) -> 
         yield from indented(style, "why", why, width)
 
 
-def _change(entry: CellDifference) -> str:
+def change(entry: CellDifference) -> str:
+    """A cell before and after."""
     if entry.trend in _TIMED and entry.before and entry.after:
         return f"{_time(entry.before)} -> {_time(entry.after)}"
     return f"{_cell(entry.before)} -> {_cell(entry.after)}"

@@ -1,9 +1,10 @@
 """The readiness of a fleet as a table or in Markdown: one line a cluster, the worst first; then what was not listed."""
 
-import re
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from egressprobe.cli.output.documents.markdown import escaped, fenced
 from egressprobe.cli.output.terminal import COLOURS, Style, cut, line, paragraph, printable, short, widths
 from egressprobe.model.target import Verdict
 from egressprobe.readiness.fleet.result import Fleet, FleetCluster
@@ -17,22 +18,20 @@ _PAINT = {
 }
 _ORDER = (Decision.NO_GO, Decision.UNKNOWN, Decision.GO)
 _MOST_IN_MARKDOWN, _LEAST_NAME = 300, 12
-# What Markdown or HTML would read as more than text.
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|~&])")
 
 
 def fleet_table(fleet: Fleet, *, colour: bool = False, width: int | None = None) -> str:
     """width: columns of a terminal: what decides is then folded below its cluster; None: one line each, for a pipe."""
     style = Style(colour)
-    first, *rest = (part for text in _summary(fleet) for part in paragraph(text, width))
+    first, *rest = (part for text in summary(fleet) for part in paragraph(text, width))
     head = style.paint(fleet.decision, _PAINT[fleet.decision]) + first.removeprefix(fleet.decision)
     lines = [head, *rest]
     if fleet.clusters:
         lines += ["", *_rows(fleet.clusters, style, width)]
-    notes = [part for text in _notes(fleet) for part in paragraph(text, width)]
+    below = [part for text in notes(fleet) for part in paragraph(text, width)]
     # A command is not folded: it is there to be copied.
     command = [f"All of one: {text}" for text in _next(fleet)]
-    return "\n".join([*lines, *(["", *notes, *command] if notes or command else [])])
+    return "\n".join([*lines, *(["", *below, *command] if below or command else [])])
 
 
 def _rows(clusters: Sequence[FleetCluster], style: Style, width: int | None) -> Iterator[str]:
@@ -46,11 +45,11 @@ def _rows(clusters: Sequence[FleetCluster], style: Style, width: int | None) -> 
     for cluster, row in zip(clusters, cells, strict=True):
         fitting = (row[0], cut(row[1], columns[1]), *row[2:])
         yield line(fitting, columns, paint=style.first(_PAINT[cluster.decision]))
-        yield from (f"    {part}" for part in paragraph(f"{cluster.evidence}: {_reason(cluster)}", max(width - 4, 40)))
+        yield from (f"    {part}" for part in paragraph(f"{cluster.evidence}: {reason(cluster)}", max(width - 4, 40)))
 
 
 def _whole_rows(clusters: Sequence[FleetCluster], style: Style) -> Iterator[str]:
-    rows = [(*_cells(cluster), _reason(cluster)) for cluster in clusters]
+    rows = [(*_cells(cluster), reason(cluster)) for cluster in clusters]
     columns = widths([(*_HEAD, "WHAT DECIDES"), *rows])
     yield line((*_HEAD, "WHAT DECIDES"), columns)
     for cluster, row in zip(clusters, rows, strict=True):
@@ -68,12 +67,14 @@ def _cells(cluster: FleetCluster) -> tuple[str, ...]:
     )
 
 
-def _reason(cluster: FleetCluster) -> str:
+def reason(cluster: FleetCluster) -> str:
+    """What decides about a cluster, and how many further reasons there are."""
     code = f" ({cluster.code})" if cluster.code else ""
     return f"{cluster.decides}{code}{f'; and {cluster.more} more' if cluster.more else ''}"
 
 
-def _summary(fleet: Fleet) -> Iterator[str]:
+def summary(fleet: Fleet) -> Iterator[str]:
+    """The decision, and how many clusters have which."""
     counted = Counter(cluster.decision for cluster in fleet.clusters)
     counts = ", ".join(f"{counted[decision]} {decision}" for decision in _ORDER)
     yield f"{fleet.decision}: {counts} of {len(fleet.clusters)} clusters in {_regions(fleet)}"
@@ -83,7 +84,8 @@ def _regions(fleet: Fleet) -> str:
     return ", ".join(region.name for region in fleet.regions)
 
 
-def _notes(fleet: Fleet) -> Iterator[str]:
+def notes(fleet: Fleet) -> Iterator[str]:
+    """What was not read."""
     if fleet.interrupted:
         yield "Interrupted: what had not been read by then is UNKNOWN."
     for region in fleet.regions:
@@ -97,12 +99,13 @@ def _next(fleet: Fleet) -> Iterator[str]:
     """The command that shows everything of the worst cluster."""
     if fleet.clusters and fleet.clusters[0].decision is not Decision.GO:
         worst = fleet.clusters[0]
-        yield f"egressprobe preflight --cluster {printable(worst.name)} --region {worst.region}"
+        name, region = (shlex.quote(printable(text)) for text in (worst.name, worst.region))
+        yield f"egressprobe preflight --cluster {name} --region {region}"
 
 
 def fleet_markdown(fleet: Fleet) -> str:
     """For a comment or a step's summary: one table."""
-    lines = [f"**{_escaped(text)}**" for text in _summary(fleet)]
+    lines = [f"**{escaped(text)}**" for text in summary(fleet)]
     if fleet.clusters:
         lines += [
             "",
@@ -110,11 +113,10 @@ def fleet_markdown(fleet: Fleet) -> str:
             "| --- | --- | --- | --- | --- | --- | --- |",
         ]
     for cluster in fleet.clusters:
-        cells = (*_cells(cluster), cut(_reason(cluster), _MOST_IN_MARKDOWN))
-        lines.append(f"| {' | '.join(map(_escaped, cells))} |")
-    notes = [f"- {_escaped(text)}" for text in _notes(fleet)] + [f"- All of one: `{text}`" for text in _next(fleet)]
-    return "\n".join([*lines, *(["", *notes] if notes else [])])
-
-
-def _escaped(text: str) -> str:
-    return _SPECIAL.sub(r"\\\1", printable(text))
+        cells = (*_cells(cluster), cut(reason(cluster), _MOST_IN_MARKDOWN))
+        lines.append(f"| {' | '.join(map(escaped, cells))} |")
+    below = [f"- {escaped(text)}" for text in notes(fleet)]
+    lines += ["", *below] if below else []
+    for command in _next(fleet):
+        lines += ["", "All of one:", "", *fenced([command])]
+    return "\n".join(lines)

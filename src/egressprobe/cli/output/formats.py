@@ -1,4 +1,4 @@
-"""A report, the joined report of every subnet, an audit, or a trial of a plan, in one of its output formats."""
+"""Every kind of report in each of its output formats. What a format or a table needs is imported when it is printed."""
 
 import importlib
 import os
@@ -6,25 +6,42 @@ import re
 import shutil
 import sys
 from collections.abc import Callable
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import msgspec
 
 from egressprobe.audit.result import Audit
 from egressprobe.audit.whatif.result import WhatIf
+from egressprobe.cli.output.sheet import Sheet
 from egressprobe.model.joined_report import Joined
 from egressprobe.model.report import Report
+from egressprobe.model.text import valid
 from egressprobe.readiness.fleet.result import Fleet
 from egressprobe.readiness.result import Difference, Preflight
 
-type Format = Callable[[Any, IO[str]], str]
+type AnyReport = Report | Joined | Audit | WhatIf | Preflight | Fleet | Difference
 
 
-def render(
-    report: Report | Joined | Audit | WhatIf | Preflight | Fleet | Difference, form: str, stream: IO[str]
-) -> str:
-    """`report` in the format `form` of FORMATS; colours and width as `stream` has them."""
-    return FORMATS[type(report)][form](report, stream)
+class Medium(NamedTuple):
+    """What a report is printed for. stream: it has colours and a width. fail_on: the option of that name."""
+
+    stream: IO[str]
+    fail_on: str = "fail"
+
+
+type Format = Callable[[Any, Medium], str]
+
+
+def render(report: AnyReport, form: str, stream: IO[str], fail_on: str = "fail") -> str:
+    """`report` in the format `form` of FORMATS, without a line end."""
+    return FORMATS[type(report)][form](report, Medium(stream, fail_on))
+
+
+def show(report: AnyReport, form: str, stream: IO[str], fail_on: str = "fail") -> None:
+    """Print it; JSON lines of nothing are nothing, not an empty line."""
+    text = render(report, form, stream, fail_on)
+    if text:
+        print(text, file=stream)
 
 
 def look(stream: IO[str]) -> dict[str, Any]:
@@ -41,7 +58,15 @@ _CONTROLS = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]
 
 
 def to_json(report: msgspec.Struct, *, indent: int = 2) -> str:
-    return harmless(msgspec.json.format(msgspec.json.encode(report), indent=indent).decode())
+    return harmless(msgspec.json.format(_encoded(report), indent=indent).decode())
+
+
+def _encoded(value: Any) -> bytes:
+    """As JSON; a lone surrogate, which another program's JSON can carry and UTF-8 cannot, is U+FFFD."""
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        return msgspec.json.encode(valid(msgspec.to_builtins(value)))
 
 
 def harmless(json: str) -> str:
@@ -49,18 +74,10 @@ def harmless(json: str) -> str:
     return _CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", json)
 
 
-def to_jsonl(report: Report) -> str:
-    """One line a result, each with the run it belongs to, then nothing else: made for grep and jq."""
-    head = {"runId": report.run_id, "startedAt": report.started_at}
-    lines = (msgspec.json.encode(head | msgspec.to_builtins(result)).decode() for result in report.results)
-    return harmless("\n".join(lines))
-
-
-def fleet_jsonl(fleet: Fleet) -> str:
-    """One line a cluster, each with the run it belongs to."""
-    head = {"runId": fleet.run_id, "startedAt": fleet.started_at}
-    lines = (msgspec.json.encode(head | msgspec.to_builtins(cluster)).decode() for cluster in fleet.clusters)
-    return harmless("\n".join(lines))
+def to_jsonl(report: AnyReport) -> str:
+    """One line a cell, each with the run it belongs to, then nothing else: made for grep and jq."""
+    lines = _function(_KINDS[type(report)].lines)(report)
+    return harmless("\n".join(_encoded(line).decode() for line in lines))
 
 
 def to_yaml(report: msgspec.Struct) -> str:
@@ -70,60 +87,70 @@ def to_yaml(report: msgspec.Struct) -> str:
     return yaml.safe_dump(msgspec.to_builtins(report), sort_keys=False, width=sys.maxsize).rstrip("\n")
 
 
-def _table(module: str, function: str) -> Format:
-    """A table, whose module is imported only when one is printed."""
-
-    def render_table(report: Any, stream: IO[str]) -> str:
-        renderer = getattr(importlib.import_module(f"egressprobe.cli.output.{module}"), function)
-        text: str = renderer(report, **look(stream))
-        return text
-
-    return render_table
+def sheet_of(report: AnyReport) -> Sheet:
+    """Any report in the one shape that formats for other programs read."""
+    sheet: Sheet = _function(_KINDS[type(report)].sheet)(report)
+    return sheet
 
 
-def _text(module: str, function: str) -> Format:
-    """The same for a format that knows no terminal."""
-    return lambda report, _: getattr(importlib.import_module(f"egressprobe.cli.output.{module}"), function)(report)
+def _table(report: AnyReport, medium: Medium) -> str:
+    text: str = _function(_KINDS[type(report)].table)(report, **look(medium.stream))
+    return text
 
 
-# The formats of each kind of report; the first is the default. To add a format: one function, one row here.
+def _markdown(report: AnyReport) -> str:
+    own = _KINDS[type(report)].markdown
+    text: str = _function(own)(report) if own else _function("documents.markdown.to_markdown")(sheet_of(report))
+    return text
+
+
+def _function(name: str) -> Callable[..., Any]:
+    module, _, function = name.rpartition(".")
+    made: Callable[..., Any] = getattr(importlib.import_module(f"egressprobe.cli.output.{module}"), function)
+    return made
+
+
+class _ReportKind(NamedTuple):
+    """Where a kind of report has its functions: its table (`**look`), sheet, JSON lines, and Markdown of its own."""
+
+    table: str
+    sheet: str
+    lines: str
+    markdown: str = ""
+
+
+# To add a kind of report: one row here, and the three functions that it names.
+_KINDS: dict[type, _ReportKind] = {
+    Report: _ReportKind("table.to_table", "sheets.report.report_sheet", "documents.lines.report_lines"),
+    Joined: _ReportKind("subnet_table.subnet_table", "sheets.joined.joined_sheet", "documents.lines.joined_lines"),
+    Audit: _ReportKind("audit_table.audit_table", "sheets.audit.audit_sheet", "documents.lines.audit_lines"),
+    WhatIf: _ReportKind("whatif_table.whatif_table", "sheets.whatif.whatif_sheet", "documents.lines.whatif_lines"),
+    Preflight: _ReportKind(
+        "preflight_table.preflight_table", "sheets.preflight.preflight_sheet", "documents.lines.preflight_lines"
+    ),
+    Fleet: _ReportKind(
+        "fleet_table.fleet_table",
+        "sheets.fleet.fleet_sheet",
+        "documents.lines.fleet_lines",
+        "fleet_table.fleet_markdown",
+    ),
+    Difference: _ReportKind(
+        "difference_table.difference_table", "sheets.difference.difference_sheet", "documents.lines.difference_lines"
+    ),
+}
+# The formats of every report; the first is the default. To add a format: one function, one row here.
+_FORMATS: dict[str, Format] = {
+    "table": _table,
+    "json": lambda report, _: to_json(report),
+    "jsonl": lambda report, _: to_jsonl(report),
+    "yaml": lambda report, _: to_yaml(report),
+    "markdown": lambda report, _: _markdown(report),
+    "html": lambda report, _: _function("html.page.to_html")(sheet_of(report)),
+    "junit": lambda report, medium: _function("documents.junit.to_junit")(sheet_of(report), medium.fail_on),
+    "prometheus": lambda report, _: _function("documents.prometheus.to_prometheus")(sheet_of(report)),
+}
+# By kind; one that has no table begins with json.
 FORMATS: dict[type, dict[str, Format]] = {
-    Report: {
-        "table": _table("table", "to_table"),
-        "json": lambda report, _: to_json(report),
-        "yaml": lambda report, _: to_yaml(report),
-        "jsonl": lambda report, _: to_jsonl(report),
-    },
-    Joined: {
-        "table": _table("subnet_table", "subnet_table"),
-        "json": lambda report, _: to_json(report),
-        "yaml": lambda report, _: to_yaml(report),
-    },
-    Audit: {
-        "table": _table("audit_table", "audit_table"),
-        "json": lambda report, _: to_json(report),
-        "yaml": lambda report, _: to_yaml(report),
-    },
-    WhatIf: {
-        "table": _table("whatif_table", "whatif_table"),
-        "json": lambda report, _: to_json(report),
-        "yaml": lambda report, _: to_yaml(report),
-    },
-    Preflight: {
-        "table": _table("preflight_table", "preflight_table"),
-        "json": lambda report, _: to_json(report),
-        "yaml": lambda report, _: to_yaml(report),
-    },
-    Fleet: {
-        "table": _table("fleet_table", "fleet_table"),
-        "json": lambda report, _: to_json(report),
-        "jsonl": lambda report, _: fleet_jsonl(report),
-        "yaml": lambda report, _: to_yaml(report),
-        "markdown": _text("fleet_table", "fleet_markdown"),
-    },
-    Difference: {
-        "table": _table("difference_table", "difference_table"),
-        "json": lambda report, _: to_json(report),
-        "yaml": lambda report, _: to_yaml(report),
-    },
+    kind: {name: form for name, form in _FORMATS.items() if name != "table" or functions.table}
+    for kind, functions in _KINDS.items()
 }

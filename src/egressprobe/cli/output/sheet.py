@@ -60,6 +60,7 @@ class SheetRow(NamedTuple):
     """One target. group: rows are shown in groups of this title, in the order of their first row.
 
     cells: at most one for each column; a column without one is empty in this row. impact: empty where not known.
+    counted: it has a part in the verdict of the sheet.
     """
 
     name: str
@@ -70,6 +71,7 @@ class SheetRow(NamedTuple):
     cells: tuple[SheetCell, ...]
     group: str = ""
     tags: tuple[tuple[str, str], ...] = ()
+    counted: bool = True
 
 
 class SheetProblem(NamedTuple):

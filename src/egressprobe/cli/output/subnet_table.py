@@ -24,7 +24,7 @@ from egressprobe.model.joined_report import Cause, Cell, Joined, Row
 from egressprobe.model.report import Result
 from egressprobe.model.target import Verdict
 
-_SHOWN_WITH_CAUSE = frozenset({"apiserver", "impact", "nodes", "called by"})
+SHOWN_WITH_CAUSE = frozenset({"apiserver", "impact", "nodes", "called by"})
 
 
 def subnet_table(joined: Joined, *, colour: bool = False, width: int | None = None) -> str:
@@ -68,11 +68,11 @@ def _explained(row: Row, joined: Joined) -> Iterator[tuple[str, str]]:
         return
     causes = [cause for cause in joined.causes if cause.target == row.target.name]
     for cause in causes:
-        yield from _cause_lines(cause, len(row.cells))
+        yield from cause_lines(cause, len(row.cells))
     diagnosed = {subnet for cause in causes for subnet in cause.subnets}
     subnets_by_key: dict[tuple[object, ...], list[str]] = {}
     first: dict[tuple[object, ...], Result] = {}
-    for subnet, result in results_of(row, joined):
+    for subnet, result in _results(row, joined):
         if result.verdict is not Verdict.PASS:
             key: tuple[object, ...] = (
                 result.verdict,
@@ -86,10 +86,11 @@ def _explained(row: Row, joined: Joined) -> Iterator[tuple[str, str]]:
         explained = diagnosed >= set(subnets)
         if len(subnets) < len(row.cells) and not explained:
             yield "in", ", ".join(subnets)
-        yield from (pair for pair in details(first[key]) if not explained or pair[0] in _SHOWN_WITH_CAUSE)
+        yield from (pair for pair in details(first[key]) if not explained or pair[0] in SHOWN_WITH_CAUSE)
 
 
-def _cause_lines(cause: Cause, subnets: int) -> Iterator[tuple[str, str]]:
+def cause_lines(cause: Cause, subnets: int) -> Iterator[tuple[str, str]]:
+    """(label, text) of a root cause. subnets: how many the row has; those of the cause are named if they are fewer."""
     if len(cause.subnets) < subnets:
         yield "in", ", ".join(cause.subnets)
     yield "cause", f"{cause.summary} ({cause.code})"
@@ -100,8 +101,7 @@ def _cause_lines(cause: Cause, subnets: int) -> Iterator[tuple[str, str]]:
         yield "effects", ", ".join(cause.consequences)
 
 
-def results_of(row: Row, joined: Joined) -> Iterator[tuple[str, Result]]:
-    """(subnet, result) of a target from each subnet whose report was not cut."""
+def _results(row: Row, joined: Joined) -> Iterator[tuple[str, Result]]:
     for report in joined.reports:
         for result in report.results:
             if result.target.name == row.target.name:

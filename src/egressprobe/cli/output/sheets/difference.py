@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 
+from egressprobe.cli.output.difference_table import change, headline
 from egressprobe.cli.output.sheet import Sheet, SheetCell, SheetProblem, SheetRow
 from egressprobe.cli.output.sheets.parts import of_cause, sorted_problems
-from egressprobe.cli.output.sheets.preflight import cell_words, check_problems, matrix_key, sheet_check
+from egressprobe.cli.output.sheets.preflight import check_problems, matrix_key, sheet_check
 from egressprobe.cli.output.terminal import ORDER, SHOWN
 from egressprobe.model.report import worst
 from egressprobe.model.target import Impact, Verdict
-from egressprobe.readiness.result import CellDifference, Difference, MatrixCell, ReportSide, Trend
+from egressprobe.readiness.result import CellDifference, Difference, ReportSide, Trend
 
 _VERDICTS = {
     Trend.WORSE: Verdict.FAIL,
@@ -23,10 +24,10 @@ def difference_sheet(difference: Difference) -> Sheet:
         matrix_key(cell.subnet_id, cell.family): (cell.subnet_id, matrix_key(cell.subnet_id, cell.family))
         for cell in difference.differences
     }
-    by_target: dict[str, list[CellDifference]] = {}
+    by_target: dict[tuple[str, str], list[CellDifference]] = {}
     for cell in difference.differences:
-        by_target.setdefault(cell.target, []).append(cell)
-    rows = [_row(name, cells) for name, cells in by_target.items()]
+        by_target.setdefault((cell.kind, cell.target), []).append(cell)
+    rows = [_row(kind, name, cells) for (kind, name), cells in by_target.items()]
     return Sheet(
         title=f"{difference.cluster_name} before and after",
         headline=headline(difference),
@@ -43,27 +44,23 @@ def difference_sheet(difference: Difference) -> Sheet:
         columns=tuple(columns[key] for key in sorted(columns)),
         rows=tuple(sorted(rows, key=lambda row: ORDER.index(row.verdict))),
         problems=sorted_problems(_problems(difference)),
-        notes=tuple(difference.now.not_covered) if difference.now else (),
+        notes=(
+            *(f"Not compared: {text}" for text in difference.not_compared),
+            *(difference.now.not_covered if difference.now else ()),
+        ),
         probed=False,
     )
-
-
-def headline(difference: Difference) -> str:
-    """The verdict, and how many cells have which trend."""
-    trends = [cell.trend for cell in difference.differences]
-    counts = ", ".join(f"{trends.count(trend)} {trend}" for trend in Trend if trend is not Trend.SAME)
-    return f"{SHOWN[difference.verdict]}: {counts}, {difference.same} same"
 
 
 def _side(side: ReportSide) -> str:
     return f"{side.origin}, {side.started_at}, {side.mode}, {side.rounds} rounds: {SHOWN[side.verdict]}"
 
 
-def _row(name: str, cells: list[CellDifference]) -> SheetRow:
+def _row(kind: str, name: str, cells: list[CellDifference]) -> SheetRow:
     sheet_cells = tuple(map(_cell, cells))
     return SheetRow(
         name=name,
-        kind="",
+        kind=kind,
         url="",
         verdict=worst(cell.verdict for cell in sheet_cells),
         impact=cells[0].impact,
@@ -82,7 +79,7 @@ def trend_verdict(cell: CellDifference) -> Verdict:
 def _cell(cell: CellDifference) -> SheetCell:
     return SheetCell(
         column=matrix_key(cell.subnet_id, cell.family),
-        text=f"{cell.trend}: {_words(cell.before)} -> {_words(cell.after)}",
+        text=f"{cell.trend}: {change(cell)}",
         verdict=trend_verdict(cell),
         code=cell.after.code or "" if cell.after else "",
         seconds=cell.after.median_ms / 1e3 if cell.after and cell.after.median_ms is not None else None,
@@ -90,10 +87,6 @@ def _cell(cell: CellDifference) -> SheetCell:
         subnet=cell.subnet_id,
         family=cell.family,
     )
-
-
-def _words(cell: MatrixCell | None) -> str:
-    return cell_words(cell) if cell else "not there"
 
 
 def _problems(difference: Difference) -> Iterator[SheetProblem]:

@@ -78,7 +78,10 @@ def of_result(result: Result, affects: str) -> SheetProblem | None:
         severity="error" if result.verdict is Verdict.FAIL else "warning",
         summary=summary,
         affects=affects,
-        evidence=evidence({"kube-apiserver logs": error} | {finding.code: finding.summary for finding in findings}),
+        evidence=evidence(
+            {"kube-apiserver logs": error}
+            | {finding.code: finding.summary for finding in findings if finding.summary != summary}
+        ),
         remedy="\n".join(fix),
         steps=steps(check, fix),
         docs=anchor(code),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from egressprobe.cli.output.audit_table import affected
 from egressprobe.cli.output.sheet import Sheet, SheetCell, SheetCheck, SheetProblem, SheetRow
 from egressprobe.cli.output.sheets.parts import anchor, family_name, of_cause, of_finding, sorted_problems
 from egressprobe.cli.output.sheets.paths import PathPictures
@@ -122,6 +123,7 @@ def _row(row: MatrixRow, pictures: PathPictures | None) -> SheetRow:
         cells=tuple(cells),
         group=row.relation or _OTHERS,
         tags=tags(row.target, switch_relevant=row.switch_relevant),
+        counted=row.switch_relevant and row.relation is not Relation.TODAY,
     )
 
 
@@ -166,4 +168,6 @@ def _problems(preflight: Preflight) -> Iterator[SheetProblem]:
     yield from map(of_finding, preflight.safety)
     shown = {problem.code for problem in map(of_cause, preflight.causes)}
     if preflight.audit:
-        yield from (of_finding(finding) for finding in preflight.audit.findings if finding.code not in shown)
+        for finding in preflight.audit.findings:
+            if finding.code not in shown:
+                yield of_finding(finding, affected(finding))
