@@ -140,12 +140,12 @@ def test_what_a_plan_changes():
 def test_a_preflight_shows_what_the_switch_breaks_first():
     """Families have columns of their own; rounds that differ are counted."""
     sheet = preflight_sheet(preflight())
-    assert sheet.headline.startswith("NO-GO: expired")
+    assert sheet.headline.startswith("NO-GO  expired")
     assert (sheet.verdict, sheet.decision) == (Verdict.FAIL, "NO-GO")
     assert [row.group for row in sheet.rows] == [
-        "would break by the switch",
-        "broken today, not by the switch",
-        "not affected",
+        "Would break by the switch",
+        "Broken today, not by the switch",
+        "Passing",
     ]
     assert [column[1] for column in sheet.columns] == [
         "subnet-0a IPv4",
@@ -153,7 +153,7 @@ def test_a_preflight_shows_what_the_switch_breaks_first():
         "subnet-0b IPv4",
         "subnet-0b IPv6",
     ]
-    assert sheet.rows[0].cells[0].text == "FAIL tls_cert_expired (2 of 3 rounds)"
+    assert sheet.rows[0].cells[0].text == "FAIL tls_cert_expired 2/3"
     assert [check.state for check in sheet.checks] == ["met", "not met", "unknown"]
     assert any("subnet-0c has no probe" in note for note in sheet.notes)
     assert preflight_sheet(replace(preflight(), decision="UNKNOWN")).verdict is Verdict.UNKNOWN

@@ -65,7 +65,7 @@ def headline(preflight: Preflight) -> str:
     wanted = [reason for reason in preflight.reasons if reason.decision is preflight.decision] or preflight.reasons
     more = len(preflight.reasons) - 1
     rest = f"; {more} more reason{'s' if more > 1 else ''}" if more > 0 else ""
-    return f"{preflight.decision}  {_reason(wanted[0])}{rest}" if wanted else str(preflight.decision)
+    return f"{preflight.decision}  {reason_text(wanted[0])}{rest}" if wanted else str(preflight.decision)
 
 
 def _why_go(preflight: Preflight) -> str:
@@ -78,7 +78,8 @@ def _why_go(preflight: Preflight) -> str:
     return f"every target on the switched path ({len(moved)}) passes {where}{warnings}"
 
 
-def _reason(reason: DecisionReason) -> str:
+def reason_text(reason: DecisionReason) -> str:
+    """One reason of the decision."""
     code = f" ({reason.code})" if reason.code else ""
     return f"{short(reason.subject)}: {reason.summary}{code}"
 
@@ -109,7 +110,7 @@ def _reasons(preflight: Preflight, style: Style, width: int | None) -> Iterator[
         return
     yield style.paint("Why", "1")
     for reason in preflight.reasons[:_MOST_REASONS]:
-        text = _reason(reason)
+        text = reason_text(reason)
         first, *rest = paragraph(text, width - 11 if width else None)
         yield f"  {style.paint(f'{reason.decision:<7}', _COLOUR[reason.decision])}  {first}"
         yield from (" " * 11 + part for part in rest)
@@ -130,7 +131,7 @@ def _matrix(preflight: Preflight, style: Style, width: int | None) -> Iterator[I
     """The lines of each group; all groups have the same columns."""
     groups: dict[str, list[_MatrixLine]] = {}
     for row in preflight.rows:
-        groups.setdefault(_group(row), []).extend(_lines(row, preflight))
+        groups.setdefault(group_title(row), []).extend(_lines(row, preflight))
     lines = [entry for group in groups.values() for entry in group]
     families = any(entry.family == "ipv6" for entry in lines)
     heads = ("VERDICT", "SWITCH", "KIND", "TARGET", *(["BY"] if families else []))
@@ -184,7 +185,8 @@ def _left(entry: _MatrixLine, *, families: bool) -> tuple[str, ...]:
     return (*left, _FAMILIES[entry.family]) if families else left
 
 
-def _group(row: MatrixRow) -> str:
+def group_title(row: MatrixRow) -> str:
+    """What a row has to do with the switch, as the title of its group."""
     if row.relation is Relation.BY_SWITCH:
         return "Would break by the switch"
     if row.relation is Relation.TODAY:
@@ -197,12 +199,13 @@ def _group(row: MatrixRow) -> str:
 def _lines(row: MatrixRow, preflight: Preflight) -> Iterator[_MatrixLine]:
     for family in dict.fromkeys(cell.family for cell in row.cells):
         by_subnet = {cell.subnet_id: cell for cell in row.cells if cell.family == family}
-        cells = tuple(_cell(by_subnet.get(column.id), preflight.rounds) for column in preflight.subnets)
+        cells = tuple(cell_text(by_subnet.get(column.id), preflight.rounds) for column in preflight.subnets)
         verdicts = [cell.verdict for cell in by_subnet.values()]
         yield _MatrixLine(row, family, cells, next(v for v in ORDER if v in verdicts))
 
 
-def _cell(cell: MatrixCell | None, rounds: int) -> str:
+def cell_text(cell: MatrixCell | None, rounds: int) -> str:
+    """The median of the predicted call, or the verdict with its code; in how many rounds, where they differ."""
     if cell is None:
         return "-"
     if cell.verdict is Verdict.PASS:

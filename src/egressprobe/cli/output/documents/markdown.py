@@ -95,7 +95,10 @@ def _matrix(sheet: Sheet) -> tuple[list[str], int]:
     heads = ["verdict", "kind", "target", "impact", *map(_head, sheet.columns)]
     lines: list[str] = []
     size = hidden = 0
-    for group, rows in itertools.groupby(sheet.rows, key=lambda row: row.group):
+    groups: dict[str, list[SheetRow]] = {}
+    for row in sheet.rows:
+        groups.setdefault(row.group, []).append(row)
+    for group, rows in groups.items():
         table = _table(heads, (_row(row, sheet) for row in rows))
         fits = [line for line in table if (size := size + len(line.encode()) + 1) <= _MOST_MATRIX]
         hidden += len(table) - max(len(fits), 2)

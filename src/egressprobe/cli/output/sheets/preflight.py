@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Iterator
 
 from egressprobe.cli.output.audit_table import affected
+from egressprobe.cli.output.preflight_table import cell_text, group_title, headline, reason_text
 from egressprobe.cli.output.sheet import Sheet, SheetCell, SheetCheck, SheetProblem, SheetRow
 from egressprobe.cli.output.sheets.parts import anchor, family_name, of_cause, of_finding, sorted_problems
 from egressprobe.cli.output.sheets.paths import PathPictures
 from egressprobe.cli.output.sheets.report import tags
-from egressprobe.cli.output.terminal import ORDER, SHOWN, ms
+from egressprobe.cli.output.terminal import SHOWN, ms
 from egressprobe.model.target import Verdict
 from egressprobe.readiness.result import (
     CheckState,
@@ -21,14 +22,11 @@ from egressprobe.readiness.result import (
 )
 
 DECISIONS = {Decision.GO: Verdict.PASS, Decision.NO_GO: Verdict.FAIL, Decision.UNKNOWN: Verdict.UNKNOWN}
-_RELATIONS = (Relation.BY_SWITCH, Relation.TODAY, Relation.NONE)
-_OTHERS = "not affected"
 
 
 def preflight_sheet(preflight: Preflight) -> Sheet:
-    """What would break by the switch comes first, then what is broken today, then the rest."""
+    """In the order of the preflight: what would break by the switch comes first."""
     pictures = PathPictures(preflight.audit) if preflight.audit else None
-    by_relation = sorted(preflight.rows, key=lambda row: (_RELATIONS.index(row.relation), ORDER.index(row.verdict)))
     return Sheet(
         title=f"Preflight of {preflight.cluster.name}",
         headline=headline(preflight),
@@ -41,25 +39,15 @@ def preflight_sheet(preflight: Preflight) -> Sheet:
             *cluster_facts(preflight.cluster),
             ("probed from", preflight.probed_from),
             ("rounds", f"{preflight.rounds} in {preflight.seconds:g} s"),
-            *(("decided by", _reason(reason.subject, reason.summary)) for reason in preflight.reasons),
+            *(("decided by", reason_text(reason)) for reason in preflight.reasons),
         ),
         checks=tuple(map(sheet_check, preflight.checks)),
         columns=matrix_columns(preflight),
-        rows=tuple(_row(row, pictures) for row in by_relation),
+        rows=tuple(_row(row, preflight, pictures) for row in preflight.rows),
         problems=sorted_problems(_problems(preflight)),
         notes=(*(f"Not covered: {text}" for text in preflight.not_covered), *filter(None, (preflight.limits,))),
         decision=preflight.decision,
     )
-
-
-def headline(preflight: Preflight) -> str:
-    """The decision, and what decides it first."""
-    first = next(iter(preflight.reasons), None)
-    return f"{preflight.decision}: {_reason(first.subject, first.summary)}" if first else str(preflight.decision)
-
-
-def _reason(subject: str, summary: str) -> str:
-    return f"{subject}: {summary}" if subject else summary
 
 
 def cluster_facts(cluster: ClusterState) -> tuple[tuple[str, str], ...]:
@@ -98,19 +86,8 @@ def matrix_key(subnet: str, family: str) -> str:
     return f"{subnet} {family_name(family)}".rstrip()
 
 
-def cell_words(cell: MatrixCell) -> str:
-    """The median of the predicted call, or the verdict with its code; in how many rounds, where they differ."""
-    text = SHOWN[cell.verdict]
-    if cell.verdict is Verdict.PASS and cell.median_ms is not None:
-        text = ms(cell.median_ms)
-    elif cell.code:
-        text = f"{text} {cell.code}"
-    count = cell.rounds.count(cell.verdict)
-    return f"{text} ({count} of {len(cell.rounds)} rounds)" if 0 < count < len(cell.rounds) else text
-
-
-def _row(row: MatrixRow, pictures: PathPictures | None) -> SheetRow:
-    cells: Iterable[SheetCell] = map(matrix_cell, row.cells)
+def _row(row: MatrixRow, preflight: Preflight, pictures: PathPictures | None) -> SheetRow:
+    cells: Iterable[SheetCell] = (matrix_cell(cell, preflight.rounds) for cell in row.cells)
     if pictures:
         name = row.target.name
         cells = (cell._replace(paths=pictures.of(name, cell.subnet, cell.family)) for cell in cells)
@@ -121,13 +98,13 @@ def _row(row: MatrixRow, pictures: PathPictures | None) -> SheetRow:
         verdict=row.verdict,
         impact=row.impact,
         cells=tuple(cells),
-        group=row.relation or _OTHERS,
+        group=group_title(row),
         tags=tags(row.target, switch_relevant=row.switch_relevant),
-        counted=row.switch_relevant and row.relation is not Relation.TODAY,
+        counted=row.switch_relevant and not row.advisory and row.relation is not Relation.TODAY,
     )
 
 
-def matrix_cell(cell: MatrixCell) -> SheetCell:
+def matrix_cell(cell: MatrixCell, rounds: int) -> SheetCell:
     """A target from a subnet by a family, over all rounds."""
     details = (
         ("rounds", ", ".join(SHOWN[verdict] for verdict in cell.rounds)),
@@ -136,7 +113,7 @@ def matrix_cell(cell: MatrixCell) -> SheetCell:
     )
     return SheetCell(
         column=matrix_key(cell.subnet_id, cell.family),
-        text=cell_words(cell),
+        text=cell_text(cell, rounds),
         verdict=cell.verdict,
         code=cell.code or "",
         seconds=None if cell.median_ms is None else cell.median_ms / 1e3,
