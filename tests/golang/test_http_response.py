@@ -4,12 +4,13 @@ Every expectation is that of Go 1.25.5, run beside this code, here and for 60,00
 """
 
 import gzip
+import tracemalloc
 import zlib
 
 import pytest
 
 from egressprobe.golang.http.gzip_body import GzipError, gunzip
-from egressprobe.golang.http.input import MAX_HEADER, BodyTooLargeError, HttpError
+from egressprobe.golang.http.input import MAX_HEADER, BodyTooLargeError, HeadTooLargeError, HttpError
 from egressprobe.golang.http.quote import cut, quote
 from egressprobe.golang.http.response import ResponseReader
 from egressprobe.golang.http.url import UrlError, parse_go_url, resolve
@@ -18,6 +19,7 @@ from tests.support.cpu_time import assert_linear, within_seconds
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+_EXCEEDED = "server response headers exceeded 10485760 bytes; aborted"
 LENGTH_5 = OK + b"Content-Length: 5\r\n\r\n"
 
 
@@ -136,28 +138,55 @@ def test_bodies_that_are_refused(name):
 
 
 @pytest.mark.parametrize(
-    "flood",
+    ("flood", "error", "text"),
     [
-        b"HTTP/1.1 100 Continue\r\n\r\n",
-        b"HTTP/1.1 103 x\r\nX: " + b"y" * 4000 + b"\r\n\r\n",
-        OK + b"X: y\r\n" * 300_000,
+        (b"HTTP/1.1 100 Continue\r\n\r\n", HeadTooLargeError, "more than 1000 informational responses"),
+        (b"HTTP/1.1 103 x\r\nX: " + b"y" * 40_000 + b"\r\n\r\n", HttpError, _EXCEEDED),
+        (b"X: " + b"y" * 3_000_000 + b"\r\n", HttpError, _EXCEEDED),
+        (b"y" * 3_000_000, HttpError, _EXCEEDED),
     ],
-    ids=["100", "103", "headers"],
+    ids=["100", "103", "lines", "one line"],
 )
-def test_endless_headers_end(flood):
-    """Bounded in bytes and in messages; the text is the one of Go's bound."""
+def test_endless_headers_end(flood, error, text):
+    """Bounded in bytes, as in Go, and in messages, where Go has no bound: then nothing is said of the response."""
     reader = ResponseReader(10)
     fed = 0
 
     def feed_on():
         nonlocal fed
+        if not flood.startswith(b"HTTP/"):
+            reader.feed(OK + b"X: y\r\n ")
         while True:
             reader.feed(flood)
             fed += len(flood)
 
-    with pytest.raises(HttpError, match="server response headers exceeded 10485760 bytes; aborted"):
+    with pytest.raises(error, match=text):
         feed_on()
     assert fed <= MAX_HEADER + len(flood)
+
+
+def test_headers_of_nearly_10_mib_are_read_as_go_reads_them():
+    line = b"X-Filler: " + b"y" * 9_989 + b"\r\n"
+    count = MAX_HEADER // len(line)
+    assert read(OK + line * (count - 1) + b"Content-Length: 2\r\n\r\n{}").body == b"{}"
+    with pytest.raises(HttpError, match=_EXCEEDED):
+        read(OK + line * (count + 1) + b"\r\n")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"".join(b"%x:\r\n" % i for i in range(15_000)), b"X: y\r\n" + b" z\r\n" * 25_000],
+    ids=["names", "continuation lines"],
+)
+def test_small_headers_take_little_memory(head):
+    """They are judged and dropped. Kept, they would take twenty times their bytes, and a connection brings megabytes."""
+    tracemalloc.start()
+    try:
+        read(OK + head + b"\r\n", piece=16_384)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 500_000
 
 
 @pytest.mark.parametrize("head", [OK + b"\r\n", CHUNKED + b"fffff\r\n", OK + b"Content-Length: 999999\r\n\r\n"])

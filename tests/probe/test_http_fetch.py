@@ -1,6 +1,9 @@
 """A GET over a connection that answers anything: every outcome is data, in bounded time, with the API server's words."""
 
 import asyncio
+import socket
+import threading
+from contextlib import suppress
 
 import pytest
 from hpack import Encoder
@@ -8,6 +11,8 @@ from hpack import Encoder
 from egressprobe.model.failure import Code
 from egressprobe.model.target import Endpoint
 from egressprobe.probe.transport.http.fetch import fetch
+from egressprobe.probe.transport.peer_limits import PeerBudget
+from egressprobe.probe.transport.stream import Stream
 from egressprobe.probe.transport.time_limits import Budget
 
 H1 = [
@@ -42,6 +47,7 @@ class Channel:
     def __init__(self, answer, *, protocol=None, piece=1 << 16, after=b"", endless=b""):
         self.protocol = protocol
         self.answered = True
+        self.budget = PeerBudget()
         self.endpoint = Endpoint("192.0.2.1", 443)
         self.local = ("192.0.2.2", 50_000)
         self.sent = bytearray()
@@ -162,6 +168,65 @@ def test_endless_responses_end(answer, protocol, endless):
     fetched, ticks, reads = asyncio.run(both())
     assert fetched.failure is not None
     assert ticks >= reads / 100
+
+
+def _from_a_socket(answer):
+    """What fetch makes of an answer that a peer sends over a connection, with the limits of one."""
+
+    async def main():
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        stream = Stream(ours, Endpoint("192.0.2.1", 443))
+        sender = threading.Thread(target=lambda: _send(theirs, answer))
+        sender.start()
+        try:
+            now = asyncio.get_running_loop().time()
+            return await fetch(stream, "https://x/", Budget(now + 100, now + 60), 60.0)
+        finally:
+            stream.close()
+            theirs.close()
+            sender.join()
+
+    return asyncio.run(main())
+
+
+def _send(sock, data):
+    with suppress(OSError):
+        sock.sendall(data)
+
+
+_LONG = b"X-Filler: " + b"y" * 40_000 + b"\r\n"
+
+
+@pytest.mark.parametrize(
+    ("headers", "code", "text"),
+    [
+        (_LONG * 75, None, ""),
+        (_LONG * 110, Code.PROBE_LIMITATION, "sends more than 4194304 bytes"),
+        (b"x:\r\n" * 1_000_000, Code.PROBE_LIMITATION, "costs more than 0.5 s of CPU time"),
+        (b"", None, ""),
+    ],
+    ids=["3 MB", "over a connection's bytes", "over a connection's CPU time", "none"],
+)
+def test_a_large_head_is_read_or_unknown_and_never_a_failure_of_the_server(headers, code, text):
+    """Go takes 10 MiB. What one peer may send or cost here ends before; the API server may well read on."""
+    fetched = _from_a_socket(b"HTTP/1.1 200 OK\r\n" + headers + b"Content-Length: 2\r\n\r\n{}")
+    assert (fetched.failure and fetched.failure.code, fetched.response is None) == (code, code is not None)
+    assert text in (fetched.failure.message if fetched.failure else "")
+    assert fetched.failure is None or fetched.failure.api_server_error is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "protocol"),
+    [
+        (SETTINGS + frame(1, 4, 1, Encoder().encode([(":status", "200"), ("x", "y" * 3900)]) + b"\xbe" * 400), "h2"),
+        (SETTINGS + frame(1, 4, 1, Encoder().encode([(":status", "103"), ("x", "y" * 3000)])) * 400, "h2"),
+        (b"HTTP/1.1 103 x\r\n\r\n" * 1001, None),
+    ],
+)
+def test_a_head_beyond_our_own_bounds_is_unknown(answer, protocol):
+    failure = run(Channel(answer, protocol=protocol)).failure
+    assert (failure.code, failure.api_server_error) == (Code.PROBE_LIMITATION, None)
 
 
 def test_only_the_headers():

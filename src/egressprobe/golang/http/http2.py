@@ -3,7 +3,8 @@
 Source: net/http/h2_bundle.go (Go 1.25): http2Framer.ReadFrame and readMetaFrame, http2clientConnReadLoop; RFC 9113,
 RFC 7541. For one request on a new connection, stream 1. What has arrived is judged; sending is done elsewhere.
 
-The bounds are ours: Go reads header lists of 10 MiB and frames without end until its call's time is up.
+The bounds are ours, and what lies beyond them is not judged: Go reads header lists of 10 MiB and frames without end
+until its call's time is up. A list of 10 MiB may be 300,000 fields in a few kilobytes, and seconds of CPU time.
 """
 
 from collections.abc import Callable
@@ -31,10 +32,17 @@ from egressprobe.golang.http.http2_errors import (
     padding_of,
     status_text,
 )
-from egressprobe.golang.http.input import BodyTooLargeError, HttpError, canonical_name
+from egressprobe.golang.http.input import (
+    KEPT_HEADERS,
+    BodyTooLargeError,
+    HeadTooLargeError,
+    HttpError,
+    canonical_name,
+)
 from egressprobe.golang.http.quote import quote
 
 MAX_HEADER_LIST = 1 << 20  # bytes, of all header blocks with 32 a field (RFC 7541 section 4.1)
+_TOO_LARGE = f"sends header lists of more than {MAX_HEADER_LIST} bytes"
 MAX_FRAMES = 10_000
 _MAX_FRAME = 16_384  # SETTINGS_MAX_FRAME_SIZE, RFC 9113 section 6.5.2
 _END_STREAM = 0x1
@@ -77,7 +85,7 @@ class Http2Reader:
         return self.headers.get(name, [""])[0]
 
     def feed(self, data: bytes) -> None:
-        """`data`: what arrived. Raises HttpError, BodyTooLargeError."""
+        """`data`: what arrived. Raises HttpError, BodyTooLargeError, HeadTooLargeError."""
         self._data += data
         at = 0
         try:
@@ -183,7 +191,7 @@ class Http2Reader:
             raise connection_error(PROTOCOL)
         self._block += payload
         if len(self._block) > 2 * MAX_HEADER_LIST:
-            raise connection_error(PROTOCOL)
+            raise HeadTooLargeError(_TOO_LARGE)
         if flags & _END_HEADERS:
             self._on_block()
 
@@ -207,13 +215,13 @@ class Http2Reader:
         try:
             decoded = self._decoder.decode(block, raw=True)
         except OversizedHeaderListError:
-            raise StreamError(1, PROTOCOL, "http2: response header list larger than advertised limit") from None
+            raise HeadTooLargeError(_TOO_LARGE) from None
         except (HPACKError, ValueError, IndexError) as error:
             raise connection_error(COMPRESSION) from error
         fields = [(bytes(name), bytes(value)) for name, value, *_ in decoded]
         self._list_left -= sum(len(name) + len(value) + 32 for name, value in fields)
         if self._list_left < 0:
-            raise StreamError(1, PROTOCOL, "header list too large")
+            raise HeadTooLargeError(_TOO_LARGE)
         return fields
 
     def _response(self, fields: list[tuple[bytes, bytes]], *, ended: bool) -> None:
@@ -234,8 +242,8 @@ class Http2Reader:
         self.status_line = f"{status} {status_text(self.status)}"
         self.headers = {}
         for name, value in fields:
-            if not name.startswith(b":"):
-                self.headers.setdefault(canonical_name(name) or "", []).append(value.decode("utf-8", "surrogateescape"))
+            if (canonical := canonical_name(name) or "") in KEPT_HEADERS:
+                self.headers.setdefault(canonical, []).append(value.decode("utf-8", "surrogateescape"))
         lengths = self.headers.get("Content-Length", [])
         if len(lengths) == 1 and lengths[0].isascii() and lengths[0].isdigit() and len(lengths[0]) < 19:
             self._remaining = int(lengths[0])

@@ -8,9 +8,12 @@ from collections.abc import Generator
 
 from egressprobe.golang.http.quote import escaped, quote
 
-# Bytes of all header blocks. Go: 10 MiB (http.Transport.maxHeaderResponseSize), which is the number in its text.
-MAX_HEADER = 1 << 20
-_GO_MAX_HEADER = 10 << 20
+MAX_HEADER = 10 << 20  # bytes of all header blocks: http.Transport.maxHeaderResponseSize
+# The headers whose values are used. The others are read by the same rules and dropped: a million of them fits into
+# MAX_HEADER and would take 100 MB.
+KEPT_HEADERS = frozenset(
+    ("Content-Encoding", "Content-Length", "Content-Type", "Location", "Trailer", "Transfer-Encoding")
+)
 BUFFER = 4096  # bytes, bufio.Reader's default: bounds a chunk's size line and the trailer
 SHOWN = 300  # bytes of a line of the peer, in a message
 
@@ -34,6 +37,10 @@ class BodyTooLargeError(ValueError):
     """More body than the caller wants."""
 
 
+class HeadTooLargeError(ValueError):
+    """More of a head than is read here. Go reads on, so what it would say is not known."""
+
+
 class EndError(Exception):
     """The stream ended where more was needed (io.EOF)."""
 
@@ -44,8 +51,8 @@ def line_text(data: bytes) -> str:
 
 
 def headers_exceeded() -> HttpError:
-    """More header bytes than the client takes. The number is Go's bound, not ours."""
-    return HttpError(f"net/http: server response headers exceeded {_GO_MAX_HEADER} bytes; aborted")
+    """More header bytes than the client takes."""
+    return HttpError(f"net/http: server response headers exceeded {MAX_HEADER} bytes; aborted")
 
 
 class HttpInput:
@@ -86,7 +93,7 @@ class HttpInput:
         return bytes(self.data[:count])
 
     def header_block(self) -> Generator[None, None, dict[str, list[str]]]:
-        """textproto.Reader.ReadMIMEHeader. Raises HttpError and EndError."""
+        """textproto.Reader.ReadMIMEHeader: those of KEPT_HEADERS. Raises HttpError and EndError."""
         headers: dict[str, list[str]] = {}
         first = yield from self.peek(1)
         if first in (b" ", b"\t"):
@@ -104,19 +111,20 @@ class HttpInput:
             if not line:  # trimmed to nothing
                 return headers
             name, value = _field(line)
-            headers.setdefault(name, []).append(value)
+            if name in KEPT_HEADERS:
+                headers.setdefault(name, []).append(value)
 
     def _continued(self, line: bytes) -> Generator[None, None, bytes]:
         """The line and those that go on with it, joined by one space each."""
-        parts = [line.strip(b" \t")]
+        joined = bytearray(line.strip(b" \t"))
         while (yield from self._skip_space()):
+            joined += b" "
             try:
                 more = yield from self.line()
             except EndError:
-                parts.append(b"")
                 break
-            parts.append(more.strip(b" \t"))
-        return b" ".join(parts)
+            joined += more.strip(b" \t")
+        return bytes(joined)
 
     def _skip_space(self) -> Generator[None, None, bool]:
         """Whether there was white space before the next byte."""

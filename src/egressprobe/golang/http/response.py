@@ -4,8 +4,8 @@ Source: net/http/response.go ReadResponse, transport.go readLoop and readRespons
 internal/chunked.go, net/textproto/reader.go (Go 1.25), for the answer to a GET on a new connection.
 
 ResponseReader takes bytes as they come, in any pieces, in linear time; it does no input itself. Go bounds all header
-blocks of one exchange together, those of 1xx responses included, and its chunked reader the bytes that are no data;
-our bounds are the same in kind, smaller in size, and count responses as well.
+blocks of one exchange together, those of 1xx responses included, and its chunked reader the bytes that are no data; so
+do we, and count responses as well.
 """
 
 from collections.abc import Generator
@@ -15,16 +15,16 @@ from egressprobe.golang.http.input import (
     SHOWN,
     BodyTooLargeError,
     EndError,
+    HeadTooLargeError,
     HttpError,
     HttpInput,
     canonical_name,
     chunk_size,
-    headers_exceeded,
     line_text,
 )
 from egressprobe.golang.http.quote import escaped, quote
 
-# Responses before the final one. Go bounds their bytes only; a thousand are no provider's.
+# Responses before the final one. Go bounds their bytes only; after a thousand what it would get is not known.
 MAX_INFORMATIONAL = 1000
 _MAX_EXCESS = 16 * 1024  # chunked.go: bytes that are no data
 _MAX_LENGTH = (1 << 63) - 1
@@ -36,8 +36,8 @@ class ResponseReader:
     read (dialConn).
 
     status: the number; status_line: Go's Response.Status, for example "404 Not Found". headers: by canonical name, in
-    order; bytes that are not UTF-8 are surrogates. body: as sent, chunking removed, gzip not. head_done: the final
-    status and headers have been read; done: the body as well.
+    order, those of KEPT_HEADERS; bytes that are not UTF-8 are surrogates. body: as sent, chunking removed, gzip not.
+    head_done: the final status and headers have been read; done: the body as well.
     """
 
     def __init__(self, most: int, *, has_body: bool = True, connect: bool = False) -> None:
@@ -51,7 +51,10 @@ class ResponseReader:
         next(self._steps)
 
     def feed(self, data: bytes) -> None:
-        """`data`: what arrived, empty at the end of the stream. Raises HttpError, BodyTooLargeError."""
+        """`data`: what arrived, empty at the end of the stream.
+
+        Raises HttpError, BodyTooLargeError, HeadTooLargeError.
+        """
         if self.done:
             return
         self._input.data += data
@@ -78,7 +81,7 @@ class ResponseReader:
             if self._connect or not 100 <= self.status <= 199 or self.status == 101:
                 break
         else:
-            raise headers_exceeded()
+            raise HeadTooLargeError(f"sends more than {MAX_INFORMATIONAL} informational responses")
         self.head_done = True
         if not self._has_body:
             return

@@ -19,7 +19,7 @@ import time
 from typing import NamedTuple
 
 from egressprobe import __version__
-from egressprobe.golang.http.input import HttpError
+from egressprobe.golang.http.input import HeadTooLargeError, HttpError
 from egressprobe.golang.http.response import ResponseReader
 from egressprobe.golang.tls_record import GoTlsError
 from egressprobe.model.failure import Code, Failure, Phase, errno_text
@@ -119,6 +119,8 @@ async def _http1_head(channel: Channel, authority: str, until: float) -> tuple[i
         reader.feed(data)
         while not reader.head_done:
             reader.feed(await _more(channel, until))
+    except HeadTooLargeError as error:
+        raise PeerLimitError(str(error)) from None
     except HttpError as error:
         return None, _not_http(str(error))
     return reader.status, None

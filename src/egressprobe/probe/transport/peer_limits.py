@@ -57,7 +57,7 @@ class PeerBudget:
         If the caller waits for something else in between, other peers' time cannot be separated from this one's: then
         nothing is charged.
         """
-        if self.messages <= _UNTIMED:
+        if self.messages <= _UNTIMED or self._started is not None:
             return
         self._started = time.thread_time()
         self._timer = loop.call_soon(self._interrupt)

@@ -1,11 +1,12 @@
 """A GET or a POST over HTTP/1.1, its response read by Go's rules."""
 
 from egressprobe.golang.http.gzip_body import gunzip
-from egressprobe.golang.http.input import BodyTooLargeError, HttpError
+from egressprobe.golang.http.input import BodyTooLargeError, HeadTooLargeError, HttpError
 from egressprobe.golang.http.response import ResponseReader
 from egressprobe.golang.http.url import GoUrl
 from egressprobe.probe.transport.http.request import MAX_BODY, REDIRECTS, Progress, Response, headers
 from egressprobe.probe.transport.http.wire import receive
+from egressprobe.probe.transport.peer_limits import PeerLimitError
 from egressprobe.probe.transport.tls import Channel
 from egressprobe.probe.transport.tls_failure import EndOfStreamError
 
@@ -33,6 +34,8 @@ async def get_http1(
             progress.received += len(data)
             reader.feed(data)
             progress.status = reader.status_line if reader.head_done else None
+    except HeadTooLargeError as error:
+        raise PeerLimitError(str(error)) from None
     except HttpError as error:
         raise _earlier_gzip_error(reader, error) from None
     location = _redirect(reader)

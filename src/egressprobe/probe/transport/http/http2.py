@@ -11,7 +11,7 @@ import httpcore
 
 from egressprobe.golang.http.gzip_body import gunzip
 from egressprobe.golang.http.http2 import MAX_FRAMES, Http2Reader
-from egressprobe.golang.http.input import BodyTooLargeError, HttpError
+from egressprobe.golang.http.input import BodyTooLargeError, HeadTooLargeError, HttpError
 from egressprobe.golang.http.url import GoUrl
 from egressprobe.probe.transport.http.request import MAX_BODY, REDIRECTS, Progress, Response, headers, host_port
 from egressprobe.probe.transport.http.wire import Wire
@@ -46,8 +46,8 @@ class _JudgedWire(Wire):
             self.reader.feed(data)
             if not data:
                 self.reader.end()
-        except (HttpError, BodyTooLargeError, PeerLimitError) as error:
-            self.error = self.error or error
+        except (HttpError, BodyTooLargeError, HeadTooLargeError, PeerLimitError) as error:
+            self.error = self.error or (PeerLimitError(str(error)) if isinstance(error, HeadTooLargeError) else error)
             raise httpcore.ReadError("refused") from error
         return data
 

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 
 from msgspec.structs import replace
 
-from egressprobe.golang.http.input import HttpError
+from egressprobe.golang.http.input import HeadTooLargeError, HttpError
 from egressprobe.golang.http.proxy import Proxy
 from egressprobe.golang.http.response import ResponseReader
 from egressprobe.golang.http.socks import SocksError, socks_connect
@@ -25,7 +25,7 @@ from egressprobe.net.addresses import is_address
 from egressprobe.net.secrets import without_secrets
 from egressprobe.probe.transport.connect import Connected, Dial, connect
 from egressprobe.probe.transport.exchange import USER_AGENT
-from egressprobe.probe.transport.peer_limits import PeerBudget
+from egressprobe.probe.transport.peer_limits import PeerBudget, PeerLimitError
 from egressprobe.probe.transport.resolve import resolve
 from egressprobe.probe.transport.stream import Stream
 from egressprobe.probe.transport.time_limits import HTTP_LIMIT, Budget
@@ -150,7 +150,10 @@ async def _http_connect(stream: Stream, proxy: Proxy, tunnel: Endpoint, until: f
     while not reader.head_done:
         if asyncio.get_running_loop().time() >= until:
             raise TimeoutError
-        reader.feed(await stream.receive(until))
+        try:
+            reader.feed(await stream.receive(until))
+        except HeadTooLargeError as error:
+            raise PeerLimitError(str(error)) from None
     if reader.status != 200:
         _, space, reason = reader.status_line.partition(" ")
         raise HttpError(reason if space else "unknown status code")

@@ -63,11 +63,17 @@ class Wire(httpcore.AsyncNetworkStream):
 
 
 async def receive(channel: Channel, until: float) -> bytes:
-    """The next bytes. Raises TimeoutError at `until` also while data is waiting; lets the other targets run."""
+    """The next bytes. Raises TimeoutError at `until` also while data is waiting; lets the other targets run.
+
+    What the data so far cost is charged to the peer before that. Raises PeerLimitError.
+    """
     if asyncio.get_running_loop().time() >= until:
         raise TimeoutError
+    channel.stream.budget.stop_cpu()
     await asyncio.sleep(0)
-    return await channel.receive(until)
+    data = await channel.receive(until)
+    channel.stream.budget.start_cpu(asyncio.get_running_loop())
+    return data
 
 
 def is_packed(headers: Iterable[tuple[bytes, bytes]]) -> bool:
