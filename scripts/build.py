@@ -26,7 +26,19 @@ LEFT_OUT = {
 }
 REQUIREMENTS = {"probe": "requirements.txt", "planner": "requirements-planner.txt"}
 # botocore knows 400 services; the Planner calls these.
-_SERVICES = {"cloudtrail", "ec2", "eks", "elbv2", "iam", "lambda", "route53", "route53resolver", "scheduler", "sts"}
+_SERVICES = {
+    "cloudtrail",
+    "ec2",
+    "eks",
+    "elbv2",
+    "iam",
+    "lambda",
+    "network-firewall",
+    "route53",
+    "route53resolver",
+    "scheduler",
+    "sts",
+}
 _WHEELS = {"arm64": "aarch64", "x86_64": "x86_64"}
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 

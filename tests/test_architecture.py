@@ -98,6 +98,7 @@ PUBLIC = {
         "result.*",
         "root_cause.causes",
         "run.audit",
+        "vpc.firewall.snapshot.*",
         "vpc.snapshot.*",
         "vpc.snapshot_dns.*",
         "vpc.snapshot_load_balancers.*",

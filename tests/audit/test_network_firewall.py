@@ -14,7 +14,10 @@ from egressprobe.audit.vpc.firewall.sets import Variables, contains, matches_por
 from egressprobe.audit.vpc.firewall.snapshot import FirewallPolicy, FirewallRuleGroup, StatelessRule, TcpFlags
 from egressprobe.audit.vpc.firewall.stateless import stateless
 from egressprobe.audit.vpc.firewall.suricata import read_rules
+from egressprobe.audit.whatif.compare import whatif
+from egressprobe.audit.whatif.terraform.read import read_terraform
 from egressprobe.targets.plan import read_plan
+from tests.support.terraform import change, plan
 from tests.support.vpc.example import snapshot
 from tests.support.vpc.firewalls import policy
 
@@ -561,3 +564,28 @@ def test_a_long_domain_list_is_searched_once_for_a_name():
         connection = Connection(6, source, EPHEMERAL, SERVER, 443, "host-2999.example.com")
         assert inspection.stateful(connection).decisions[0].fate == "passes"
     assert 0 < len(inspection._of_name("host-2999.example.com")) < 10
+
+
+# -- plans --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "kind", ["rule_group", "firewall_policy", "firewall", "tls_inspection_configuration", "logging_configuration"]
+)
+def test_a_plan_that_changes_the_firewall_makes_the_paths_through_it_unknown(kind):
+    """And names the resource; the path that does not pass it stays as it is. Logging changes no packet."""
+    raw = BASE | {
+        "nfw": {"fw-1": {"endpoints": {"vpce-1": "fw"}}},
+        "interfaces": {"eni-db": {"ip": "10.0.0.9", "in": "public"}},
+    }
+    raw["tables"] = raw["tables"] | {"rtb-public": BASE["tables"]["rtb-public"] | {"10.0.1.0/24": "vpce-1"}}
+    name = f"aws_networkfirewall_{kind}.main"
+    changed = plan(change(name, "update", before={"id": "x", "capacity": 1}, after={"id": "x", "capacity": 2}))
+    items = [{"kind": "endpoint", "name": "web", "url": "tls://a.example.com:443"}]
+    result = whatif(snapshot(raw), read_terraform(changed), read_plan({"targets": items}).targets)
+    if kind == "logging_configuration":
+        assert not result.paths
+        return
+    [path] = result.paths
+    assert (path.target, path.before, path.after) == ("web", "open", "unknown")
+    assert any(name in step for step in path.steps)

@@ -25,13 +25,13 @@ from egressprobe.audit.vpc.snapshot import (
 from egressprobe.audit.vpc.snapshot_dns import DnsFirewallRule
 from egressprobe.audit.vpc.topology import Topology
 from egressprobe.aws import ec2 as ec2lists
-from egressprobe.aws import ec2_filters as filters
-from egressprobe.aws import ec2_parse as parse
 from egressprobe.aws import lists
 from egressprobe.aws import vpc_dns as dnslists
 from egressprobe.aws.cluster import look_at_cluster
 from egressprobe.aws.eks import Cluster
 from egressprobe.aws.paging import ReadRefused, every
+from egressprobe.aws.parse import ec2_filters as filters
+from egressprobe.aws.parse import ec2_parse as parse
 from egressprobe.aws.vpc_snapshot import Readers, read_snapshot, readers
 from egressprobe.model.errors import AwsError
 from tests.support.aws import answers

@@ -19,7 +19,7 @@ from egressprobe.lab.servers import HttpServer, Loop, server_context
 from egressprobe.model.joined_report import Joined
 from egressprobe.planner.inventory import as_document, read_inventory
 from egressprobe.planner.lookup.note import NOTE
-from tests.support.aws import emf, iam
+from tests.support.aws import answers, emf, iam
 from tests.support.aws.cloudformation import SUBNETS as SUBNET_IDS
 from tests.support.aws.cloudformation import rendered
 from tests.support.aws.fake_aws import BLOCKED, ENVIRONMENT, NOTHING, Call, aws
@@ -272,6 +272,19 @@ def _load_balancer(ec2, vpc, subnet):
     ec2.create_network_interface(SubnetId=subnet, Description=f"ELB {arn.partition(':loadbalancer/')[2]}")
 
 
+def _firewall(ec2, vpc, subnet, table):
+    """A network firewall, of which moto has neither the policy nor the endpoints; and a route to an endpoint."""
+    arn = "arn:aws:network-firewall:eu-west-1:123456789012:firewall-policy/egress"
+    boto3.client("network-firewall").create_firewall(
+        FirewallName="egress", FirewallPolicyArn=arn, VpcId=vpc, SubnetMappings=[{"SubnetId": subnet}]
+    )
+    endpoint = ec2.create_vpc_endpoint(
+        VpcId=vpc, ServiceName="inspection", VpcEndpointType="GatewayLoadBalancer", SubnetIds=[subnet]
+    )
+    name = endpoint["VpcEndpoint"]["VpcEndpointId"]
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock="198.18.0.0/15", VpcEndpointId=name)
+
+
 def _vpc_with_everything():
     """In moto: options, a prefix list in a route, a Resolver rule; beside a table without a default route."""
     ec2, resolver = boto3.client("ec2"), boto3.client("route53resolver")
@@ -294,6 +307,7 @@ def _vpc_with_everything():
     ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
     ec2.associate_route_table(RouteTableId=table, SubnetId=made[1])
     _load_balancer(ec2, vpc, made[1])
+    _firewall(ec2, vpc, made[1], main)
     rule = resolver.create_resolver_rule(CreatorRequestId="1", RuleType="SYSTEM", DomainName="corp.example")
     resolver.associate_resolver_rule(ResolverRuleId=rule["ResolverRule"]["Id"], VPCId=vpc)
     group = ec2.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["SecurityGroups"][0]
@@ -311,6 +325,10 @@ def test_the_built_planner_audits_the_vpc(stack, targets):
         "route53resolver:ListFirewallRuleGroupAssociations": json.dumps({"FirewallRuleGroupAssociations": [ours]}),
         "route53resolver:ListFirewallRules": json.dumps({"FirewallRules": [rule]}),
         "route53resolver:ListFirewallDomains": json.dumps({"Domains": ["*.lab."]}),
+        "network-firewall:DescribeFirewallPolicy": json.dumps(
+            {"FirewallPolicy": answers.FIREWALL["describe_firewall_policy"]["FirewallPolicy"]}
+        ),
+        "network-firewall:DescribeRuleGroup": json.dumps(answers.FIREWALL["describe_rule_group"]),
     }
     with stack.planner() as planner:
         audit = planner.invoke({"action": "plan"})["audit"]

@@ -56,6 +56,7 @@ def test_the_planner_carries_the_boto3_that_knows_the_egress_mode():
         "elbv2",
         "iam",
         "lambda",
+        "network-firewall",
         "route53",
         "route53resolver",
         "scheduler",

@@ -186,7 +186,7 @@ def test_the_audits_permissions_can_be_left_out():
         for given in ("true", "false")
     }
     gone = allowed["true"] - allowed["false"]
-    services = {"ec2", "elasticloadbalancing", "route53", "route53resolver", "cloudtrail", "iam"}
+    services = {"ec2", "elasticloadbalancing", "route53", "route53resolver", "cloudtrail", "iam", "network-firewall"}
     assert {action.partition(":")[0] for action in gone} == services
     assert {action for action in allowed["false"] if action.startswith("ec2:")} == {"ec2:DescribeSubnets"}
     planner = rendered(2, AuditPermissions="false").of("AWS::Lambda::Function")["Planner"]

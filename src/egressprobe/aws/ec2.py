@@ -5,8 +5,8 @@ from typing import Any
 
 from egressprobe.audit.vpc.snapshot import Encryption, Exclusion, Gateway, Peering, PrefixList, PublicAccess
 from egressprobe.audit.vpc.snapshot_dns import Dhcp
-from egressprobe.aws import ec2_parse as parse
 from egressprobe.aws.paging import ReadRefused, every, tried
+from egressprobe.aws.parse import ec2_parse as parse
 
 NO_PUBLIC_ACCESS_BLOCK = PublicAccess("off")
 

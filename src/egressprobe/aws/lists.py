@@ -14,9 +14,9 @@ from msgspec.structs import replace
 from egressprobe.audit.vpc.snapshot import SNAPSHOT_SCHEMA, ClusterFacts, Group, RouteTable, Unread, Vpc, VpcSnapshot
 from egressprobe.audit.vpc.topology import Topology
 from egressprobe.aws import ec2 as ec2lists
-from egressprobe.aws import ec2_filters
-from egressprobe.aws import ec2_parse as parse
 from egressprobe.aws.paging import ReadRefused, every, not_as_documented
+from egressprobe.aws.parse import ec2_filters
+from egressprobe.aws.parse import ec2_parse as parse
 from egressprobe.model.text import valid
 
 # EC2 throttles by a bucket of tokens an account and region (EC2 Developer Guide, ec2-api-throttling).

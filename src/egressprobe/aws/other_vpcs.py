@@ -12,9 +12,9 @@ from typing import Any
 from egressprobe.audit.vpc.snapshot import SNAPSHOT_SCHEMA, Attachment, ClusterFacts, Peering, RouteTable, VpcSnapshot
 from egressprobe.audit.vpc.snapshot_transit import TransitGateway, TransitHop, TransitRoute, TransitRouteTable
 from egressprobe.aws import ec2 as ec2lists
-from egressprobe.aws import ec2_parse as parse
 from egressprobe.aws.lists import ListReading, named_lists, network_reads
 from egressprobe.aws.paging import ReadRefused, every, tried
+from egressprobe.aws.parse import ec2_parse as parse
 
 # More VPCs than this behind one VPC's routes are left unknown: each costs about ten calls.
 MOST_VPCS = 10
@@ -148,8 +148,10 @@ def _network(ec2: Any, item: Any, region: str) -> VpcSnapshot:
     """Everything that decides about packets in it; a list that cannot be read is None, as in the cluster's VPC."""
     vpc, reading = parse.vpc(item), ListReading()  # the client has the time limit (ListReading.limits)
     reads = network_reads(ec2, vpc.id)
-    del reads["endpoints"]  # of no effect on a packet that comes from another VPC
+    endpoints = reads.pop("endpoints")
     parts = reading.all(reads)
+    if any(route.gate == "endpoint" for table in parts["route_tables"] or () for route in table.routes):
+        parts["endpoints"] = reading.read("endpoints", endpoints)  # others have no effect on packets from outside
     named = named_lists(parts["route_tables"], parts["groups"])
     parts["prefix_lists"] = reading.read("prefix_lists", lambda: ec2lists.prefix_lists(ec2, named))
     return VpcSnapshot(

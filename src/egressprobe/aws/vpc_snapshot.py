@@ -13,18 +13,19 @@ from msgspec.structs import replace
 
 from egressprobe.audit.vpc.snapshot import SNAPSHOT_SCHEMA, ClusterFacts, Vpc, VpcSnapshot
 from egressprobe.aws import ec2 as ec2lists
-from egressprobe.aws import ec2_parse as parse
 from egressprobe.aws import load_balancers as balancing
+from egressprobe.aws import network_firewall as filtering
 from egressprobe.aws import other_vpcs as others
 from egressprobe.aws import vpc_dns as dnslists
 from egressprobe.aws.eks import Cluster
 from egressprobe.aws.lists import AT_ONCE, ListReading, named_lists, network_reads
 from egressprobe.aws.paging import every
+from egressprobe.aws.parse import ec2_parse as parse
 from egressprobe.model.errors import AwsError
 
 
 class Readers(NamedTuple):
-    """boto3 clients, created by `readers`. peers: EC2's with other credentials, for VPCs of other accounts."""
+    """boto3 clients, created by `readers`. peers, peer_firewalls: of other accounts."""
 
     ec2: Any
     resolver: Any
@@ -32,7 +33,9 @@ class Readers(NamedTuple):
     iam: Any
     trail: Any
     elb: Any
+    firewall: Any
     peers: tuple[Any, ...] = ()
+    peer_firewalls: tuple[Any, ...] = ()
 
 
 def readers(session: Any = None, peers: Sequence[Any] = (), *, patient: bool = True, **options: Any) -> Readers:
@@ -50,9 +53,11 @@ def readers(session: Any = None, peers: Sequence[Any] = (), *, patient: bool = T
         retries={"mode": "adaptive" if patient else "standard", "total_max_attempts": 8 if patient else 3},
         max_pool_connections=AT_ONCE,
     )
-    names = ("ec2", "route53resolver", "route53", "iam", "cloudtrail", "elbv2")
+    names = ("ec2", "route53resolver", "route53", "iam", "cloudtrail", "elbv2", "network-firewall")
     others_ec2 = tuple(peer.client("ec2", config=config, **options) for peer in peers)
-    return Readers(*(made.client(name, config=config, **options) for name in names))._replace(peers=others_ec2)
+    others_firewall = tuple(peer.client("network-firewall", config=config, **options) for peer in peers)
+    own = Readers(*(made.client(name, config=config, **options) for name in names))
+    return own._replace(peers=others_ec2, peer_firewalls=others_firewall)
 
 
 def read_snapshot(clients: Readers, cluster: Cluster, *, region: str, seconds: float = math.inf) -> VpcSnapshot:
@@ -63,7 +68,7 @@ def read_snapshot(clients: Readers, cluster: Cluster, *, region: str, seconds: f
     if not cluster.vpc:
         raise AwsError(f"EKS does not report the VPC of the cluster {cluster.name}")
     reading = ListReading(seconds)
-    with reading.limits((*clients[:-1], *clients.peers)):
+    with reading.limits((*clients[:-2], *clients.peers, *clients.peer_firewalls)):
         return _read(clients, cluster, region, reading)
 
 
@@ -84,6 +89,14 @@ def _read(clients: Readers, cluster: Cluster, region: str, reading: ListReading)
         vpc_id, parts["route_tables"], parts["attachments"], parts["transit_gateways"], parts["peerings"]
     )
     parts["other_vpcs"] = reading.read("other_vpcs", lambda: others.other_vpcs(ec2s, behind, region)) or ()
+    firewall_clients = (clients.firewall, *clients.peer_firewalls)
+    parts["firewalls"] = reading.read(
+        "firewalls",
+        lambda: filtering.firewalls(
+            firewall_clients, vpc_id, filtering.endpoints_of_routes(parts["route_tables"], parts["endpoints"])
+        ),
+    )
+    parts["other_vpcs"] = tuple(_with_firewalls(reading, firewall_clients, other) for other in parts["other_vpcs"])
     parts["load_balancers"] = reading.read(
         "load_balancers", lambda: balancing.load_balancers(clients.elb, vpc_id, parts["interfaces"] or ())
     )
@@ -99,9 +112,18 @@ def _read(clients: Readers, cluster: Cluster, region: str, reading: ListReading)
         cluster=_facts(cluster, reads_dhcp),
         vpc=replace(vpc, dns_support=parts.pop("dns_support"), dns_hostnames=parts.pop("dns_hostnames")),
         subnets=parts.pop("subnets") or (),
-        unread=tuple(sorted(reading.unread, key=lambda unread: unread.part)),
+        unread=tuple(sorted(dict.fromkeys(reading.unread), key=lambda unread: unread.part)),
         **parts,
     )
+
+
+def _with_firewalls(reading: ListReading, clients: Sequence[Any], other: VpcSnapshot) -> VpcSnapshot:
+    """An inspection VPC is often behind a transit gateway."""
+    wanted = filtering.endpoints_of_routes(other.route_tables, other.endpoints)
+    if not wanted:
+        return other
+    read = reading.read("firewalls", lambda: filtering.firewalls(clients, other.vpc.id, wanted))
+    return replace(other, firewalls=read)
 
 
 def _vpc(ec2: Any, vpc_id: str) -> Vpc | None:

@@ -94,6 +94,7 @@ EC2 = {
                     _route("172.16.0.0/12", TransitGatewayId="tgw-1"),
                     _route("203.0.113.0/24", NatGatewayId="nat-1") | {"State": "blackhole"},
                     {"DestinationPrefixListId": "pl-1", "GatewayId": "vpce-1", "State": "active"},
+                    _route("198.18.0.0/15", GatewayId="vpce-2"),
                 ],
             },
             {
@@ -171,7 +172,14 @@ EC2 = {
     },
     "describe_vpc_endpoints": {
         "VpcEndpoints": [
-            {"VpcEndpointId": "vpce-1", "VpcEndpointType": "Gateway", "ServiceName": "s3", "State": "available"}
+            {"VpcEndpointId": "vpce-1", "VpcEndpointType": "Gateway", "ServiceName": "s3", "State": "available"},
+            {
+                "VpcEndpointId": "vpce-2",
+                "VpcEndpointType": "GatewayLoadBalancer",
+                "ServiceName": "com.amazonaws.vpce.eu-west-1.vpce-svc-1",
+                "State": "available",
+                "SubnetIds": [PUBLIC],
+            },
         ]
     },
     "describe_internet_gateways": {
@@ -273,6 +281,60 @@ ELB = {
         "TargetHealthDescriptions": [{"Target": {"Id": "10.0.1.7", "Port": 9443}, "TargetHealth": {"State": "healthy"}}]
     },
 }
+FIREWALL_ARN = f"arn:aws:network-firewall:{REGION}:{ACCOUNT}"
+FIREWALL = {
+    "list_firewalls": {"Firewalls": [{"FirewallName": "fw", "FirewallArn": f"{FIREWALL_ARN}:firewall/fw"}]},
+    "describe_firewall": {
+        "Firewall": {
+            "FirewallName": "fw",
+            "FirewallId": "00000000-0000-0000-0000-000000000001",
+            "FirewallArn": f"{FIREWALL_ARN}:firewall/fw",
+            "FirewallPolicyArn": f"{FIREWALL_ARN}:firewall-policy/egress",
+            "VpcId": VPC,
+            "SubnetMappings": [{"SubnetId": PUBLIC}],
+        },
+        "FirewallStatus": {
+            "Status": "READY",
+            "ConfigurationSyncStateSummary": "IN_SYNC",
+            "SyncStates": {
+                f"{REGION}a": {
+                    "Attachment": {"SubnetId": PUBLIC, "EndpointId": "vpce-2", "Status": "READY"},
+                    "Config": {f"{FIREWALL_ARN}:firewall-policy/egress": {"SyncStatus": "IN_SYNC"}},
+                }
+            },
+        },
+    },
+    "describe_firewall_policy": {
+        "FirewallPolicy": {
+            "StatelessDefaultActions": ["aws:forward_to_sfe"],
+            "StatelessFragmentDefaultActions": ["aws:drop"],
+            "StatefulRuleGroupReferences": [
+                {"ResourceArn": f"{FIREWALL_ARN}:stateful-rulegroup/names", "Priority": 10},
+                {
+                    "ResourceArn": "arn:aws:network-firewall:eu-west-1:aws-managed:stateful-rulegroup/Threats",
+                    "Priority": 20,
+                    "Override": {"Action": "DROP_TO_ALERT"},
+                },
+            ],
+            "StatefulDefaultActions": ["aws:drop_established_app_layer", "aws:alert_established_app_layer"],
+            "StatefulEngineOptions": {"RuleOrder": "STRICT_ORDER", "StreamExceptionPolicy": "REJECT"},
+        }
+    },
+    "describe_rule_group": {
+        "RuleGroup": {
+            "RuleVariables": {"IPSets": {"HOME_NET": {"Definition": ["10.0.0.0/8"]}}},
+            "RulesSource": {
+                "RulesSourceList": {
+                    "Targets": [".example.com"],
+                    "TargetTypes": ["TLS_SNI"],
+                    "GeneratedRulesType": "ALLOWLIST",
+                }
+            },
+            "StatefulRuleOptions": {"RuleOrder": "STRICT_ORDER"},
+        },
+        "RuleGroupResponse": {"Type": "STATEFUL", "RuleGroupStatus": "ACTIVE"},
+    },
+}
 SERVICES = {
     "ec2": EC2,
     "route53resolver": RESOLVER,
@@ -280,6 +342,7 @@ SERVICES = {
     "iam": IAM,
     "cloudtrail": CLOUDTRAIL,
     "elbv2": ELB,
+    "network-firewall": FIREWALL,
 }
 EKS = {
     "describe_cluster": {

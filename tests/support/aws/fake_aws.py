@@ -206,11 +206,14 @@ def call_of(environ: dict[str, Any], body: bytes) -> Call | None:
     return None
 
 
+_JSON_SERVICES = {"cloudtrail": "cloudtrail", "networkfirewall": "network-firewall"}
+
+
 def _of_the_body(environ: dict[str, Any], body: bytes) -> Call:
     """Services whose requests name the action: EC2 and IAM in the body, the JSON ones in a header."""
     target = environ.get("HTTP_X_AMZ_TARGET")
     if target:
-        service = "cloudtrail" if "cloudtrail" in target.lower() else "route53resolver"
+        service = next((name for word, name in _JSON_SERVICES.items() if word in target.lower()), "route53resolver")
         return Call(f"{service}:{target.rpartition('.')[2]}", "*")
     said = parse_qs(body.decode())
     if said["Version"] == ["2010-05-15"]:

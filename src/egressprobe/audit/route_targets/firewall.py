@@ -10,12 +10,13 @@ from collections.abc import Iterable, Sequence
 
 from egressprobe.audit.vpc.blockers import FirewallRule
 from egressprobe.audit.vpc.cidr import NO_PORTS, Ports
-from egressprobe.audit.vpc.firewall.connection import Connection
+from egressprobe.audit.vpc.firewall.connection import NOT_TLS, Connection
 from egressprobe.audit.vpc.firewall.inspection import Inspection
 from egressprobe.audit.vpc.firewall.snapshot import FirewallEndpoint, FirewallPolicy, NetworkFirewall
 from egressprobe.audit.vpc.firewall.stateful import StatefulDecision
 from egressprobe.audit.vpc.firewall.stateless import StatelessMatch, stateless
 from egressprobe.audit.vpc.flow import Flow
+from egressprobe.audit.vpc.packet_filters import TCP
 from egressprobe.audit.vpc.snapshot import Subnet, VpcEndpoint
 from egressprobe.audit.vpc.walk import Walk
 from egressprobe.catalog.entry import FindingEntry
@@ -95,7 +96,8 @@ class _Passage:
 
     def _connection(self) -> Connection:
         flow, walk = self._flow, self._walk
-        return Connection(walk.protocol, flow.source, walk.left[flow.client], flow.to, flow.port, flow.server_name)
+        name = flow.server_name if walk.protocol == TCP else NOT_TLS
+        return Connection(walk.protocol, flow.source, walk.left[flow.client], flow.to, flow.port, name)
 
     def _stateless(
         self, policy: FirewallPolicy, matches: Iterable[StatelessMatch], finding: FindingEntry, what: str

@@ -173,7 +173,8 @@ def _transit(world: World, why: str) -> Iterator[Unmodelled]:
 
 def firewall(world: World, _: Parameters, __: str) -> Iterator[Change | Unmodelled]:
     """Not one operation of AWS: rules and policies of Network Firewall, which stands behind endpoints."""
-    endpoints = world.snapshot.endpoints or ()
+    vpcs = (world.snapshot, *world.snapshot.other_vpcs)
+    endpoints = [endpoint for vpc in vpcs for endpoint in vpc.endpoints or ()]
     touched = frozenset(endpoint.id for endpoint in endpoints if endpoint.kind == "GatewayLoadBalancer")
     yield Unmodelled("Network Firewall is not modelled", touched)
 

@@ -256,6 +256,7 @@ GATEWAY_TYPES: dict[str, TypeRow] = {
         f"aws_networkfirewall_{part}": _same(_firewall)
         for part in ("rule_group", "firewall_policy", "firewall", "tls_inspection_configuration")
     },
+    "aws_networkfirewall_logging_configuration": _same(nothing),
     **{
         f"aws_{name}": _same(_load_balancer)
         for prefix in ("lb", "alb")

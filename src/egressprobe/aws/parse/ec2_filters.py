@@ -4,7 +4,7 @@ A field whose default could open a path is required: KeyError, so that its list 
 """
 
 from egressprobe.audit.vpc.snapshot import Acl, AclEntry, Group, Permission
-from egressprobe.aws.ec2_parse import Item, values
+from egressprobe.aws.parse.ec2_parse import Item, values
 
 # https://www.iana.org/assignments/protocol-numbers; EC2 returns names for these four.
 _PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17, "icmpv6": 58}

@@ -1,0 +1,1 @@
+"""AWS's answers as structs of the snapshot. Pure."""
