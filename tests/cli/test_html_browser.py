@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from egressprobe.cli.output.html.page import to_html
+from egressprobe.cli.output.sheets.preflight import preflight_sheet
 from tests.cli.test_html import _HOSTILE, _large, example
 from tests.support.browser import AXE, Browser
+from tests.support.preflight_example import example_preflight
 
 pytestmark = [pytest.mark.browser, pytest.mark.thorough]
 
@@ -27,6 +29,12 @@ _STATE = """(() => {
 })()"""
 _OPENED = {"open": True, "inPlace": True, "chosen": True, "expanded": "true", "seen": True}
 _CLOSED = {"open": False, "inPlace": False, "chosen": False, "expanded": "false", "seen": False}
+
+
+_RULES = (
+    "axe.run(document, {resultTypes: ['violations']})"
+    ".then((r) => r.violations.map((v) => [v.id, v.nodes.map((n) => n.html + n.failureSummary)]))"
+)
 
 
 @pytest.fixture(scope="module")
@@ -229,12 +237,38 @@ def test_accessibility(browser, report, scheme, width):
     browser.open(report)
     # By the protocol: the page's own policy lets no other script in.
     browser.run(AXE.read_text())
-    rules = "axe.run(document, {resultTypes: ['violations']}).then((r) => r.violations.map((v) => [v.id, v.nodes.map((n) => n.html + n.failureSummary)]))"
-    assert browser.run(rules) == []
+    assert browser.run(_RULES) == []
     browser.click(_CELL)
-    assert browser.run(rules) == []
+    assert browser.run(_RULES) == []
     browser.run("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
-    assert browser.run(rules) == []
+    assert browser.run(_RULES) == []
+
+
+@pytest.mark.axe
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+def test_a_preflight_with_its_pictures(browser, tmp_path, scheme, width):
+    """NO-GO of three subnets, twelve targets and both families: from a cell by what blocks to its fix; accessible."""
+    file = tmp_path / "preflight.html"
+    file.write_text(to_html(preflight_sheet(example_preflight())))
+    browser.media(scheme)
+    browser.size(width, 900)
+    browser.open(file)
+    browser.click("#matrix a.cell.fail")
+    seen = "[...document.querySelectorAll('tr.drill .block.chosen svg')].map((drawing) => drawing.getAttribute('aria-label'))"
+    [label] = browser.run(seen)
+    assert "NAT gateway nat-0a9e1c7d5b3f64280 BLOCKED" in label
+    # Elements that are drawn once are seen in every picture: what blocks is filled with the colour of failures.
+    drawn = browser.run("getComputedStyle(document.querySelector('.dot.stop')).fill")
+    assert drawn == browser.run("getComputedStyle(document.querySelector('.pill.fail')).color")
+    browser.click("tr.drill .block.chosen a.fix")
+    top = browser.run("document.querySelector(location.hash).getBoundingClientRect().top")
+    assert 0 <= top < 900
+    assert "NAT_NOT_AVAILABLE" in browser.run("document.querySelector(location.hash).textContent")
+    browser.run(AXE.read_text())
+    assert browser.run(_RULES) == []
+    assert browser.run("document.documentElement.scrollWidth") <= width
+    assert browser.reported() == []
+    assert browser.requested() == [file.as_uri()]
 
 
 def test_a_large_report_opens(browser, tmp_path, record_property):
