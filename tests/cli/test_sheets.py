@@ -47,6 +47,22 @@ def test_every_sheet_holds_together():
         assert kind is Fleet or sheet.problems[0].severity == "error", kind
 
 
+def test_a_cell_of_a_preflight_has_what_its_run_found():
+    """Where it does not pass: cause, the API server's message and the fix, as the table of that subnet has them."""
+    sheet = preflight_sheet(preflight())
+    [expired] = [row for row in sheet.rows if row.name == "expired"]
+    explained = [dict(cell.details) for cell in expired.cells if cell.subnet == "subnet-0a"]
+    assert [("cause" in one, "apiserver" in one, "rounds" in one) for one in explained] == [(True, True, True)] * 2
+    alone = preflight_sheet(replace(preflight(), joined=None))
+    assert not [cell for row in alone.rows for cell in row.cells if "cause" in dict(cell.details)]
+    assert not [
+        cell
+        for row in sheet.rows
+        for cell in row.cells
+        if cell.verdict is Verdict.PASS and "cause" in dict(cell.details)
+    ]
+
+
 def test_a_report_is_said_in_the_words_of_its_table():
     """Headline, call, explanation and footer."""
     sheet, table = report_sheet(report()), to_table(report())

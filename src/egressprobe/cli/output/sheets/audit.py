@@ -4,7 +4,7 @@ from egressprobe.audit.paths.destination import SubnetCell, TargetRow
 from egressprobe.audit.result import Audit
 from egressprobe.cli.output.audit_table import affected, cell_text, footer, name_text, source_line, summary_line
 from egressprobe.cli.output.sheet import Sheet, SheetCell, SheetRow
-from egressprobe.cli.output.sheets.parts import of_finding, sorted_problems
+from egressprobe.cli.output.sheets.parts import expectation, of_finding, sorted_problems
 from egressprobe.cli.output.sheets.paths import PathPictures
 from egressprobe.cli.output.terminal import ORDER
 from egressprobe.model.report import worst
@@ -58,7 +58,7 @@ def _row(row: TargetRow, pictures: PathPictures) -> SheetRow:
         verdict=worst(cell.verdict for cell in cells),
         impact="",
         cells=cells,
-        tags=(("port", str(row.target.port)), ("expected", str(row.target.expect))),
+        tags=(("port", str(row.target.port)), *expectation(row.target.expect)),
     )
 
 

@@ -12,7 +12,7 @@ from egressprobe.cli.output.sheet import SheetProblem
 from egressprobe.cli.output.terminal import some
 from egressprobe.model.joined_report import Cause
 from egressprobe.model.report import Finding, Result
-from egressprobe.model.target import Verdict
+from egressprobe.model.target import Expect, Verdict
 
 _SEVERITIES = ("error", "warning", "info")
 # One certificate's date is the earliest expiry that a handshake reported, if both are this close: the handshake
@@ -131,6 +131,11 @@ def _unix_time(text: str) -> float | None:
         return datetime.fromisoformat(text).timestamp()
     except (ValueError, OverflowError):
         return None
+
+
+def expectation(expect: Expect) -> tuple[tuple[str, str], ...]:
+    """As a tag, where a target must not be reached."""
+    return (("expected", str(expect)),) if expect is Expect.BLOCKED else ()
 
 
 def family_name(family: str) -> str:

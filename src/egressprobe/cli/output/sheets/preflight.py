@@ -8,7 +8,9 @@ from egressprobe.cli.output.sheet import Sheet, SheetCell, SheetCheck, SheetProb
 from egressprobe.cli.output.sheets.parts import anchor, family_name, of_cause, of_finding, sorted_problems
 from egressprobe.cli.output.sheets.paths import PathPictures
 from egressprobe.cli.output.sheets.report import tags
+from egressprobe.cli.output.table import details
 from egressprobe.cli.output.terminal import SHOWN, ms
+from egressprobe.model.joined_report import Joined
 from egressprobe.model.target import Verdict
 from egressprobe.readiness.result import (
     CheckState,
@@ -88,8 +90,9 @@ def matrix_key(subnet: str, family: str) -> str:
 
 def _row(row: MatrixRow, preflight: Preflight, pictures: PathPictures | None) -> SheetRow:
     cells: Iterable[SheetCell] = (matrix_cell(cell, preflight.rounds) for cell in row.cells)
+    name = row.target.name
+    cells = (_explained(cell, name, preflight.joined) for cell in cells)
     if pictures:
-        name = row.target.name
         cells = (cell._replace(paths=pictures.of(name, cell.subnet, cell.family)) for cell in cells)
     return SheetRow(
         name=row.target.name,
@@ -106,7 +109,7 @@ def _row(row: MatrixRow, preflight: Preflight, pictures: PathPictures | None) ->
 
 def matrix_cell(cell: MatrixCell, rounds: int) -> SheetCell:
     """A target from a subnet by a family, over all rounds."""
-    details = (
+    known = (
         ("rounds", ", ".join(SHOWN[verdict] for verdict in cell.rounds)),
         ("times", ", ".join(map(ms, cell.times_ms))),
         ("configured", cell.configured),
@@ -117,10 +120,25 @@ def matrix_cell(cell: MatrixCell, rounds: int) -> SheetCell:
         verdict=cell.verdict,
         code=cell.code or "",
         seconds=None if cell.median_ms is None else cell.median_ms / 1e3,
-        details=tuple((label, text) for label, text in details if text),
+        details=tuple((label, text) for label, text in known if text),
         subnet=cell.subnet_id,
         family=cell.family,
     )
+
+
+def _explained(cell: SheetCell, target: str, joined: Joined | None) -> SheetCell:
+    """A cell that does not pass also has what the run's table says of the target from this subnet."""
+    if joined is None or cell.verdict is Verdict.PASS:
+        return cell
+    results = (
+        result
+        for report in joined.reports
+        if report.vantage.subnet_id == cell.subnet
+        for result in report.results
+        if result.target.name == target and result.verdict is not Verdict.PASS
+    )
+    more = next((tuple(details(result)) for result in results), ())
+    return cell._replace(details=(*cell.details, *more))
 
 
 def check_problems(checks: tuple[SwitchCheck, ...]) -> Iterator[SheetProblem]:

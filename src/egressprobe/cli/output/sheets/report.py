@@ -1,7 +1,7 @@
 """The report of one run as a sheet: one column, the place that was probed from."""
 
 from egressprobe.cli.output.sheet import Sheet, SheetCell, SheetRow, column_key
-from egressprobe.cli.output.sheets.parts import expiry, of_finding, of_result, sorted_problems
+from egressprobe.cli.output.sheets.parts import expectation, expiry, of_finding, of_result, sorted_problems
 from egressprobe.cli.output.table import call_text, details, footer, phase_times, summary_line
 from egressprobe.cli.output.terminal import ORDER
 from egressprobe.model.report import Report, Result, TargetView
@@ -61,7 +61,7 @@ def tags(target: TargetView, *, switch_relevant: bool) -> tuple[tuple[str, str],
     known = (
         ("switch relevant", "yes" if switch_relevant else "no"),
         ("failurePolicy", target.failure_policy or ""),
-        ("expected", target.expect),
+        *expectation(target.expect),
         ("affects", target.affects),
     )
     return tuple((label, str(text)) for label, text in known if text)

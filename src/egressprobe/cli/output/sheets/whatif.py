@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from egressprobe.audit.whatif.result import Effect, PathEffect, WhatIf
 from egressprobe.cli.output.audit_table import source_line
 from egressprobe.cli.output.sheet import Sheet, SheetCell, SheetProblem, SheetRow
-from egressprobe.cli.output.sheets.parts import anchor, evidence, of_finding, sorted_problems
+from egressprobe.cli.output.sheets.parts import anchor, evidence, expectation, of_finding, sorted_problems
 from egressprobe.cli.output.terminal import ORDER
 from egressprobe.cli.output.whatif_table import STATES, STATUS, footer, is_wrong, path_name, plan_line, summary_line
 from egressprobe.model.report import worst
@@ -74,7 +74,7 @@ def _row(name: str, paths: list[PathEffect]) -> SheetRow:
         verdict=worst(cell.verdict for cell in cells),
         impact="",
         cells=cells,
-        tags=(("expected", str(paths[0].expect)),),
+        tags=expectation(paths[0].expect),
     )
 
 
