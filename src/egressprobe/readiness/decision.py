@@ -120,26 +120,26 @@ def _unseen(row: MatrixRow, evidence: Evidence) -> Iterator[DecisionReason]:
     missing: dict[str, list[str]] = {}
     for subnet in evidence.cluster.subnets:
         here = [cell for cell in row.cells if cell.subnet_id == subnet]
-        for why in _gaps_of(here, families, evidence.rounds, blocked=row.target.expect is Expect.BLOCKED):
+        for why in _gaps_of(here, families, evidence.rounds, row):
             missing.setdefault(why, []).append(subnet)
     for why, subnets in missing.items():
         yield _unknown(name, f"{why} from {_list(subnets)}")
 
 
-def _gaps_of(cells: Sequence[MatrixCell], families: set[str], rounds: int, *, blocked: bool) -> Iterator[str]:
+def _gaps_of(cells: Sequence[MatrixCell], families: set[str], rounds: int, row: MatrixRow) -> Iterator[str]:
     """What of one target from one subnet was not seen."""
     if not cells:
         yield "was not probed"
         return
     for cell in cells:
         unseen = sum(verdict is Verdict.UNKNOWN for verdict in cell.rounds) + max(rounds - len(cell.rounds), 0)
-        if fails(cell):  # decides by itself
+        if fails(cell) and not row.advisory:  # decides by itself
             continue
-        if unseen >= rounds or (cell.verdict not in _SEEN and not unseen):
+        if unseen >= rounds or not ({cell.verdict, *cell.rounds} <= _SEEN or unseen):
             yield "is unknown"
         elif unseen:
             yield f"is unknown in {unseen} of {rounds} rounds"
-        elif not cell.family and not blocked:
+        elif not cell.family and row.target.expect is Expect.REACHABLE and not fails(cell):
             yield "passes, but the report does not show by which addresses,"
     for family in sorted(families - {cell.family for cell in cells}):
         if all(cell.family for cell in cells):
