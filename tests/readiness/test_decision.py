@@ -214,7 +214,7 @@ def test_nothing_without_evidence_is_go(known):
 
 
 @pytest.mark.thorough
-@settings(max_examples=5000, deadline=None)
+@settings(max_examples=2000, deadline=None)
 @given(EVIDENCE)
 def test_nothing_without_evidence_is_go_in_thousands_of_cases(known):
     _only_on_evidence(known)

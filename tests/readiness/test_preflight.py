@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from egressprobe.catalog.findings_cluster import DISCOVERY_FORBIDDEN, STACK_DRIFTED
+from egressprobe.catalog.findings_cluster import CLUSTER_UNREADABLE, DISCOVERY_FORBIDDEN, STACK_DRIFTED
 from egressprobe.catalog.findings_probe import REPORT_REDUCED
 from egressprobe.model.discovered import Discovered
 from egressprobe.model.errors import AwsError, InputError
@@ -142,7 +142,7 @@ def test_a_subnet_that_does_not_answer_in_one_round_is_unknown():
     assert any("unknown in 1 of 5 rounds from subnet-a" in reason.summary for reason in flight.reasons)
 
 
-@pytest.mark.parametrize("entry", [STACK_DRIFTED, REPORT_REDUCED], ids=lambda entry: entry.code)
+@pytest.mark.parametrize("entry", [STACK_DRIFTED, CLUSTER_UNREADABLE, REPORT_REDUCED], ids=lambda entry: entry.code)
 def test_a_stack_that_does_not_show_everything_is_unknown(entry):
     sources = ScriptedSources()
     sources.joined_findings = (entry.found("the control plane has other groups", {}),)

@@ -6,12 +6,14 @@ probes that passed where the configuration does not show it.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from egressprobe.audit.result import Audit
 from egressprobe.catalog.findings_vpc_config import (
     DHCP_CHANGED_RECENTLY,
     DHCP_OPTIONS_UNREADABLE_BY_CLUSTER_ROLE,
     DHCP_WITHOUT_AMAZON_DNS,
+    DNS_FIREWALL_BLOCKS,
     SUBNET_ADDRESSES_LOW,
     VPC_DNS_HOSTNAMES_OFF,
     VPC_DNS_SUPPORT_OFF,
@@ -217,6 +219,14 @@ def _public_names(given: CheckInput) -> SwitchCheck:
         return SwitchCheck(name, title, state, summary, source=PREREQUISITES)
 
     wanted = [row for row in given.rows if row.switch_relevant and not row.advisory]
+    hosts = {urlsplit(row.target.url).hostname for row in wanted}
+    blocking = [
+        finding
+        for finding in _findings(given)
+        if finding.code == DNS_FIREWALL_BLOCKS.code and finding.evidence.get("name") in hosts
+    ]
+    if blocking:
+        return _of_findings(name, title, NOT_MET, blocking, PREREQUISITES)
     outcomes = _lookups(given.rounds, {row.target.name for row in given.rows if row.switch_relevant})
     needed = {name for of_subnet in outcomes.values() for name in of_subnet} & {row.target.name for row in wanted}
     subnets = given.cluster.subnets

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from egressprobe.audit.result import Audit
 from egressprobe.catalog.findings_cluster import (
     API_SERVER_UNREACHABLE,
+    CLUSTER_DELETING,
+    CLUSTER_UNREADABLE,
     DISCOVERY_FAILED,
     DISCOVERY_FORBIDDEN,
     IDENTITY_PROVIDERS_UNREADABLE,
@@ -36,7 +38,8 @@ _INCOMPLETE = frozenset(
         TOKEN_REFUSED,
     )
 )
-_OF_THE_STACK = frozenset((STACK_DRIFTED.code, REPORT_REDUCED.code))
+# A Planner that cannot read the cluster does not see that its probes are in other subnets, or have other groups.
+_OF_THE_STACK = frozenset(entry.code for entry in (STACK_DRIFTED, CLUSTER_UNREADABLE, CLUSTER_DELETING, REPORT_REDUCED))
 _MOST_NAMED = 8
 
 

@@ -5,6 +5,7 @@ from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from egressprobe.audit.result import Audit, PathBlame, PathReport
+from egressprobe.catalog.findings_vpc_config import OWNED_BY_ANOTHER_ACCOUNT
 from egressprobe.catalog.findings_vpc_path import (
     NACL_EGRESS_DENIED,
     NACL_EPHEMERAL_DENIED,
@@ -150,7 +151,8 @@ def _unread(part: str, given: PathEvidence) -> str:
     if given.audit is None:
         return given.audit_error or "the VPC's configuration was not audited"
     for finding in given.audit.findings:
-        if finding.evidence.get("part") in (part, "subnets"):
+        # A participant of a shared VPC gets empty lists instead of the owner's.
+        if finding.evidence.get("part") in (part, "subnets") or finding.code == OWNED_BY_ANOTHER_ACCOUNT.code:
             return finding.summary
     return ""
 
