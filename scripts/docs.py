@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from scripts.picture import packages_svg  # noqa: E402
-from scripts.policies import deployer_policy, kms_key_policy  # noqa: E402
+from scripts.policies import deployer_policy, kms_key_policy, switch_policy  # noqa: E402
 from tests.test_architecture import LAYERS, package_imports  # noqa: E402
 
 from egressprobe.catalog.entry import Entry, is_command  # noqa: E402
@@ -134,6 +134,7 @@ WHOLE: dict[str, Callable[[], str]] = {
     "docs/findings.md": findings,
     "deploy/deployer-policy.json": deployer_policy,
     "deploy/kms-key-policy.json": kms_key_policy,
+    "deploy/switch-policy.json": switch_policy,
     "docs/packages.svg": lambda: packages_svg(LAYERS, package_imports(), ROOT / "src" / "egressprobe"),
 }
 

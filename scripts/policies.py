@@ -1,4 +1,4 @@
-"""deploy/deployer-policy.json and deploy/kms-key-policy.json, from the template and from AWS's own resource schemas.
+"""deploy/*-policy.json, from the template and from AWS's own resource schemas.
 
 What CloudFormation calls for a type of resource is in the type's schema, under `handlers`; cfn-lint has the schemas. Of
 these permissions the resource's own service is taken, and what Lambda needs to read code and subnets. What our commands
@@ -8,6 +8,7 @@ https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-sc
 """
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
@@ -45,6 +46,7 @@ _ARNS = {
 _ANYWHERE = frozenset({"logs:PutQueryDefinition", "logs:DeleteQueryDefinition"})
 _STACKS = "arn:aws:cloudformation:REGION:ACCOUNT:stack/egressprobe-*"
 _BUCKET = "arn:aws:s3:::egressprobe-ACCOUNT-*"
+_PLANNERS = "arn:aws:lambda:REGION:ACCOUNT:function:egressprobe-*-planner"
 # What deploy, destroy, drill and invoke call themselves, by resource.
 COMMANDS: dict[str, tuple[str, ...]] = {
     _STACKS: tuple(
@@ -62,13 +64,21 @@ COMMANDS: dict[str, tuple[str, ...]] = {
         "s3:PutBucketPublicAccessBlock",
     ),
     f"{_BUCKET}/*": ("s3:GetObject", "s3:PutObject"),
-    "arn:aws:lambda:REGION:ACCOUNT:function:egressprobe-*-planner": ("lambda:InvokeFunction",),
+    _PLANNERS: ("lambda:InvokeFunction",),
     "*": (
         *("ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "eks:DescribeCluster", "eks:ListClusters"),
         *("eks:DescribeIdentityProviderConfig", "eks:ListIdentityProviderConfigs", "sns:ListSubscriptionsByTopic"),
         *("cloudwatch:DescribeAlarmContributors", "cloudwatch:DescribeAlarmHistory", "cloudwatch:DescribeAlarms"),
         "sts:GetCallerIdentity",
     ),
+}
+
+
+# What preflight, switch and verify call beside discovery and the audit.
+SWITCH: dict[str, tuple[str, ...]] = {
+    "Read": ("cloudformation:DescribeStacks", "eks:DescribeUpdate", "eks:ListClusters", "eks:ListUpdates"),
+    "Probe": ("lambda:InvokeFunction",),
+    "Switch": ("eks:UpdateClusterConfig",),
 }
 
 
@@ -100,6 +110,40 @@ def deployer_policy() -> str:
     statements.append(_allow({"iam:PassRole"}, _ARNS["iam"]) | {"Condition": {"StringEquals": services}})
     statements.append(_allow(reads, ["*"]))
     return _text(statements)
+
+
+def switch_policy() -> str:
+    """For whoever runs preflight, verify and switch; the statement `Switch` is for the last alone.
+
+    Discovery and the audit read what the Planner's role may read.
+    """
+    planner = expanded()["Resources"]["PlannerRole"]["Properties"]["Policies"]
+    reads = {action for action in _actions(planner) if _is_read(action)} | set(SWITCH["Read"])
+    routed = {"StringEquals": {"eks:controlPlaneEgressMode": "CUSTOMER_ROUTED"}}
+    return _text(
+        [
+            {"Sid": "Read"} | _allow(reads, ["*"]),
+            {"Sid": "Probe"} | _allow(set(SWITCH["Probe"]), [_PLANNERS]),
+            {"Sid": "Switch"}
+            | _allow(set(SWITCH["Switch"]), ["arn:aws:eks:REGION:ACCOUNT:cluster/*"])
+            | {"Condition": routed},
+        ]
+    )
+
+
+def _actions(policies: Any) -> Iterator[str]:
+    """Every Action of statements, also within Fn::If."""
+    if isinstance(policies, dict):
+        listed = policies.get("Action", [])
+        yield from [listed] if isinstance(listed, str) else listed
+    for part in policies.values() if isinstance(policies, dict) else policies if isinstance(policies, list) else ():
+        yield from _actions(part)
+
+
+def _is_read(action: str) -> bool:
+    """Of AWS as it is; what the Planner reads of its own schedules is not needed."""
+    service, _, name = action.partition(":")
+    return service != "scheduler" and name.startswith((*_READS, "Search", "Lookup", "Simulate"))
 
 
 def kms_key_policy() -> str:

@@ -1,11 +1,12 @@
 """deploy/*.json: what whoever deploys may do is enough for our commands, and no more than the template needs."""
 
 import json
+import re
 
 import boto3
 import pytest
 from botocore.client import BaseClient
-from scripts.policies import COMMANDS, deployer_policy, handler_actions, kms_key_policy
+from scripts.policies import COMMANDS, SWITCH, deployer_policy, handler_actions, kms_key_policy, switch_policy
 
 from egressprobe.stack import destroy as destroying
 from egressprobe.stack.template import expanded
@@ -30,6 +31,7 @@ def granted():
 def test_the_files_are_what_is_generated():
     assert (ROOT / "deploy" / "deployer-policy.json").read_text() == deployer_policy()
     assert (ROOT / "deploy" / "kms-key-policy.json").read_text() == kms_key_policy()
+    assert (ROOT / "deploy" / "switch-policy.json").read_text() == switch_policy()
 
 
 def test_it_is_one_managed_policy():
@@ -71,6 +73,20 @@ def test_our_commands_need_nothing_else(account, monkeypatch, tmp_path):  # noqa
     for action in {action for names in COMMANDS.values() for action in names} - calls:
         name = {"InvokeFunction": "Invoke"}.get(action.partition(":")[2], action.partition(":")[2])
         snake = "".join(f"_{c.lower()}" if c.isupper() else c for c in name).strip("_")
+        assert f"{snake}(" in source or f'"{snake}"' in source, action
+
+
+def test_the_switch_is_allowed_to_customer_routed_only():
+    """Everything else of the policy reads, or invokes Planners. tests/cli/test_preflight_fleet.py has the calls."""
+    read, probe, switch = json.loads(switch_policy())["Statement"]
+    verbs = ("Describe", "Get", "List", "Search", "Lookup", "Simulate")
+    assert all(action.partition(":")[2].startswith(verbs) for action in read["Action"])
+    assert (probe["Action"], probe["Resource"][0].endswith("-planner")) == (["lambda:InvokeFunction"], True)
+    assert switch["Condition"] == {"StringEquals": {"eks:controlPlaneEgressMode": "CUSTOMER_ROUTED"}}
+    for action in {action for names in SWITCH.values() for action in names} - {"lambda:InvokeFunction"}:
+        assert action in read["Action"] + switch["Action"]
+        snake = re.sub(r"(?<!^)(?=[A-Z])", "_", action.partition(":")[2]).lower()
+        source = "".join(path.read_text() for path in (ROOT / "src" / "egressprobe").rglob("*.py"))
         assert f"{snake}(" in source or f'"{snake}"' in source, action
 
 

@@ -15,8 +15,21 @@ class NamedCluster(NamedTuple):
     cluster: Cluster
 
 
-def by_name(name: str, region: str | None) -> NamedCluster:
-    """Raises InputError and AwsError."""
+def by_name(name: str, region: str | None, session: Any = None) -> NamedCluster:
+    """session: boto3's, with a region; None for one of the profile. Raises InputError and AwsError."""
+    session = session or in_region(region)
+    around = look_around(session.client("eks"), session.client("ec2"), name)
+    cluster = around.cluster
+    if around.leaving:
+        known = f'"{short(name)}" is not in this account and {session.region_name}'
+        raise InputError("--cluster", around.leaving if cluster else known)
+    if cluster is None:
+        raise AwsError("; ".join(finding.summary for finding in around.findings))
+    return NamedCluster(session, around, cluster)
+
+
+def in_region(region: str | None) -> Any:
+    """boto3's session; region: None for that of the environment or profile. Raises InputError and AwsError."""
     from boto3.session import Session
     from botocore.exceptions import BotoCoreError
 
@@ -26,14 +39,7 @@ def by_name(name: str, region: str | None) -> NamedCluster:
         raise AwsError(str(error)) from None
     if session.region_name is None:
         raise InputError("--region", "is missing, and neither AWS_REGION nor the profile names one")
-    around = look_around(session.client("eks"), session.client("ec2"), name)
-    cluster = around.cluster
-    if around.leaving:
-        known = f'"{short(name)}" is not in this account and {session.region_name}'
-        raise InputError("--cluster", around.leaving if cluster else known)
-    if cluster is None:
-        raise AwsError("; ".join(finding.summary for finding in around.findings))
-    return NamedCluster(session, around, cluster)
+    return session
 
 
 def by_profile(profile: str, region: str) -> Any:

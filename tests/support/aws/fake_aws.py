@@ -35,6 +35,7 @@ class Call(NamedTuple):
 _ARN = f"arn:aws:{{}}:{REGION}:{ACCOUNT}:{{}}"
 # method, path -> action, resource; {0} is the path's group, {group} the schedule group of the request
 _TABLE = (
+    ("GET", r"/clusters", "eks:ListClusters", "*"),
     ("GET", r"/clusters/([^/]+)", "eks:DescribeCluster", _ARN.format("eks", "cluster/{0}")),
     (
         "GET",

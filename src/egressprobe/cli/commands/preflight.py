@@ -18,12 +18,14 @@ from egressprobe.cli.common.exit_codes import (
 from egressprobe.cli.common.parser import add_output, add_vpc
 from egressprobe.cli.output.formats import FORMATS
 from egressprobe.model.errors import InputError
+from egressprobe.readiness.fleet.result import Fleet
 from egressprobe.readiness.result import Decision, Preflight
 
 EXAMPLES = (
     "egressprobe preflight --cluster prod",
     "egressprobe preflight --cluster prod --stack egressprobe-prod --baseline before.json",
     "egressprobe preflight --cluster prod --local --rounds 1",
+    "egressprobe preflight --all-clusters --region eu-west-1 --region us-east-1",
 )
 EXIT_CODES = {Decision.GO: OK, Decision.NO_GO: FAILED, Decision.UNKNOWN: NOT_SURE}
 EXIT_TEXT = {
@@ -41,7 +43,10 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
         "preflight", help="whether the cluster can be switched to CUSTOMER_ROUTED: GO, NO-GO or UNKNOWN"
     )
-    add_vpc(parser)
+    add_vpc(parser, several=True)
+    parser.add_argument(
+        "--all-clusters", action="store_true", help="every cluster of the regions, one line each; saves no baseline"
+    )
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--stack", metavar="NAME", help="probe by this stack (default: the only one of the cluster)")
     source.add_argument(
@@ -56,7 +61,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         metavar="FILE",
         help="where to save the result for switch, verify and diff (default: egressprobe-baseline-NAME.json)",
     )
-    add_output(parser, tuple(FORMATS[Preflight]))
+    add_output(parser, tuple(dict.fromkeys((*FORMATS[Preflight], *FORMATS[Fleet]))))
     return parser
 
 
@@ -67,9 +72,11 @@ def run(options: argparse.Namespace) -> int:
     from egressprobe.readiness.run import preflight
 
     _check(options)
+    if options.all_clusters:
+        return _fleet(options)
     sources = AccountSources(
         options.cluster,
-        options.region,
+        next(iter(options.region), None),
         stack=options.stack,
         local=options.local,
         peer_profiles=options.peer_profile,
@@ -83,9 +90,32 @@ def run(options: argparse.Namespace) -> int:
     return EXIT_CODES[result.decision]
 
 
+def _fleet(options: argparse.Namespace) -> int:
+    """Ctrl-C prints what there is by then, and exits with 130."""
+    from egressprobe.cli.inputs.fleet_source import AccountFleet, regions_of
+    from egressprobe.cli.output.formats import render
+    from egressprobe.readiness.fleet.run import fleet_readiness
+
+    regions, sources = regions_of(options.region), AccountFleet(options.peer_profile)
+    fleet = fleet_readiness(sources, regions, rounds=options.rounds, seconds=options.seconds, say=_say)
+    print(render(fleet, options.output, sys.stdout), flush=True)
+    return INTERRUPTED if fleet.interrupted else EXIT_CODES[fleet.decision]
+
+
 def _check(options: argparse.Namespace) -> None:
-    if not options.cluster:
-        raise InputError("--cluster", "is missing; give the cluster's name")
+    if options.all_clusters:
+        given = {name: getattr(options, name) for name in ("cluster", "stack", "local", "baseline")}
+        for name in (name for name, value in given.items() if value):
+            raise InputError(
+                f"--{name}", "does not go with --all-clusters, which finds clusters and their stacks itself"
+            )
+    elif not options.cluster:
+        raise InputError("--cluster", "is missing; give the cluster's name, or --all-clusters")
+    elif len(options.region) > 1:
+        raise InputError("--region", "a cluster is in one region; several go with --all-clusters")
+    kind = Fleet if options.all_clusters else Preflight
+    if options.output not in FORMATS[kind]:
+        raise InputError("--output", f"{options.output} is not a format of this report; {', '.join(FORMATS[kind])} are")
     if not 1 <= options.rounds <= _MOST_ROUNDS:
         raise InputError("--rounds", f"{options.rounds} is not in 1..{_MOST_ROUNDS}")
     if not 0 <= options.seconds <= _MOST_SECONDS:

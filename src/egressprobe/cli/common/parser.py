@@ -48,16 +48,20 @@ def _epilog(examples: Sequence[str], exit_codes: Mapping[int, str] = TEXT) -> st
     return "\n".join((*parts, "exit codes:", *(f"  {code:<4} {text}" for code, text in exit_codes.items())))
 
 
-def add_region(parser: argparse.ArgumentParser) -> None:
-    """The options of every command that calls AWS."""
-    parser.add_argument("--region", help="default: AWS_REGION or the profile's")
+def add_region(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
+    """The options of every command that calls AWS. several: --region may be repeated, and is a list."""
+    text = "default: AWS_REGION or the profile's"
+    if several:
+        parser.add_argument("--region", action="append", default=[], metavar="REGION", help=f"{text}; may be repeated")
+    else:
+        parser.add_argument("--region", help=text)
     parser.add_argument("--profile", metavar="NAME", help="AWS profile to use (default: AWS_PROFILE)")
 
 
-def add_vpc(parser: argparse.ArgumentParser) -> None:
-    """Whose VPC is read, and with which credentials."""
+def add_vpc(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
+    """Whose VPC is read, and with which credentials. several: as of add_region."""
     parser.add_argument("--cluster", metavar="NAME", help="read its VPC now, with the credentials of the AWS profile")
-    add_region(parser)
+    add_region(parser, several=several)
     parser.add_argument(
         "--peer-profile",
         action="append",

@@ -34,18 +34,29 @@ _MOST_PIECES = 64
 
 
 class AccountSources:
-    """stack: None for the only one of this cluster. local: probe from here, whatever stacks there are."""
+    """stack: None for the only one of this cluster. local: probe from here, whatever stacks there are.
+
+    named, probing: the cluster and its stack, where they have been read already.
+    """
 
     def __init__(
-        self, cluster: str, region: str | None, *, stack: str | None, local: bool, peer_profiles: Sequence[str] = ()
+        self,
+        cluster: str,
+        region: str | None,
+        *,
+        stack: str | None,
+        local: bool,
+        peer_profiles: Sequence[str] = (),
+        named: NamedCluster | None = None,
+        probing: ProbingStack | None = None,
     ) -> None:
         """Raises InputError and AwsError, before anything is measured."""
-        self._name, self._region, self._peers = cluster, region, list(peer_profiles)
-        self._named: NamedCluster | None = by_name(cluster, region)
-        self._session = self._named.session
-        self._stack: ProbingStack | None = None if local else probing_stack(self._session, cluster, stack)
+        self._name, self._peers = cluster, list(peer_profiles)
+        self._described: NamedCluster = named or by_name(cluster, region)
+        self._named: NamedCluster | None = self._described
+        self._session = self._described.session
+        self._stack = probing or (None if local else probing_stack(self._session, cluster, stack))
         self._pieces: list[tuple[str, ...]] = [()]
-        self._described: NamedCluster = self._named
 
     @property
     def probed_from(self) -> str:
@@ -53,7 +64,7 @@ class AccountSources:
 
     def cluster(self) -> ClusterState:
         """Read anew each time, but for the first."""
-        named, self._named = self._named or by_name(self._name, self._region), None
+        named, self._named = self._named or by_name(self._name, None, self._session), None
         self._described = named
         cluster = named.cluster
         update, unread = read_update(self._session.client("eks"), self._name)

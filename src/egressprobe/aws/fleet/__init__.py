@@ -1,0 +1,1 @@
+"""Reading many clusters of one account side by side."""
