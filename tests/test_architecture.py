@@ -163,6 +163,10 @@ PUBLIC = {
         "matrix.*",
         "result.*",
         "run.*",
+        "switching.job.*",
+        "switching.probes.*",
+        "switching.run.switch",
+        "switching.state.*",
     ),
     "cli": ("main.main",),
 }

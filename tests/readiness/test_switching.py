@@ -9,7 +9,7 @@ from egressprobe.aws.updates.eks_updates import EGRESS_UPDATE, CallRefusedError,
 from egressprobe.model.errors import AwsError, InputError
 from egressprobe.model.target import Verdict
 from egressprobe.readiness.result import Decision, DecisionReason
-from egressprobe.readiness.switching.job import Ended, OutputLostError
+from egressprobe.readiness.switching.job import Ended, NotSeenError, OutputLostError
 from tests.support.readiness.fake_eks import AGAIN, BEGAN, COMMAND, Eks, Killed, World, target
 from tests.support.readiness.preflights import CLUSTER, cell, preflight, row
 
@@ -35,7 +35,9 @@ def test_the_whole_way():
     assert run.ended is Ended.VERIFIED
     assert run.end.difference.verdict is Verdict.PASS
     assert len(world.eks.tokens) == 1
-    assert run.said.index(COMMAND) < next(i for i, text in enumerate(run.said) if "is sent" in text)
+    assert run.said.index(f"{COMMAND} --client-request-token {world.eks.tokens[0]}") < next(
+        i for i, text in enumerate(run.said) if "is sent" in text
+    )
     assert any("cannot be undone" in text for text in run.said)
     assert_true_state(run)
     assert "update-1 is Successful" in run.last
@@ -258,6 +260,23 @@ def test_what_refuses(case):
     assert_true_state(run)
 
 
+def test_a_discovery_that_is_incomplete():
+    """Whether targets are new is then not known."""
+    world = World(look_error=NotSeenError("nodes could not be read"))
+    run = world.run()
+    assert (run.ended, world.eks.tokens) == (Ended.UNSEEN, [])
+    assert "nodes could not be read" in "\n".join(run.said)
+
+
+def test_a_cluster_that_does_not_exist():
+    """Bad input, in one line."""
+    missing = CallRefusedError("No cluster found for name: prod.", "ResourceNotFoundException")
+    run = World(Eks(failing={"cluster": missing, "update_ids": missing})).run()
+    assert run.ended is Ended.INPUT
+    assert run.said[0].startswith("egressprobe: --cluster: No cluster found")
+    assert run.last.startswith("true state: unknown")
+
+
 def test_all_reasons_are_said_and_the_gravest_decides():
     """NO-GO before a stale file."""
     made = (BEGAN - timedelta(days=2)).isoformat()
@@ -291,7 +310,7 @@ def test_without_a_confirmation_nothing_is_sent(confirm, ended):
     world = World()
     run = world.run(confirm=confirm)
     assert (run.ended, world.eks.tokens, world.disk) == (ended, [], None)
-    assert COMMAND in run.said
+    assert any(text.startswith(COMMAND) for text in run.said)
     assert "this command sent nothing" in run.last
 
 
@@ -324,7 +343,9 @@ def test_a_baseline_made_after_the_request():
     world.baseline = _baseline(started_at=(BEGAN + timedelta(minutes=1)).isoformat())
     run = world.run(resume=True)
     assert run.ended is Ended.INPUT
-    assert "after the request" in " ".join(run.said)
+    assert "after the update was requested" in " ".join(run.said)
+    world.disk = None
+    assert world.run(resume=True).ended is Ended.INPUT
 
 
 # -- faults ------------------------------------------------------------------------------------------------------------
@@ -428,8 +449,10 @@ def test_a_disk_that_is_full_after_the_request():
     """The note from before is enough to go on."""
     world = World()
     run = _with_disk_full(world, after=1)
-    assert len(world.eks.by_token) == 1
+    assert run.ended is Ended.VERIFIED
+    assert any("no space left" in text for text in run.said)
     assert_true_state(run)
+    assert world.disk["phase"] == "requested"
     assert world.run(resume=True).ended is Ended.VERIFIED
     assert len(world.eks.tokens) == 1
 

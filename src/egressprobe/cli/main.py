@@ -19,6 +19,8 @@ from egressprobe.cli.commands import (
     invoke,
     preflight,
     run,
+    switch,
+    verify,
     whatif,
 )
 from egressprobe.cli.common.exit_codes import BAD_INPUT, INTERRUPTED, OUR_ERROR, message
@@ -26,7 +28,7 @@ from egressprobe.cli.common.parser import parser
 from egressprobe.model.errors import AwsError, InputError, os_words, stack_of
 
 # To add a command: a module in commands/, and its name here. In this order in --help.
-COMMANDS = (run, invoke, drill, discover, audit, whatif, preflight, diff, explain, demo)
+COMMANDS = (run, invoke, drill, discover, audit, whatif, preflight, switch, verify, diff, explain, demo)
 _OF_THE_EXTRA = {"boto3", "botocore", "yaml"}  # pyproject.toml: the extra `cli`
 
 

@@ -53,6 +53,7 @@ class Eks:
     errors: tuple = ()
     ends_routed: bool = True
     listed_after: int = 0  # looks until a new update is listed
+    born: datetime = BEGAN  # when updates are created, a minute apart
 
     def fail(self, name):
         if name in self.failing:
@@ -104,8 +105,14 @@ class Eks:
                 raise CallRefusedError("an update is in progress", "ResourceInUseException")
             name = f"update-{len(self.updates) + 1}"
             self.by_token[token] = name
-            self.updates[name] = EksUpdate(name, EGRESS_UPDATE, "InProgress", f"2026-11-26T10:0{len(self.updates)}:00")
+            created_at = (self.born + timedelta(minutes=len(self.updates))).isoformat()
+            self.updates[name] = EksUpdate(name, EGRESS_UPDATE, "InProgress", created_at)
             self.status = "UPDATING"
+
+
+def live_eks(**more):
+    """Of tests whose clock is the real one."""
+    return Eks(born=datetime.now(UTC), **more)
 
 
 class _Boundary:
@@ -138,6 +145,7 @@ class World:
     targets: tuple = ()
     cluster: object = CLUSTER
     probe_error: Exception | None = None
+    look_error: Exception | None = None
     joined: list = field(default_factory=list)
 
     def __post_init__(self):
@@ -174,7 +182,7 @@ class Run:
             clock=_Boundary(self, self),
             say=_Boundary(self, self).say,
             confirm=None if confirm is None else _Boundary(self, _Person(self, confirm)).confirm,
-            command=COMMAND,
+            command=lambda token: f"{COMMAND} --client-request-token {token}",
             again=AGAIN,
             **more,
         )
@@ -205,6 +213,8 @@ class Run:
         return self.world.now
 
     def look(self):
+        if self.world.look_error:
+            raise self.world.look_error
         return self.world.cluster, self.world.targets
 
     def probe(self):

@@ -14,12 +14,12 @@ from egressprobe.readiness.result import (
     Relation,
 )
 
-ARN = "arn:aws:eks:eu-west-1:111122223333:cluster/prod"
+ARN = "arn:aws:eks:eu-west-1:123456789012:cluster/prod"
 SUBNETS = ("subnet-a", "subnet-b")
 CLUSTER = ClusterState(
     name="prod",
     region="eu-west-1",
-    account="111122223333",
+    account="123456789012",
     arn=ARN,
     status="ACTIVE",
     mode="AWS_MANAGED",

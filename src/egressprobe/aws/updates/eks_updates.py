@@ -17,7 +17,7 @@ EGRESS_UPDATE = "ControlPlaneEgressUpdate"
 IN_PROGRESS, SUCCESSFUL, FAILED, CANCELLED = "InProgress", "Successful", "Failed", "Cancelled"
 FINAL = frozenset({SUCCESSFUL, FAILED, CANCELLED})
 _SERVER_ERROR, _REQUEST_TIMEOUT = 500, 408
-_NOT_FOUND = "ResourceNotFoundException"
+NOT_FOUND = "ResourceNotFoundException"
 _THROTTLED = frozenset({"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"})
 _DENIED = frozenset({"AccessDeniedException", "AccessDenied", "UnauthorizedOperation"})
 # Seconds. A person waits for the true state after an interruption.
@@ -60,6 +60,20 @@ class EksUpdate(NamedTuple):
     status: str
     created_at: str = ""
     errors: tuple[str, ...] = ()
+
+
+def session_in(region: str | None) -> Any:
+    """boto3's session with the credentials of the AWS profile. Raises InputError and AwsError."""
+    from boto3.session import Session
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        session = Session(region_name=region)
+    except BotoCoreError as error:
+        raise AwsError(str(error)) from None
+    if session.region_name is None:
+        raise InputError("--region", "is missing, and neither AWS_REGION nor the profile names one")
+    return session
 
 
 class EksUpdates:
@@ -110,7 +124,7 @@ class EksUpdates:
         try:
             self.update(_NO_UPDATE)
         except CallRefusedError as error:
-            if error.code != _NOT_FOUND:
+            if error.code != NOT_FOUND:
                 raise
 
     def start(self, token: str) -> EksUpdate:

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from msgspec.structs import replace
 
-from egressprobe.model.errors import InputError
+from egressprobe.model.errors import AwsError, InputError
 from egressprobe.model.joined_report import Joined
 from egressprobe.model.report import TargetView
 from egressprobe.readiness.result import ClusterState, Difference, Preflight
@@ -45,6 +45,10 @@ class SwitchEnd(NamedTuple):
     difference: Difference | None = None
 
 
+class NotSeenError(AwsError):
+    """Something that decides could not be seen; nothing is sent."""
+
+
 class OutputLostError(Exception):
     """Messages can no longer be written: the terminal was closed."""
 
@@ -60,7 +64,7 @@ class SwitchClock(Protocol):
 class ReadinessProbes(Protocol):
     """What the switch reads beside EKS. All raise InputError and AwsError.
 
-    look: the cluster and its targets now; raises AwsError where discovery was incomplete. probe: one round.
+    look: the cluster and its targets now; raises NotSeenError where discovery was incomplete. probe: one round.
     verify: a preflight now, compared with the baseline.
     """
 
@@ -80,7 +84,8 @@ class StateStore(Protocol):
 
 
 class SwitchJob(NamedTuple):
-    """confirm: asks a person, or has the answer; None: a dry run. command: the exact call. again: how to resume.
+    """confirm: asks a person, or has the answer; None: nothing is sent, and `unasked` says why. command: the exact
+    call, with a clientRequestToken. again: how to resume.
 
     say: one line for a person; raises OutputLostError. most_age: of the baseline. wait: for the end of the update.
     """
@@ -92,15 +97,29 @@ class SwitchJob(NamedTuple):
     clock: SwitchClock
     say: Callable[[str], None]
     confirm: Callable[[], bool] | None
-    command: str
+    command: Callable[[str], str]
     again: str
     most_age: timedelta = DEFAULT_AGE
     wait: timedelta = DEFAULT_WAIT
+    unasked: str = "dry run: nothing is sent"
 
     def truth(self, state: SwitchState | None) -> Truth:
         """As EKS reports it now, of this attempt."""
         update_id = state.update_id if state else ""
         return read_truth(self.calls, self.clock.now(), update_id=update_id, known=state.known_updates if state else ())
+
+    def truth_again(self, before: Truth) -> Truth:
+        """All updates once more, without those that had ended then."""
+        running = {update.id for update in (*before.others, *([before.egress] if before.in_progress else ())) if update}
+        ended = frozenset(before.listed or ()) - running
+        return read_truth(self.calls, self.clock.now(), known=ended)
+
+    def note(self, state: SwitchState) -> None:
+        """Saves the state; after the request that is a convenience: what was written before it is enough to go on."""
+        try:
+            self.store.save(state)
+        except InputError as error:
+            self.log(f"the state was not saved, and --resume will read EKS alone: {error}")
 
     def log(self, text: str) -> None:
         """A line with the time, for what takes minutes."""

@@ -16,7 +16,7 @@ _LISTED_WITHIN, _EVERY = 60.0, 5.0
 def request(job: SwitchJob, state: SwitchState) -> SwitchState | None:
     """The state with the id of the update that was started; None: none was, as far as EKS reports, and it was said.
 
-    Raises InputError where the state cannot be written.
+    `state` is on the disk already.
     """
     job.log("UpdateClusterConfig is sent")
     for pause in (*_PAUSES, None):
@@ -38,7 +38,7 @@ def request(job: SwitchJob, state: SwitchState) -> SwitchState | None:
 def _started(job: SwitchJob, state: SwitchState, update_id: str) -> SwitchState:
     job.log(f"{EGRESS_UPDATE} {update_id} was started")
     state = replace(state, phase=SwitchPhase.STARTED, update_id=update_id)
-    job.store.save(state)
+    job.note(state)
     return state
 
 
@@ -49,7 +49,7 @@ def _refused(job: SwitchJob, state: SwitchState, error: CallRefusedError) -> Swi
         job.log(f"another request has started {EGRESS_UPDATE} {truth.egress.id}")
         return _started(job, state, truth.egress.id)
     if truth.listed is not None:
-        job.store.save(replace(state, phase=SwitchPhase.REFUSED))
+        job.note(replace(state, phase=SwitchPhase.REFUSED))
     return None
 
 

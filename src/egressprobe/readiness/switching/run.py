@@ -16,7 +16,7 @@ from egressprobe.aws.updates.eks_updates import EGRESS_UPDATE, FINAL, ROUTED, SU
 from egressprobe.model.errors import AwsError, InputError
 from egressprobe.readiness.switching.follow import ended_badly, follow, settle
 from egressprobe.readiness.switching.gate import Ground, Refusal, changed_since, not_now, wrong_baseline
-from egressprobe.readiness.switching.job import Ended, OutputLostError, SwitchEnd, SwitchJob, say_truth
+from egressprobe.readiness.switching.job import Ended, NotSeenError, OutputLostError, SwitchEnd, SwitchJob, say_truth
 from egressprobe.readiness.switching.request import request
 from egressprobe.readiness.switching.state import SwitchPhase, SwitchState
 from egressprobe.readiness.switching.truth import Truth
@@ -61,7 +61,10 @@ def _switch(job: SwitchJob, *, resume: bool) -> SwitchEnd:
             return _refuse(job, [Refusal(Ground.BUSY, why)])
         return _follow(job, _adopt(job, attempt, cluster, truth))
     if cluster.mode == ROUTED:
+        if truth.egress and truth.egress.status == SUCCESSFUL:
+            _check_order(job, truth.egress.created_at)
         job.say(f"{cluster.name} is {ROUTED} already; nothing is sent")
+        settle(job)
         return _verify(job, attempt)
     if truth.egress and (attempt or resume):
         return _after(job, _adopt(job, attempt, cluster, truth), truth)
@@ -76,14 +79,23 @@ def _switch(job: SwitchJob, *, resume: bool) -> SwitchEnd:
 def _checked(job: SwitchJob, truth: Truth, state: SwitchState | None) -> EksCluster:
     """The cluster, if state and baseline are of it. Raises AwsError and InputError."""
     if truth.cluster is None:
+        if truth.no_cluster:
+            raise InputError("--cluster", f"{'; '.join(truth.unread)} (account and region are the profile's)")
         raise AwsError("; ".join(truth.unread))
     arn = truth.cluster.arn
     for place, other in (("the state beside the baseline", state and state.cluster_arn), ("the baseline", _arn(job))):
         if other and other != arn:
             raise InputError("--baseline", f"{place} is of {other}, not of {arn}")
-    if state and state.update_id and datetime.fromisoformat(job.baseline.started_at) > _time(state.requested_at):
-        raise InputError("--baseline", f"was made after the request of {state.requested_at}; give the one before it")
+    if state and state.update_id and state.phase.is_open:
+        _check_order(job, state.requested_at)
     return truth.cluster
+
+
+def _check_order(job: SwitchJob, requested_at: str) -> None:
+    """A baseline from after the request would hide what the switch broke. Raises InputError."""
+    made, requested = _time(job.baseline.started_at), _time(requested_at)
+    if made and requested and made > requested:
+        raise InputError("--baseline", f"was made after the update was requested ({requested_at}); give an older one")
 
 
 def _arn(job: SwitchJob) -> str:
@@ -101,40 +113,44 @@ def _adopt(job: SwitchJob, attempt: SwitchState | None, cluster: EksCluster, tru
     """The state of an update that EKS lists: of this attempt, or of a caller elsewhere."""
     update = truth.egress
     assert update is not None  # noqa: S101
-    known = attempt or SwitchState(cluster.arn, "", SwitchPhase.STARTED, job.clock.now().isoformat())
+    requested_at = update.created_at or job.clock.now().isoformat()
+    known = attempt or SwitchState(cluster.arn, "", SwitchPhase.STARTED, requested_at)
+    _check_order(job, known.requested_at)
     if attempt is None or not attempt.update_id:
         job.say(f"{EGRESS_UPDATE} {update.id} was started {update.created_at or 'at an unknown time'}")
     state = replace(known, phase=SwitchPhase.STARTED, update_id=update.id)
-    job.store.save(state)
+    job.note(state)
     return state
 
 
 def _start(job: SwitchJob, truth: Truth, cluster: EksCluster, attempt: SwitchState | None) -> SwitchEnd:
     refusals = _against(job, truth, cluster)
     if not refusals:
-        now, targets = job.probes.look()
-        refusals = changed_since(job.baseline, now, targets)
+        try:
+            refusals = changed_since(job.baseline, *job.probes.look())
+        except NotSeenError as error:
+            refusals = [Refusal(Ground.UNSEEN, str(error))]
     if refusals:
         return _refuse(job, refusals)
     job.calls.check_permissions()
     job.say(f"{cluster.name}: GO of {job.baseline.started_at}, unchanged since. The call:")
-    job.say(job.command)
+    token = attempt.token if attempt else str(uuid.uuid4())
+    job.say(job.command(token))
     job.say(f"It cannot be undone: a cluster that is {ROUTED} stays so.")
     if job.confirm is None:
-        job.say("dry run: nothing is sent")
+        job.say(job.unasked)
         return SwitchEnd(Ended.DRY_RUN)
     if not job.confirm():
         job.say("not confirmed: nothing is sent")
         return SwitchEnd(Ended.UNCONFIRMED)
     # Confirming may have taken long.
-    again = job.truth(attempt)
+    again = job.truth_again(truth)
     if again.cluster is None or again.listed is None:
         raise AwsError(f"{'; '.join(again.unread)}; nothing was sent")
     refusals = _against(job, again, again.cluster)
     if refusals:
         return _refuse(job, refusals)
     known = attempt.known_updates if attempt else again.listed
-    token = attempt.token if attempt else str(uuid.uuid4())
     state = SwitchState(cluster.arn, token, SwitchPhase.REQUESTED, job.clock.now().isoformat(), known)
     job.store.save(state)
     started = request(job, state)
@@ -170,14 +186,14 @@ def _after(job: SwitchJob, state: SwitchState, truth: Truth) -> SwitchEnd:
 
 def _ended_badly(job: SwitchJob, state: SwitchState, truth: Truth) -> SwitchEnd:
     routed = ended_badly(job, truth)
-    job.store.save(replace(state, phase=SwitchPhase.ENDED))
+    job.note(replace(state, phase=SwitchPhase.ENDED))
     return _verify(job, state) if routed else SwitchEnd(Ended.NOT_SWITCHED)
 
 
 def _verify(job: SwitchJob, state: SwitchState | None) -> SwitchEnd:
     job.log("switched; verifying against the baseline")
     if state:
-        job.store.save(replace(state, phase=SwitchPhase.ENDED))
+        job.note(replace(state, phase=SwitchPhase.ENDED))
     try:
         difference = job.probes.verify(job.baseline)
     except (AwsError, InputError) as error:
@@ -185,9 +201,14 @@ def _verify(job: SwitchJob, state: SwitchState | None) -> SwitchEnd:
         job.say(f"to verify: {job.again}")
         return SwitchEnd(Ended.NOT_KNOWN)
     if state:
-        job.store.save(replace(state, phase=SwitchPhase.VERIFIED))
+        job.note(replace(state, phase=SwitchPhase.VERIFIED))
     return SwitchEnd(Ended.VERIFIED, difference)
 
 
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+def _time(text: str) -> datetime | None:
+    """None where it is not a time with a zone."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return time if time.tzinfo else None

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from egressprobe.aws.updates.eks_updates import EGRESS_UPDATE, FINAL, EksCluster, EksUpdate
+from egressprobe.aws.updates.eks_updates import EGRESS_UPDATE, FINAL, NOT_FOUND, CallRefusedError, EksCluster, EksUpdate
 from egressprobe.model.errors import AwsError
 
 
@@ -30,6 +30,7 @@ class Truth(NamedTuple):
 
     egress: the ControlPlaneEgressUpdate that matters: the one asked for, else one in progress, else the newest. others:
     other updates in progress. listed: ids of all updates, None where they could not be read. unread: why not.
+    no_cluster: EKS has none of this name.
     """
 
     at: datetime
@@ -38,6 +39,7 @@ class Truth(NamedTuple):
     others: tuple[EksUpdate, ...] = ()
     listed: tuple[str, ...] | None = None
     unread: tuple[str, ...] = ()
+    no_cluster: bool = False
 
     @property
     def in_progress(self) -> bool:
@@ -68,11 +70,13 @@ def read_truth(calls: EksCalls, now: datetime, *, update_id: str = "", known: Co
         unread.append(str(error))
     # After the update, so that an update that has ended is not shown with the cluster from before its end.
     cluster: EksCluster | None = None
+    no_cluster = False
     try:
         cluster = calls.cluster()
     except AwsError as error:
-        unread.append(str(error))
-    return Truth(now, cluster, egress, others, listed, tuple(unread))
+        no_cluster = isinstance(error, CallRefusedError) and error.code == NOT_FOUND
+        unread = [str(error)] if no_cluster else [*unread, str(error)]
+    return Truth(now, cluster, egress, others, listed, tuple(unread), no_cluster)
 
 
 def _is_other(update: EksUpdate) -> bool:

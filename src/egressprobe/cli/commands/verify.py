@@ -1,0 +1,66 @@
+"""`egressprobe verify`: after a switch, by whomever: is anything worse than in the baseline, and AWS's five steps."""
+
+import argparse
+import sys
+from typing import Any
+
+from egressprobe.cli.common.exit_codes import (
+    BAD_INPUT,
+    EXIT_CODES,
+    FAILED,
+    INTERRUPTED,
+    NOT_SURE,
+    OK,
+    OUR_ERROR,
+    TEXT,
+    message,
+)
+from egressprobe.cli.common.parser import add_output, add_vpc
+from egressprobe.cli.output.formats import FORMATS
+from egressprobe.model.errors import InputError
+from egressprobe.readiness.result import Difference
+
+EXAMPLES = (
+    "egressprobe verify --cluster prod --baseline egressprobe-baseline-prod.json",
+    "egressprobe verify --cluster prod --stack egressprobe-prod -o json",
+)
+EXIT_TEXT = {
+    OK: "switched, and nothing is worse",
+    OUR_ERROR: TEXT[OUR_ERROR],
+    BAD_INPUT: "bad input, or the baseline of another cluster",
+    FAILED: "something is worse, or a step of the verification is not met",
+    NOT_SURE: "something is slower, unknown, or was broken before the switch",
+    INTERRUPTED: "interrupted; what was measured is printed",
+}
+
+
+def add_parser(commands: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "verify", help="after the switch: what is worse than in the baseline, and AWS's steps of the verification"
+    )
+    add_vpc(parser)
+    parser.add_argument("--stack", metavar="NAME", help="probe by this stack (default: the baseline's)")
+    parser.add_argument(
+        "--baseline", metavar="FILE", help="of before the switch (default: egressprobe-baseline-NAME.json)"
+    )
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="rounds of probes, 1..100 (default: 5)")
+    parser.add_argument(
+        "--seconds", type=float, default=120.0, metavar="S", help="spread the rounds over this time (default: 120)"
+    )
+    add_output(parser, tuple(FORMATS[Difference]))
+    return parser
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure, compare, print."""
+    from egressprobe.cli.inputs.switch_source import verification_of
+    from egressprobe.cli.output.formats import render
+
+    if not options.cluster:
+        raise InputError("--cluster", "is missing; give the cluster's name")
+    difference = verification_of(options)
+    print(render(difference, options.output, sys.stdout), flush=True)
+    if difference.now is not None and difference.now.interrupted:
+        message("egressprobe: interrupted before everything was measured")
+        return INTERRUPTED
+    return EXIT_CODES[difference.verdict]
