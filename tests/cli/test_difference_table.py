@@ -16,7 +16,10 @@ FAR = "subnet-0123456789abcdef0"
 
 @pytest.fixture
 def difference():
-    causes = (Cause("policy.example.com", (FAR,), "connect_timeout", "no route", "aws ec2 create-route --x y"),)
+    causes = tuple(
+        Cause(name, (FAR,), "connect_timeout", "no route", "aws ec2 create-route --x y")
+        for name in ("policy.example.com", "issuer.example.com")
+    )
     slow = (300.0,) * 5
     before = preflight(
         row("policy.example.com", cell(subnet=FAR)),
@@ -39,7 +42,8 @@ def test_the_first_line_says_it(difference):
     assert "\x1b" not in text
     assert f"    {FAR}  ipv4  pass -> FAIL connect_timeout" in text
     assert "30ms -> 300ms" in text
-    assert "aws ec2 create-route --x y" in text
+    assert text.count("aws ec2 create-route --x y") == 1
+    assert f"affects   policy.example.com, issuer.example.com from {FAR}" in text
 
 
 def test_it_fits_80_columns(difference):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from egressprobe.catalog.entry import is_command
 from egressprobe.cli.output.terminal import (
     COLOURS,
     SHOWN,
@@ -15,6 +16,7 @@ from egressprobe.cli.output.terminal import (
     short,
     widths,
 )
+from egressprobe.model.joined_report import Cause
 from egressprobe.model.target import Impact, Verdict
 from egressprobe.readiness.result import CellDifference, CheckState, Difference, MatrixCell, SwitchCheck, Trend
 
@@ -39,7 +41,7 @@ _CHECKS = {
     CheckState.NOT_MET: ("NOT MET", COLOURS[Verdict.FAIL]),
     CheckState.UNKNOWN: ("UNKNOWN", COLOURS[Verdict.UNKNOWN]),
 }
-_MOST_CELLS, _MOST_TARGETS = 12, 40
+_MOST_CELLS, _MOST_TARGETS, _MOST_NAMED = 12, 40, 5
 _TIMED = (Trend.SLOWER, Trend.FASTER)
 
 
@@ -55,11 +57,7 @@ def difference_table(difference: Difference, *, colour: bool = False, width: int
         lines += ["", *_group(group, style, width)]
     if len(groups) > _MOST_TARGETS:
         lines += ["", f"and {len(groups) - _MOST_TARGETS} more targets (-o json has them)"]
-    for cause in difference.causes:
-        lines += ["", printable(f"CAUSE    {short(cause.target)} from {', '.join(cause.subnets)}: {cause.code}")]
-        lines += indented(style, "cause", cause.summary, width)
-        for label, text in remedy(cause.remedy.split("\n"), cause.remedy_steps):
-            lines += indented(style, label, text, width)
+    lines += _causes(difference.causes, style, width)
     lines.append("")
     lines += [part for text in _footer(difference) for part in paragraph(text, width)]
     return "\n".join(lines)
@@ -95,6 +93,30 @@ def _checks(checks: Sequence[SwitchCheck], style: Style, width: int | None) -> I
             yield from indented(style, "cause", check.summary, width)
             for label, text in remedy((), check.remedy_steps) if check.remedy_steps else ():
                 yield from indented(style, label, text, width)
+
+
+def _causes(causes: Sequence[Cause], style: Style, width: int | None) -> Iterator[str]:
+    """Each once, with its targets; a command of an earlier one is not printed again: AWS would refuse it."""
+    groups: dict[tuple[str, str], list[Cause]] = {}
+    for cause in causes:
+        groups.setdefault((cause.code, cause.summary), []).append(cause)
+    printed: set[str] = set()
+    for (code, summary), group in groups.items():
+        yield from ("", f"CAUSE    {code}")
+        yield from indented(style, "cause", summary, width)
+        targets = _some([short(cause.target) for cause in group])
+        subnets = _some([subnet for cause in group for subnet in cause.subnets])
+        yield from indented(style, "affects", f"{targets} from {subnets}", width)
+        texts = [text for text in group[0].remedy.split("\n") if not (text in printed and is_command(text))]
+        printed.update(texts)
+        for label, text in remedy(texts, group[0].remedy_steps):
+            yield from indented(style, label, text, width)
+
+
+def _some(names: Sequence[str]) -> str:
+    unique = list(dict.fromkeys(names))
+    more = len(unique) - _MOST_NAMED
+    return ", ".join(unique[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _groups(differences: Sequence[CellDifference]) -> list[list[CellDifference]]:
