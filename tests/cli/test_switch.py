@@ -142,6 +142,13 @@ def test_options_out_of_range(run, options):
     assert (code, len(err)) == (2, 1)
 
 
+@pytest.mark.parametrize("options", [("--rounds", "0"), ("--rounds", "101"), ("--seconds", "-1"), ("--seconds", "nan")])
+def test_rounds_out_of_range(run, options):
+    """One line."""
+    code, _, err = run("verify", "--cluster", "prod", *options)
+    assert (code, len(err)) == (2, 1)
+
+
 def test_no_cluster(run):
     """One line."""
     assert run("switch")[0] == 2

@@ -6,6 +6,8 @@ from typing import Any
 
 from egressprobe.cli.common.exit_codes import BAD_INPUT, EXIT_CODES, FAILED, INTERRUPTED, NOT_SURE, OK, OUR_ERROR, TEXT
 from egressprobe.cli.common.parser import add_output
+from egressprobe.cli.output.formats import FORMATS
+from egressprobe.readiness.result import Difference
 
 EXAMPLES = (
     "egressprobe diff egressprobe-baseline-prod.json now.json",
@@ -28,7 +30,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument("before", metavar="BEFORE", help="a baseline, or the JSON of preflight, verify, invoke or run")
     parser.add_argument("after", metavar="AFTER", help="the same of later; - is standard input")
     parser.add_argument("--force", action="store_true", help="compare reports of two clusters")
-    add_output(parser, ("table", "json", "yaml"))
+    add_output(parser, tuple(FORMATS[Difference]))
     return parser
 
 

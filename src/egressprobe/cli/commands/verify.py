@@ -32,6 +32,7 @@ EXIT_TEXT = {
     NOT_SURE: "something is slower, unknown, or was broken before the switch",
     INTERRUPTED: "interrupted; what was measured is printed",
 }
+_MOST_ROUNDS, _MOST_SECONDS = 100, 3600.0
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
@@ -56,11 +57,19 @@ def run(options: argparse.Namespace) -> int:
     from egressprobe.cli.inputs.switch_source import verification_of
     from egressprobe.cli.output.formats import render
 
-    if not options.cluster:
-        raise InputError("--cluster", "is missing; give the cluster's name")
+    _check(options)
     difference = verification_of(options)
     print(render(difference, options.output, sys.stdout), flush=True)
     if difference.now is not None and difference.now.interrupted:
         message("egressprobe: interrupted before everything was measured")
         return INTERRUPTED
     return EXIT_CODES[difference.verdict]
+
+
+def _check(options: argparse.Namespace) -> None:
+    if not options.cluster:
+        raise InputError("--cluster", "is missing; give the cluster's name")
+    if not 1 <= options.rounds <= _MOST_ROUNDS:
+        raise InputError("--rounds", f"{options.rounds} is not in 1..{_MOST_ROUNDS}")
+    if not 0 <= options.seconds <= _MOST_SECONDS:
+        raise InputError("--seconds", f"{options.seconds:g} is not in 0..{_MOST_SECONDS:g}")

@@ -80,6 +80,12 @@ def progress(text: str) -> None:
     say(f"{datetime.now(UTC):%H:%M:%S} {text}")
 
 
+def _watched(text: str) -> None:
+    """Progress, where a person watches."""
+    if sys.stderr.isatty():
+        progress(text)
+
+
 def _command(cluster: str, region: str, token: str) -> str:
     return shlex.join(
         [
@@ -184,7 +190,7 @@ def verification_of(options: argparse.Namespace) -> Difference:
     baseline = load(path)
     sources = account_sources(options, baseline)
     probes = SourceProbes(
-        lambda: sources, origin=str(path), say=progress, rounds=options.rounds, seconds=options.seconds
+        lambda: sources, origin=str(path), say=_watched, rounds=options.rounds, seconds=options.seconds
     )
     arn = sources.cluster().arn
     if baseline.cluster.arn != arn:

@@ -102,7 +102,7 @@ def _causes(causes: Sequence[Cause], style: Style, width: int | None) -> Iterato
         groups.setdefault((cause.code, cause.summary), []).append(cause)
     printed: set[str] = set()
     for (code, summary), group in groups.items():
-        yield from ("", f"CAUSE    {code}")
+        yield from ("", printable(f"CAUSE    {code}"))
         yield from indented(style, "cause", summary, width)
         targets = _some([short(cause.target) for cause in group])
         subnets = _some([subnet for cause in group for subnet in cause.subnets])
