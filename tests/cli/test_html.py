@@ -4,10 +4,7 @@ import base64
 import hashlib
 import random
 import re
-from html.parser import HTMLParser
 from itertools import groupby
-
-import pytest
 
 from egressprobe.cli.output.html.markup import Html, joined, tag
 from egressprobe.cli.output.html.matrix import by_column
@@ -15,14 +12,8 @@ from egressprobe.cli.output.html.page import MAX_BYTES, to_html
 from egressprobe.cli.output.sheet import PathPicture, Sheet, SheetCell, SheetCheck, SheetHop, SheetProblem, SheetRow
 from egressprobe.model.remedy import RemedySteps, Touched
 from egressprobe.model.target import Verdict
+from tests.support.pages import Read, check_page
 
-_VOID = {"br", "hr", "input", "link", "meta"}
-# What a page may name: nothing that loads, sends or runs.
-_ATTRIBUTES = frozenset(
-    """aria-hidden aria-label aria-labelledby autocomplete charset class colspan content cx cy data-cells data-column
-    for height hidden href http-equiv id lang name r role rx scope spellcheck tabindex type value viewbox width x x1
-    x2 y y1 y2""".split()  # noqa: SIM905
-)
 _HOSTILE = (
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
@@ -37,40 +28,6 @@ _HOSTILE = (
     "https://evil.example/",
     "url(//evil.example)",
 )
-
-
-class Read(HTMLParser):
-    """Elements in order, with attributes and text. Fails for what is not nested well."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.elements: list[tuple[str, dict[str, str]]] = []
-        self.texts: list[tuple[str, str]] = []  # (path of elements, text)
-        self._open: list[str] = []
-        self.feed(page)
-        self.close()
-        assert self._open == []
-
-    def handle_starttag(self, tag, attrs):
-        assert len(attrs) == len({name for name, _ in attrs}), attrs
-        self.elements.append((tag, {name: value or "" for name, value in attrs}))
-        if tag not in _VOID:
-            self._open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self._open.pop() == tag
-
-    def handle_data(self, data):
-        self.texts.append((" ".join(self._open), data))
-
-    def handle_comment(self, data):
-        pytest.fail(f"a comment: {data}")
-
-    def of(self, name):
-        return [attributes for tag, attributes in self.elements if tag == name]
-
-    def text(self, within=""):
-        return " ".join(" ".join(data for path, data in self.texts if within in path).split())
 
 
 def codes_of(read: Read) -> list[str]:
@@ -152,16 +109,6 @@ def example(text=lambda value: value) -> Sheet:
 PAGE = Read(to_html(example()))
 
 
-def test_it_is_whole():
-    """Nested well, ids once, and whatever refers to an id finds it."""
-    ids = [attributes["id"] for _, attributes in PAGE.elements if "id" in attributes]
-    assert len(ids) == len(set(ids))
-    for _, attributes in PAGE.elements:
-        for name in ("for", "aria-labelledby"):
-            assert attributes.get(name, ids[0]) in ids
-        assert attributes.get("href", f"#{ids[0]}")[1:] in ids
-
-
 def test_nothing_is_loaded_and_only_our_script_runs():
     """One script and one style, both named by the policy's hashes; all links lead into the page."""
     page = to_html(example())
@@ -173,9 +120,7 @@ def test_nothing_is_loaded_and_only_our_script_runs():
         assert f"{directive} 'sha256-{digest}'" in policy
         assert "url(" not in content
         assert "@import" not in content
-    for element, attributes in PAGE.elements:
-        assert set(attributes) <= _ATTRIBUTES, (element, attributes)
-        assert attributes.get("href", "#").startswith("#")
+    check_page(page)
 
 
 def test_texts_of_others_stay_texts():

@@ -2,16 +2,19 @@
 JavaScript; accessible in light and dark, wide and narrow; it prints what does not pass.
 """
 
+import io
 import json
 from pathlib import Path
 
 import pytest
 
+from egressprobe.cli.output.formats import render
 from egressprobe.cli.output.html.page import to_html
 from egressprobe.cli.output.sheets.preflight import preflight_sheet
 from tests.cli.test_html import _HOSTILE, _large, example
 from tests.support.browser import AXE, Browser
 from tests.support.preflight_example import example_preflight
+from tests.support.reports import SAMPLES
 
 pytestmark = [pytest.mark.browser, pytest.mark.thorough]
 
@@ -242,6 +245,24 @@ def test_accessibility(browser, report, scheme, width):
     assert browser.run(_RULES) == []
     browser.run("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     assert browser.run(_RULES) == []
+
+
+@pytest.mark.axe
+@pytest.mark.parametrize("kind", SAMPLES, ids=lambda kind: kind.__name__)
+def test_every_kind_of_report(browser, tmp_path, kind):
+    """Nothing is logged or requested, a cell opens, no rule of axe-core is broken, on a telephone too."""
+    file = tmp_path / "report.html"
+    file.write_text(render(SAMPLES[kind](), "html", io.StringIO()))
+    browser.open(file)
+    browser.click("#matrix a.cell")
+    assert browser.run("document.querySelector('tr.drill details').open")
+    browser.run("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    browser.run(AXE.read_text())
+    assert browser.run(_RULES) == []
+    browser.size(390, 900)
+    assert browser.run("document.documentElement.scrollWidth") <= 390
+    assert browser.reported() == []
+    assert browser.requested() == [file.as_uri()]
 
 
 @pytest.mark.axe

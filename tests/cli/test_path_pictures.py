@@ -99,6 +99,15 @@ def test_names_of_kinds():
     ]
 
 
+def test_a_network_firewall_has_a_name_and_no_id():
+    """Behind its endpoint, or where a blocker is a firewall's, whatever its name is."""
+    drops = PathBlame("FIREWALL_DROPS_RETURN", "sg-like", "drops", {"firewall": "arn"}, True)
+    names = ("acl-1", "vpce-1", "acl-2", "inspection", "rtb-1")
+    drawn = list(hops(PathReport(A, POD, 443, "tcp", "closed", blame=drops, elements=names)))
+    assert [hop.kind for hop in drawn if hop.id in ("inspection", "sg-like")] == ["network firewall"] * 2
+    assert [hop.kind for hop in drawn if hop.id == "acl-2"] == ["network ACL"]
+
+
 def test_what_blocks_besides():
     """Behind the first blocker, which is not met by any packet: blocked as well, never `not reached`."""
     path = PathReport(

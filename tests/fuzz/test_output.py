@@ -16,6 +16,7 @@ from egressprobe.publish.response import from_json
 from egressprobe.readiness.fleet.result import Fleet
 from tests.conftest import ROOT
 from tests.support.documents import junit_tests, markdown_text, prometheus_samples
+from tests.support.pages import check_page
 from tests.support.reports import SAMPLES, as_data
 
 REPORT = json.loads((ROOT / "tests/data/report.json").read_text())
@@ -87,6 +88,8 @@ def _checked(form, text, report):
     elif form == "markdown":
         assert text.count("<details>") == text.count("</details>")
         markdown_text(text)
+    elif form == "html":
+        check_page(text)
 
 
 def test_hostile_texts_in_every_format(fuzz):
@@ -142,7 +145,9 @@ def test_hostile_texts_in_every_kind(kind):
             text = render(report, form, io.StringIO())
             odd = {c for c in text if unicodedata.category(c) in {"Cc", "Cf", "Zl", "Zp"}} - {"\n"}
             assert not odd, (form, odd)
-            if form == "junit":
+            if form == "html":
+                check_page(text)
+            elif form == "junit":
                 junit_tests(text)
             elif form == "prometheus":
                 prometheus_samples(text)

@@ -36,6 +36,7 @@ _KINDS = {
 # Packets meet them several times on one path, and an audited path lists them once, where it met them first.
 _MET_AGAIN = ("sg-", "acl-")
 _MOST_ADDRESSES = 3
+_NO_KIND = "element"
 
 
 class PathPictures:
@@ -78,6 +79,21 @@ class PathPictures:
 
 def hops(path: PathReport) -> Iterator[SheetHop]:
     """The elements in the order of the packets; behind what blocks the call they are not reached."""
+    firewalls = frozenset(_firewalls(path))
+    yield from (hop._replace(kind="network firewall") if hop.id in firewalls else hop for hop in _hops(path))
+
+
+def _firewalls(path: PathReport) -> Iterator[str]:
+    """Names of network firewalls, which are anything: what is behind an endpoint and no id, or blamed as one."""
+    blames = (*([path.blame] if path.blame else ()), *path.also, *path.narrowed)
+    yield from (blame.element for blame in blames if "firewall" in blame.evidence)
+    endpoints = [i for i, element in enumerate(path.elements) if element.startswith("vpce-")]
+    for element in path.elements[endpoints[0] :] if endpoints else ():
+        if _hop(element, "", "").kind == _NO_KIND:
+            yield element
+
+
+def _hops(path: PathReport) -> Iterator[SheetHop]:
     blames = (path.blame, *path.also) if path.blame else path.narrowed
     state = "blocked" if path.blame else "partial"
     call = [blame for blame in blames if not blame.return_traffic]
@@ -123,7 +139,7 @@ def _hop(element: str, state: str, note: str) -> SheetHop:
         return SheetHop("local route", "", state, note)
     kinds = (prefix for prefix in _KINDS if element.startswith(prefix))
     prefix = max(kinds, key=len, default="")
-    return SheetHop(_KINDS.get(prefix, "element"), element, state, note)
+    return SheetHop(_KINDS.get(prefix, _NO_KIND), element, state, note)
 
 
 def _destination(paths: Sequence[PathReport]) -> str:
