@@ -6,6 +6,8 @@ import random
 import re
 from itertools import groupby
 
+import pytest
+
 from egressprobe.cli.output.html.markup import Html, joined, tag
 from egressprobe.cli.output.html.matrix import by_column
 from egressprobe.cli.output.html.page import MAX_BYTES, to_html
@@ -78,6 +80,7 @@ def example(text=lambda value: value) -> Sheet:
         title=text("Preflight of prod"),
         headline=f"NO-GO: {text('two causes')}",
         verdict=Verdict.FAIL,
+        decision="NO-GO",
         cluster=text("prod"),
         made_at=text("2026-11-26T10:00:00Z"),
         seconds=120.0,
@@ -181,10 +184,23 @@ def test_words_beside_colours():
     ):
         assert word in text
     assert PAGE.text("h1") == "✕ NO-GO two causes"
+    assert PAGE.text("title") == "NO-GO - Preflight of prod"
     assert "Proven: applied to the snapshot" in text
     assert "pass 12ms" in PAGE.text("table tbody tr td a")  # for those who do not see the sign
     order = [text.index(word) for word in ("Check first", "Delete the entry.", "Proven:", "Replace", "Undo")]
     assert order == sorted(order)
+
+
+@pytest.mark.parametrize(("headline", "decision", "shown"), [
+    ("NO-GO hook: it fails; 1 more", "NO-GO", "✕ NO-GO hook: it fails; 1 more"),
+    ("FAIL: 2 fail", "", "✕ FAIL 2 fail"),
+    ("prod: FAIL; 2 errors", "", "✕ FAIL prod: FAIL; 2 errors"),
+    ("FAILOVER is off", "", "✕ FAIL FAILOVER is off"),
+    ("FAIL", "", "✕ FAIL"),
+])  # fmt: skip
+def test_the_headline_begins_with_what_was_decided(headline, decision, shown):
+    """Once: in the words of the report where it begins with them."""
+    assert Read(to_html(example()._replace(headline=headline, decision=decision))).text("h1") == shown
 
 
 def test_a_fix_that_was_not_carried_out_says_so():

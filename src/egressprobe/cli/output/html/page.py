@@ -20,7 +20,6 @@ from egressprobe.cli.output.html.picture import Pictures
 from egressprobe.cli.output.html.problems import checks, links_by_summary, problems
 from egressprobe.cli.output.sheet import Sheet
 from egressprobe.cli.output.terminal import ORDER, SHOWN
-from egressprobe.readiness.result import Decision
 
 # What a browser opens at once and a mail server forwards.
 MAX_BYTES = 4_500_000
@@ -58,7 +57,7 @@ def _head(sheet: Sheet, style: str, script: str) -> Html:
         tag("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}),
         tag("meta", {"name": "color-scheme", "content": "light dark"}),
         tag("meta", {"name": "referrer", "content": "no-referrer"}),
-        tag("title", {}, f"{sheet.headline.partition(':')[0]} - {_title(sheet)}"),
+        tag("title", {}, f"{_word(sheet)} - {_title(sheet)}"),
         tag("style", {}, Html(style)),
     )
 
@@ -84,10 +83,15 @@ def _title(sheet: Sheet) -> str:
 
 def _headline(sheet: Sheet) -> tuple[Node, ...]:
     """The word that decides as a pill, where the headline begins with it, and what follows."""
-    word, colon, rest = sheet.headline.partition(":")
-    if word in (SHOWN[sheet.verdict], *Decision):
-        return verdict_pill(sheet.verdict, word), colon and f" {rest.strip()}"
-    return verdict_pill(sheet.verdict), f" {sheet.headline}"
+    word = _word(sheet)
+    rest = sheet.headline.removeprefix(word)
+    if rest == sheet.headline or rest[:1].isalnum():
+        return verdict_pill(sheet.verdict, word), f" {sheet.headline}"
+    return verdict_pill(sheet.verdict, word), f" {rest.lstrip(':;, ')}"
+
+
+def _word(sheet: Sheet) -> str:
+    return sheet.decision or SHOWN[sheet.verdict]
 
 
 def _navigation(sheet: Sheet) -> Html:
