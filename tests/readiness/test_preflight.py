@@ -81,7 +81,7 @@ def test_what_the_switch_does_not_touch_is_shown_apart():
     assert (row.target.name, row.relation, row.switch_relevant) == (KUBELET, Relation.TODAY, False)
     assert {check.id: str(check.state) for check in flight.checks}["verify-nodes"] == "not met"
     assert [(cause.target, cause.subnets, cause.code) for cause in flight.causes] == [
-        (KUBELET, (A,), "SG_INGRESS_DENIED")
+        (KUBELET, (A,), "connect_timeout")
     ]
 
 
@@ -252,6 +252,18 @@ def test_families_are_cells_of_their_own():
     assert cells[A, "ipv4"].verdict is PASS
     assert (cells[A, "ipv6"].verdict, cells[A, "ipv6"].code) == (Verdict.DEGRADED, None)
     assert ("UNKNOWN", POLICY) in against(flight), "subnet-b was not probed by IPv6"
+
+
+def test_a_result_that_was_cut_shows_no_family():
+    """A pass without its addresses, in one subnet and in one round."""
+    target = made(targets=TARGETS[:1]).rows[0].target
+    cut = replace(result(target), attempts=(), resolutions=())
+    flight = made(targets=TARGETS[:1], changes={(1, A, POLICY): cut})
+    assert flight.decision is Decision.UNKNOWN
+    assert "is unknown in 1 of 5 rounds from subnet-a" in str(flight.reasons)
+    flight = made(targets=TARGETS[:1], changes={(None, None, POLICY): cut})
+    assert flight.decision is Decision.UNKNOWN
+    assert "does not show by which addresses" in str(flight.reasons)
 
 
 def test_a_median_is_of_the_rounds_that_have_a_time():

@@ -3,6 +3,7 @@
 from msgspec.structs import replace
 
 from egressprobe.audit.run import audit
+from egressprobe.audit.vpc.snapshot import Permission
 from egressprobe.model.discovered import Discovered
 from egressprobe.model.failure import CODES, Code, Failure, Phase
 from egressprobe.model.measurement import Attempt, Resolution
@@ -12,7 +13,7 @@ from egressprobe.planner.join import Heard, join
 from egressprobe.readiness.matrix import moves
 from egressprobe.readiness.result import ClusterState
 from egressprobe.targets.plan import read_plan
-from tests.support.vpc.snapshots import WEB, clean
+from tests.support.vpc.snapshots import WEB, clean, swap
 
 SUBNETS = {"subnet-a": "eu-west-1a", "subnet-b": "eu-west-1b"}
 POLICY, CORP_LOGIN, ISSUER, KUBELET = "policy.example.com/validate", "login.example.com", "oidc.eks", "kubelet a"
@@ -128,7 +129,9 @@ class ScriptedSources:
         self.clusters = [cluster]
         self.discovered = discovered if discovered is not None else Discovered(targets=tuple(targets))
         facts = clean().cluster
+        kubelets = Permission(6, (10250, 10250), groups=("sg-cluster",))
         self.snapshot = snapshot or clean(
+            groups=swap(clean().groups, "sg-pods", ingress=(kubelets,)),
             cluster=replace(facts, ip_family="ipv4", mode="AWS_MANAGED"),
             names=dict.fromkeys(("policy.example.com", "login.example.com"), (WEB,)),
         )

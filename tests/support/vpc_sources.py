@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from egressprobe.cli.output.preflight_table import preflight_table
+from egressprobe.cli.output.preflight.table import preflight_table
 from egressprobe.model.discovered import Discovered
 from egressprobe.model.failure import Code
 from egressprobe.model.target import Verdict

@@ -4,6 +4,7 @@ A round without a result for a cell makes it unknown in that round: it is not le
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from ipaddress import ip_address
 from statistics import median
 from typing import NamedTuple
@@ -115,10 +116,11 @@ def _row(
     target = expected or same[0][1].target
     results = [outcome.result for outcome in measured.values() if outcome.result]
     configured = [row for row in audit.rows if row.target.name == name] if audit else []
+    families = {attempt.family for result in results for attempt in result.attempts}
     cells = tuple(
         cell
         for subnet in subnets
-        for cell in _cells(subnet, target, measured, len(rounds), _Configured(configured, audit, subnet))
+        for cell in _cells(subnet, target, measured, len(rounds), families, _Configured(configured, audit, subnet))
     )
     relevant = moves(target) or any(result.switch_relevant for result in results)
     issuer_only = any(
@@ -153,13 +155,18 @@ def _measured(
 
 
 def _cells(
-    subnet: str, target: TargetView, measured: _OfTarget, rounds: int, configured: "_Configured"
+    subnet: str,
+    target: TargetView,
+    measured: _OfTarget,
+    rounds: int,
+    elsewhere_dialled: AbstractSet[str],
+    configured: "_Configured",
 ) -> Iterator[MatrixCell]:
-    """One a family that was dialled in any round; without any, one that has no family."""
+    """One a family that was dialled in any round; where none was, those of other subnets, else one without family."""
     here = [measured.get((number, subnet)) for number in range(rounds)]
     results = [outcome.result for outcome in here if outcome and outcome.result]
-    families: list[str] = sorted({attempt.family for result in results for attempt in result.attempts})
-    for family in families or [""]:
+    families: AbstractSet[str] = {attempt.family for result in results for attempt in result.attempts}
+    for family in sorted(families or elsewhere_dialled) or [""]:
         outcomes = [_outcome(measurement, target, family) for measurement in here]
         verdict = worst(verdict for verdict, _ in outcomes)
         codes = [code for outcome, code in outcomes if outcome is verdict and code is not None]
@@ -182,14 +189,16 @@ def _outcome(measured: _Measured | None, target: TargetView, family: str) -> tup
     if measured is None:
         return Verdict.UNKNOWN, None
     cell, result = measured
-    if result is None or not family or target.expect is Expect.BLOCKED or cell.verdict is Verdict.UNKNOWN:
+    if not family or target.expect is Expect.BLOCKED or cell.verdict is Verdict.UNKNOWN:
         return cell.verdict, cell.code
-    attempts = [attempt for attempt in result.attempts if attempt.family == family]
+    attempts = [attempt for attempt in (result.attempts if result else ()) if attempt.family == family]
+    if not attempts and cell.verdict is not Verdict.FAIL:  # it was not dialled, or the report was cut
+        return Verdict.UNKNOWN, None
     failing = [attempt.failure.code for attempt in attempts if attempt.failure]
     if cell.verdict is Verdict.FAIL:
-        others = any(attempt.failure for attempt in result.attempts if attempt.family != family)
+        others = result is not None and any(a.failure for a in result.attempts if a.family != family)
         return (Verdict.PASS, None) if attempts and not failing and others else (cell.verdict, cell.code)
-    if attempts and len(failing) == len(attempts):
+    if len(failing) == len(attempts):
         # The call passes by the other family.
         return (Verdict.UNKNOWN, None) if set(failing) <= NOT_MEASURED else (Verdict.DEGRADED, cell.code)
     return cell.verdict, cell.code

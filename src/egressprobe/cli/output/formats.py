@@ -126,7 +126,7 @@ _KINDS: dict[type, _ReportKind] = {
     Audit: _ReportKind("audit_table.audit_table", "sheets.audit.audit_sheet", "documents.lines.audit_lines"),
     WhatIf: _ReportKind("whatif_table.whatif_table", "sheets.whatif.whatif_sheet", "documents.lines.whatif_lines"),
     Preflight: _ReportKind(
-        "preflight_table.preflight_table", "sheets.preflight.preflight_sheet", "documents.lines.preflight_lines"
+        "preflight.table.preflight_table", "sheets.preflight.preflight_sheet", "documents.lines.preflight_lines"
     ),
     Fleet: _ReportKind(
         "fleet_table.fleet_table",

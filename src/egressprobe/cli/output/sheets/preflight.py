@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from egressprobe.cli.output.audit_table import affected
-from egressprobe.cli.output.preflight_table import cell_text, group_title, headline, reason_text
+from egressprobe.cli.output.preflight.words import cell_text, group_title, headline, reason_text
 from egressprobe.cli.output.sheet import Sheet, SheetCell, SheetCheck, SheetProblem, SheetRow
 from egressprobe.cli.output.sheets.parts import anchor, family_name, of_cause, of_finding, sorted_problems
 from egressprobe.cli.output.sheets.paths import PathPictures
