@@ -11,11 +11,12 @@ import yaml
 from msgspec.structs import replace
 
 from egressprobe.audit.resolve_names import resolve, with_names
-from egressprobe.audit.vpc.snapshot import to_json
+from egressprobe.audit.vpc.snapshot import AclEntry, to_json
 from egressprobe.audit.vpc.snapshot_dns import Zone
 from egressprobe.cli import main as cli
 from tests.support.aws.fake_aws import ENVIRONMENT, aws
-from tests.support.vpc.snapshots import POD, WEB, acl, clean, gone, group, routes
+from tests.support.documents import junit_tests
+from tests.support.vpc.snapshots import POD, PODS, WEB, acl, clean, gone, group, routes
 
 POD_FILE = f"""
 targets:
@@ -27,6 +28,11 @@ targets:
   name: by-address
   url: https://{WEB}/
 """
+
+
+def no_pods():
+    """An ACL that refuses what arrives at the pods of the webhook."""
+    return acl(clean(), PODS, AclEntry(90, False, False, 6, "0.0.0.0/0", (9443, 9443)))
 
 
 @pytest.fixture
@@ -57,6 +63,48 @@ def test_a_broken_vpc_is_exit_3_with_the_command_that_mends(files, capsys):
     assert re.search(r"by-address +443 +CLOSED ROUTE_NO_EGRESS +CLOSED ROUTE_NO_EGRESS", said)
     assert "fix       aws ec2 create-route --route-table-id rtb-private" in said
     assert said.startswith("prod: FAIL; 1 error")
+
+
+IGNORED = POD_FILE.replace("name: pod.hooks", "name: pod.hooks\n  failurePolicy: Ignore")
+
+
+@pytest.mark.parametrize(
+    ("targets", "snapshot", "codes"),
+    [
+        (POD_FILE, clean(), (0, 0, 0)),
+        (IGNORED, no_pods(), (3, 4, 3)),
+        (POD_FILE, no_pods(), (3, 3, 3)),
+        (IGNORED, routes(clean(), "rtb-private", gone("0.0.0.0/0")), (3, 3, 3)),
+        (POD_FILE, replace(clean(), vpc=replace(clean().vpc, dns_hostnames=False)), (4, 4, 3)),
+        (POD_FILE, replace(clean(), acls=None), (4, 4, 4)),
+    ],
+    ids=["open", "an ignored webhook", "a webhook", "another target", "a warning", "unknown"],
+)
+def test_what_fails_an_audit(files, capsys, targets, snapshot, codes):
+    """--fail-on fail, blocks, degraded; JUnit has a failure exactly where the exit code is 3."""
+    arguments = files(snapshot, targets)
+    for word, code in zip(("fail", "blocks", "degraded"), codes, strict=True):
+        assert cli.main([*arguments, "--fail-on", word, "-o", "junit"]) == code, word
+        tests = junit_tests(capsys.readouterr().out)
+        assert any(test.outcome == "failure" for test in tests) == (code == 3), word
+        assert all(test.outcome == "passed" for test in tests) == (code == 0), word
+
+
+def test_a_suppressed_finding_fails_nothing(files, capsys):
+    """Its paths are shown, and skipped in JUnit."""
+    arguments = [*files(no_pods()), "--skip", "NACL_INGRESS_DENIED", "-o", "junit"]
+    assert cli.main(arguments) == 0
+    outcomes = {test.name: test.outcome for test in junit_tests(capsys.readouterr().out)}
+    assert outcomes == {"VPC egress of prod": "passed", "pod.hooks": "skipped", "by-address": "passed"}
+
+
+def test_targets_by_name(files, capsys):
+    """-l as in `run`: the other targets are not looked at; none that matches is a mistake."""
+    broken = files(routes(clean(), "rtb-private", gone("0.0.0.0/0")))
+    assert cli.main([*broken, "-l", "POD*"]) == 0
+    assert "by-address" not in capsys.readouterr().out
+    assert cli.main([*broken, "-l", "x", "-l", "y"]) == 2
+    assert capsys.readouterr().err == "egressprobe: -l: no target is named x or y; there are: pod.hooks, by-address\n"
 
 
 def test_warnings_and_unknowns_are_exit_4(files, capsys):

@@ -13,10 +13,11 @@ from egressprobe.cli.output.subnet_table import subnet_table
 from egressprobe.model.failure import Code
 from egressprobe.model.joined_report import Joined, RefusedTarget
 from egressprobe.model.report import Report
-from egressprobe.model.target import Verdict
+from egressprobe.model.target import Impact, Verdict
 from egressprobe.planner.join import Heard, join, joined_response
 from tests.conftest import ROOT
 from tests.support.aws.fake_aws import ENVIRONMENT, aws
+from tests.support.documents import junit_tests
 
 LAB = msgspec.json.decode((ROOT / "tests" / "data" / "report.json").read_bytes(), type=Report)
 PLANNER = "arn:aws:lambda:eu-west-1:123456789012:function:egressprobe-1a2b3c4d-planner"
@@ -157,6 +158,25 @@ def test_invoke_prints_the_table_and_fails_with_the_path(deployed, capsys):
     assert cli.main(["invoke", "--stack", "egressprobe-prod", "policy.healthy", "expired"]) == 3
     assert deployed.asked == [{"action": "probe", "targets": ["policy.healthy", "expired"]}]
     assert "FAIL connect_timeout" in capsys.readouterr().out
+
+
+def test_invoke_by_globs(deployed, capsys):
+    """The Planner has the inventory; names that are given beside are matched here."""
+    cli.main(["invoke", "--stack", "egressprobe-prod", "-l", "kyverno*", "-l", "opa"])
+    cli.main(["invoke", "--stack", "egressprobe-prod", "policy.healthy", "expired", "-l", "POL*"])
+    assert cli.main(["invoke", "--stack", "egressprobe-prod", "expired", "-l", "x*"]) == 2
+    assert [asked["targets"] for asked in deployed.asked] == [["kyverno*", "opa"], ["policy.healthy"]]
+    assert "no target is named x*; there are: expired" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("fail_on", "code"), [("fail", 3), ("blocks", 4), ("degraded", 3)])
+def test_invoke_fails_on_what_it_is_told_to(deployed, capsys, two, fail_on, code):
+    """All failing targets are webhooks that are ignored."""
+    rows = tuple(replace(row, impact=Impact.BYPASSES) for row in two.rows)
+    deployed.answer = msgspec.json.encode(replace(two, rows=rows))
+    assert cli.main(["invoke", "--stack", "egressprobe-prod", "--fail-on", fail_on, "-o", "junit"]) == code
+    failed = any(test.outcome == "failure" for test in junit_tests(capsys.readouterr().out))
+    assert failed == (code == 3)
 
 
 @pytest.mark.parametrize("form", ["json", "yaml"])

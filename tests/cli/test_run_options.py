@@ -1,5 +1,6 @@
 """`egressprobe run`: what is probed, what ends it early, and which exit code follows."""
 
+import io
 import signal
 import socket
 import subprocess
@@ -14,11 +15,14 @@ from egressprobe.cli.common.exit_codes import FAILED, NOT_SURE, OK, TEXT, exit_c
 from egressprobe.cli.common.no_network import without_network
 from egressprobe.cli.common.parser import parser
 from egressprobe.cli.inputs.run_plan import plan_of
+from egressprobe.cli.output.formats import render
 from egressprobe.model.errors import InputError
 from egressprobe.model.failure import Code
 from egressprobe.model.target import Impact, Verdict
 from egressprobe.publish.response import from_json
 from tests.conftest import ROOT
+from tests.support.documents import junit_tests
+from tests.support.reports import joined
 
 REPORT = from_json((ROOT / "tests/data/report.json").read_text())
 
@@ -126,6 +130,36 @@ def test_what_fails_a_run(results, fail, blocks, degraded):
     """--fail-on decides for 3; what does not pass is never 0."""
     report = _with(*results)
     assert [exit_code(report, word) for word in ("fail", "blocks", "degraded")] == [fail, blocks, degraded]
+
+
+@pytest.mark.parametrize(
+    ("results", "fail", "blocks", "degraded"),
+    [
+        ((GOOD,), OK, OK, OK),
+        ((SLOW,), NOT_SURE, NOT_SURE, FAILED),
+        ((UNKNOWN,), NOT_SURE, NOT_SURE, NOT_SURE),
+        ((GOOD, FAIL_OPEN), FAILED, NOT_SURE, FAILED),
+        ((FAIL_OPEN, FAIL_CLOSED), FAILED, FAILED, FAILED),
+    ],
+)
+def test_what_fails_a_joined_report(results, fail, blocks, degraded):
+    """The same of every subnet together; JUnit has a failure exactly where the exit code is 3."""
+    rows = tuple(
+        replace(
+            joined().rows[0],
+            verdict=verdict,
+            impact=impact,
+            cells=(replace(joined().rows[0].cells[0], verdict=verdict),),
+        )
+        for verdict, impact in results
+    )
+    worst = next(v for v in (Verdict.FAIL, Verdict.UNKNOWN, Verdict.DEGRADED, Verdict.PASS) if v in dict(results))
+    whole = replace(joined(), rows=rows, verdict=worst, causes=(), reports=(), findings=())
+    for word, code in (("fail", fail), ("blocks", blocks), ("degraded", degraded)):
+        assert exit_code(whole, word) == code
+        tests = junit_tests(render(whole, "junit", io.StringIO(), word))
+        assert any(test.outcome == "failure" for test in tests) == (code == FAILED)
+        assert all(test.outcome == "passed" for test in tests) == (code == OK)
 
 
 def test_without_a_network_nothing_is_known():

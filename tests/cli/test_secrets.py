@@ -1,6 +1,7 @@
 """No secret reaches stdout, stderr, a log, a report, a metric or an exception: planted in each place, sought in each form."""
 
 import base64
+import io
 import json
 import logging
 import re
@@ -13,7 +14,7 @@ import pytest
 import yaml
 
 from egressprobe.cli import main as cli
-from egressprobe.cli.output.formats import FORMATS
+from egressprobe.cli.output.formats import FORMATS, render
 from egressprobe.golang.resolver import ResolverConfig
 from egressprobe.handlers.discover import handler as discover_handler
 from egressprobe.handlers.probe import make_handler
@@ -340,6 +341,10 @@ def test_what_a_server_puts_into_urls(identity_provider, capfd, caplog):
     events = [{"targets": [target]}, {"source": "schedule", "plan": {"targets": [target]}}]
     answers = [json.dumps(handle(event, Context(10.0))) for event in events]
     assert leaked("".join((*answers, *capfd.readouterr(), caplog.text))) == []
+    report = msgspec.json.decode(answers[0], type=Report)
+    assert report.results[0].http
+    for name in FORMATS[Report]:
+        assert leaked(render(report, name, io.StringIO())) == [], name
 
 
 @pytest.mark.parametrize("url", URLS[:6])

@@ -152,6 +152,23 @@ def test_what_may_be_asked_for_is_the_inventory():
     assert one.why == 'is not in this stack\'s inventory of 3 targets; did you mean "policy.example.com"?'
 
 
+def test_globs_ask_for_several_of_the_inventory():
+    """In any case; a name with such a character is itself first; one that matches nothing is refused."""
+    known = inventory(hook("kyverno-a"), hook("kyverno-b"), hook("opa"), hook("o?a") | {"url": "https://q.example/"})
+    for asked, names in (
+        ("Kyverno*", ["kyverno-a", "kyverno-b"]),
+        ("o?a", ["o?a"]),
+        ("op?", ["opa"]),
+        ("*", [*known.entries]),
+    ):
+        taken, refused = chosen(known, [asked])
+        assert ([entry.target.name for entry in taken], refused) == (names, [])
+    taken, [one] = chosen(known, ["x*", "opa"])
+    assert [entry.target.name for entry in taken] == ["opa"]
+    assert one.name == "x*"
+    assert chosen(known, ["*" * 257])[0] == []
+
+
 @pytest.mark.parametrize(
     "asked",
     [

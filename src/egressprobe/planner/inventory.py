@@ -7,6 +7,7 @@ targets and the discovered ones, and probes nothing else on demand.
 import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ from egressprobe.targets.spec import read_anchors, read_target
 
 BUNDLED = Path(__file__).with_name("targets.json")
 _ANY = 1 << 31
+_LONGEST_GLOB = 256
 # The fields of a plan beside its targets and bundles; every shard repeats them.
 _COMMON = ("resolvers", "compareResolvers", "ipFamily", "sources", "kubeVersion")
 
@@ -101,9 +103,9 @@ def as_document(inventory: Inventory) -> dict[str, Any]:
 def chosen(inventory: Inventory, requests: list[Any]) -> tuple[list[InventoryEntry], list[RefusedTarget]]:
     """The requested entries of the inventory, and the refused requests with the reason.
 
-    A request is a name, or a target as in a targets file. A target is accepted when the inventory has one that dials
-    the same; then the inventory's own entry is probed. Invoking a probe equals network access, so nothing else is
-    accepted.
+    A request is a name, a glob of names (* and ?, in any case), or a target as in a targets file. A target is accepted
+    when the inventory has one that dials the same; then the inventory's own entry is probed. Invoking a probe equals
+    network access, so nothing else is accepted.
     """
     accepted: dict[str, InventoryEntry] = {}
     refused: list[RefusedTarget] = []
@@ -112,15 +114,22 @@ def chosen(inventory: Inventory, requests: list[Any]) -> tuple[list[InventoryEnt
         name = request if isinstance(request, str) else request.get("name", "") if isinstance(request, dict) else ""
         if isinstance(request, dict):
             entry = by_destination.get(_destination(request))
+            entries = [entry] if entry else []
         else:
-            entry = inventory.entries.get(name)
-        if entry:
-            accepted[entry.target.name] = entry
-        else:
+            entries = _named(inventory, name)
+        accepted |= {entry.target.name: entry for entry in entries}
+        if not entries:
             refused.append(
                 RefusedTarget(short(shown_text(str(name))) or f"targets[{i}]", _refusal(inventory, str(name)))
             )
     return list(accepted.values()), refused
+
+
+def _named(inventory: Inventory, name: str) -> list[InventoryEntry]:
+    entry = inventory.entries.get(name)
+    if entry or not ({"*", "?"} & set(name)) or len(name) > _LONGEST_GLOB:
+        return [entry] if entry else []
+    return [known for text, known in inventory.entries.items() if fnmatchcase(text.lower(), name.lower())]
 
 
 def _destination(raw: dict[str, Any]) -> tuple[str, ...]:

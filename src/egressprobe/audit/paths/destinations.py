@@ -53,11 +53,12 @@ def of_targets(targets: Iterable[Target], snapshot: VpcSnapshot) -> tuple[list[D
         if target.refusal is not None:
             not_audited.append(NotAudited(target.name, target.refusal.error))
         elif target.endpoints:
-            destinations += _by_endpoint(target, snapshot)
+            destinations += [replace(made, impact=target.impact) for made in _by_endpoint(target, snapshot)]
         elif not target.host:
             not_audited.append(NotAudited(target.name, "it has neither a host nor an address"))
         else:
-            destinations.append(_by_host(target, target.host, target.port, snapshot))
+            made = _by_host(target, target.host, target.port, snapshot)
+            destinations.append(replace(made, impact=target.impact))
     return destinations, not_audited
 
 

@@ -5,8 +5,8 @@ import sys
 from typing import Any
 
 from egressprobe.audit.result import Audit
-from egressprobe.cli.common.exit_codes import EXIT_CODES
-from egressprobe.cli.common.parser import add_output, add_vpc
+from egressprobe.cli.common.exit_codes import exit_code
+from egressprobe.cli.common.parser import add_fail_on, add_names, add_output, add_vpc
 from egressprobe.cli.output.formats import FORMATS, show
 
 EXAMPLES = (
@@ -25,9 +25,11 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument("--snapshot", metavar="FILE", help="a file that --save wrote; makes no AWS call")
     parser.add_argument("--save", metavar="FILE", help="write the snapshot, to audit it again elsewhere")
     parser.add_argument("-f", "--file", help="targets file, YAML or JSON (default: the cluster's issuers)")
+    add_names(parser)
     parser.add_argument(
         "--skip", action="append", default=[], metavar="CODE", help="suppress this finding; may be repeated"
     )
+    add_fail_on(parser)
     add_output(parser, tuple(FORMATS[Audit]))
     return parser
 
@@ -43,6 +45,7 @@ def run(options: argparse.Namespace) -> int:
         save=options.save,
         targets=options.file,
         skip=options.skip,
+        names=options.names,
     )
-    show(audit, options.output, sys.stdout)
-    return EXIT_CODES[audit.verdict]
+    show(audit, options.output, sys.stdout, options.fail_on)
+    return exit_code(audit, options.fail_on)

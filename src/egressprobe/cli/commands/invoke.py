@@ -4,8 +4,8 @@ import argparse
 import sys
 from typing import Any
 
-from egressprobe.cli.common.exit_codes import BAD_INPUT, EXIT_CODES, message
-from egressprobe.cli.common.parser import add_output, add_region
+from egressprobe.cli.common.exit_codes import BAD_INPUT, exit_code, message
+from egressprobe.cli.common.parser import add_fail_on, add_names, add_output, add_region
 from egressprobe.cli.output.formats import FORMATS
 from egressprobe.model.joined_report import Joined
 from egressprobe.model.target import Verdict
@@ -13,6 +13,7 @@ from egressprobe.model.target import Verdict
 EXAMPLES = (
     "egressprobe invoke --stack egressprobe-prod",
     "egressprobe invoke --stack egressprobe-prod policy.example.com -o json",
+    "egressprobe invoke --stack egressprobe-prod -l 'kyverno*' --fail-on blocks -o junit",
 )
 
 
@@ -22,17 +23,22 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     )
     parser.add_argument("targets", metavar="TARGET", nargs="*", help="names of the stack's inventory (default: all)")
     parser.add_argument("--stack", required=True, metavar="NAME", help="the CloudFormation stack")
+    add_names(parser)
     add_region(parser)
+    add_fail_on(parser)
     add_output(parser, tuple(FORMATS[Joined]))
     return parser
 
 
 def run(options: argparse.Namespace) -> int:
+    from egressprobe.cli.inputs.names import matching
     from egressprobe.cli.output.formats import show
     from egressprobe.stack.planner_client import invoke
 
-    joined = invoke(options.stack, options.targets, options.region)
+    # Globs alone are matched by the Planner, which has the inventory.
+    names = matching(options.targets, options.names) if options.targets else options.names
+    joined = invoke(options.stack, names, options.region)
     for refused in joined.refused:
         message(f'egressprobe: "{refused.name}" {refused.why}')
-    show(joined, options.output, sys.stdout)
-    return BAD_INPUT if joined.refused and joined.verdict is Verdict.PASS else EXIT_CODES[joined.verdict]
+    show(joined, options.output, sys.stdout, options.fail_on)
+    return BAD_INPUT if joined.refused and joined.verdict is Verdict.PASS else exit_code(joined, options.fail_on)

@@ -12,7 +12,7 @@ from typing import Any
 
 from egressprobe.apiserver.kube_version import HELLOS
 from egressprobe.cli.common.exit_codes import INTERRUPTED, exit_code, message
-from egressprobe.cli.common.parser import add_fail_on, add_output, add_timeout, check_timeout
+from egressprobe.cli.common.parser import add_fail_on, add_names, add_output, add_timeout, check_timeout
 from egressprobe.cli.output.formats import FORMATS
 from egressprobe.model.errors import InputError
 from egressprobe.model.report import Report
@@ -41,14 +41,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         default=[],
         help="targets file, YAML or JSON; - is standard input; several are merged",
     )
-    parser.add_argument(
-        "-l",
-        "--names",
-        action="append",
-        default=[],
-        metavar="GLOB",
-        help="only targets whose name matches (* and ?); may be repeated",
-    )
+    add_names(parser)
     parser.add_argument("--kind", choices=("webhook", "oidc"), help="what an https URL is (default: webhook)")
     parser.add_argument(
         "--ca-bundle", metavar="FILE", help="PEM file to trust for the URLs instead of the system roots"
@@ -87,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
     report, interrupted = asyncio.run(_probe(plan, options.timeout, options.concurrency))
     if not has_network():
         report = without_network(report)
-    show(report, options.output, sys.stdout)
+    show(report, options.output, sys.stdout, options.fail_on)
     if interrupted:
         message("egressprobe: interrupted; what was not measured is unknown")
         return INTERRUPTED

@@ -6,7 +6,7 @@ from typing import Any
 
 from egressprobe.audit.whatif.result import WhatIf
 from egressprobe.cli.common.exit_codes import BAD_INPUT, EXIT_CODES, FAILED, INTERRUPTED, NOT_SURE, OK, OUR_ERROR, TEXT
-from egressprobe.cli.common.parser import add_output, add_vpc
+from egressprobe.cli.common.parser import add_names, add_output, add_vpc
 from egressprobe.cli.output.formats import FORMATS, show
 
 EXAMPLES = (
@@ -40,6 +40,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     add_vpc(parser)
     parser.add_argument("--snapshot", metavar="FILE", help="a file that `audit --save` wrote; makes no AWS call")
     parser.add_argument("-f", "--file", help="targets file, YAML or JSON (default: the cluster's issuers)")
+    add_names(parser)
     parser.add_argument(
         "--skip", action="append", default=[], metavar="CODE", help="suppress this finding; may be repeated"
     )
@@ -59,6 +60,7 @@ def run(options: argparse.Namespace) -> int:
         peer_profiles=options.peer_profile,
         snapshot=options.snapshot,
         targets=options.file,
+        names=options.names,
     )
     result = try_plan(source, plan, skipped, options.plan)
     show(result, options.output, sys.stdout)

@@ -4,10 +4,18 @@
 """
 
 import sys
+from typing import TYPE_CHECKING
 
 from egressprobe.cli.output.terminal import printable
-from egressprobe.model.report import Report
-from egressprobe.model.target import Impact, Verdict
+from egressprobe.model.target import Verdict
+
+if TYPE_CHECKING:
+    from egressprobe.audit.result import Audit
+    from egressprobe.model.joined_report import Joined
+    from egressprobe.model.report import Report
+    from egressprobe.readiness.result import Difference
+
+    type AnyReport = Report | Joined | Audit | Difference
 
 OK, OUR_ERROR, BAD_INPUT, FAILED, NOT_SURE, INTERRUPTED = 0, 1, 2, 3, 4, 130
 EXIT_CODES = {Verdict.PASS: OK, Verdict.FAIL: FAILED, Verdict.DEGRADED: NOT_SURE, Verdict.UNKNOWN: NOT_SURE}
@@ -23,15 +31,16 @@ TEXT = {
 FAIL_ON = ("fail", "blocks", "degraded")  # the first is the default
 
 
-def exit_code(report: Report, fail_on: str = FAIL_ON[0]) -> int:
+def exit_code(report: "AnyReport", fail_on: str = FAIL_ON[0]) -> int:
     """fail_on: what counts as a failure: `fail`, only one that `blocks` requests, or also what is `degraded`."""
-    failing = [result for result in report.results if result.verdict is Verdict.FAIL]
-    if fail_on == "blocks":
-        blocks = any(result.impact is Impact.BLOCKS for result in failing)
-        return FAILED if blocks else NOT_SURE if failing else EXIT_CODES[report.verdict]
-    if fail_on == "degraded" and any(result.verdict is Verdict.DEGRADED for result in report.results):
+    if fail_on == FAIL_ON[0]:
+        return EXIT_CODES[report.verdict]
+    from egressprobe.cli.output.documents.gate import fails
+    from egressprobe.cli.output.formats import sheet_of
+
+    if fails(sheet_of(report), fail_on):
         return FAILED
-    return EXIT_CODES[report.verdict]
+    return NOT_SURE if report.verdict is Verdict.FAIL else EXIT_CODES[report.verdict]
 
 
 def message(text: str) -> None:

@@ -76,6 +76,17 @@ def add_output(parser: argparse.ArgumentParser, choices: Sequence[str]) -> None:
     parser.add_argument("-o", "--output", choices=choices, default=choices[0], help=f"default: {choices[0]}")
 
 
+def add_names(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-l",
+        "--names",
+        action="append",
+        default=[],
+        metavar="GLOB",
+        help="only targets whose name matches (* and ?); may be repeated",
+    )
+
+
 def add_fail_on(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fail-on",

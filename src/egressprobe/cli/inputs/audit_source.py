@@ -13,6 +13,7 @@ from egressprobe.aws.session import NamedCluster, by_name, by_profile
 from egressprobe.aws.vpc_snapshot import read_snapshot, readers
 from egressprobe.catalog.findings_cluster import NETWORKS_UNREADABLE
 from egressprobe.catalog.registry import FINDINGS
+from egressprobe.cli.inputs.names import targets_named, with_impact
 from egressprobe.discovery.issuers import issuer_targets
 from egressprobe.model.errors import InputError, os_words
 from egressprobe.model.report import Finding
@@ -40,11 +41,12 @@ def read_audit(
     save: str | None,
     targets: str | None,
     skip: list[str],
+    names: list[str] | None = None,
 ) -> Audit:
     """Raises InputError and AwsError; a part that cannot be read is a finding."""
     skipped = codes(skip)
     source = read_source(
-        cluster=cluster, region=region, peer_profiles=peer_profiles, snapshot=snapshot, targets=targets
+        cluster=cluster, region=region, peer_profiles=peer_profiles, snapshot=snapshot, targets=targets, names=names
     )
     if save is not None:
         _save(save, source.snapshot)
@@ -55,9 +57,15 @@ def read_audit(
 
 
 def read_source(
-    *, cluster: str | None, region: str | None, peer_profiles: list[str], snapshot: str | None, targets: str | None
+    *,
+    cluster: str | None,
+    region: str | None,
+    peer_profiles: list[str],
+    snapshot: str | None,
+    targets: str | None,
+    names: list[str] | None = None,
 ) -> AuditSource:
-    """With the addresses of the targets' names. Raises InputError and AwsError."""
+    """With the addresses of the targets' names. names: globs of those to audit. Raises InputError and AwsError."""
     if (cluster is None) == (snapshot is None):
         raise InputError("", "give one of --cluster NAME and --snapshot FILE")
     if peer_profiles and cluster is None:
@@ -68,7 +76,8 @@ def read_source(
     else:
         assert cluster is not None  # noqa: S101
         source = _of_cluster(cluster, region, peer_profiles, given)
-    return source._replace(snapshot=with_names(source.snapshot, hosts_of(source.targets)))
+    wanted = tuple(map(with_impact, targets_named(source.targets, names or [])))
+    return source._replace(targets=wanted, snapshot=with_names(source.snapshot, hosts_of(wanted)))
 
 
 def codes(skip: list[str]) -> list[str]:

@@ -2,12 +2,12 @@
 
 import argparse
 import re
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
+from egressprobe.cli.inputs.names import targets_named
 from egressprobe.model.errors import InputError, os_words, short
 from egressprobe.model.target import Kind, Plan
 from egressprobe.targets.file import read_file
@@ -15,8 +15,6 @@ from egressprobe.targets.plan import read_plan, target_from_url
 
 # A name or an address, a port, a path without user-info; not the name of a scheme.
 _HOST = re.compile(r"(?!(?:https?|tcp|tls)(?:[:/]|$))(?:[\w.-]+|\[[0-9a-f:.%]+\])(?::\d+)?(?:/[^@]*)?", re.IGNORECASE)
-
-_MOST_NAMED = 5
 
 
 def plan_of(options: argparse.Namespace) -> Plan:
@@ -30,7 +28,8 @@ def plan_of(options: argparse.Namespace) -> Plan:
         document["resolvers"] = options.resolver
     if options.kube_version:
         document["kubeVersion"] = options.kube_version
-    return _filtered(read_plan(document), options.names)
+    plan = read_plan(document)
+    return replace(plan, targets=targets_named(plan.targets, options.names))
 
 
 def _merged(files: list[str]) -> dict[str, Any]:
@@ -102,18 +101,3 @@ def _read_bundle(name: str) -> str:
     if not text.strip():
         raise InputError("--ca-bundle", f"{name} is empty; leave the option out to trust the system roots")
     return text
-
-
-def _filtered(plan: Plan, patterns: list[str]) -> Plan:
-    """Only the targets whose name matches one of the patterns (* and ?), in any case."""
-    if not patterns:
-        return plan
-    wanted = [pattern.lower() for pattern in patterns]
-    targets = tuple(
-        target for target in plan.targets if any(fnmatchcase(target.name.lower(), pattern) for pattern in wanted)
-    )
-    if not targets:
-        names = ", ".join(target.name for target in plan.targets[:_MOST_NAMED])
-        more = f" and {len(plan.targets) - _MOST_NAMED} more" if len(plan.targets) > _MOST_NAMED else ""
-        raise InputError("-l", f"no target is named {' or '.join(patterns)}; there are: {names}{more}")
-    return replace(plan, targets=targets)

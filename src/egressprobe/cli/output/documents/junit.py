@@ -6,13 +6,14 @@ the exit code: `degraded` makes failures of those too, `blocks` skips what fails
 has no part in the verdict (of a preflight: one that the switch does not touch) is skipped, unless it passes.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
+from egressprobe.cli.output.documents.gate import fails, outcome_of
 from egressprobe.cli.output.sheet import Sheet, SheetCell, SheetProblem, SheetRow, column_key
 from egressprobe.cli.output.terminal import cut, printable, remedy
-from egressprobe.model.target import Impact, Verdict
+from egressprobe.model.target import Verdict
 
 _MOST_MESSAGE = 500
 _CHECKS = {"met": Verdict.PASS, "not met": Verdict.FAIL, "unknown": Verdict.UNKNOWN}
@@ -47,7 +48,7 @@ def to_junit(sheet: Sheet, fail_on: str = "fail") -> str:
         *_checks(sheet, fail_on),
         *_further(sheet, fail_on),
     ]
-    suites.insert(0, _whole(sheet, suites, fail_on))
+    suites.insert(0, _whole(sheet, fail_on))
     counts = {name: sum(suite.count(outcome) for suite in suites) for name, outcome in _COUNTED}
     attributes = {"name": "egressprobe", "tests": str(sum(len(suite.cases) for suite in suites)), **_counts(counts)}
     attributes["time"] = f"{sheet.seconds:.3f}"
@@ -64,15 +65,6 @@ def _counts(counts: dict[str, int]) -> dict[str, str]:
     return {name: str(count) for name, count in counts.items()}
 
 
-def outcome_of(verdict: Verdict, impact: str, fail_on: str) -> str:
-    """What a verdict is in JUnit. An impact that is not known counts as one that blocks."""
-    if verdict is Verdict.FAIL:
-        return "skipped" if fail_on == "blocks" and impact not in ("", Impact.BLOCKS) else "failure"
-    if verdict is Verdict.DEGRADED:
-        return "failure" if fail_on == "degraded" else "system-out"
-    return "error" if verdict is Verdict.UNKNOWN else ""
-
-
 def _column(sheet: Sheet, column: tuple[str, str], fail_on: str) -> _JunitSuite:
     key = column_key(column)
     by_code: dict[str, SheetProblem] = {problem.code: problem for problem in reversed(sheet.problems)}
@@ -86,7 +78,7 @@ def _case(row: SheetRow, cell: SheetCell, problem: SheetProblem | None, fail_on:
     message = next((text for label, text in details if label in ("cause", "finding", "why")), cell.text)
     outcome = outcome_of(cell.verdict, row.impact, fail_on)
     if outcome and not row.counted:
-        outcome, message = "skipped", f"{row.group}: {message}"
+        outcome, message = "skipped", f"{row.group or 'suppressed'}: {message}"
     elif outcome == "skipped":
         message = f"fails, but blocks no request ({row.impact}): {message}"
     return _JunitCase(
@@ -148,11 +140,12 @@ def _finding(problem: SheetProblem, fail_on: str) -> _JunitCase:
     return _JunitCase("egressprobe.findings", name, outcome, problem.code, problem.summary, text)
 
 
-def _whole(sheet: Sheet, suites: Sequence[_JunitSuite], fail_on: str) -> _JunitSuite:
+def _whole(sheet: Sheet, fail_on: str) -> _JunitSuite:
     """The verdict of the report: it does not pass where its cases alone would."""
     outcome = outcome_of(sheet.verdict, "", fail_on)
-    counted = any(suite.count("failure") for suite in suites)
-    if outcome == "failure" and fail_on == "blocks" and not counted and any(suite.count("skipped") for suite in suites):
+    if fails(sheet, fail_on):
+        outcome = "failure"
+    elif outcome == "failure":
         outcome = "skipped"
     text = "\n".join(_labelled((*sheet.facts, *(("", note) for note in sheet.notes))))
     return _JunitSuite(

@@ -2,6 +2,7 @@
 
 from egressprobe.audit.paths.destination import SubnetCell, TargetRow
 from egressprobe.audit.result import Audit
+from egressprobe.catalog.findings_vpc_path import PATH_UNKNOWN
 from egressprobe.cli.output.audit_table import affected, cell_text, footer, name_text, source_line, summary_line
 from egressprobe.cli.output.sheet import Sheet, SheetCell, SheetRow
 from egressprobe.cli.output.sheets.parts import expectation, of_finding, sorted_problems
@@ -16,6 +17,7 @@ _VERDICTS: dict[str, Verdict] = {
     "closed": Verdict.FAIL,
     "unknown": Verdict.UNKNOWN,
 }
+_NO_CODE = PATH_UNKNOWN.code
 # Of a target that must be blocked.
 _VERDICTS_BLOCKED: dict[str, Verdict] = {
     "open": Verdict.FAIL,
@@ -29,7 +31,7 @@ def audit_sheet(audit: Audit) -> Sheet:
     """What is closed comes first."""
     columns = tuple((column.zone or column.id, column.id) for column in audit.subnets)
     pictures = PathPictures(audit)
-    rows = [_row(row, pictures) for row in audit.rows]
+    rows = [_row(row, pictures, audit.skipped) for row in audit.rows]
     return Sheet(
         title=f"VPC egress of {audit.cluster_name or audit.vpc}",
         headline=summary_line(audit),
@@ -46,19 +48,22 @@ def audit_sheet(audit: Audit) -> Sheet:
     )
 
 
-def _row(row: TargetRow, pictures: PathPictures) -> SheetRow:
+def _row(row: TargetRow, pictures: PathPictures, skipped: tuple[str, ...]) -> SheetRow:
+    """skipped: codes that have no part in the verdict."""
     cells = tuple(
         _cell(cell, row.target.expect)._replace(paths=pictures.of(row.target.name, cell.subnet)) for cell in row.cells
     )
+    wrong = [cell for cell in cells if cell.verdict is not Verdict.PASS]
     place = row.target.host or ", ".join(row.target.addresses)
     return SheetRow(
         name=name_text(row),
         kind="",
         url=f"{place}:{row.target.port}",
         verdict=worst(cell.verdict for cell in cells),
-        impact="",
+        impact=row.target.impact or "",
         cells=cells,
         tags=(("port", str(row.target.port)), *expectation(row.target.expect)),
+        counted=not wrong or any((cell.code or _NO_CODE) not in skipped for cell in wrong),
     )
 
 
