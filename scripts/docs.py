@@ -25,8 +25,9 @@ from egressprobe.catalog.entry import Entry, is_command  # noqa: E402
 from egressprobe.catalog.failures import FAILURES  # noqa: E402
 from egressprobe.catalog.registry import FINDINGS, all_entries  # noqa: E402
 from egressprobe.cli.main import main as main_of_cli  # noqa: E402
+from egressprobe.cli.output.formats import render  # noqa: E402
 from egressprobe.cli.output.table import to_table  # noqa: E402
-from egressprobe.model.report import count  # noqa: E402
+from egressprobe.model.report import count, worst  # noqa: E402
 from egressprobe.publish.response import from_json  # noqa: E402
 from egressprobe.stack.__main__ import main as main_of_stack  # noqa: E402
 
@@ -86,6 +87,22 @@ def sample() -> str:
     return _console("egressprobe run -f targets.yaml", "\n".join(folded))
 
 
+def document(form: str, *names: str) -> Callable[[], str]:
+    """Targets of the lab's golden report in a format for other programs."""
+
+    def printed() -> str:
+        report = from_json((ROOT / "tests" / "data" / "report.json").read_text())
+        results = tuple(result for result in report.results if result.target.name in names)
+        verdicts = [result.verdict for result in results]
+        shown = msgspec.structs.replace(
+            report, results=results, summary=count(verdicts), verdict=worst(verdicts), limits=""
+        )
+        text = render(shown, form, io.StringIO())
+        return f"````console\n$ egressprobe run -f targets.yaml -o {form}\n{text}\n````"
+
+    return printed
+
+
 def audited() -> str:
     """What the audit reports for the broken VPC among the examples."""
     return _console(f"egressprobe audit {' '.join(_AUDITED)}", _printed(main_of_cli, ["audit", *_AUDITED]))
@@ -127,6 +144,11 @@ PARTS: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"sample": sample},
     "docs/audit.md": {"audit": audited},
     "docs/price.md": {"price": price},
+    "docs/reports.md": {
+        "markdown": document("markdown", "policy.healthy", "refused"),
+        "junit": document("junit", "policy.healthy", "refused"),
+        "prometheus": document("prometheus", "policy.healthy"),
+    },
     "docs/whatif.md": {"whatif": tried},
 }
 # Pages that are generated as a whole.

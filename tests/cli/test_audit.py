@@ -11,11 +11,15 @@ import yaml
 from msgspec.structs import replace
 
 from egressprobe.audit.resolve_names import resolve, with_names
+from egressprobe.audit.result import SubnetColumn
 from egressprobe.audit.vpc.snapshot import AclEntry, to_json
 from egressprobe.audit.vpc.snapshot_dns import Zone
+from egressprobe.catalog.entry import is_command
 from egressprobe.cli import main as cli
+from egressprobe.cli.output.audit_table import audit_table
 from tests.support.aws.fake_aws import ENVIRONMENT, aws
 from tests.support.documents import junit_tests
+from tests.support.reports import audit
 from tests.support.vpc.snapshots import POD, PODS, WEB, acl, clean, gone, group, routes
 
 POD_FILE = f"""
@@ -96,6 +100,24 @@ def test_a_suppressed_finding_fails_nothing(files, capsys):
     assert cli.main(arguments) == 0
     outcomes = {test.name: test.outcome for test in junit_tests(capsys.readouterr().out)}
     assert outcomes == {"VPC egress of prod": "passed", "pod.hooks": "skipped", "by-address": "passed"}
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_a_narrow_terminal_gets_the_subnets_below_each_target(width):
+    """What is closed first; nothing but commands, and words longer than the line, is wider than the terminal."""
+    subnets = tuple(SubnetColumn(f"subnet-0123456789abcde{i}", f"eu-west-1{'abc'[i]}") for i in range(3))
+    rows = tuple(
+        replace(row, cells=tuple(replace(row.cells[0], subnet=subnet.id) for subnet in subnets)) for row in audit().rows
+    )
+    text = audit_table(replace(audit(), subnets=subnets, rows=rows), width=width)
+    first, _, _, head, *rest = text.splitlines()
+    assert first == "prod: FAIL; 2 errors, 0 warnings, 0 notes."
+    assert head.split() == ["TARGET", "PORT"]
+    assert rest[0].split() == ["pods.hooks.svc", "9443"]
+    assert " ".join(rest[1].split() + rest[2].split()).startswith("subnets subnet-0123456789abcde0 CLOSED NACL_INGRESS")
+    for shown in text.splitlines():
+        assert len(shown) <= width or is_command(shown[14:]), shown
+    assert "eu-west-1a" in audit_table(replace(audit(), subnets=subnets, rows=rows), width=200)
 
 
 def test_targets_by_name(files, capsys):

@@ -7,8 +7,10 @@ from egressprobe.audit.result import Audit
 from egressprobe.audit.whatif.result import WhatIf
 from egressprobe.cli.output.terminal import (
     COLOURS,
+    ORDER,
     SHOWN,
     Style,
+    cut,
     indented,
     line,
     paragraph,
@@ -17,7 +19,7 @@ from egressprobe.cli.output.terminal import (
     some,
     widths,
 )
-from egressprobe.model.report import Finding
+from egressprobe.model.report import Finding, worst
 from egressprobe.model.target import Expect, Verdict
 
 _SHOWN = {"open": "open", "partial": "partial", "closed": "CLOSED", "unknown": "unknown"}
@@ -31,11 +33,24 @@ _COLOUR = {
     "NOT BLOCKED": COLOURS[Verdict.FAIL],
     "blocked": COLOURS[Verdict.PASS],
 }
+_VERDICTS: dict[str, Verdict] = {
+    "open": Verdict.PASS,
+    "partial": Verdict.DEGRADED,
+    "closed": Verdict.FAIL,
+    "unknown": Verdict.UNKNOWN,
+}
+# Of a target that must be blocked.
+_VERDICTS_BLOCKED: dict[str, Verdict] = {
+    "open": Verdict.FAIL,
+    "partial": Verdict.FAIL,
+    "closed": Verdict.PASS,
+    "unknown": Verdict.UNKNOWN,
+}
 # What needs a person comes first.
 _SEVERITIES = ("error", "warning", "info")
 _SEVERITY = {"info": "note", "warning": "WARNING", "error": "ERROR"}
 _PAINT = {"info": "2", "warning": COLOURS[Verdict.DEGRADED], "error": COLOURS[Verdict.FAIL]}
-_MOST_NOTES = 5
+_MOST_NOTES, _LEAST_NAME = 5, 10
 
 
 def audit_table(audit: Audit, *, colour: bool = False, width: int | None = None) -> str:
@@ -45,7 +60,7 @@ def audit_table(audit: Audit, *, colour: bool = False, width: int | None = None)
         *paragraph(summary_line(audit), width),
         *paragraph(source_line(audit), width),
         "",
-        *_matrix(audit, style),
+        *_matrix(audit, style, width),
         "",
     ]
     findings = sorted(audit.findings, key=lambda finding: _SEVERITIES.index(finding.severity))
@@ -58,15 +73,19 @@ def audit_table(audit: Audit, *, colour: bool = False, width: int | None = None)
     return "\n".join((*lines, *([""] if findings else []), *below))
 
 
-def _matrix(audit: Audit, style: Style) -> Iterator[str]:
+def _matrix(audit: Audit, style: Style, width: int | None) -> Iterator[str]:
+    """What is closed comes first. A terminal that is too narrow gets the subnets on a line below each target."""
     heads = ("TARGET", "PORT", *(column.zone or column.id for column in audit.subnets))
-    below = ("", "", *(column.id for column in audit.subnets))
+    ids = ("", "", *(column.id for column in audit.subnets))
     rows = [
         (name_text(row), str(row.target.port), *(cell_text(cell, row.target.expect) for cell in row.cells))
-        for row in audit.rows
+        for row in sorted(audit.rows, key=_order)
     ]
-    columns = widths((heads, below, *rows))
-    for head in (heads, below):
+    columns = widths((heads, ids, *rows))
+    stacked = width if width and sum(columns) + 2 * (len(columns) - 1) > width else None
+    if stacked:
+        columns = [min(columns[0], max(stacked - columns[1] - 2, _LEAST_NAME)), columns[1]]
+    for head in (heads[:2],) if stacked else (heads, ids):
         yield style.paint(line(head, columns), "2")
 
     def paint(i: int, text: str) -> str:
@@ -74,7 +93,21 @@ def _matrix(audit: Audit, style: Style) -> Iterator[str]:
         return style.paint(word, _COLOUR[word]) + text[len(word) :] if word else text
 
     for cells in rows:
-        yield line(cells, columns, paint=paint)
+        if not stacked:
+            yield line(cells, columns, paint=paint)
+            continue
+        yield line((cut(cells[0], columns[0]), cells[1]), columns)
+        states = ", ".join(f"{name} {state}" for name, state in zip(ids[2:], cells[2:], strict=True))
+        yield from indented(style, "subnets", states, stacked)
+
+
+def _order(row: TargetRow) -> int:
+    return ORDER.index(worst(path_verdict(cell.state, row.target.expect) for cell in row.cells))
+
+
+def path_verdict(state: str, expect: Expect) -> Verdict:
+    """What the state of a path means for a target; partial: for some of its addresses or ports."""
+    return (_VERDICTS_BLOCKED if expect is Expect.BLOCKED else _VERDICTS)[state]
 
 
 def name_text(row: TargetRow) -> str:

@@ -3,7 +3,15 @@
 from egressprobe.audit.paths.destination import SubnetCell, TargetRow
 from egressprobe.audit.result import Audit
 from egressprobe.catalog.findings_vpc_path import PATH_UNKNOWN
-from egressprobe.cli.output.audit_table import affected, cell_text, footer, name_text, source_line, summary_line
+from egressprobe.cli.output.audit_table import (
+    affected,
+    cell_text,
+    footer,
+    name_text,
+    path_verdict,
+    source_line,
+    summary_line,
+)
 from egressprobe.cli.output.sheet import Sheet, SheetCell, SheetRow
 from egressprobe.cli.output.sheets.parts import expectation, of_finding, sorted_problems
 from egressprobe.cli.output.sheets.paths import PathPictures
@@ -11,20 +19,7 @@ from egressprobe.cli.output.terminal import ORDER
 from egressprobe.model.report import worst
 from egressprobe.model.target import Expect, Verdict
 
-_VERDICTS: dict[str, Verdict] = {
-    "open": Verdict.PASS,
-    "partial": Verdict.DEGRADED,
-    "closed": Verdict.FAIL,
-    "unknown": Verdict.UNKNOWN,
-}
 _NO_CODE = PATH_UNKNOWN.code
-# Of a target that must be blocked.
-_VERDICTS_BLOCKED: dict[str, Verdict] = {
-    "open": Verdict.FAIL,
-    "partial": Verdict.FAIL,
-    "closed": Verdict.PASS,
-    "unknown": Verdict.UNKNOWN,
-}
 
 
 def audit_sheet(audit: Audit) -> Sheet:
@@ -75,8 +70,3 @@ def _cell(cell: SubnetCell, expect: Expect) -> SheetCell:
         code=cell.code,
         subnet=cell.subnet,
     )
-
-
-def path_verdict(state: str, expect: Expect) -> Verdict:
-    """What the state of a path means for a target; partial: for some of its addresses or ports."""
-    return (_VERDICTS_BLOCKED if expect is Expect.BLOCKED else _VERDICTS)[state]

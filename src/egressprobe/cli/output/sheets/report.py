@@ -37,7 +37,7 @@ def report_sheet(report: Report) -> Sheet:
         problems=sorted_problems(
             (*(of_result(result, result.target.name) for result in results), *map(of_finding, report.findings))
         ),
-        notes=tuple(footer(report)),
+        notes=tuple(filter(None, footer(report))),
     )
 
 
