@@ -23,6 +23,7 @@ ISOLATED = bool(os.environ.get("EGRESSPROBE_ISOLATED"))
 REQUIRE_ALL = bool(os.environ.get("EGRESSPROBE_REQUIRE_ALL"))
 ALLOW_SKIP = os.environ.get("ALLOW_SKIP") == "1"
 ROOT = Path(__file__).parents[1]
+_ENGINES = ROOT / ".tools/stack/governance"
 # The same examples in each run, and no bounds of time: neither is to fail a run of CI that changed nothing.
 settings.register_profile(
     "repeatable", derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -41,9 +42,10 @@ def _why_not(item: pytest.Item) -> str | None:
         return "a kernel with bridges (modprobe bridge)"
     if item.get_closest_marker("awscli") and not (ROOT / ".tools/stack/awscli/bin/python").exists():
         return "the AWS CLI (make template sets it up)"
-    engine = item.get_closest_marker("engine")
-    if engine and not any((ROOT / ".tools/stack/governance").glob(f"lib/*/site-packages/{engine.args[0]}")):
-        return f"{engine.args[0]} (make template sets it up, on Linux)"
+    engines = [mark.args[0] for mark in item.iter_markers("engine")]
+    not_there = [name for name in engines if not any(_ENGINES.glob(f"lib/*/site-packages/{name}"))]
+    if not_there:
+        return f"{', '.join(not_there)} (make template sets it up, on Linux)"
     if item.get_closest_marker("browser") and not chromium():
         return "Chromium (Debian: apt-get install chromium)"
     if item.get_closest_marker("axe") and not AXE.exists():

@@ -17,7 +17,7 @@ PAGES = sorted(path for path in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md
 README = (ROOT / "README.md").read_text()
 MAX_README = 150
 # Commands of others that a page may show.
-_FOREIGN = {"kubectl", "pipx", "python3.13", "for", "git", "terraform"}
+_FOREIGN = {"aws", "conftest", "for", "git", "kubectl", "pipx", "python3.13", "terraform"}
 
 
 def _anchors(path):

@@ -81,10 +81,9 @@ def test_no_other_call_of_eks_is_denied():
 
 
 def test_it_is_an_scp():
-    """Deny on *, no Principal; one SCP has at most 10,240 characters.
+    """Deny on *, no Principal, an alphanumeric Sid, and small: SCPs have a limit in characters.
 
-    https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps_syntax.html and
-    orgs_reference_limits.html
+    https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps_syntax.html
     """
     for statement in SCP["Statement"]:
         assert set(statement) == {"Sid", "Effect", "Action", "Resource", "Condition"}
