@@ -144,7 +144,10 @@ class Attempt(Struct, frozen=True):
 
 
 class HttpExchange(Struct, frozen=True):
-    """One request after measurement: OIDC discovery, a redirect, a key set. Never a query string in `url`."""
+    """One request after measurement: OIDC discovery, a redirect, a key set. Never a query string in `url`.
+
+    retries: how often it was made again because the server had not taken it (HTTP/2), as the API server's client does.
+    """
 
     url: str
     address: str
@@ -153,6 +156,7 @@ class HttpExchange(Struct, frozen=True):
     status: int | None = None
     body_bytes: int = 0
     failure: Failure | None = None
+    retries: int = 0
 
 
 type Role = Literal["call", "discovery", "jwks", "control", "availability"]

@@ -16,7 +16,7 @@ async def review(channel: Channel, target: Target, budget: Budget) -> Exchanged:
     """Send the review as kube-apiserver would and judge the answer. Failures are data."""
     uid = str(uuid.uuid4())
     url = f"{webhook_url(target)}?timeout={target.timeout_seconds}s"
-    response, failure, ms = await fetch(channel, url, budget, HTTP_LIMIT, payload=review_request(target, uid))
+    response, failure, ms, *_ = await fetch(channel, url, budget, HTTP_LIMIT, payload=review_request(target, uid))
     if response is None:
         return Exchanged(ms, None, failure)
     if response.location:

@@ -6,6 +6,8 @@ Imported only for targets of kind `aggregated-api`; the HTTP is transport/http.p
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -14,8 +16,8 @@ from egressprobe.model.failure import Code, Failure, Phase
 from egressprobe.model.measurement import Attempt, Hop
 from egressprobe.model.target import Endpoint, Target
 from egressprobe.net.urls import HostPort
-from egressprobe.probe.hop import Prober, each
-from egressprobe.probe.transport.http.fetch import fetch
+from egressprobe.probe.hop import Opened, Prober, each
+from egressprobe.probe.transport.http.fetch import fetch_twice
 from egressprobe.probe.transport.time_limits import Budget
 from egressprobe.probe.transport.tls import Channel
 
@@ -47,16 +49,23 @@ async def _check_endpoint(prober: Prober, target: Target, endpoint: Endpoint, pa
     host_port = HostPort("https", endpoint.address, endpoint.port, path)
     attempt, channel = await prober.open(target, endpoint, host_port, budget)
     if channel is not None:
-        attempt = await _get(attempt, channel, url, budget)
+        again = partial(prober.open, target, endpoint, host_port, budget)
+        attempt = await _get(attempt, channel, again, url, budget)
         await channel.close_notify()
     if attempt.failure is None:
         return attempt
     return replace(attempt, failure=replace(attempt.failure, api_server_error=_message(url, attempt)))
 
 
-async def _get(attempt: Attempt, channel: Channel, url: str, budget: Budget) -> Attempt:
+async def _get(
+    attempt: Attempt,
+    channel: Channel,
+    again: Callable[[], Awaitable[Opened]],
+    url: str,
+    budget: Budget,
+) -> Attempt:
     # The controller closes the body unread.
-    response, failure, ms = await fetch(channel, url, budget, CHECK_LIMIT, body=False)
+    response, failure, ms, *_ = await fetch_twice(channel, again, url, budget, CHECK_LIMIT, body=False)
     status = response.status if response else None
     if status is not None and not 200 <= status < 300:
         failure = Failure(Phase.HTTP, Code.HTTP_STATUS, f"{url} answers with status {status}, not 2xx")

@@ -23,7 +23,7 @@ from egressprobe.model.measurement import Hop, HttpExchange, Role
 from egressprobe.model.target import Endpoint, Target
 from egressprobe.net.urls import HostPort, shown
 from egressprobe.probe.hop import Prober
-from egressprobe.probe.transport.http.fetch import fetch, http_failure, shown_body
+from egressprobe.probe.transport.http.fetch import fetch_twice, http_failure, shown_body
 from egressprobe.probe.transport.http.request import Response, host_port
 from egressprobe.probe.transport.time_limits import HTTP_LIMIT, OIDC_LIMIT, SLACK, Budget
 
@@ -128,20 +128,23 @@ async def _fetch(
     opened = await prober.open(target, Endpoint(address, place.port), place, budget)
     if opened.channel is None:
         return _failed(hop, opened.attempt.failure), None
+    again = partial(prober.open, target, Endpoint(address, place.port), place, budget)
     try:
-        response, failure, ms = await fetch(opened.channel, url, budget, HTTP_LIMIT)
+        fetched = await fetch_twice(opened.channel, again, url, budget, HTTP_LIMIT)
     finally:
         await opened.channel.close_notify()
+    response = fetched.response
     http = HttpExchange(
         url=url.shown,
         address=address,
-        duration_ms=ms,
+        duration_ms=fetched.ms,
         protocol=response.protocol if response else "",
         status=response.status if response else None,
         body_bytes=len(response.body) if response else 0,
-        failure=failure,
+        failure=fetched.failure,
+        retries=fetched.retries,
     )
-    return replace(hop, http=http, failure=failure), response
+    return replace(hop, http=http, failure=fetched.failure), response
 
 
 def _failed(hop: Hop, failure: Failure | None) -> Hop:

@@ -1,7 +1,8 @@
 """A response of HTTP/2 as Go's client reads it: which frames it takes, when the response is whole, the error text.
 
 Source: net/http/h2_bundle.go (Go 1.25): http2Framer.ReadFrame and readMetaFrame, http2clientConnReadLoop; RFC 9113,
-RFC 7541. For one request on a new connection, stream 1. What has arrived is judged; sending is done elsewhere.
+RFC 7541. For one request on a new connection, and the same once more where it was refused (`again`). What has arrived
+is judged; sending is done elsewhere.
 
 The bounds are ours, and what lies beyond them is not judged: Go reads header lists of 10 MiB and frames without end
 until its call's time is up. A list of 10 MiB may be 300,000 fields in a few kilobytes, and seconds of CPU time.
@@ -30,6 +31,7 @@ from egressprobe.golang.http.http2_errors import (
     code_name,
     connection_error,
     padding_of,
+    refused,
     status_text,
 )
 from egressprobe.golang.http.input import (
@@ -37,6 +39,7 @@ from egressprobe.golang.http.input import (
     BodyTooLargeError,
     HeadTooLargeError,
     HttpError,
+    RefusedError,
     canonical_name,
 )
 from egressprobe.golang.http.quote import quote
@@ -72,8 +75,9 @@ class Http2Reader:
         self._past_trailers = self._past_headers = False
         self._remaining = -1  # of the body's declared length
         self._goaway: tuple[int, int, bytes] | None = None
+        self._connection = ConnectionFrames()
         self._handlers: dict[int, Callable[[int, int, bytes], None]] = {
-            **ConnectionFrames().handlers,
+            **self._connection.handlers,
             DATA: self._on_data,
             HEADERS: self._on_headers,
             GOAWAY: self._on_goaway,
@@ -84,8 +88,17 @@ class Http2Reader:
         """The first value by its canonical name, "" without one (http.Header.Get)."""
         return self.headers.get(name, [""])[0]
 
+    @property
+    def _stream(self) -> int:
+        return self._connection.stream
+
+    def again(self) -> None:
+        """After a RefusedError of the stream: the request is made again as the next stream. Raises as feed."""
+        self._connection.next_stream()
+        self.feed(b"")
+
     def feed(self, data: bytes) -> None:
-        """`data`: what arrived. Raises HttpError, BodyTooLargeError, HeadTooLargeError."""
+        """`data`: what arrived. Raises HttpError, RefusedError, BodyTooLargeError, HeadTooLargeError."""
         self._data += data
         at = 0
         try:
@@ -96,13 +109,16 @@ class Http2Reader:
                     raise self._too_large(looks_like_http1=looks_like_http1)
                 if len(self._data) - at < 9 + length:
                     break
-                self._frame(bytes(self._data[at : at + 9 + length]))
                 at += 9 + length
+                self._frame(bytes(self._data[at - 9 - length : at]))
         except StreamError as error:
-            raise self._error(str(error)) from None
+            raise (None if self.head_done else refused(error)) or self._error(str(error)) from None
+        except RefusedError:
+            raise
         except HttpError as error:
             raise self._error(str(error)) from None
-        del self._data[:at]
+        finally:
+            del self._data[:at]
 
     def end(self) -> None:
         """The end of the stream. Raises HttpError unless the response is whole."""
@@ -145,7 +161,7 @@ class Http2Reader:
         try:
             handler(flags, stream, payload)
         except StreamError as error:
-            if error.stream == 1:
+            if error.stream == self._stream:
                 raise
 
     # Frames of the connection
@@ -163,11 +179,10 @@ class Http2Reader:
             debug = self._goaway[2] or debug
             number = self._goaway[1] or number
         self._goaway = (last, number, debug)
-        if last < 1 and not self.head_done:  # afterwards the response can still end before the stream is aborted
-            graceful = "http2: Transport received Server's graceful shutdown GOAWAY"
-            raise HttpError(
-                f"http2: Transport received GOAWAY from server ErrCode:{code_name(number)}" if number else graceful
-            )
+        if last < self._stream and not self.head_done:  # afterwards the response can still end before it is aborted
+            if number and self._stream == 1:
+                raise HttpError(f"http2: Transport received GOAWAY from server ErrCode:{code_name(number)}")
+            raise RefusedError("http2: Transport received Server's graceful shutdown GOAWAY", new_connection=True)
 
     # Headers
 
@@ -201,7 +216,7 @@ class Http2Reader:
         block, self._block = bytes(self._block or b""), None
         fields = self._fields(block)
         check_fields(stream, fields)
-        if stream != 1:
+        if stream != self._stream:
             return
         if self._past_headers:
             if self._past_trailers or not ended or any(name.startswith(b":") for name, _ in fields):
@@ -227,17 +242,17 @@ class Http2Reader:
     def _response(self, fields: list[tuple[bytes, bytes]], *, ended: bool) -> None:
         status = next((value for name, value in fields if name == b":status"), b"").decode("utf-8", "surrogateescape")
         if not status:
-            raise StreamError(1, PROTOCOL, "malformed response from server: missing status pseudo header")
+            raise StreamError(self._stream, PROTOCOL, "malformed response from server: missing status pseudo header")
         try:
             if not status.isascii() or not status.lstrip("+-").isdigit() or len(status) > 18:
                 raise ValueError(status)
             self.status = int(status)
         except ValueError:
             cause = "malformed response from server: malformed non-numeric status pseudo header"
-            raise StreamError(1, PROTOCOL, cause) from None
+            raise StreamError(self._stream, PROTOCOL, cause) from None
         if 100 <= self.status <= 199:
             if ended:
-                raise StreamError(1, PROTOCOL, "1xx informational response with END_STREAM flag")
+                raise StreamError(self._stream, PROTOCOL, "1xx informational response with END_STREAM flag")
             return
         self.status_line = f"{status} {status_text(self.status)}"
         self.headers = {}
@@ -259,12 +274,12 @@ class Http2Reader:
         padding, payload = padding_of(flags, payload)
         if padding > len(payload):
             raise connection_error(PROTOCOL)
-        if stream != 1:
-            if stream >= 3:  # never asked for
+        if stream != self._stream:
+            if stream >= self._stream + 2:  # never asked for
                 raise connection_error(PROTOCOL)
             return
         if not self._past_headers:
-            raise StreamError(1, PROTOCOL)
+            raise StreamError(self._stream, PROTOCOL)
         data = payload[: len(payload) - padding]
         if self._remaining >= 0:
             if len(data) > self._remaining:

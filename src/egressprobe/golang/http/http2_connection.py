@@ -7,6 +7,7 @@ import struct
 from collections.abc import Callable
 
 from egressprobe.golang.http.http2_errors import (
+    BY_PEER,
     FLOW_CONTROL,
     FRAME_SIZE,
     PADDED,
@@ -24,9 +25,13 @@ _INITIAL_WINDOW_SIZE, _ENABLE_CONNECT_PROTOCOL = 4, 8
 
 
 class ConnectionFrames:
-    """handlers: by type, (flags, stream, payload); they raise HttpError, or StreamError where one stream ends."""
+    """handlers: by type, (flags, stream, payload); they raise HttpError, or StreamError where one stream ends.
+
+    stream: the identifier of the request's.
+    """
 
     def __init__(self) -> None:
+        self.stream = 1
         self._acknowledged = False
         self._windows = [_FIRST_WINDOW, _FIRST_WINDOW]  # of the connection, of the stream; nothing is sent
         self._first_window = _FIRST_WINDOW
@@ -38,6 +43,11 @@ class ConnectionFrames:
             PING: self._ping,
             WINDOW_UPDATE: self._window,
         }
+
+    def next_stream(self) -> None:
+        """The request is made again on the same connection."""
+        self.stream += 2
+        self._windows[1] = self._first_window
 
     def _settings(self, flags: int, stream: int, payload: bytes) -> None:
         if flags & _ACK and payload:
@@ -87,10 +97,10 @@ class ConnectionFrames:
         increment = int.from_bytes(payload) & MAX_WINDOW
         if not increment:
             raise StreamError(stream, PROTOCOL) if stream else connection_error(PROTOCOL)
-        if stream > 1:
+        if stream not in (0, self.stream):
             return
-        self._windows[stream] += increment
-        if self._windows[stream] > MAX_WINDOW:
+        self._windows[bool(stream)] += increment
+        if self._windows[bool(stream)] > MAX_WINDOW:
             raise StreamError(stream, FLOW_CONTROL) if stream else connection_error(FLOW_CONTROL)
 
     def _reset(self, flags: int, stream: int, payload: bytes) -> None:
@@ -99,4 +109,4 @@ class ConnectionFrames:
             raise connection_error(FRAME_SIZE)
         if not stream:
             raise connection_error(PROTOCOL)
-        raise StreamError(stream, int.from_bytes(payload), "received from peer")
+        raise StreamError(stream, int.from_bytes(payload), BY_PEER)

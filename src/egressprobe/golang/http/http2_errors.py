@@ -1,11 +1,12 @@
 """HTTP/2's errors as Go words them, and the rules for a header block.
 
-Source: net/http/h2_bundle.go (Go 1.25): http2ErrCode, http2StreamError, readMetaFrame, checkPseudos; status.go.
+Source: net/http/h2_bundle.go (Go 1.25): http2ErrCode, http2StreamError, http2canRetryError, readMetaFrame and
+checkPseudos; status.go.
 """
 
 from http import HTTPStatus
 
-from egressprobe.golang.http.input import HttpError
+from egressprobe.golang.http.input import HttpError, RefusedError
 from egressprobe.golang.http.quote import quote
 
 _CODES = (
@@ -15,6 +16,8 @@ _CODES = (
 )
 PADDED = 0x8  # the flag of DATA, HEADERS and PUSH_PROMISE
 PROTOCOL, FLOW_CONTROL, FRAME_SIZE, COMPRESSION = 1, 3, 6, 9
+_REFUSED_STREAM = 7
+BY_PEER = "received from peer"
 # net/http StatusText where Python's phrase is another
 _STATUS_TEXTS = {413: "Request Entity Too Large", 414: "Request URI Too Long", 416: "Requested Range Not Satisfiable"}
 _STATUS_TEXTS |= {418: "I'm a teapot", 422: "Unprocessable Entity"}
@@ -36,7 +39,16 @@ class StreamError(Exception):
 
     def __init__(self, stream: int, number: int, cause: str = "") -> None:
         super().__init__(f"stream error: stream ID {stream}; {code_name(number)}" + (f"; {cause}" if cause else ""))
-        self.stream = stream
+        self.stream, self.number, self.by_peer = stream, number, cause == BY_PEER
+
+
+def refused(error: StreamError) -> RefusedError | None:
+    """None where Go does not make the request again. After PROTOCOL_ERROR the connection is not used again."""
+    if error.number == _REFUSED_STREAM:
+        return RefusedError(str(error), new_connection=False)
+    if error.number == PROTOCOL and error.by_peer:
+        return RefusedError(str(error), new_connection=True)
+    return None
 
 
 def padding_of(flags: int, payload: bytes) -> tuple[int, bytes]:

@@ -33,6 +33,16 @@ class HttpError(ValueError):
         self.in_body = in_body
 
 
+class RefusedError(HttpError):
+    """The server has not taken the request, which Go's client makes again (http2canRetryError): on a new connection, or
+    as the next stream of the same one.
+    """
+
+    def __init__(self, text: str, *, new_connection: bool) -> None:
+        super().__init__(text)
+        self.new_connection = new_connection
+
+
 class BodyTooLargeError(ValueError):
     """More body than the caller wants."""
 

@@ -7,13 +7,15 @@ the body, so the text begins with READING_BODY.
 import asyncio
 import ssl
 import time
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple, Protocol
 
 from egressprobe.golang.http.gzip_body import GzipError
-from egressprobe.golang.http.input import BodyTooLargeError, HttpError
+from egressprobe.golang.http.input import BodyTooLargeError, HttpError, RefusedError
 from egressprobe.golang.http.quote import cut
 from egressprobe.golang.http.url import GoUrl, UrlError, parse_go_url
 from egressprobe.model.failure import Code, Failure, Phase
+from egressprobe.model.measurement import Attempt
 from egressprobe.net.urls import shown
 from egressprobe.probe.transport.http.http1 import get_http1
 from egressprobe.probe.transport.http.http2 import get_http2
@@ -32,11 +34,16 @@ _ERROR_BODY = 200  # bytes of an error page, in a message
 
 
 class Fetched(NamedTuple):
-    """The result of a GET: `response` or `failure`, and the milliseconds on the wire."""
+    """The result of a GET: `response` or `failure`, and the milliseconds on the wire.
+
+    retries: how often the request was made again, as Go's client does. refused: Go makes it again on a new connection.
+    """
 
     response: Response | None
     failure: Failure | None
     ms: float
+    retries: int = 0
+    refused: bool = False
 
 
 async def get(
@@ -69,6 +76,7 @@ async def fetch(
     started = time.perf_counter()
     response: Response | None = None
     failure: Failure | None = None
+    refused = False
     progress = Progress("" if channel.protocol == "h2" else _BROKEN)
     name = url.shown if isinstance(url, GoUrl) else shown(url)
     try:
@@ -82,14 +90,59 @@ async def fetch(
         failure = http_failure(Code.HTTP_BODY_TOO_LARGE, f"{name} sends more than {MAX_BODY} bytes", None)
     except HttpError as error:
         failure = _invalid(error, name, progress)
+        refused = isinstance(error, RefusedError) and error.new_connection
     except UrlError as error:
         failure = http_failure(Code.HTTP_REDIRECT, f'"{name}" cannot be called: {error}', str(error))
     seconds = channel.stream.lap() or time.perf_counter() - started
-    return Fetched(response, failure, round(seconds * 1e3, 3))
+    return Fetched(response, failure, round(seconds * 1e3, 3), progress.retries, refused)
+
+
+class Opening(Protocol):
+    """A connection that was opened, or the attempt that says why not."""
+
+    @property
+    def attempt(self) -> Attempt: ...
+
+    @property
+    def channel(self) -> Channel | None: ...
+
+
+async def fetch_twice(
+    channel: Channel,
+    reopen: Callable[[], Awaitable[Opening]],
+    url: str | GoUrl,
+    budget: Budget,
+    limit: float,
+    *,
+    body: bool = True,
+) -> Fetched:
+    """`fetch`, and once more on a new connection where Go's client makes the request again on one.
+
+    reopen: opens another connection of the same kind, which is closed here.
+    """
+    first = await fetch(channel, url, budget, limit, body=body)
+    if not first.refused or first.failure is None:
+        return first
+    opened = await reopen()
+    if opened.channel is None:
+        return first._replace(failure=opened.attempt.failure, retries=first.retries + 1)
+    try:
+        second = await fetch(opened.channel, url, budget, limit, body=body)
+    finally:
+        await opened.channel.close_notify()
+    retries = first.retries + 1 + second.retries
+    if not second.refused:
+        return second._replace(retries=retries)
+    # Go makes connection after connection until the client's time is up.
+    message = f"{first.failure.message}; and the same on a new connection"
+    return second._replace(failure=http_failure(Code.HTTP_TIMEOUT, message, None), retries=retries)
 
 
 def _cut_off(failure: Failure, name: str, progress: Progress) -> Failure:
     """A response that is not completed: with the text of the reader that waits for it, or that it breaks."""
+    if failure.code is Code.HTTP_TIMEOUT and progress.refused and progress.status is None:
+        message = f"{name}: the server refused the request ({progress.refused}) and did not take it in the time left"
+        return http_failure(Code.HTTP_TIMEOUT, message, None)
     if failure.code is Code.HTTP_TIMEOUT and progress.status is not None:
         return http_failure(Code.HTTP_TIMEOUT, f"{failure.message}: its headers came, its body did not", _BODY_TIMEOUT)
     if not progress.received or failure.code is not Code.HTTP_RESET:

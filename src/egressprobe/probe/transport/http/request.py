@@ -27,10 +27,14 @@ class Response(NamedTuple):
 
 
 class Progress:
-    """How far an exchange got when the connection broke. broken: Go's words before an error of the headers."""
+    """How far an exchange got when the connection broke. broken: Go's words before an error of the headers.
+
+    retries: requests that were made again on the same connection; refused: why.
+    """
 
     def __init__(self, broken: str) -> None:
         self.broken = broken
+        self.retries, self.refused = 0, ""
         self.received = 0
         self.status: str | None = None
 
