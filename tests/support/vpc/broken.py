@@ -5,6 +5,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from egressprobe.audit.vpc.snapshot import (
+    Acl,
     AclEntry,
     Attachment,
     Encryption,
@@ -15,12 +16,14 @@ from egressprobe.audit.vpc.snapshot import (
     PublicAccess,
     Route,
     RouteTable,
+    Subnet,
     VpcEndpoint,
     VpcSnapshot,
 )
 from egressprobe.audit.vpc.snapshot_dns import Dhcp, DnsFirewallRule, ResolverRule, Zone
 from egressprobe.lab.dns import Records
 from egressprobe.model.failure import Code
+from tests.support.vpc.firewalls import network_firewalls
 from tests.support.vpc.snapshots import (
     ANY,
     CLUSTER_SG,
@@ -40,6 +43,7 @@ from tests.support.vpc.snapshots import (
     B,
     acl,
     clean,
+    entries,
     gone,
     group,
     routes,
@@ -97,6 +101,27 @@ WITH_DNS = group(
         Permission(17, (53, 53), groups=(CLUSTER_SG,)),
     ),
 )
+
+
+def _firewall(**fields):
+    """Both subnets by one firewall endpoint, in the first one's zone, and on to the NAT gateway; answers the same way."""
+    inspection = Subnet("subnet-fw", f"{REGION}a", "123456789012", ("10.0.8.0/24",), 200)
+    back = [Route(text, "endpoint", "vpce-1") for text in ("10.0.1.0/24", "10.0.2.0/24")]
+    base = routes(BASE, "rtb-private", Route("0.0.0.0/0", "endpoint", "vpce-1"))
+    base = routes(base, "rtb-public", *back)
+    raw = {"fw-1": {"endpoints": {"vpce-1": "subnet-fw"}} | fields}
+    return replace(
+        base,
+        subnets=(*base.subnets, inspection),
+        acls=(*base.acls, Acl("acl-subnet-fw", ("subnet-fw",), entries())),
+        route_tables=(*base.route_tables, RouteTable("rtb-fw", subnets=("subnet-fw",), routes=(*LOCAL, OUT[0]))),
+        endpoints=(VpcEndpoint("vpce-1", "GatewayLoadBalancer", subnets=("subnet-fw",)),),
+        firewalls=network_firewalls(raw, "vpc-1"),
+    )
+
+
+FORWARDED = ["10 forward tcp 10.0.0.0/16 any:443", "20 forward tcp any:443 10.0.0.0/16"]
+FIREWALL = _firewall(stateless=FORWARDED, stateless_default="drop")
 ONE_NAT_EACH = replace(
     BASE,
     nats=(*BASE.nats, Nat("nat-2", "available", PUBLIC, addresses=("10.0.9.201",), elastic=("203.0.113.2",))),
@@ -137,6 +162,21 @@ BROKEN = [
         acl(BASE, PUBLIC, _deny(10, True, 1024, 65535, "10.0.0.0/16")),
         "web",
         "NACL_EPHEMERAL_DENIED",
+    ),
+    Broken(
+        "a firewall's stateful rule",
+        _firewall(stateless=FORWARDED, rules="drop tcp 10.0.1.0/24 any -> any 443 (sid:1;)"),
+        "web",
+        "FIREWALL_RULE_BLOCKS",
+        only=(A,),
+        whole=FIREWALL,
+    ),
+    Broken(
+        "a firewall without a stateless rule for answers",
+        _firewall(stateless=FORWARDED[:1], stateless_default="drop"),
+        "web",
+        "FIREWALL_DROPS_RETURN",
+        whole=FIREWALL,
     ),
     Broken("no default route", routes(BASE, "rtb-private", gone("0.0.0.0/0")), "web", "ROUTE_NO_EGRESS"),
     Broken(

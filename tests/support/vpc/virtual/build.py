@@ -7,6 +7,7 @@ import ipaddress
 import random
 
 from egressprobe.audit.vpc.snapshot import Acl, Group, Interface, Nat, Permission, Route, VpcSnapshot
+from tests.support.vpc.virtual.firewall import firewall_rules
 from tests.support.vpc.virtual.wires import ACTORS, ELASTIC, GATES, SUBNETS, Namespace, far
 
 _RANK = {"static": 10, "list": 20, "propagated": 30}
@@ -42,15 +43,22 @@ class Built:
         }
         if "NatGateway" in self.stopped:
             nats = []
-        assert len(real) + len(nats) <= ACTORS
-        for one, i in zip((*real, *nats), range(ACTORS), strict=False):
-            self.actors[one.id] = made[f"a{i}"]
+        # Endpoints of network firewalls: each an actor in its subnet, which forwards what its rules let through.
+        firewalls = [(one, end) for one in snapshot.firewalls or () for end in one.endpoints]
+        self.ends = {end.id: (end.subnet, str(self._blocks(end.subnet)[0][-3])) for _, end in firewalls}
+        assert len(real) + len(nats) + len(firewalls) <= ACTORS
+        names = [one.id for one in (*real, *nats)] + list(self.ends)
+        for name, i in zip(names, range(ACTORS), strict=False):
+            self.actors[name] = made[f"a{i}"]
         self._router()
         for one in real:
             self._interface(one, wanted)
         self.nats = nats
         for one in nats:
             self._actor(one.id, one.subnet, one.addresses)
+        for one, end in firewalls:
+            self._actor(end.id, end.subnet, (self.ends[end.id][1],))
+            self.actors[end.id].rules(firewall_rules(one.policy))
         self._gates()
 
     # -- the router -------------------------------------------------------------------------------------------
@@ -132,6 +140,9 @@ class Built:
             via = next((one for one in held.addresses if (":" in one) == (block.version == 6)), None)
             if via:
                 return f"{{}} via {via} dev s{self.subnets[held.subnet]} onlink"
+        if route.gate == "endpoint" and route.active and route.to in self.ends and block.version == 4:
+            subnet, via = self.ends[route.to]
+            return f"{{}} via {via} dev s{self.subnets[subnet]} onlink"
         return "blackhole {}"
 
     def _gate(self, route: Route, block, subnet: str | None) -> str | None:
