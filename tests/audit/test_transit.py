@@ -26,6 +26,7 @@ from egressprobe.audit.vpc.snapshot import (
     Subnet,
     Unread,
     Vpc,
+    VpcEndpoint,
     VpcSnapshot,
     from_json,
     to_json,
@@ -33,6 +34,7 @@ from egressprobe.audit.vpc.snapshot import (
 from egressprobe.audit.vpc.snapshot_transit import TransitGateway, TransitHop, TransitRoute, TransitRouteTable
 from egressprobe.audit.vpc.sources import sources
 from egressprobe.audit.vpc.topology import Topology
+from tests.support.vpc.firewalls import network_firewalls
 from tests.support.vpc.snapshots import ALL, PODS, WEB, A, B, clean, entries, routes, swap
 
 TGW = "tgw-1"
@@ -383,3 +385,52 @@ def test_a_peer_whose_subnets_could_not_be_read():
 def test_invalid_cidrs_are_named_before_the_walk():
     with pytest.raises(ValueError, match='tgw-rtb-spokes: "x" is not a CIDR'):
         Topology(world(spokes(routes=(TransitRoute("x"),)), hub()))
+
+
+# -- an inspection VPC (transit gateway guide, transit-gateway-appliance-scenario; Network Firewall, arch-igw-ngw) -----
+
+
+def inspected(back="vpce-1", **fields):
+    """Centralised egress with a firewall between the attachment's subnets and the NAT gateway's."""
+    out = egress()
+    firewall = Subnet("egress-fw", "eu-west-1a", blocks=("10.250.8.0/24",))
+    local, to_us = Route("10.250.0.0/16", "local", "local"), Route("10.0.0.0/8", "transit", TGW)
+    inwards = Route("10.0.0.0/8", "endpoint", back) if back else to_us
+    tables = (
+        replace(out.route_tables[0], routes=(local, Route("0.0.0.0/0", "endpoint", "vpce-1"))),
+        RouteTable(
+            "rtb-egress-fw", subnets=("egress-fw",), routes=(local, to_us, Route("0.0.0.0/0", "nat", "nat-egress"))
+        ),
+        RouteTable("rtb-egress", main=True, routes=(local, Route("0.0.0.0/0", "internet", "igw-egress"), inwards)),
+    )
+    return replace(
+        out,
+        subnets=(*out.subnets, firewall),
+        route_tables=tables,
+        acls=(replace(out.acls[0], subnets=(*out.acls[0].subnets, "egress-fw")),),
+        endpoints=(VpcEndpoint("vpce-1", "GatewayLoadBalancer", subnets=("egress-fw",)),),
+        firewalls=network_firewalls({"central": {"endpoints": {"vpce-1": "egress-fw"}} | fields}, "vpc-egress"),
+    )
+
+
+def test_a_firewall_in_the_egress_vpc():
+    """Both directions pass it, and its rules decide; HOME_NET is the egress VPC's CIDR unless it is set."""
+    assert verdict(world(others=(inspected(),))) == OPEN
+    stopped = "drop tcp 10.0.0.0/16 any -> any 443 (sid:9;)"
+    assert verdict(world(others=(inspected(rules=stopped),))) == ("closed", "FIREWALL_RULE_BLOCKS")
+    of_home = "drop tcp $HOME_NET any -> any 443 (sid:9;)"
+    assert verdict(world(others=(inspected(rules=of_home),))) == OPEN
+    assert verdict(world(others=(inspected(rules=of_home, home=["10.0.0.0/8"]),))) == ("closed", "FIREWALL_RULE_BLOCKS")
+    blame = path(world(others=(inspected(rules=stopped),))).blame
+    assert blame.evidence["vpc"] == "vpc-egress"
+    assert "in vpc-egress: central (vpce-1): sid 9" in blame.said
+
+
+def test_return_traffic_that_does_not_pass_the_firewall_of_the_egress_vpc():
+    found = path(world(others=(inspected(back=""),)))
+    assert found.state == "unknown"
+    assert "not by the firewall endpoint vpce-1" in found.knowledge_ends[0]
+    no_route = replace(inspected(), route_tables=inspected().route_tables[:2])
+    table = RouteTable("rtb-egress", main=True, routes=inspected().route_tables[2].routes[:2])
+    no_route = replace(no_route, route_tables=(*no_route.route_tables, table))
+    assert verdict(world(others=(no_route,))) == ("closed", "PRIVATE_ADDRESS_TO_INTERNET")

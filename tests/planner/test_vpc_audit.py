@@ -24,6 +24,7 @@ from egressprobe.planner.join import Heard, join, joined_response
 from tests.support.aws import emf
 from tests.support.aws.cloudformation import SUBNETS
 from tests.support.aws.planners import Context, hook, planner_stack
+from tests.support.vpc.broken import firewall_before_nat
 from tests.support.vpc.snapshots import CORP, REGION, WEB, A, B, acl, clean, gone, routes
 
 IDS = [text.partition("/")[0] for text in SUBNETS[:3]]
@@ -205,6 +206,28 @@ def test_open_and_dead():
 def test_where_knowledge_ends_is_said():
     one = result(Code.CONNECT_TIMEOUT, address=CORP)
     assert "transit gateway tgw-1" in why(clean(), a=one, b=one)[0].summary
+
+
+@pytest.mark.parametrize("code", [Code.TLS_TIMEOUT, Code.TLS_RESET, Code.TLS_EOF])
+def test_a_handshake_that_a_network_firewall_cuts(code):
+    """TCP connects: the firewall's domain list is the cause, and only for a name that it drops."""
+    one = result(code, phase=Phase.TLS, findings=[Finding("SNI_FILTERED", "error", "filtered by name")])
+    found = why(firewall_before_nat(deny=["web.example"]), a=one, b=one)
+    assert [(cause.code, cause.subnets) for cause in found] == [("FIREWALL_DROPS_TLS", (A, B))]
+    assert found[0].consequences == (str(code), "SNI_FILTERED")
+    assert found[0].evidence["connects"] is True
+    assert [cause.code for cause in why(firewall_before_nat(deny=["other.example"]), a=one, b=one)] == ["SNI_FILTERED"]
+    closed = firewall_before_nat(rules="drop tcp any any -> any 443 (sid:1;)")
+    assert [cause.code for cause in why(closed, a=one, b=one)] == ["SNI_FILTERED"], "TCP connected all the same"
+
+
+def test_the_name_of_another_hop_is_not_the_targets():
+    """An OIDC target's key set is at another host: the firewall drops that name, and the issuer's passes."""
+    one = result(Code.TLS_TIMEOUT, phase=Phase.TLS)
+    keys = replace(one, resolutions=(Resolution("keys.example", "dns", 1.0, (WEB,)),))
+    dropped = firewall_before_nat(deny=["keys.example"])
+    assert [cause.code for cause in why(dropped, a=keys, b=keys)] == ["FIREWALL_DROPS_TLS"]
+    assert [cause.code for cause in why(dropped, a=one, b=one)] == ["tls_timeout"]
 
 
 def test_what_differs_between_subnets():

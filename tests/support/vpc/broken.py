@@ -103,7 +103,7 @@ WITH_DNS = group(
 )
 
 
-def _firewall(**fields):
+def firewall_before_nat(**fields):
     """Both subnets by one firewall endpoint, in the first one's zone, and on to the NAT gateway; answers the same way."""
     inspection = Subnet("subnet-fw", f"{REGION}a", "123456789012", ("10.0.8.0/24",), 200)
     back = [Route(text, "endpoint", "vpce-1") for text in ("10.0.1.0/24", "10.0.2.0/24")]
@@ -121,7 +121,7 @@ def _firewall(**fields):
 
 
 FORWARDED = ["10 forward tcp 10.0.0.0/16 any:443", "20 forward tcp any:443 10.0.0.0/16"]
-FIREWALL = _firewall(stateless=FORWARDED, stateless_default="drop")
+FIREWALL = firewall_before_nat(stateless=FORWARDED, stateless_default="drop")
 ONE_NAT_EACH = replace(
     BASE,
     nats=(*BASE.nats, Nat("nat-2", "available", PUBLIC, addresses=("10.0.9.201",), elastic=("203.0.113.2",))),
@@ -165,7 +165,7 @@ BROKEN = [
     ),
     Broken(
         "a firewall's stateful rule",
-        _firewall(stateless=FORWARDED, rules="drop tcp 10.0.1.0/24 any -> any 443 (sid:1;)"),
+        firewall_before_nat(stateless=FORWARDED, rules="drop tcp 10.0.1.0/24 any -> any 443 (sid:1;)"),
         "web",
         "FIREWALL_RULE_BLOCKS",
         only=(A,),
@@ -173,7 +173,7 @@ BROKEN = [
     ),
     Broken(
         "a firewall without a stateless rule for answers",
-        _firewall(stateless=FORWARDED[:1], stateless_default="drop"),
+        firewall_before_nat(stateless=FORWARDED[:1], stateless_default="drop"),
         "web",
         "FIREWALL_DROPS_RETURN",
         whole=FIREWALL,

@@ -150,11 +150,9 @@ class Walk(WalkState):
                 "which no longer exists"
             )
             self.block(ROUTE_BLACKHOLE, table.id, message, RouteEntry(table.id, subnet, route.destination, route.to))
-        elif flow.inspected and route.to != flow.inspected:
-            self.around(flow.inspected, f"return traffic leaves {subnet} by {route.to}")
-        elif flow.inspected:
+        elif flow.inspected and route.to == flow.inspected:
             self.consulted.add(route.to)
-        elif route.to == entrance:
+        elif route.to == entrance and not flow.inspected:
             self._to_attachment(subnet, flow, entrance)
         elif route.gate == "internet" and not on_the_internet(to):
             message = f"return traffic is dropped: {table.id} of {subnet} sends {to} to {route.to}"
@@ -163,6 +161,8 @@ class Walk(WalkState):
             message = f"return traffic is dropped: the source/destination check of {owner.id} is on"
             at = Appliance(table.id, subnet, route.destination, route.to, owner.id)
             self.block(APPLIANCE_SOURCE_DEST_CHECK, owner.id, message, at)
+        elif flow.inspected:
+            self.around(flow.inspected, f"return traffic leaves {subnet} by {route.to}")
         elif entrance or route.gate != "local":
             self.ends(f"return traffic leaves {subnet} by {route.to}, not by the path of the call")
 

@@ -72,10 +72,10 @@ def _policy_home(address: Address, names: Variables, depth: int) -> bool | None:
         return _grouped(list(names.policy_home), address, names, depth + 1)
     if not names.vpc:
         return None
-    first, *others = names.vpc
-    if address in first:
+    primary = next((cidr for cidr in names.vpc if cidr.version == 4), None)  # the VPC's first CIDR
+    if primary is not None and address in primary:
         return True
-    return None if any(address in cidr for cidr in others) else False
+    return None if any(address in cidr for cidr in names.vpc) else False
 
 
 def matches_ports(text: str, ports: Ports, names: Variables) -> bool | None:
