@@ -13,9 +13,10 @@ from egressprobe.cli.output.sheets.whatif import whatif_sheet
 from egressprobe.cli.output.subnet_table import subnet_table
 from egressprobe.cli.output.table import details, to_table
 from egressprobe.model.report import Report
-from egressprobe.model.target import Expect, Verdict
+from egressprobe.model.target import Expect, Impact, Verdict
 from egressprobe.readiness.fleet.result import Fleet
-from egressprobe.readiness.result import Preflight
+from egressprobe.readiness.result import CellDifference, Preflight, Trend
+from tests.support.preflight_example import example_preflight
 from tests.support.reports import SAMPLES, audit, difference, joined, preflight, report, whatif
 
 MAKE = {
@@ -196,3 +197,17 @@ def test_the_samples_are_of_every_kind():
 
     assert set(SAMPLES) == set(FORMATS)
     assert {Report, Preflight} <= set(FORMATS)
+
+
+def test_what_is_worse_after_the_switch_has_its_path():
+    """As the audit of the preflight after it found it; what is better has none."""
+    now = replace(example_preflight(), joined=None)
+    failing = next(row for row in now.rows if row.verdict is Verdict.FAIL)
+    [cell] = [cell for cell in failing.cells if cell.verdict is Verdict.FAIL]
+    at = (failing.target.name, cell.subnet_id, cell.family)
+    cells = tuple(CellDifference(*at, trend, Impact.BLOCKS, None, cell) for trend in (Trend.WORSE, Trend.BETTER))
+    [row] = difference_sheet(replace(difference(), differences=cells, now=now)).rows
+    worse, better = row.cells
+    assert [hop.state for path in worse.paths for hop in path.hops].count("blocked") == 1
+    assert better.paths == ()
+    assert not [cell for row in difference_sheet(difference()).rows for cell in row.cells if cell.paths]

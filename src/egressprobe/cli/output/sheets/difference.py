@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from egressprobe.cli.output.difference_table import change, headline
 from egressprobe.cli.output.sheet import Sheet, SheetCell, SheetProblem, SheetRow
 from egressprobe.cli.output.sheets.parts import of_cause, sorted_problems
+from egressprobe.cli.output.sheets.paths import PathPictures
 from egressprobe.cli.output.sheets.preflight import check_problems, matrix_key, sheet_check
 from egressprobe.cli.output.terminal import ORDER, SHOWN
 from egressprobe.model.report import worst
@@ -27,7 +28,9 @@ def difference_sheet(difference: Difference) -> Sheet:
     by_target: dict[tuple[str, str], list[CellDifference]] = {}
     for cell in difference.differences:
         by_target.setdefault((cell.kind, cell.target), []).append(cell)
-    rows = [_row(kind, name, cells) for (kind, name), cells in by_target.items()]
+    audit = difference.now.audit if difference.now else None
+    pictures = PathPictures(audit) if audit else None
+    rows = [_row(kind, name, cells, pictures) for (kind, name), cells in by_target.items()]
     return Sheet(
         title=f"{difference.cluster_name} before and after",
         headline=headline(difference),
@@ -56,8 +59,14 @@ def _side(side: ReportSide) -> str:
     return f"{side.origin}, {side.started_at}, {side.mode}, {side.rounds} rounds: {SHOWN[side.verdict]}"
 
 
-def _row(kind: str, name: str, cells: list[CellDifference]) -> SheetRow:
+def _row(kind: str, name: str, cells: list[CellDifference], pictures: PathPictures | None) -> SheetRow:
+    """pictures: of the configuration as it is now, for cells that are worse or unknown."""
     sheet_cells = tuple(map(_cell, cells))
+    if pictures:
+        sheet_cells = tuple(
+            cell if cell.verdict is Verdict.PASS else cell._replace(paths=pictures.of(name, cell.subnet, cell.family))
+            for cell in sheet_cells
+        )
     return SheetRow(
         name=name,
         kind=kind,
