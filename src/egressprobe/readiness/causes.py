@@ -17,6 +17,9 @@ from egressprobe.readiness.matrix import ProbeRound, elsewhere, fails
 from egressprobe.readiness.path_checks import blames_of, paths_of
 from egressprobe.readiness.result import MatrixRow
 
+# A finding names at most so many of its targets.
+_MOST_NAMED = 20
+
 
 def causes_of(rows: Sequence[MatrixRow], rounds: Sequence[ProbeRound], audit: Audit | None) -> tuple[Cause, ...]:
     """In the order of the rows; several for a target with several reasons."""
@@ -52,9 +55,9 @@ def _configured(row: MatrixRow, subnets: Sequence[str], audit: Audit | None) -> 
     for finding in audit.findings:
         affected = finding.evidence.get("subnets", ())
         mine = tuple(subnet for subnet in subnets if subnet in affected and (subnet, finding.code) in blamed)
-        named = row.target.name in finding.evidence.get("targets", ()) or addresses & set(
-            finding.evidence.get("addresses", ())
-        )
+        targets = finding.evidence.get("targets", ())
+        named = row.target.name in targets or addresses & set(finding.evidence.get("addresses", ()))
+        named = named or len(targets) >= _MOST_NAMED
         if mine and named:
             yield _cause(row.target.name, mine, finding)
 

@@ -51,9 +51,9 @@ def matrix(
     subnets: the columns. Each row has at least one cell for each of them.
     """
     known = {target.name: target for target in targets}
-    reported = _reported(rounds)
+    reports, reported = _Reports(rounds, audit), _reported(rounds)
     rows = [
-        _row(name, known.get(name), reported.get(name, []), rounds, audit, subnets)
+        _row(name, known.get(name), reported.get(name, []), reports, subnets)
         for name in dict.fromkeys((*known, *reported))
     ]
     return tuple(sorted(rows, key=_rank))
@@ -93,6 +93,25 @@ def _external(place: str) -> bool:
     return address.version == 4 and address.is_global
 
 
+class _Reports:
+    """Results, and the audit's rows and paths, by what a cell is: thousands of targets have each their own."""
+
+    def __init__(self, rounds: Sequence[ProbeRound], audit: Audit | None) -> None:
+        self.rounds = len(rounds)
+        self.results = {
+            (number, report.vantage.subnet_id or "", result.target.name): result
+            for number, probed in enumerate(rounds)
+            for report in (probed.joined.reports if probed.joined else ())
+            for result in report.results
+        }
+        self.audited: dict[str, list[TargetRow]] = {}
+        for row in audit.rows if audit else ():
+            self.audited.setdefault(row.target.name, []).append(row)
+        self.states: dict[tuple[str, str, int], set[str]] = {}
+        for path in audit.paths if audit else ():
+            self.states.setdefault((path.subnet, path.address, path.port), set()).add(path.state)
+
+
 def _reported(rounds: Sequence[ProbeRound]) -> dict[str, list[tuple[int, Row]]]:
     rows: dict[str, list[tuple[int, Row]]] = {}
     for number, probed in enumerate(rounds):
@@ -105,22 +124,25 @@ def _row(
     name: str,
     known: Target | None,
     reported: Sequence[tuple[int, Row]],
-    rounds: Sequence[ProbeRound],
-    audit: Audit | None,
+    reports: _Reports,
     subnets: Sequence[str],
 ) -> MatrixRow:
     # A target of the same name by another URL is another target: it says nothing of this one.
     expected = view(known) if known else None
     same = [(number, row) for number, row in reported if expected is None or row.target.url == expected.url]
-    measured = dict(_measured(name, same, rounds))
+    measured = {
+        (number, cell.subnet_id): _Measured(cell, reports.results.get((number, cell.subnet_id, name)))
+        for number, row in same
+        for cell in row.cells
+    }
     target = expected or same[0][1].target
     results = [outcome.result for outcome in measured.values() if outcome.result]
-    configured = [row for row in audit.rows if row.target.name == name] if audit else []
+    configured = reports.audited.get(name, [])
     families = {attempt.family for result in results for attempt in result.attempts}
     cells = tuple(
         cell
         for subnet in subnets
-        for cell in _cells(subnet, target, measured, len(rounds), families, _Configured(configured, audit, subnet))
+        for cell in _cells(subnet, target, measured, reports.rounds, families, _Configured(configured, reports, subnet))
     )
     relevant = moves(target) or any(result.switch_relevant for result in results)
     issuer_only = any(
@@ -137,21 +159,6 @@ def _row(
         cells=cells,
         advisory=advisory,
     )
-
-
-def _measured(
-    name: str, reported: Sequence[tuple[int, Row]], rounds: Sequence[ProbeRound]
-) -> Iterator[tuple[tuple[int, str], _Measured]]:
-    for number, row in reported:
-        joined = rounds[number].joined
-        results = {
-            report.vantage.subnet_id or "": result
-            for report in (joined.reports if joined else ())
-            for result in report.results
-            if result.target.name == name
-        }
-        for cell in row.cells:
-            yield (number, cell.subnet_id), _Measured(cell, results.get(cell.subnet_id))
 
 
 def _cells(
@@ -208,7 +215,7 @@ class _Configured(NamedTuple):
     """The audit's rows of one target (one a port), for one subnet."""
 
     rows: Sequence[TargetRow]
-    audit: Audit | None
+    reports: _Reports
     subnet: str
 
     def state(self, family: str, dialled: Iterable[str]) -> str:
@@ -220,12 +227,8 @@ class _Configured(NamedTuple):
             if not addresses or (dialled and not row.target.assumed and not dialled & set(addresses)):
                 states.add("unknown" if addresses or not row.target.addresses else "")
                 continue
-            wanted = set(addresses)
-            states |= {
-                path.state
-                for path in (self.audit.paths if self.audit else ())
-                if path.subnet == self.subnet and path.port == row.target.port and path.address in wanted
-            }
+            known = self.reports.states
+            states |= set().union(*(known.get((self.subnet, text, row.target.port), set()) for text in addresses))
         states.discard("")
         if "closed" in states and len(states) > 1:
             return "partial"
