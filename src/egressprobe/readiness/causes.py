@@ -56,8 +56,8 @@ def _configured(row: MatrixRow, subnets: Sequence[str], audit: Audit | None) -> 
         affected = finding.evidence.get("subnets", ())
         mine = tuple(subnet for subnet in subnets if subnet in affected and (subnet, finding.code) in blamed)
         targets = finding.evidence.get("targets", ())
-        named = row.target.name in targets or addresses & set(finding.evidence.get("addresses", ()))
-        named = named or len(targets) >= _MOST_NAMED
+        named = row.target.name in targets or len(targets) >= _MOST_NAMED
+        named = named or bool(addresses & set(finding.evidence.get("addresses", ())))
         if mine and named:
             yield _cause(row.target.name, mine, finding)
 
