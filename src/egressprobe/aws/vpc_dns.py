@@ -6,7 +6,8 @@ from typing import Any
 from egressprobe.audit.vpc.snapshot_dns import DnsFirewallRule, ResolverRule, Zone
 from egressprobe.aws.paging import ReadRefused, every, tried
 
-# Changes of DHCP options reach the control plane "usually within one hour" (EKS user guide).
+# Changes of DHCP options reach the control plane "usually within one hour" (EKS user guide,
+# control-plane-egress-troubleshooting).
 _DHCP_SETTLES = timedelta(hours=1)
 
 
