@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from egressprobe.cli.commands import verify as verify_command
 from egressprobe.cli.inputs import switch_source
 from egressprobe.cli.main import main
+from egressprobe.model.discovered import Discovered
 from egressprobe.model.errors import AwsError
 from egressprobe.model.failure import Code
 from egressprobe.model.target import Verdict
@@ -18,7 +19,7 @@ from egressprobe.readiness.baseline import load, save
 from egressprobe.readiness.result import Decision
 from egressprobe.readiness.run import preflight
 from egressprobe.readiness.switching.state import StateFile, SwitchPhase, SwitchState, state_path
-from tests.support.preflights import CLUSTER, POLICY, FakeClock, ScriptedSources
+from tests.support.preflights import CLUSTER, POLICY, TARGETS, FakeClock, ScriptedSources
 from tests.support.readiness.fake_eks import live_eks
 from tests.support.readiness.scripted import SwitchedSources
 
@@ -47,9 +48,9 @@ def baseline(tmp_path, monkeypatch):
 def run(baseline, monkeypatch, capsys):
     """Runs a command against `eks`, with sources that begin to differ by the switch; (code, stdout, stderr lines)."""
 
-    def command(*args, eks=None, broken_by_switch=None, typed=None):
+    def command(*args, eks=None, broken_by_switch=None, typed=None, **more):
         eks = eks or live_eks()
-        sources = SwitchedSources(lambda: eks.mode, broken_by_switch or {})
+        sources = command.sources = SwitchedSources(lambda: eks.mode, broken_by_switch or {}, **more)
         monkeypatch.setattr(switch_source, "session_in", lambda _: type("Session", (), {"region_name": "eu-west-1"}))
         monkeypatch.setattr(switch_source, "EksUpdates", lambda *_: eks)
         monkeypatch.setattr(switch_source, "AccountSources", lambda *_, **__: sources)
@@ -235,8 +236,48 @@ def test_verify_with_the_baseline_of_another_cluster(run, baseline):
     other = replace(CLUSTER, arn="arn:aws:eks:eu-west-1:1:cluster/dev")
     save(baseline, preflight(ScriptedSources(cluster=other), clock=FakeClock()))
     code, out, err = run("verify", "--cluster", "prod", eks=live_eks(mode="CUSTOMER_ROUTED"))
-    assert (code, out) == (2, "")
+    assert (code, out, run.sources.rounds) == (2, "", 0)
     assert "cluster/dev" in err[-1]
+
+
+def test_verify_a_cluster_without_nodes(run, baseline):
+    """It had none before (Fargate): the step is unknown, and nothing is in doubt."""
+    targets = tuple(target for target in TARGETS if target["kind"] != "kubelet")
+    save(baseline, preflight(ScriptedSources(targets=targets), clock=FakeClock()))
+    code, out, _ = run("verify", "--cluster", "prod", eks=live_eks(mode="CUSTOMER_ROUTED"), targets=targets)
+    assert code == 0, out
+    assert "UNKNOWN  Nodes" in out
+    save(baseline, preflight(ScriptedSources(), clock=FakeClock()))
+    code, out, _ = run("verify", "--cluster", "prod", eks=live_eks(mode="CUSTOMER_ROUTED"), targets=targets)
+    assert code == 4, out  # where are its nodes?
+
+
+def test_a_discovery_that_is_incomplete(run):
+    """Whether there are new targets is not known, so nothing is sent."""
+    eks = live_eks()
+    discovered = Discovered(targets=TARGETS, unread=("validatingwebhookconfigurations",))
+    code, _, err = run(*SWITCH, *YES, eks=eks, discovered=discovered)
+    assert (code, eks.tokens) == (4, [])
+    assert "validatingwebhookconfigurations" in err[0]
+
+
+def test_interrupted_while_it_is_verified(run, monkeypatch):
+    """Switched, and said so; --resume verifies."""
+    eks = live_eks(script=["Successful"])
+    original = SwitchedSources.probe
+
+    def probe(sources, plan):
+        if eks.mode == "CUSTOMER_ROUTED":
+            raise KeyboardInterrupt
+        return original(sources, plan)
+
+    monkeypatch.setattr(SwitchedSources, "probe", probe)
+    code, out, err = run(*SWITCH, *YES, eks=eks)
+    assert (code, out) == (130, "")
+    assert err[-1].startswith("true state: prod is ACTIVE, controlPlaneEgressMode CUSTOMER_ROUTED")
+    monkeypatch.setattr(SwitchedSources, "probe", original)
+    assert run(*SWITCH, "--resume", eks=eks)[0] == 0
+    assert len(eks.tokens) == 1
 
 
 def test_verify_when_the_cluster_cannot_be_read(run, monkeypatch):

@@ -7,7 +7,9 @@ from msgspec.structs import replace
 
 from egressprobe.aws.updates.eks_updates import EGRESS_UPDATE, CallRefusedError, EksUpdate, NoAnswerError
 from egressprobe.model.errors import AwsError, InputError
-from egressprobe.model.target import Verdict
+from egressprobe.model.joined_report import JOINED_SCHEMA, Cell, Joined, Row, View
+from egressprobe.model.report import Summary
+from egressprobe.model.target import Impact, Verdict
 from egressprobe.readiness.result import Decision, DecisionReason
 from egressprobe.readiness.switching.job import Ended, NotSeenError, OutputLostError
 from tests.support.readiness.fake_eks import AGAIN, BEGAN, COMMAND, Eks, Killed, World, target
@@ -304,6 +306,29 @@ def test_a_baseline_that_grows_too_old_while_the_question_waits():
     assert (run.ended, world.eks.tokens) == (Ended.INPUT, [])
 
 
+class Meanwhile:
+    """A confirmation, before which something happens."""
+
+    def __init__(self, happens):
+        self.happens = happens
+
+    def __bool__(self):
+        self.happens()
+        return True
+
+
+def test_what_happens_while_the_question_waits():
+    """Another update, or the switch itself, by another caller: nothing is sent."""
+    world = World()
+    world.eks.updates["u"] = EksUpdate("u", "VersionUpdate", "Successful")
+    run = world.run(confirm=Meanwhile(lambda: world.eks.apply("another caller")))
+    assert (run.ended, world.eks.tokens) == (Ended.BUSY, [])
+    assert f"{EGRESS_UPDATE} update-2 is InProgress" in "\n".join(run.said)
+    world = World()
+    run = world.run(confirm=Meanwhile(lambda: setattr(world.eks, "mode", "CUSTOMER_ROUTED")))
+    assert (run.ended, world.eks.tokens) == (Ended.UNSEEN, [])
+
+
 @pytest.mark.parametrize(("confirm", "ended"), [(None, Ended.DRY_RUN), (False, Ended.UNCONFIRMED)])
 def test_without_a_confirmation_nothing_is_sent(confirm, ended):
     """The call is shown."""
@@ -315,10 +340,77 @@ def test_without_a_confirmation_nothing_is_sent(confirm, ended):
 
 
 def test_already_switched_is_verified():
-    """By whomever; nothing is sent."""
+    """By whomever; nothing is sent. It is verified when it is ACTIVE, or after five minutes."""
     world = World(Eks(mode="CUSTOMER_ROUTED"))
     run = world.run(confirm=None)
-    assert (run.ended, world.eks.tokens) == (Ended.VERIFIED, [])
+    assert (run.ended, world.eks.tokens, world.now) == (Ended.VERIFIED, [], BEGAN)
+    world = World(Eks(mode="CUSTOMER_ROUTED", status="UPDATING"))
+    run = world.run(confirm=None)
+    assert run.end.difference.verdict is Verdict.FAIL
+    assert timedelta(minutes=5) <= world.now - BEGAN < timedelta(minutes=6)
+
+
+OLD = EksUpdate("old", EGRESS_UPDATE, "Failed", "2026-10-01T00:00:00+00:00")
+
+
+def test_an_old_update_is_not_taken_for_the_one_that_was_requested():
+    """The answer is lost, and what EKS lists was there before."""
+    world = World(Eks(answers=["lost, not carried out"], updates={"old": OLD}))
+    run = world.run()
+    assert run.ended is Ended.NOT_SWITCHED
+    assert f"no {EGRESS_UPDATE}" in run.last
+    assert world.run(resume=True).ended is Ended.VERIFIED
+
+
+def test_of_several_updates_the_one_in_progress_matters():
+    """On another computer, without a state."""
+    world = World(Eks(updates={"old": OLD._replace(created_at="2026-11-26T11:00:00+00:00")}))
+    world.eks.apply("another caller")
+    assert world.run(resume=True).ended is Ended.VERIFIED
+
+
+def joined(verdict, *names):
+    rows = tuple(
+        Row(target(name), verdict, Impact.BLOCKS, True, (Cell("subnet-a", verdict), Cell("subnet-b", Verdict.PASS)))
+        for name in names
+    )
+    views = tuple(View(name, "", verdict, Summary(), 1.0) for name in ("subnet-a", "subnet-b"))
+    return Joined(JOINED_SCHEMA, "run", "", 1.0, "prod", verdict, Summary(), views, rows, ())
+
+
+def test_changes_are_said_as_they_come():
+    """Of each minute, compared with the one before; what stays as it is, is not repeated."""
+    verdicts = [Verdict.PASS, Verdict.FAIL, Verdict.FAIL, Verdict.UNKNOWN, Verdict.UNKNOWN, Verdict.PASS]
+    reports = [joined(verdict, "policy.example.com") for verdict in verdicts]
+    world = World(Eks(script=["InProgress"] * 40 + ["Successful"]), joined=reports)
+    run = world.run()
+    changes = [text.partition(" ")[2] for text in run.said if " from subnet-" in text]
+    where = "webhook policy.example.com from subnet-a: "
+    assert changes == [f"{where}pass -> fail", f"{where}fail -> unknown", f"{where}unknown -> pass"]
+
+
+def test_many_changes_are_counted():
+    """Ten lines a minute."""
+    names = [f"{i}.example.com" for i in range(30)]
+    reports = [joined(Verdict.PASS, *names), joined(Verdict.FAIL, *names)]
+    world = World(Eks(script=["InProgress"] * 9 + ["Successful"]), joined=reports)
+    said = world.run().said
+    assert sum(": pass -> fail" in text for text in said) == 10
+    assert any("and 20 more changes" in text for text in said)
+
+
+def test_targets_of_the_stack_alone_are_not_gone():
+    """Discovery never had them; those that it had must be there."""
+    rows = [
+        row("policy.example.com", cell(), cell(subnet="subnet-b")),
+        row("own.example.com", cell(), cell(subnet="subnet-b")),
+    ]
+    known = replace(rows[0], target=replace(rows[0].target, objects=("ValidatingWebhookConfiguration/policy/check",)))
+    baseline = preflight(known, rows[1], started_at=BEGAN.isoformat())
+    assert World(baseline=baseline, targets=(known.target,)).run().ended is Ended.VERIFIED
+    run = World(baseline=baseline, targets=(rows[1].target,)).run()
+    assert run.ended is Ended.INPUT
+    assert "targets that are gone: policy.example.com;" in "\n".join(run.said)
 
 
 def test_nothing_to_resume():
