@@ -20,7 +20,7 @@ from tests.support.policy_engines import guard, rego
 
 EXAMPLES = ROOT / "docs" / "examples"
 TOOLS = ROOT / ".tools" / "stack" / "governance" / "bin"
-PROGRAMS = ("egressprobe", "terraform", "conftest", "pipx", "pip", "git")
+PROGRAMS = ("egressprobe", "terraform", "conftest", "pip", "git")
 GITHUB = yaml.safe_load((EXAMPLES / "switch-github.yaml").read_text())
 GITLAB = yaml.safe_load((EXAMPLES / "switch-gitlab.yaml").read_text())
 # What changes the mode.

@@ -128,7 +128,20 @@ def test_a_line_says_what_it_is_based_on():
     healthy = by_name[("eu-west-1", "cluster-9")]
     assert (healthy.version, healthy.mode, healthy.status) == ("1.35", "AWS_MANAGED", "ACTIVE")
     assert (healthy.evidence, healthy.stack) == (FleetEvidence.PROBED, "egressprobe-cluster-9")
-    assert "from 2 subnets in 2 rounds" in healthy.decides
+    assert healthy.decides == "on the switched path 2 of 2 pass from each of 2 subnets in each of 2 rounds"
+
+
+def test_a_cluster_that_is_switched_already_is_said_to_be():
+    """Its decision is about its paths as they are."""
+
+    def routed(member):
+        given = probed(member)
+        given.sources.clusters = [replace(given.sources.clusters[0], mode="CUSTOMER_ROUTED")]
+        return given
+
+    [line] = read(ScriptedFleet({("eu-west-1", "a"): routed}, {"eu-west-1": ("a",)}), ("eu-west-1",)).clusters
+    assert line.decision is Decision.GO
+    assert line.decides.startswith("switched already; on the switched path 2 of 2 pass")
 
 
 def test_the_same_faults_give_the_same_lines():

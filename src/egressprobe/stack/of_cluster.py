@@ -39,7 +39,9 @@ def only_stack(stacks: Mapping[str, Sequence[ProbingStack]], cluster: str) -> Pr
     """Raises InputError where the cluster has none, or several."""
     its_stacks = stacks.get(cluster, ())
     if not its_stacks:
-        raise InputError("--stack", f'there is no stack of egressprobe for the cluster "{short(cluster)}"; {_EITHER}')
+        name = short(cluster)
+        none = f'there is no stack of egressprobe for the cluster "{name}"'
+        raise InputError("--stack", f"{none}; make one (make deploy CLUSTER={name}), {_EITHER}")
     if len(its_stacks) > 1:
         names = ", ".join(probing.name for probing in its_stacks)
         raise InputError("--stack", f'the cluster "{short(cluster)}" has several: {names}; name one of them')

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from egressprobe.cli.output.documents.markdown import escaped, fenced
+from egressprobe.cli.output.preflight.words import counted
 from egressprobe.cli.output.terminal import COLOURS, Style, cut, line, paragraph, printable, short, widths
 from egressprobe.model.target import Verdict
 from egressprobe.readiness.fleet.result import Fleet, FleetCluster
@@ -75,9 +76,9 @@ def reason(cluster: FleetCluster) -> str:
 
 def summary(fleet: Fleet) -> Iterator[str]:
     """The decision, and how many clusters have which."""
-    counted = Counter(cluster.decision for cluster in fleet.clusters)
-    counts = ", ".join(f"{counted[decision]} {decision}" for decision in _ORDER)
-    yield f"{fleet.decision}: {counts} of {len(fleet.clusters)} clusters in {_regions(fleet)}"
+    decisions = Counter(cluster.decision for cluster in fleet.clusters)
+    counts = ", ".join(f"{decisions[decision]} {decision}" for decision in _ORDER)
+    yield f"{fleet.decision}: {counts} of {counted(len(fleet.clusters), 'cluster')} in {_regions(fleet)}"
 
 
 def _regions(fleet: Fleet) -> str:

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 
 from egressprobe import __version__
 from egressprobe.model.errors import AwsError, InputError
+from egressprobe.readiness.decision import ROUTED
 from egressprobe.readiness.fleet.result import FLEET_SCHEMA, Fleet, FleetCluster, FleetEvidence, FleetRegion
 from egressprobe.readiness.fleet.side_by_side import side_by_side
 from egressprobe.readiness.result import Decision, Preflight
@@ -157,8 +158,12 @@ def _line(given: MemberSources, member: FleetMember, rounds: int, seconds: float
 def _decides(made: Preflight) -> str:
     if made.reasons:
         return f"{made.reasons[0].subject}: {made.reasons[0].summary}"
-    moved = sum(row.switch_relevant for row in made.rows)
-    return f"{moved} paths that the switch moves pass from {len(made.subnets)} subnets in {made.rounds} rounds"
+    deciding = sum(row.switch_relevant and not row.advisory for row in made.rows)
+    text = "no target is on the path that the switch moves"
+    if deciding:
+        text = f"on the switched path {deciding} of {deciding} pass from each of {len(made.subnets)} subnets"
+        text += f" in each of {made.rounds} rounds"
+    return f"switched already; {text}" if made.cluster.mode == ROUTED else text
 
 
 def _without_probes(line: FleetCluster, why: str) -> FleetCluster:
