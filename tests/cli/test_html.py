@@ -280,18 +280,38 @@ def _large(subnets: int, targets: int) -> Sheet:
     return Sheet("t", "FAIL: much", Verdict.FAIL, "prod", "now", 1.0, columns=columns, rows=tuple(rows))
 
 
-def test_its_size_is_bounded(record_property):
-    """16 subnets x 200 targets; what fails keeps everything, and the page says what was left out."""
-    page = to_html(_large(16, 200))
-    record_property("said", f"HTML of 16 subnets x 200 targets: {len(page.encode()) / 1e6:.1f} MB")
-    assert len(page.encode()) <= MAX_BYTES < 5_000_000
+@pytest.mark.parametrize(
+    ("subnets", "targets", "more"),
+    [(4, 40, 80_000), (4, 40, 3_000), pytest.param(16, 200, None, marks=pytest.mark.thorough)],
+)
+def test_its_size_is_bounded(record_property, monkeypatch, subnets, targets, more):
+    """What fails keeps everything, then what passes as far as it fits; the page says what was left out, and where.
+
+    more: than the page without explanations has, in bytes; None for the bound as it is.
+    """
+    sheet, most = _large(subnets, targets), MAX_BYTES
+    if more is not None:
+        bare = (
+            row._replace(cells=tuple(cell._replace(details=(), paths=()) for cell in row.cells)) for row in sheet.rows
+        )
+        most = len(to_html(sheet._replace(rows=tuple(bare))).encode()) + more
+        monkeypatch.setattr("egressprobe.cli.output.html.page.MAX_BYTES", most)
+    page = to_html(sheet)
+    record_property("said", f"HTML of {subnets} subnets x {targets} targets: {len(page.encode()) / 1e6:.1f} MB")
+    assert len(page.encode()) <= most < 5_000_000
     failing = re.findall(r'<details class="target fail".*?</details>', page, re.DOTALL)
-    assert len(failing) == 10
-    assert all(block.count("<svg") == 16 and "word" in block and "left out" not in block for block in failing)
+    assert len(failing) == targets // 20
+    assert all(block.count("<svg") == subnets and "word" in block and "left out" not in block for block in failing)
     notes = re.search('<section id="notes".*', page, re.DOTALL)[0]
-    counted = {what: int(count) for what, count in re.findall(r"(\w+) of (\d+) of 200 targets are left out", notes)}
-    assert counted["paths"] == page.count("Explanations and paths are left out here") > 0
-    assert len(re.findall('id="t\\d+"', page)) == 200
+    counted = {
+        what: int(count)
+        for what, count in re.findall(rf"<li>(\w+).*? of (\d+) of {targets} targets are left out", notes)
+    }
+    here = {what: page.count(f">{what} are left out here") for what in ("Explanations and paths", "Details")}
+    assert counted == {what.partition(" ")[0]: count for what, count in here.items() if count}
+    assert counted
+    assert ("Details" in counted) == (more == 3_000)
+    assert len(re.findall('id="t\\d+"', page)) == targets
     used = {int(number) for number in re.findall('href="#hops(\\d+)"', page)}
     assert used == {int(number) for number in re.findall('id="hops(\\d+)"', page)}
 

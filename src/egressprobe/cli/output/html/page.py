@@ -116,15 +116,17 @@ def _details(sheet: Sheet, room: int) -> _Details:
     """As much as has room, the worst verdicts first; in the page they are in the order of the rows."""
     pictures, fixes, blocks = Pictures(), links_by_summary(sheet), dict[int, Html]()
     left_out = {"times": 0, "none": 0}
-    # The least that each target takes is kept free for those that come later.
-    least = [_bytes(target_details(sheet, number, pictures, fixes, "none")) for number in range(len(sheet.rows))]
+    # The least that each target takes is kept free for those that come later: the times of all, if they have room.
+    extents, least = _EXTENTS[:2], _sizes(sheet, "times")
+    if sum(least) > room:
+        extents, least = _EXTENTS, _sizes(sheet, "none")
     room -= sum(least)
     for number in sorted(range(len(sheet.rows)), key=lambda number: ORDER.index(sheet.rows[number].verdict)):
-        for extent in _EXTENTS:
+        for extent in extents:
             count, size = len(pictures), pictures.size
             block = target_details(sheet, number, pictures, fixes, extent)
             takes = _bytes(block) + pictures.size - size - least[number]
-            if takes <= room or extent == "none":
+            if takes <= room or extent == extents[-1]:
                 break
             pictures.forget(count)
         blocks[number], room = block, room - takes
@@ -140,6 +142,11 @@ def _details(sheet: Sheet, room: int) -> _Details:
     ordered = [blocks[number] for number in range(len(sheet.rows))]
     hint = classed("p", "printed", "Only what does not pass is printed.")
     return _Details(section("details", "Details by target", hint, *ordered), pictures.definitions(), notes)
+
+
+def _sizes(sheet: Sheet, extent: Extent) -> list[int]:
+    """In bytes, without pictures."""
+    return [_bytes(target_details(sheet, number, Pictures(), {}, extent)) for number in range(len(sheet.rows))]
 
 
 def _bytes(text: str) -> int:
