@@ -6,13 +6,14 @@ import json
 import pytest
 from msgspec.structs import replace
 
+from egressprobe.cli.common.exit_codes import exit_code
 from egressprobe.cli.output.documents.markdown import to_markdown
 from egressprobe.cli.output.formats import FORMATS, render, sheet_of
 from egressprobe.cli.output.sheet import Sheet, SheetProblem, SheetRow
 from egressprobe.model.report import Report
 from egressprobe.model.target import Impact, Verdict
 from egressprobe.readiness.fleet.result import Fleet
-from egressprobe.readiness.result import Difference, Preflight
+from egressprobe.readiness.result import Difference, Preflight, Trend
 from tests.support.documents import junit_tests, markdown_text, prometheus_samples
 from tests.support.reports import SAMPLES, audit, difference, joined, preflight, report, whatif
 
@@ -100,6 +101,40 @@ def test_junit_of_a_preflight_follows_its_decision():
     assert outcomes(unknown)["report", "Preflight of prod"] == "error"
     checks = {name: outcome for (suite, name), outcome in outcomes(preflight()).items() if suite == "checks"}
     assert list(checks.values()) == ["passed", "failure", "error"]
+
+
+BETTER, WORSE = difference().differences[0].before, difference().differences[0].after
+
+
+@pytest.mark.parametrize(
+    ("pair", "verdict", "codes"),
+    [
+        ({"trend": Trend.WORSE}, Verdict.FAIL, (3, 3, 3)),
+        ({"trend": Trend.WORSE, "impact": Impact.BYPASSES}, Verdict.FAIL, (3, 4, 3)),
+        ({"trend": Trend.WORSE, "impact": Impact.NONE}, Verdict.DEGRADED, (4, 4, 3)),
+        ({"trend": Trend.UNKNOWN}, Verdict.FAIL, (3, 3, 3)),
+        ({"trend": Trend.UNKNOWN, "after": replace(WORSE, verdict=Verdict.UNKNOWN)}, Verdict.UNKNOWN, (4, 4, 4)),
+        ({"trend": Trend.SLOWER, "after": BETTER}, Verdict.DEGRADED, (4, 4, 3)),
+        ({"trend": Trend.BETTER, "after": BETTER}, Verdict.PASS, (0, 0, 0)),
+    ],
+    ids=["worse", "worse, ignored", "worse, no effect", "unknown before", "unknown now", "slower", "better"],
+)
+def test_junit_and_exit_code_of_a_comparison_agree(pair, verdict, codes):
+    """By each --fail-on."""
+    changed = replace(difference().differences[0], **pair)
+    whole = replace(difference(), differences=(changed,), verdict=verdict, checks=(), causes=())
+    for word, code in zip(("fail", "blocks", "degraded"), codes, strict=True):
+        assert exit_code(whole, word) == code
+        tests = junit_tests(rendered(whole, "junit", word))
+        assert any(test.outcome == "failure" for test in tests) == (code == 3)
+
+
+@pytest.mark.parametrize(("verdict", "outcome"), [(Verdict.FAIL, "failure"), (Verdict.DEGRADED, "system-out")])
+def test_a_step_that_was_not_met_before_either_does_not_decide(verdict, outcome):
+    """`verify` says so by its verdict."""
+    whole = replace(difference(), differences=(), verdict=verdict, checks=preflight().checks[1:2], causes=())
+    [test] = [test for test in junit_tests(rendered(whole, "junit")) if test.suite == "checks"]
+    assert test.outcome == outcome
 
 
 # -- prometheus --

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 import yaml
 
+from egressprobe.audit.result import Audit
 from egressprobe.cli import main as cli
 from egressprobe.cli.output.formats import FORMATS, render
 from egressprobe.golang.resolver import ResolverConfig
@@ -25,6 +26,8 @@ from egressprobe.model.report import Report
 from egressprobe.net.secrets import without_secrets
 from egressprobe.net.urls import parse_url, shown, shown_text
 from egressprobe.probe.edges import Edges
+from egressprobe.readiness.result import Preflight
+from tests.conftest import ROOT
 from tests.handlers.test_probe_handler import Context
 from tests.support.aws.fake_aws import ENVIRONMENT
 from tests.support.peers.kubeapi import CLUSTER_CA, kube_api
@@ -276,17 +279,50 @@ def test_a_private_key_in_a_ca_bundle(everything, tmp_path):
             assert leaked(everything("run", "-f", path, "-o", name, "--timeout", "2")) == []
 
 
+@pytest.mark.parametrize("command", ["audit", "whatif"])
+def test_a_private_key_in_a_targets_file_of_an_audit(everything, tmp_path, command):
+    """In every output format."""
+    path = tmp_path / "targets.json"
+    bundle = make_authority("ca").pem + KEY
+    target = {"kind": "webhook", "name": "pods.hooks.svc", "service": {"namespace": "hooks", "name": "pods"}}
+    target |= {"addresses": ["10.0.3.10:9443"], "caBundle": bundle}
+    path.write_text(json.dumps({"targets": [target]}))
+    plan = ("--plan", ROOT / "docs/examples/change.sh") if command == "whatif" else ()
+    for name in FORMATS[Audit]:
+        text = everything(command, "--snapshot", ROOT / "docs/examples/broken-vpc.json", "-f", path, *plan, "-o", name)
+        assert leaked(text) == []
+        assert "pods.hooks.svc" in text
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("form", FORMATS[Preflight])
+def test_aws_credentials_in_a_preflight(everything, monkeypatch, tmp_path, form):
+    """In every output format, and in the baseline, where AWS cannot be reached."""
+    _unreachable_aws(monkeypatch)
+    baseline = tmp_path / "baseline.json"
+    options = ("--rounds", "1", "--seconds", "0", "--local", "--baseline", baseline, "-o", form)
+    assert leaked(everything("preflight", "--cluster", "prod", "--region", "eu-west-1", *options)) == []
+    assert not baseline.exists() or leaked(baseline.read_text()) == []
+
+
 @pytest.mark.parametrize(
     "argv",
     [
         ("discover", "--cluster", "prod"),
         ("audit", "--cluster", "prod"),
+        ("verify", "--cluster", "prod"),
+        ("whatif", "--cluster", "prod", "--plan", str(ROOT / "docs/examples/change.sh")),
         ("invoke", "--stack", "s"),
         ("invoke", "--stack", "s", f"https://u:{ONE_WORD}@h.example/"),
     ],
 )
 def test_aws_credentials(everything, monkeypatch, argv):
     """The secret key and the session token, where AWS cannot be reached."""
+    _unreachable_aws(monkeypatch)
+    assert leaked(everything(*argv, "--region", "eu-west-1")) == []
+
+
+def _unreachable_aws(monkeypatch):
     for name, value in (
         ENVIRONMENT
         | {
@@ -298,7 +334,6 @@ def test_aws_credentials(everything, monkeypatch, argv):
         }
     ).items():
         monkeypatch.setenv(name, value)
-    assert leaked(everything(*argv, "--region", "eu-west-1")) == []
 
 
 @pytest.mark.parametrize("url", URLS)

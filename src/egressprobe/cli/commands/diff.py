@@ -4,8 +4,8 @@ import argparse
 import sys
 from typing import Any
 
-from egressprobe.cli.common.exit_codes import BAD_INPUT, EXIT_CODES, FAILED, INTERRUPTED, NOT_SURE, OK, OUR_ERROR, TEXT
-from egressprobe.cli.common.parser import add_output
+from egressprobe.cli.common.exit_codes import BAD_INPUT, FAILED, INTERRUPTED, NOT_SURE, OK, OUR_ERROR, TEXT, exit_code
+from egressprobe.cli.common.parser import add_fail_on, add_output
 from egressprobe.cli.output.formats import FORMATS
 from egressprobe.readiness.result import Difference
 
@@ -30,17 +30,18 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument("before", metavar="BEFORE", help="a baseline, or the JSON of preflight, verify, invoke or run")
     parser.add_argument("after", metavar="AFTER", help="the same of later; - is standard input")
     parser.add_argument("--force", action="store_true", help="compare reports of two clusters")
+    add_fail_on(parser)
     add_output(parser, tuple(FORMATS[Difference]))
     return parser
 
 
 def run(options: argparse.Namespace) -> int:
     from egressprobe.cli.inputs.report_file import check_same_cluster, read_report
-    from egressprobe.cli.output.formats import render
+    from egressprobe.cli.output.formats import show
     from egressprobe.readiness.comparison.compare import compare_reports
 
     before, after = read_report(options.before), read_report(options.after)
     check_same_cluster(before, after, force=options.force)
     difference = compare_reports(before, after)
-    print(render(difference, options.output, sys.stdout))
-    return EXIT_CODES[difference.verdict]
+    show(difference, options.output, sys.stdout, options.fail_on)
+    return exit_code(difference, options.fail_on)

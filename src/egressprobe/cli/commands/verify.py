@@ -6,16 +6,16 @@ from typing import Any
 
 from egressprobe.cli.common.exit_codes import (
     BAD_INPUT,
-    EXIT_CODES,
     FAILED,
     INTERRUPTED,
     NOT_SURE,
     OK,
     OUR_ERROR,
     TEXT,
+    exit_code,
     message,
 )
-from egressprobe.cli.common.parser import add_output, add_vpc
+from egressprobe.cli.common.parser import add_fail_on, add_output, add_vpc
 from egressprobe.cli.output.formats import FORMATS
 from egressprobe.model.errors import InputError
 from egressprobe.readiness.result import Difference
@@ -48,6 +48,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--seconds", type=float, default=120.0, metavar="S", help="spread the rounds over this time (default: 120)"
     )
+    add_fail_on(parser)
     add_output(parser, tuple(FORMATS[Difference]))
     return parser
 
@@ -55,15 +56,15 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> int:
     """Measure, compare, print."""
     from egressprobe.cli.inputs.switch_source import verification_of
-    from egressprobe.cli.output.formats import render
+    from egressprobe.cli.output.formats import show
 
     _check(options)
     difference = verification_of(options)
-    print(render(difference, options.output, sys.stdout), flush=True)
+    show(difference, options.output, sys.stdout, options.fail_on)
     if difference.now is not None and difference.now.interrupted:
         message("egressprobe: interrupted before everything was measured")
         return INTERRUPTED
-    return EXIT_CODES[difference.verdict]
+    return exit_code(difference, options.fail_on)
 
 
 def _check(options: argparse.Namespace) -> None:

@@ -41,7 +41,7 @@ def show(report: AnyReport, form: str, stream: IO[str], fail_on: str = "fail") -
     """Print it; JSON lines of nothing are nothing, not an empty line."""
     text = render(report, form, stream, fail_on)
     if text:
-        print(text, file=stream)
+        print(text, file=stream, flush=True)
 
 
 def look(stream: IO[str]) -> dict[str, Any]:

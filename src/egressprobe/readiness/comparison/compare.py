@@ -164,13 +164,14 @@ def _order(pair: CellDifference) -> tuple[object, ...]:
 
 
 def _verdict(listed: Iterable[CellDifference], before: Comparable, after: Comparable) -> Verdict:
-    verdicts = [Verdict.PASS, *map(_of_one, listed)]
+    verdicts = [Verdict.PASS, *map(verdict_of, listed)]
     if before.incomplete or after.incomplete:
         verdicts.append(Verdict.UNKNOWN)
     return worst(verdicts)
 
 
-def _of_one(pair: CellDifference) -> Verdict:
+def verdict_of(pair: CellDifference) -> Verdict:
+    """Of one difference: what fails now with an effect, and did not before, fails, also where before was unknown."""
     fails_now = pair.after is not None and pair.after.verdict is Verdict.FAIL and pair.impact is not Impact.NONE
     if fails_now and pair.trend in (Trend.WORSE, Trend.NEW, Trend.UNKNOWN):
         return Verdict.FAIL

@@ -11,8 +11,8 @@ from typing import NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
 from egressprobe.cli.output.documents.gate import fails, outcome_of
-from egressprobe.cli.output.sheet import Sheet, SheetCell, SheetProblem, SheetRow, column_key
-from egressprobe.cli.output.terminal import cut, printable, remedy
+from egressprobe.cli.output.sheet import Sheet, SheetCell, SheetCheck, SheetProblem, SheetRow, column_key
+from egressprobe.cli.output.terminal import ORDER, cut, printable, remedy
 from egressprobe.model.target import Verdict
 
 _MOST_MESSAGE = 500
@@ -108,17 +108,15 @@ def _labelled(details: Iterable[tuple[str, str]]) -> Iterator[str]:
 
 def _checks(sheet: Sheet, fail_on: str) -> Iterator[_JunitSuite]:
     if sheet.checks:
-        cases = (
-            _JunitCase(
-                "egressprobe.checks",
-                check.title,
-                outcome_of(_CHECKS[check.state], "", fail_on),
-                check.state,
-                check.summary,
-            )
-            for check in sheet.checks
-        )
-        yield _JunitSuite("checks", tuple(cases))
+        yield _JunitSuite("checks", tuple(_check(check, sheet, fail_on) for check in sheet.checks))
+
+
+def _check(check: SheetCheck, sheet: Sheet, fail_on: str) -> _JunitCase:
+    """One that is not met and does not decide (it was not met before either) passes, with its summary as output."""
+    verdict = _CHECKS[check.state]
+    decides = ORDER.index(verdict) >= ORDER.index(sheet.verdict)
+    outcome = outcome_of(verdict, "", fail_on) if decides else "system-out"
+    return _JunitCase("egressprobe.checks", check.title, outcome, check.state, check.summary)
 
 
 def _further(sheet: Sheet, fail_on: str) -> Iterator[_JunitSuite]:

@@ -9,14 +9,12 @@ from egressprobe.cli.output.sheets.paths import PathPictures
 from egressprobe.cli.output.sheets.preflight import check_problems, matrix_key, sheet_check
 from egressprobe.cli.output.terminal import ORDER, SHOWN
 from egressprobe.model.report import worst
-from egressprobe.model.target import Impact, Verdict
-from egressprobe.readiness.result import CellDifference, Difference, ReportSide, Trend
+from egressprobe.model.target import Impact
+from egressprobe.readiness.comparison.compare import verdict_of
+from egressprobe.readiness.result import CellDifference, Difference, ReportSide
 
-_VERDICTS = {
-    Trend.WORSE: Verdict.FAIL,
-    Trend.UNKNOWN: Verdict.UNKNOWN,
-    Trend.SLOWER: Verdict.DEGRADED,
-}
+# What matters most comes first.
+_IMPACTS = (Impact.BLOCKS, Impact.DELAYS, Impact.BYPASSES, Impact.NONE)
 
 
 def difference_sheet(difference: Difference) -> Sheet:
@@ -67,29 +65,22 @@ def _row(kind: str, name: str, cells: list[CellDifference], pictures: PathPictur
             cell if cell.verdict is Verdict.PASS else cell._replace(paths=pictures.of(name, cell.subnet, cell.family))
             for cell in sheet_cells
         )
+    row_verdict = worst(cell.verdict for cell in sheet_cells)
     return SheetRow(
         name=name,
         kind=kind,
         url="",
-        verdict=worst(cell.verdict for cell in sheet_cells),
-        impact=cells[0].impact,
+        verdict=row_verdict,
+        impact=min((cell.impact for cell in cells if verdict_of(cell) is row_verdict), key=_IMPACTS.index),
         cells=sheet_cells,
     )
-
-
-def trend_verdict(cell: CellDifference) -> Verdict:
-    """Of the change alone: what is worse without an effect on requests is degraded."""
-    if cell.trend is Trend.NEW and cell.after:
-        return cell.after.verdict
-    verdict = _VERDICTS.get(cell.trend, Verdict.PASS)
-    return Verdict.DEGRADED if verdict is Verdict.FAIL and cell.impact is Impact.NONE else verdict
 
 
 def _cell(cell: CellDifference) -> SheetCell:
     return SheetCell(
         column=matrix_key(cell.subnet_id, cell.family),
         text=f"{cell.trend}: {change(cell)}",
-        verdict=trend_verdict(cell),
+        verdict=verdict_of(cell),
         code=cell.after.code or "" if cell.after else "",
         seconds=cell.after.median_ms / 1e3 if cell.after and cell.after.median_ms is not None else None,
         details=(("why", cell.summary),) if cell.summary else (),

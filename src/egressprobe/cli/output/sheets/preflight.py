@@ -103,8 +103,14 @@ def _row(row: MatrixRow, preflight: Preflight, pictures: PathPictures | None) ->
         cells=tuple(cells),
         group=group_title(row),
         tags=tags(row.target, switch_relevant=row.switch_relevant),
-        counted=row.switch_relevant and not row.advisory and row.relation is not Relation.TODAY,
+        counted=decides(row),
     )
+
+
+def decides(row: MatrixRow) -> bool:
+    """Whether a row has a part in the decision: what fails does where the switch has to do with it."""
+    concerned = row.switch_relevant and not row.advisory
+    return concerned and (row.relation is Relation.BY_SWITCH or row.verdict is not Verdict.FAIL)
 
 
 def matrix_cell(cell: MatrixCell, rounds: int) -> SheetCell:
