@@ -6,10 +6,10 @@ from egressprobe.cli.output.difference_table import change, headline
 from egressprobe.cli.output.sheet import Sheet, SheetCell, SheetProblem, SheetRow
 from egressprobe.cli.output.sheets.parts import of_cause, sorted_problems
 from egressprobe.cli.output.sheets.paths import PathPictures
-from egressprobe.cli.output.sheets.preflight import check_problems, matrix_key, sheet_check
+from egressprobe.cli.output.sheets.preflight import HERE, check_problems, matrix_key, sheet_check
 from egressprobe.cli.output.terminal import ORDER, SHOWN
 from egressprobe.model.report import worst
-from egressprobe.model.target import Impact
+from egressprobe.model.target import Impact, Verdict
 from egressprobe.readiness.comparison.compare import verdict_of
 from egressprobe.readiness.result import CellDifference, Difference, ReportSide
 
@@ -20,7 +20,7 @@ _IMPACTS = (Impact.BLOCKS, Impact.DELAYS, Impact.BYPASSES, Impact.NONE)
 def difference_sheet(difference: Difference) -> Sheet:
     """Cells that are the same are counted only."""
     columns = {
-        matrix_key(cell.subnet_id, cell.family): (cell.subnet_id, matrix_key(cell.subnet_id, cell.family))
+        matrix_key(cell.subnet_id, cell.family): (cell.subnet_id or HERE, matrix_key(cell.subnet_id, cell.family))
         for cell in difference.differences
     }
     by_target: dict[tuple[str, str], list[CellDifference]] = {}
@@ -30,7 +30,7 @@ def difference_sheet(difference: Difference) -> Sheet:
     pictures = PathPictures(audit) if audit else None
     rows = [_row(kind, name, cells, pictures) for (kind, name), cells in by_target.items()]
     return Sheet(
-        title=f"{difference.cluster_name} before and after",
+        title=f"{difference.cluster_name or 'Reports'} before and after",
         headline=headline(difference),
         verdict=difference.verdict,
         cluster=difference.cluster_name,

@@ -23,6 +23,7 @@ from egressprobe.readiness.result import (
     SwitchCheck,
 )
 
+HERE = "this computer"  # where there is no subnet
 DECISIONS = {Decision.GO: Verdict.PASS, Decision.NO_GO: Verdict.FAIL, Decision.UNKNOWN: Verdict.UNKNOWN}
 
 
@@ -85,7 +86,7 @@ def matrix_columns(preflight: Preflight) -> tuple[tuple[str, str], ...]:
 
 def matrix_key(subnet: str, family: str) -> str:
     """The key of the column of a subnet and a family."""
-    return f"{subnet} {family_name(family)}".rstrip()
+    return f"{subnet or HERE} {family_name(family)}".rstrip()
 
 
 def _row(row: MatrixRow, preflight: Preflight, pictures: PathPictures | None) -> SheetRow:
