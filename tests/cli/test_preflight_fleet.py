@@ -1,6 +1,9 @@
 """`egressprobe preflight --all-clusters` in an account: each cluster with its stack, each fault on its own line."""
 
 import json
+import signal
+import subprocess
+import sys
 import threading
 
 import boto3
@@ -174,3 +177,35 @@ def test_several_regions_need_all_clusters(capsys):
     code = cli.main(["preflight", "--cluster", "prod", "--region", "eu-west-1", "--region", "us-east-1"])
     assert code == 2
     assert "a cluster is in one region" in capsys.readouterr().err
+
+
+# Two clusters pass and one never answers; each line of progress goes to stderr.
+_PROCESS = """
+import sys, threading
+from egressprobe.cli.inputs import fleet_source
+from egressprobe.cli import main as cli
+from egressprobe.cli.commands import preflight
+from tests.readiness.test_fleet import ScriptedFleet
+preflight._say = lambda text: print(text, file=sys.stderr, flush=True)
+hang = lambda member: threading.Event().wait()
+fleet_source.AccountFleet = lambda _: ScriptedFleet({("eu-west-1", "b"): hang}, {"eu-west-1": ("a", "b", "c")})
+sys.exit(cli.main(["preflight", "--all-clusters", "--region", "eu-west-1", "--rounds", "1", "--seconds", "0"]))
+"""
+
+
+@pytest.mark.thorough
+def test_ctrl_c_prints_what_is_there_and_ends_although_a_cluster_hangs():
+    """In a process of its own, by the signal."""
+    command = [sys.executable, "-c", _PROCESS]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, text=True, stdout=pipe, stderr=pipe) as process:
+        progress = [process.stderr.readline() for _ in range(2)]
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert [line.split(":")[0] for line in progress] == ["1 of 3", "2 of 3"]
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert out.startswith("UNKNOWN: 0 NO-GO, 1 UNKNOWN, 2 GO of 3 clusters in eu-west-1\n")
+    [line] = [line for line in out.splitlines() if " b " in line and line.startswith("UNKNOWN")]
+    assert line.endswith("interrupted before it was read")
+    assert "Interrupted: what had not been read by then is UNKNOWN." in out
