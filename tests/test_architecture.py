@@ -167,6 +167,7 @@ PUBLIC = {
         "switching.probes.*",
         "switching.run.switch",
         "switching.state.*",
+        "switching.truth.*",
     ),
     "cli": ("main.main",),
 }

@@ -164,6 +164,18 @@ def test_no_baseline(run, baseline):
     assert "egressprobe preflight" in err[0]
 
 
+def test_resumed_without_the_baseline(run, baseline):
+    """On a computer that does not have it: the true state is said, with the update."""
+    baseline.unlink()
+    eks = live_eks(script=["InProgress"])
+    eks.apply("token")
+    code, out, err = run(*SWITCH, "--resume", eks=eks)
+    assert (code, out) == (2, "")
+    assert "copy the baseline" in err[1]
+    assert err[-1].startswith("true state: prod is UPDATING, controlPlaneEgressMode AWS_MANAGED")
+    assert "update-1 is InProgress" in err[-1]
+
+
 def test_an_edited_baseline(run, baseline):
     """Is not trusted."""
     eks = live_eks()

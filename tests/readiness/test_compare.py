@@ -1,5 +1,7 @@
 """compare: what holds of any two reports, and one row for each kind of difference."""
 
+import os
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +15,7 @@ from egressprobe.readiness.result import Decision, DecisionReason, Trend
 from tests.support.readiness.preflights import CLUSTER, cell, preflight, row
 
 PASS, DEGRADED, FAIL, UNKNOWN = Verdict.PASS, Verdict.DEGRADED, Verdict.FAIL, Verdict.UNKNOWN
+MANY = 150 if os.environ.get("EGRESSPROBE_REQUIRE_ALL") else 25
 MIRROR = {
     Trend.WORSE: Trend.BETTER,
     Trend.BETTER: Trend.WORSE,
@@ -47,7 +50,7 @@ def by_key(difference):
     return {(d.kind, d.target, d.subnet_id, d.family): d for d in difference.differences}
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=MANY, deadline=None, derandomize=True)
 @given(preflights())
 def test_a_report_is_the_same_as_itself(report):
     """All but what is unknown; that stays unknown."""
@@ -56,7 +59,7 @@ def test_a_report_is_the_same_as_itself(report):
     assert all(d.before.verdict is UNKNOWN for d in result.differences)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=MANY, deadline=None, derandomize=True)
 @given(preflights(), preflights())
 def test_both_directions_agree(before, after):
     """What is worse one way is better the other way, and the same number of cells is the same."""
@@ -67,7 +70,7 @@ def test_both_directions_agree(before, after):
     }
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=MANY, deadline=None, derandomize=True)
 @given(preflights(), preflights())
 def test_unknown_is_never_an_all_clear(before, after):
     """No cell that is unknown on a side is the same, better or faster, and none vanishes."""
@@ -84,7 +87,7 @@ def test_unknown_is_never_an_all_clear(before, after):
                     assert (r.target.kind, r.target.name, c.subnet_id, c.family) in by_key(result)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=MANY, deadline=None, derandomize=True)
 @given(preflights(), preflights())
 def test_what_began_to_fail_with_an_effect_is_never_a_pass(before, after):
     """Whatever it was before, if it did not fail as gravely."""

@@ -81,17 +81,23 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """The report after the switch goes to stdout, everything else to stderr."""
-    from egressprobe.cli.inputs.switch_source import one_at_a_time, switch_job
+    from egressprobe.cli.inputs.switch_source import one_at_a_time, say_state_alone, switch_job
     from egressprobe.cli.output.formats import render
     from egressprobe.readiness.switching.run import switch
 
     _check(options)
-    with one_at_a_time(options):
-        job = switch_job(options, timedelta(minutes=options.max_age), timedelta(minutes=options.wait))
-        try:
-            end = switch(job, resume=options.resume)
-        except KeyboardInterrupt:  # once more, after the true state was said
-            return INTERRUPTED
+    try:
+        with one_at_a_time(options):
+            job = switch_job(options, timedelta(minutes=options.max_age), timedelta(minutes=options.wait))
+            try:
+                end = switch(job, resume=options.resume)
+            except KeyboardInterrupt:  # once more, after the true state was said
+                return INTERRUPTED
+    except InputError as error:
+        if not options.resume:
+            raise
+        say_state_alone(options, error)
+        return BAD_INPUT
     if end.difference is not None:
         print(render(end.difference, options.output, sys.stdout), flush=True)
     return _code(end, options)

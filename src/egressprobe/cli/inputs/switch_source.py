@@ -22,6 +22,7 @@ from egressprobe.readiness.result import LOCAL, Difference, Preflight
 from egressprobe.readiness.switching.job import OutputLostError, SwitchJob
 from egressprobe.readiness.switching.probes import SourceProbes, difference
 from egressprobe.readiness.switching.state import StateFile, state_path
+from egressprobe.readiness.switching.truth import read_truth, sentence
 
 _STACK = "stack "
 
@@ -63,6 +64,14 @@ def switch_job(options: argparse.Namespace, most_age: timedelta, wait: timedelta
         wait=wait,
         unasked=unasked,
     )
+
+
+def say_state_alone(options: argparse.Namespace, error: InputError) -> None:
+    """Where a switch cannot be resumed for lack of the baseline: the error, and the true state all the same."""
+    say(f"egressprobe: {error}")
+    say("to go on, copy the baseline of before the switch to this computer; without it, use egressprobe preflight")
+    calls = EksUpdates(session_in(options.region), options.cluster)
+    say(f"true state: {sentence(read_truth(calls, datetime.now(UTC)))}")
 
 
 def account_sources(options: argparse.Namespace, baseline: Preflight) -> AccountSources:
