@@ -192,6 +192,7 @@ PURE = (
     "readiness/checks.py",
     "readiness/coverage.py",
     "readiness/decision.py",
+    "readiness/dialled.py",
     "readiness/matrix.py",
     "readiness/path_checks.py",
     "readiness/comparison",

@@ -12,6 +12,7 @@ from egressprobe.model.failure import Code
 from egressprobe.model.target import Verdict
 from egressprobe.readiness.baseline import load
 from tests.support.aws.preflight_account import PLANNER, STACK, account
+from tests.support.preflights import POLICY, ScriptedSources
 
 DENIED = (403, "AccessDeniedException")
 BASELINE = "egressprobe-baseline-prod.json"
@@ -45,6 +46,57 @@ def one_line(err):
     return text
 
 
+@pytest.fixture
+def scripted(monkeypatch, tmp_path):
+    """The command over scripted sources: no AWS."""
+    monkeypatch.chdir(tmp_path)
+    sources = ScriptedSources()
+    monkeypatch.setattr("egressprobe.cli.inputs.readiness_source.AccountSources", lambda *_, **__: sources)
+    return sources
+
+
+def test_the_exit_code_is_the_decision(scripted, capsys):
+    """GO, NO-GO and UNKNOWN, each saved: the file that switch reads has the same."""
+    for code, decision, changes, subnets in (
+        (0, "GO", {}, {"subnet-a": "eu-west-1a", "subnet-b": "eu-west-1b"}),
+        (3, "NO-GO", {(None, None, POLICY): (Verdict.FAIL, None)}, scripted.subnets),
+        (4, "UNKNOWN", {}, {"subnet-a": "eu-west-1a"}),
+    ):
+        scripted.changes, scripted.subnets, scripted.rounds = changes, subnets, 0
+        exit_code, out, err = preflight(capsys)
+        assert (exit_code, out.split()[0], str(load(BASELINE).decision)) == (code, decision, decision)
+        assert one_line(err) == f"egressprobe: baseline saved in {BASELINE}"
+
+
+def test_ctrl_c_is_unknown_and_saves_nothing(scripted, capsys, tmp_path):
+    scripted.errors[1] = KeyboardInterrupt()
+    code, out, err = preflight(capsys, rounds=3)
+    assert code == 130
+    assert out.startswith("UNKNOWN  preflight: interrupted before everything was seen")
+    assert one_line(err) == "egressprobe: interrupted: the decision is UNKNOWN, and no baseline was saved"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_baseline_of_the_mode_before_is_kept(scripted, capsys):
+    assert preflight(capsys)[0] == 0
+    scripted.clusters = [replace(scripted.clusters[0], mode="CUSTOMER_ROUTED")]
+    code, out, err = preflight(capsys)
+    assert (code, load(BASELINE).cluster.mode) == (0, "AWS_MANAGED")
+    assert "The cluster is switched already" in out
+    assert f"{BASELINE} is of AWS_MANAGED mode and was kept" in one_line(err)
+    assert preflight(capsys, "--baseline", BASELINE)[0] == 0
+    assert load(BASELINE).cluster.mode == "CUSTOMER_ROUTED", "named: replaced"
+
+
+def test_a_baseline_that_cannot_be_written_is_one_line_after_the_table(scripted, capsys, tmp_path):
+    (tmp_path / BASELINE).mkdir()
+    code, out, err = preflight(capsys)
+    assert code == 2
+    assert out.startswith("GO  ")
+    assert "cannot be written" in one_line(err)
+
+
+@pytest.mark.thorough
 def test_a_sound_cluster_is_go_and_saved(prod, capsys, tmp_path):
     """The stack is found by its parameter; all its targets are asked for, each round."""
     code, out, err = preflight(capsys, rounds=2)
@@ -177,16 +229,6 @@ def test_faults_while_it_measures(prod, capsys):
     code, out, _ = preflight(capsys)
     assert code == 4
     assert out.startswith("UNKNOWN  egress mode: the cluster's egress mode is CUSTOMER_ISOLATED")
-
-
-@pytest.mark.thorough
-def test_a_baseline_of_another_mode_is_kept(prod, capsys):
-    assert preflight(capsys)[0] == 0
-    prod.cloud.cluster["resourcesVpcConfig"]["controlPlaneEgressMode"] = "CUSTOMER_ROUTED"
-    code, out, err = preflight(capsys)
-    assert (code, load(BASELINE).cluster.mode) == (0, "AWS_MANAGED")
-    assert "The cluster is switched already" in out
-    assert f"{BASELINE} is of AWS_MANAGED mode and was kept" in err
 
 
 @pytest.mark.thorough

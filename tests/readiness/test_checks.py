@@ -4,13 +4,23 @@ import pytest
 from msgspec.structs import replace
 
 from egressprobe.audit.vpc.snapshot import AclEntry, Unread
-from egressprobe.audit.vpc.snapshot_dns import Dhcp, DnsFirewallRule
+from egressprobe.audit.vpc.snapshot_dns import Dhcp, DnsFirewallRule, Zone
 from egressprobe.model.failure import Code
 from egressprobe.model.target import Verdict
 from egressprobe.readiness.result import Decision
 from egressprobe.readiness.run import preflight
-from tests.support.preflights import CLUSTER, CORP_LOGIN, ISSUER, KUBELET, POLICY, TARGETS, FakeClock, ScriptedSources
-from tests.support.vpc.snapshots import A, B, acl, clean, gone, group, routes, swap
+from tests.support.preflights import (
+    CLUSTER,
+    CORP_LOGIN,
+    ISSUER,
+    KUBELET,
+    POLICY,
+    TARGETS,
+    FakeClock,
+    ScriptedSources,
+    result,
+)
+from tests.support.vpc.snapshots import ALL, POD, A, B, acl, clean, gone, group, routes, swap
 
 MET, NOT_MET, UNKNOWN = "met", "not met", "unknown"
 FOUR = ScriptedSources().snapshot
@@ -121,12 +131,43 @@ def test_the_steps_of_the_verification():
     assert checks_of(flown(targets=TARGETS[1:]))["verify-webhooks"] == MET
 
 
-def test_a_name_that_is_another_address_in_the_vpc_is_not_judged_by_this_ones():
-    """A name that resolves otherwise from here: the audit's path is not the one that the probes took."""
+def test_a_name_that_is_another_address_in_the_vpc_is_judged_by_that_one():
+    """The audit resolves it to an address without a route; the probes dial another one, which has a route."""
     elsewhere = replace(FOUR, names=dict.fromkeys(FOUR.names, ("172.16.5.5",)))
-    broken = routes(elsewhere, "rtb-private", gone("172.16.0.0/12"), gone("0.0.0.0/0"))
-    flight = flown(broken)
+    flight = flown(routes(elsewhere, "rtb-private", gone("172.16.0.0/12")))
     row = next(row for row in flight.rows if row.target.name == POLICY)
-    assert {cell.configured for cell in row.cells} == {"unknown"}
-    assert checks_of(flight)["routes"] == MET
-    assert flight.decision is Decision.GO
+    assert {cell.configured for cell in row.cells} == {"open"}
+    assert flight.decision is Decision.GO, flight.reasons
+    flight = flown(routes(elsewhere, "rtb-private", gone("0.0.0.0/0")))
+    assert checks_of(flight)["routes"] == NOT_MET, "the address that is dialled has none"
+
+
+def test_a_name_of_a_private_zone_is_audited_by_what_was_dialled():
+    """An ACL against a part of the client ports, which five connections may not meet."""
+    zones = (Zone("Z1", "policy.example.com."),)
+    names = {host: known for host, known in FOUR.names.items() if host != "policy.example.com"}
+    deny = AclEntry(10, False, False, 6, "10.0.3.0/24", (40000, 65535))
+    target = next(row.target for row in flown().rows if row.target.name == POLICY)
+    changes = {(None, None, POLICY): result(target, addresses=(POD,))}
+    private = group(replace(FOUR, zones=zones, names=names), "sg-pods", ingress=(ALL,))
+    assert flown(private, changes=changes).decision is Decision.GO
+    flight = flown(acl(private, A, deny), changes=changes)
+    assert checks_of(flight)["network-acls"] == NOT_MET
+    assert flight.decision is Decision.NO_GO
+    row = next(row for row in flight.rows if row.target.name == POLICY)
+    assert {cell.subnet_id: cell.configured for cell in row.cells} == {A: "partial", B: "open"}
+
+
+def test_an_acl_is_not_known_where_no_path_was_evaluated():
+    """The second audit fails: then no address of the private name is known."""
+    sources = ScriptedSources(snapshot=replace(FOUR, zones=(Zone("Z1", "policy.example.com."),), names={}))
+    first = sources.audit
+
+    def once(plan):
+        sources.audit = lambda _: 1 / 0
+        return first(plan)
+
+    sources.audit = once
+    flight = preflight(sources, rounds=2, seconds=0, clock=FakeClock())
+    assert checks_of(flight)["network-acls"] == UNKNOWN
+    assert flight.decision is Decision.UNKNOWN

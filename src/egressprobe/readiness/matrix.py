@@ -20,7 +20,7 @@ from egressprobe.model.target import Expect, FailurePolicy, Impact, Target, Verd
 from egressprobe.readiness.result import LOCAL, MatrixCell, MatrixRow, Relation
 
 _WORST_IMPACT = (Impact.BLOCKS, Impact.DELAYS, Impact.BYPASSES, Impact.NONE)
-_WORST_STATE = ("closed", "unknown", "partial", "open")
+_WORST_STATE = ("closed", "partial", "unknown", "open")
 _ORDER = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.DEGRADED, Verdict.PASS)
 # The API server fails the call before it connects, by whichever path: today as well.
 _NOT_SENT = frozenset(code for code, facts in CODES.items() if facts.ending is Ending.NOT_SENT) - NOT_MEASURED

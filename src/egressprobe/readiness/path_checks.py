@@ -94,10 +94,12 @@ def _state(
     unread = _unread(check.part, given)
     if unread and not (check.probes_show_it and shown):
         return CheckState.UNKNOWN, unread, None
-    audited = {row.target.name for row in given.audit.rows} if given.audit else set()
-    unknown = {row.target.name for row in rows} - audited or any(path.state == "unknown" for path in paths)
-    if unknown and not shown:
+    audited = {row.target.name for row in given.audit.rows if row.target.addresses} if given.audit else set()
+    unaudited = sorted({row.target.name for row in rows} - audited)
+    if (unaudited or any(path.state == "unknown" for path in paths)) and not shown:
         return CheckState.UNKNOWN, "the configuration does not show it, and not all probes passed", None
+    if unaudited and not check.probes_show_it:
+        return CheckState.UNKNOWN, f"the addresses of {unaudited[0]} are not known", None
     how = "the probes pass; the configuration does not show it" if unread else "nothing on the paths blocks them"
     return CheckState.MET, how, None
 
@@ -132,7 +134,7 @@ def _of_targets(
                 users.setdefault((address, row.target.port), []).append(row.target.name)
     for path in audit.paths if audit else ():
         targets = users.get((path.address, path.port), ()) if path.protocol == "tcp" else ()
-        if any((name, path.subnet) not in without for name in targets):
+        if any((name, path.subnet) not in without or path.state == "unknown" for name in targets):
             yield path
 
 

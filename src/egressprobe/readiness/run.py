@@ -22,6 +22,7 @@ from egressprobe.readiness.causes import causes_of
 from egressprobe.readiness.checks import CheckInput, prerequisites, verification
 from egressprobe.readiness.coverage import discovery_gaps, gap, round_gaps, sentences
 from egressprobe.readiness.decision import Evidence, decide
+from egressprobe.readiness.dialled import by_dialled_addresses, with_findings_on_names
 from egressprobe.readiness.matrix import ProbeRound, matrix
 from egressprobe.readiness.path_checks import default_routes
 from egressprobe.readiness.result import LOCAL, PREFLIGHT_SCHEMA, ClusterState, Decision, DecisionReason, Preflight
@@ -130,9 +131,20 @@ def _gather(sources: Sources, cluster: ClusterState, rounds: int, seconds: float
             clock.sleep(max(began + number * seconds / rounds - clock.now(), 0.0))
             gathered = gathered._replace(rounds=(*gathered.rounds, _round(sources, plan, cluster)))
             say(f"round {number + 1} of {rounds}: {_outcome(gathered.rounds[-1])}")
+        gathered = gathered._replace(audit=_of_dialled(sources, audited, gathered))
     except KeyboardInterrupt:
         return gathered._replace(interrupted=True)
     return gathered
+
+
+def _of_dialled(sources: Sources, audited: Plan, gathered: Gathered) -> Audit | None:
+    """The audit of what was dialled; the first one where that is the same, or fails."""
+    first = gathered.audit
+    targets = by_dialled_addresses(audited.targets, gathered.rounds, first) if first else None
+    if first is None or targets is None:
+        return first
+    audit, _ = _tried(lambda: sources.audit(replace(audited, targets=targets)))
+    return with_findings_on_names(audit, first) if audit else first
 
 
 def _tried[T](read: Callable[[], T]) -> tuple[T | None, str]:
