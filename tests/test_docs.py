@@ -9,6 +9,7 @@ import yaml
 from egressprobe.catalog.registry import lookup
 from egressprobe.cli.common.parser import parser
 from egressprobe.cli.main import COMMANDS
+from egressprobe.model.errors import InputError
 from egressprobe.model.target import Kind
 from egressprobe.targets.plan import read_plan
 from tests.conftest import ROOT
@@ -16,6 +17,8 @@ from tests.conftest import ROOT
 PAGES = sorted(path for path in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")))
 README = (ROOT / "README.md").read_text()
 MAX_README = 150
+# Pages about commands of other versions: of the past, and of an example.
+_OTHER_TIMES = {"CHANGELOG.md", "develop.md"}
 # Commands of others that a page may show.
 _FOREIGN = {"aws", "conftest", "for", "git", "kubectl", "pipx", "python3.13", "terraform"}
 
@@ -91,6 +94,18 @@ def test_commands_are_commands(page):
         _checked(line, makefile)
     for name in re.findall(r"`make ([a-z][a-z0-9-]*)", page.read_text()):
         assert re.search(rf"^{name}:", makefile, re.MULTILINE), name
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name not in _OTHER_TIMES], ids=lambda page: page.name)
+def test_commands_within_sentences_exist(page):
+    """Each `egressprobe ...`; a sentence may leave out what the command needs, and the value of its last option."""
+    for text in re.findall(r"`(egressprobe [^`\n]+)`", page.read_text()):
+        words = shlex.split(re.split(r" [>|] ", text)[0])
+        try:
+            parser(COMMANDS).parse_args(words[1:])
+        except InputError as error:
+            left_out = ("expected one argument", "arguments are required")
+            assert any(part in str(error) for part in left_out), f"{text}: {error}"
 
 
 def test_the_readme_has_the_two_tasks_with_their_commands():
