@@ -2,6 +2,8 @@
 
 import io
 import json
+import subprocess
+import sys
 
 import pytest
 from msgspec.structs import replace
@@ -281,6 +283,12 @@ def test_json_lines_name_their_run(kind):
         assert any(name in row.name for row in sheet.rows)
     if kind in (Preflight, Difference, Report):
         assert {"impact"} <= set(lines[0])
+
+
+def test_what_prints_documents_is_imported_when_it_prints():
+    """A command pays for the format that it prints, and for no other."""
+    code = "import sys, egressprobe.cli.main; print([m for m in sys.modules if '.sheets' in m or '.documents' in m or '.html' in m])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
 def test_json_lines_of_nothing_are_nothing(capsys):

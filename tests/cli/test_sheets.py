@@ -191,6 +191,16 @@ def test_trends():
     assert gone.cells[0].text == "gone: pass -> -"
 
 
+def test_where_there_is_no_subnet_is_this_computer():
+    """Two reports of `run`: their cells have no subnet."""
+    cells = tuple(replace(cell, subnet_id="", family="") for cell in difference().differences[:1])
+    sheet = difference_sheet(replace(difference(), cluster_name="", differences=cells))
+    assert sheet.columns == (("this computer", "this computer"),)
+    assert sheet.rows[0].cells[0].column == "this computer"
+    assert sheet.rows[0].cells[0].subnet == ""
+    assert sheet.title == "Reports before and after"
+
+
 def test_the_samples_are_of_every_kind():
     """A new kind of report comes with a sample."""
     from egressprobe.cli.output.formats import FORMATS

@@ -86,7 +86,8 @@ def _checked(form, text, report):
     elif form == "prometheus":
         prometheus_samples(text)
     elif form == "markdown":
-        assert text.count("<details>") == text.count("</details>")
+        # A command in a fence may have any text.
+        assert text.count("\n<details>") == text.split("\n").count("</details>")
         markdown_text(text)
     elif form == "html":
         check_page(text)
@@ -98,14 +99,17 @@ def test_hostile_texts_in_every_format(fuzz):
     def check(random):
         few = REPORT | {"results": random.sample(REPORT["results"], 3)}
         report = from_json(json.dumps(_hostile(few, random)))
-        for form in FORMATS[Report]:
+        # PyYAML takes longer than all others together.
+        forms = [form for form in FORMATS[Report] if form != "yaml" or random.random() < 0.1]
+        for form in forms:
             text = render(report, form, io.StringIO())
             odd = {c for c in text if unicodedata.category(c) in {"Cc", "Cf", "Zl", "Zp"}} - {"\n"}
             assert not odd, (form, odd)
             _checked(form, text, report)
         assert from_json(render(report, "json", io.StringIO())) == report
         assert len(render(report, "jsonl", io.StringIO()).split("\n")) == 3
-        assert from_json(json.dumps(yaml.safe_load(render(report, "yaml", io.StringIO())))) == report
+        if "yaml" in forms:
+            assert from_json(json.dumps(yaml.safe_load(render(report, "yaml", io.StringIO())))) == report
 
     fuzz(check)
 

@@ -18,7 +18,15 @@ from egressprobe.cli.output.terminal import (
 )
 from egressprobe.model.joined_report import Cause
 from egressprobe.model.target import Impact, Verdict
-from egressprobe.readiness.result import CellDifference, CheckState, Difference, MatrixCell, SwitchCheck, Trend
+from egressprobe.readiness.result import (
+    CellDifference,
+    CheckState,
+    Difference,
+    MatrixCell,
+    ReportSide,
+    SwitchCheck,
+    Trend,
+)
 
 _HEADS = {
     Trend.WORSE: "WORSE",
@@ -78,11 +86,16 @@ def headline(difference: Difference) -> str:
 
 def _sides(difference: Difference) -> Iterator[str]:
     for label, side in (("before", difference.before), ("after", difference.after)):
-        rounds = f"{side.rounds} round{'' if side.rounds == 1 else 's'}"
-        mode = f", {side.mode}" if side.mode else ""
-        yield f"{label:<7} {short(side.origin)}, {side.started_at}{mode}, {rounds}"
+        yield f"{label:<7} {side_text(side)}"
     for change in difference.cluster_changes:
         yield f"changed {change}"
+
+
+def side_text(side: ReportSide) -> str:
+    """One of the two reports: its file, when it was made, in which mode, and in how many rounds."""
+    rounds = f"{side.rounds} round{'' if side.rounds == 1 else 's'}"
+    mode = f", {side.mode}" if side.mode else ""
+    return f"{short(side.origin)}, {side.started_at}{mode}, {rounds}"
 
 
 def _checks(checks: Sequence[SwitchCheck], style: Style, width: int | None) -> Iterator[str]:

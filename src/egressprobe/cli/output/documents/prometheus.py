@@ -15,7 +15,7 @@ from egressprobe.model.target import Verdict
 type Labels = tuple[tuple[str, str], ...]
 
 _HELP = {
-    "probe_success": "Whether the API server's call passes; no sample where that is unknown",
+    "probe_success": "Whether the API server's call passes, or what must be blocked is; no sample where unknown",
     "probe_duration_seconds": "Time of a phase: resolve, connect, tls or http",
     "probe_ssl_earliest_cert_expiry": "Earliest expiry of a certificate of the chain, Unix time",
     "egressprobe_predicted_call_seconds": "Time until the predicted API call returns, either way",

@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator
 
-from egressprobe.cli.output.difference_table import change, headline
+from egressprobe.cli.output.difference_table import change, headline, side_text
 from egressprobe.cli.output.sheet import Sheet, SheetCell, SheetProblem, SheetRow
 from egressprobe.cli.output.sheets.parts import of_cause, sorted_problems
 from egressprobe.cli.output.sheets.paths import PathPictures
 from egressprobe.cli.output.sheets.preflight import HERE, check_problems, matrix_key, sheet_check
-from egressprobe.cli.output.terminal import ORDER, SHOWN
+from egressprobe.cli.output.terminal import ORDER
 from egressprobe.model.report import worst
 from egressprobe.model.target import Impact, Verdict
 from egressprobe.readiness.comparison.compare import verdict_of
-from egressprobe.readiness.result import CellDifference, Difference, ReportSide
+from egressprobe.readiness.result import CellDifference, Difference
 
 # What matters most comes first.
 _IMPACTS = (Impact.BLOCKS, Impact.DELAYS, Impact.BYPASSES, Impact.NONE)
@@ -37,8 +37,8 @@ def difference_sheet(difference: Difference) -> Sheet:
         made_at=difference.after.started_at,
         seconds=0.0,
         facts=(
-            ("before", _side(difference.before)),
-            ("after", _side(difference.after)),
+            ("before", side_text(difference.before)),
+            ("after", side_text(difference.after)),
             *(("changed", text) for text in difference.cluster_changes),
         ),
         checks=tuple(map(sheet_check, difference.checks)),
@@ -51,10 +51,6 @@ def difference_sheet(difference: Difference) -> Sheet:
         ),
         probed=False,
     )
-
-
-def _side(side: ReportSide) -> str:
-    return f"{side.origin}, {side.started_at}, {side.mode}, {side.rounds} rounds: {SHOWN[side.verdict]}"
 
 
 def _row(kind: str, name: str, cells: list[CellDifference], pictures: PathPictures | None) -> SheetRow:
