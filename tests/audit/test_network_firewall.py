@@ -335,7 +335,7 @@ def test_rules_are_read_from_suricata_text(text, wanted):
         assert not failed
 
 
-NAMES = Variables({"DB": ("10.0.5.0/24", "!10.0.5.9"), "LOOP": ("$LOOP",)}, {"WEB": ("80", "8000:8080")}, (), VPC)
+NAMES = Variables({"DB": ("10.0.5.0/24", "!10.0.5.9"), "LOOP": ("$LOOP",)}, {"WEB": ("80", "8000:8080")}, (), VPC, {})
 
 
 @pytest.mark.parametrize(
@@ -563,7 +563,7 @@ def test_a_long_domain_list_is_searched_once_for_a_name():
         source = Address(4, CLIENT.number + i)
         connection = Connection(6, source, EPHEMERAL, SERVER, 443, "host-2999.example.com")
         assert inspection.stateful(connection).decisions[0].fate == "passes"
-    assert 0 < len(inspection._of_name("host-2999.example.com")) < 10
+    assert 0 < len(inspection._of_server(connection)) < 10
 
 
 # -- plans --------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ the ClientHello is complete. The TCP handshake passes them.
 
 from collections.abc import Iterator
 
-from egressprobe.audit.vpc.cidr import Cidr
+from egressprobe.audit.vpc.cidr import NO_PORTS, Cidr
 from egressprobe.audit.vpc.firewall.connection import Connection, packets
 from egressprobe.audit.vpc.firewall.matching import concerns
 from egressprobe.audit.vpc.firewall.sets import Variables
@@ -30,26 +30,29 @@ class Inspection:
             groups = tuple(sorted(groups, key=lambda group: group.priority or 0))
         rules = [rule for group in groups for rule in _rules(group, policy, vpc)]
         self._ordered = in_order(rules, strict=policy.strict)
-        self._by_name: dict[str, list[PolicyRule]] = {}
+        self._by_server: dict[Connection, list[PolicyRule]] = {}
         self._results: dict[Connection, StatefulResult] = {}
 
     def stateful(self, connection: Connection) -> StatefulResult:
         """Each connection is judged once."""
         if connection not in self._results:
-            rules = self._of_name(connection.server_name)
+            rules = self._of_server(connection)
             defaults = self.policy.stateful_default if self.policy.strict else ()
             self._results[connection] = stateful(rules, defaults, packets(connection), connection)
         return self._results[connection]
 
-    def _of_name(self, name: str) -> list[PolicyRule]:
-        """Without the rules of other server names: lists of domains have thousands."""
-        if name not in self._by_name:
-            self._by_name[name] = [item for item in self._ordered if item.hidden or concerns(item.rule, name)]
-        return self._by_name[name]
+    def _of_server(self, connection: Connection) -> list[PolicyRule]:
+        """Without the rules for other servers: lists of domains have thousands."""
+        key = connection._replace(client=connection.server, ports=NO_PORTS)
+        if key not in self._by_server:
+            self._by_server[key] = [
+                item for item in self._ordered if item.hidden or concerns(item.rule, item.names, connection)
+            ]
+        return self._by_server[key]
 
 
 def _rules(group: FirewallRuleGroup, policy: FirewallPolicy, vpc: tuple[Cidr, ...]) -> Iterator[PolicyRule]:
-    names = Variables(group.ip_sets, group.port_sets, policy.home_net, vpc)
+    names = Variables(group.ip_sets, group.port_sets, policy.home_net, vpc, {})
     if group.managed:
         if not group.only_alerts:
             yield PolicyRule(SuricataRule("drop", "ip", group=group.name), names, hidden=True)

@@ -38,11 +38,18 @@ def matches(rule: SuricataRule, names: Variables, connection: Connection, packet
     return False if header is False else answer and header
 
 
-def concerns(rule: SuricataRule, name: str) -> bool:
-    """Whether a rule can match any packet of a connection with this server name."""
-    if name != NOT_TLS and rule.protocol in _OTHERS:
+def concerns(rule: SuricataRule, names: Variables, connection: Connection) -> bool:
+    """Whether a rule can match any packet of a connection to this server and server name, whoever calls."""
+    if connection.server_name != NOT_TLS and rule.protocol in _OTHERS:
         return False
-    return server_name_matches(rule, name) is not False
+    if server_name_matches(rule, connection.server_name) is False:
+        return False
+    port = one_port(connection.port)
+    ends = ((rule.destination, rule.destination_ports), (rule.source, rule.source_ports))
+    return any(
+        matches_ports(ports, port, names) is not False and contains(text, connection.server, names) is not False
+        for text, ports in ends
+    )
 
 
 def _protocol(rule: SuricataRule, connection: Connection, packet: FlowPacket) -> bool | None:

@@ -20,22 +20,31 @@ _MOST_NESTED = 8
 class Variables(NamedTuple):
     """What the variables of one rule group stand for. policy_home: the policy's HOME_NET, empty for the default.
 
-    vpc: CIDRs of the firewall's VPC.
+    vpc: CIDRs of the firewall's VPC. answered: what was asked before; a rule group has thousands of rules, and few
+    addresses.
     """
 
     ip_sets: Mapping[str, tuple[str, ...]]
     port_sets: Mapping[str, tuple[str, ...]]
     policy_home: tuple[str, ...]
     vpc: tuple[Cidr, ...]
+    answered: dict[tuple[str, Address | Ports], bool | None]
 
 
-def contains(text: str, address: Address, names: Variables, depth: int = 0) -> bool | None:
+def contains(text: str, address: Address, names: Variables) -> bool | None:
     """Whether an expression of a header contains the address."""
+    key = (text, address)
+    if key not in names.answered:
+        names.answered[key] = _contains(text, address, names, 0)
+    return names.answered[key]
+
+
+def _contains(text: str, address: Address, names: Variables, depth: int) -> bool | None:
     text = text.strip()
     if depth > _MOST_NESTED or not text:
         return None
     if text.startswith("!"):
-        inside = contains(text[1:], address, names, depth + 1)
+        inside = _contains(text[1:], address, names, depth + 1)
         return None if inside is None else not inside
     if text.startswith("["):
         return _grouped(list(_members(text)), address, names, depth)
@@ -51,8 +60,8 @@ def contains(text: str, address: Address, names: Variables, depth: int = 0) -> b
 
 def _grouped(members: list[str], address: Address, names: Variables, depth: int) -> bool | None:
     """In one of the members, and in none of those behind a `!`."""
-    included = [contains(text, address, names, depth + 1) for text in members if not text.startswith("!")]
-    excluded = [contains(text[1:], address, names, depth + 1) for text in members if text.startswith("!")]
+    included = [_contains(text, address, names, depth + 1) for text in members if not text.startswith("!")]
+    excluded = [_contains(text[1:], address, names, depth + 1) for text in members if text.startswith("!")]
     inside = any_of(included) if included else True
     outside = any_of(excluded)
     return all_of((inside, None if outside is None else not outside))
@@ -80,11 +89,12 @@ def _policy_home(address: Address, names: Variables, depth: int) -> bool | None:
 
 def matches_ports(text: str, ports: Ports, names: Variables) -> bool | None:
     """Whether an expression has all the ports (True) or none of them (False); None for some, or where it is unknown."""
-    covered = _ports(text, names, 0)
-    if covered is None:
-        return None
-    common = covered & ports
-    return True if common == ports else None if common else False
+    key = (text, ports)
+    if key not in names.answered:
+        covered = _ports(text, names, 0)
+        common = None if covered is None else covered & ports
+        names.answered[key] = None if common is None else True if common == ports else None if common else False
+    return names.answered[key]
 
 
 def _ports(text: str, names: Variables, depth: int) -> Ports | None:
