@@ -86,19 +86,54 @@ class Account:
         ec2.replace_route(**where, NatGatewayId=self.nats[slot - 1])
         network.nat(slot, works=True)
 
+    def deny(self, slot: int) -> None:
+        """A subnet gets a network ACL of its own, which denies what leaves for the internet."""
+        ec2 = client("ec2")
+        acl = ec2.create_network_acl(VpcId=self.vpc)["NetworkAcl"]["NetworkAclId"]
+        allow = {"RuleNumber": 100, "RuleAction": "allow", "CidrBlock": "0.0.0.0/0"}
+        deny = {"RuleNumber": 90, "RuleAction": "deny", "CidrBlock": network.INTERNET}
+        for egress, entry in ((False, allow), (True, allow), (True, deny)):
+            ec2.create_network_acl_entry(NetworkAclId=acl, Egress=egress, Protocol="-1", **entry)
+        [association] = [
+            entry["NetworkAclAssociationId"]
+            for other in ec2.describe_network_acls()["NetworkAcls"]
+            for entry in other["Associations"]
+            if entry["SubnetId"] == self.subnets[slot - 1]
+        ]
+        ec2.replace_network_acl_association(AssociationId=association, NetworkAclId=acl)
+        self.follow()
+
+    def follow(self) -> None:
+        """The network does what EC2's routes and network ACLs say of the internet, subnet by subnet."""
+        ec2 = client("ec2")
+        nats = {
+            nat["NatGatewayId"] for nat in ec2.describe_nat_gateways()["NatGateways"] if nat["State"] == "available"
+        }
+        for slot, (subnet, table) in enumerate(zip(self.subnets, self._tables, strict=True), 1):
+            [described] = ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"]
+            routed = any(route.get("NatGatewayId") in nats for route in described["Routes"])
+            [acl] = [
+                acl
+                for acl in ec2.describe_network_acls()["NetworkAcls"]
+                if subnet in {entry["SubnetId"] for entry in acl["Associations"]}
+            ]
+            leaving = sorted((e for e in acl["Entries"] if e["Egress"]), key=lambda entry: entry["RuleNumber"])
+            matching = [e for e in leaving if e.get("CidrBlock") in ("0.0.0.0/0", network.INTERNET)]
+            network.nat(slot, works=routed and matching[0]["RuleAction"] == "allow")
+
     def _route(self, ec2: Any, subnet: str, **target: str) -> str:
         table = str(ec2.create_route_table(VpcId=self.vpc)["RouteTable"]["RouteTableId"])
         ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)
         ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", **target)
         return table
 
-    def describe_cluster(self, *, subnets: int, groups: list[str] | None = None) -> None:
+    def describe_cluster(self, *, subnets: int, groups: list[str] | None = None, mode: str = "CUSTOMER_ROUTED") -> None:
         """What EKS says of the cluster from now on: in how many subnets, with which additional security groups."""
         used = {
             "vpcId": self.vpc,
             "clusterSecurityGroupId": self.groups[0],
             "securityGroupIds": self.groups[1:] if groups is None else groups,
             "subnetIds": self.subnets[:subnets],
-            "controlPlaneEgressMode": "CUSTOMER_ROUTED",
+            "controlPlaneEgressMode": mode,
         }
         control("/cluster", self._facts | {"resourcesVpcConfig": used})

@@ -1,7 +1,8 @@
 """ministack on the emulation's clock, and the emulation's own interface on CONTROL_PORT. Started by tests/e2e/stack.py.
 
 POST /minute: the next minute, from its schedules to its pages; the answer is what changed. POST /cluster: what
-DescribeCluster says. POST /networks: subnet -> network namespace. POST /pass: so many seconds. GET /states, /series?NAMESPACE/METRIC, /now.
+DescribeCluster says. POST /networks: subnet -> network namespace. POST /pass: so many seconds. POST /update: how the next
+update of the cluster ends. GET /updates, /states, /series?NAMESPACE/METRIC, /now.
 """
 
 import json
@@ -28,12 +29,15 @@ class Emulation:
         from ministack.core import responses
 
         from tests.e2e.emulator import formation, functions, services
+        from tests.e2e.emulator.cluster_updates import ClusterUpdates
         from tests.e2e.emulator.monitor import Monitor
 
         self.clock, self.monitor = clock, Monitor(clock)
         self.functions, self.services, self._responses = functions, services, responses
         formation.install(self.monitor)
         services.install(self.monitor)
+        self.updates = ClusterUpdates(services.cluster)
+        self.updates.install()
         functions.install(self.monitor, os.environ["CLOCK_FILE"])
         # Whole quarters of an hour, so that each run has the same minutes.
         clock.halt((clock.now() // 900 + 1) * 900)
@@ -69,6 +73,10 @@ class Emulation:
             case "/cluster":
                 self.services.cluster.clear()
                 self.services.cluster.update(body)
+            case "/update":
+                self.updates.outcome, self.updates.polls = body["outcome"], body["polls"]
+            case "/updates":
+                return self.updates.made
             case "/networks":
                 self.functions.networks.update(body)
             case "/states":
