@@ -31,6 +31,10 @@ class Account:
         self.vpc = ec2.create_vpc(CidrBlock=network.VPC)["Vpc"]["VpcId"]
         for attribute in ("EnableDnsSupport", "EnableDnsHostnames"):
             ec2.modify_vpc_attribute(VpcId=self.vpc, **{attribute: {"Value": True}})
+        # As the default set of an account; the emulator has none.
+        servers = [{"Key": "domain-name-servers", "Values": ["AmazonProvidedDNS"]}]
+        options = ec2.create_dhcp_options(DhcpConfigurations=servers)["DhcpOptions"]["DhcpOptionsId"]
+        ec2.associate_dhcp_options(DhcpOptionsId=options, VpcId=self.vpc)
         gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
         ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=self.vpc)
         public = self._subnet(ec2, "10.77.100.0/24", "a")

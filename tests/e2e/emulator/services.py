@@ -114,11 +114,12 @@ def _without_resources() -> None:
 
 
 def _network_acls_of_subnets() -> None:
-    """A new subnet has the VPC's default network ACL; ministack associates none.
+    """A new subnet has the VPC's default network ACL; ministack associates none, and forgets the subnet of a replaced one.
 
     https://docs.aws.amazon.com/vpc/latest/userguide/vpc-network-acls.html
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ReplaceNetworkAclAssociation.html
     """
-    create = ec2._ACTION_MAP["CreateSubnet"]
+    create, replace = ec2._ACTION_MAP["CreateSubnet"], ec2._ACTION_MAP["ReplaceNetworkAclAssociation"]
 
     def create_subnet(parameters: Any) -> Any:
         before = set(ec2._subnets)
@@ -133,7 +134,19 @@ def _network_acls_of_subnets() -> None:
             acl["Associations"].append(association | {"SubnetId": subnet})
         return answer
 
-    ec2._ACTION_MAP["CreateSubnet"] = create_subnet
+    def replace_association(parameters: Any) -> Any:
+        before = {a["NetworkAclAssociationId"]: a["SubnetId"] for a in associations()}
+        answer = replace(parameters)
+        after = {a["NetworkAclAssociationId"]: a for a in associations()}
+        gone = [before[identifier] for identifier in before.keys() - after.keys()]
+        for identifier in after.keys() - before.keys():
+            [after[identifier]["SubnetId"]] = gone
+        return answer
+
+    def associations() -> list[dict[str, Any]]:
+        return [association for acl in ec2._network_acls.values() for association in acl["Associations"]]
+
+    ec2._ACTION_MAP |= {"CreateSubnet": create_subnet, "ReplaceNetworkAclAssociation": replace_association}
 
 
 def _resources() -> None:
