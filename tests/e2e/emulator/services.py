@@ -9,6 +9,7 @@ from ministack import app
 from ministack.core import iam_actions, iam_evaluator, sigv4
 from ministack.services import cloudwatch_logs, ec2, eks
 
+from tests.e2e.emulator import vpc
 from tests.e2e.emulator.monitor import Monitor
 
 # What DescribeCluster says beside what ministack knows.
@@ -22,7 +23,7 @@ def install(monitor: Monitor) -> None:
     _metrics_of_logs(monitor)
     _resources()
     _without_resources()
-    _network_acls_of_subnets()
+    vpc.install()
     # Callers outside the functions are on real time.
     for module in (sigv4, iam_evaluator):
         if hasattr(module, "request_time_failure"):
@@ -111,42 +112,6 @@ def _without_resources() -> None:
         return 200, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps({listed: []}).encode()
 
     app.SERVICE_HANDLERS.setdefault("route53resolver", resolver)
-
-
-def _network_acls_of_subnets() -> None:
-    """A new subnet has the VPC's default network ACL; ministack associates none, and forgets the subnet of a replaced one.
-
-    https://docs.aws.amazon.com/vpc/latest/userguide/vpc-network-acls.html
-    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ReplaceNetworkAclAssociation.html
-    """
-    create, replace = ec2._ACTION_MAP["CreateSubnet"], ec2._ACTION_MAP["ReplaceNetworkAclAssociation"]
-
-    def create_subnet(parameters: Any) -> Any:
-        before = set(ec2._subnets)
-        answer = create(parameters)
-        for subnet in set(ec2._subnets) - before:
-            [acl] = [
-                acl
-                for acl in ec2._network_acls.values()
-                if acl["IsDefault"] and acl["VpcId"] == ec2._subnets[subnet]["VpcId"]
-            ]
-            association = {"NetworkAclAssociationId": f"aclassoc-{subnet}", "NetworkAclId": acl["NetworkAclId"]}
-            acl["Associations"].append(association | {"SubnetId": subnet})
-        return answer
-
-    def replace_association(parameters: Any) -> Any:
-        before = {a["NetworkAclAssociationId"]: a["SubnetId"] for a in associations()}
-        answer = replace(parameters)
-        after = {a["NetworkAclAssociationId"]: a for a in associations()}
-        gone = [before[identifier] for identifier in before.keys() - after.keys()]
-        for identifier in after.keys() - before.keys():
-            [after[identifier]["SubnetId"]] = gone
-        return answer
-
-    def associations() -> list[dict[str, Any]]:
-        return [association for acl in ec2._network_acls.values() for association in acl["Associations"]]
-
-    ec2._ACTION_MAP |= {"CreateSubnet": create_subnet, "ReplaceNetworkAclAssociation": replace_association}
 
 
 def _resources() -> None:
