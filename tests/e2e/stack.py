@@ -47,18 +47,16 @@ class Stack:
 
     def run(self, *words: str, expect: int = 0) -> subprocess.CompletedProcess[str]:
         """`python WORDS` as a user's shell would; its output is shown where the exit code is another."""
+        process = self.start(*words)
+        output, messages = process.communicate(timeout=300)
+        assert process.returncode == expect, f"{' '.join(words)}: exit {process.returncode}\n{output}\n{messages}"
+        return subprocess.CompletedProcess(process.args, process.returncode, output, messages)
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """The same command, while it runs."""
         environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "src"), "NO_COLOR": "1"} | CLIENT
-        done = subprocess.run(
-            [sys.executable, *words],
-            env=environment,
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        assert done.returncode == expect, f"{' '.join(words)}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done
+        pipes: Any = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return subprocess.Popen([sys.executable, *words], env=environment, cwd=ROOT, text=True, **pipes)
 
     def deploy(self, **parameters: str) -> dict[str, Any]:
         """What `make deploy` runs; returns what it prints."""

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import signal
 
 import pytest
 from botocore import xform_name
@@ -37,10 +38,24 @@ def _carry_out(commands):
 
 
 def _switch(stack, baseline, *words, expect):
-    options = ("switch", "--cluster", CLUSTER, "--baseline", str(baseline), *words, "-o", "json")
-    done = stack.run("-m", "egressprobe", *options, expect=expect)
+    done = stack.run(*_command(baseline, *words), expect=expect)
     say(done.stderr.rstrip())
     return done
+
+
+def _command(baseline, *words):
+    return ("-m", "egressprobe", "switch", "--cluster", CLUSTER, "--baseline", str(baseline), *words, "-o", "json")
+
+
+def _interrupted(stack, baseline, *words):
+    """Ctrl-C once the update was started; returns what the command wrote after it."""
+    process = stack.start(*_command(baseline, *words))
+    started = next(line for line in process.stderr if "was started" in line)
+    process.send_signal(signal.SIGINT)
+    _, messages = process.communicate(timeout=60)
+    say(f"{started}(Ctrl-C)\n{messages.rstrip()}")
+    assert process.returncode == 130
+    return messages
 
 
 def _mode():
@@ -48,7 +63,7 @@ def _mode():
 
 
 def test_the_whole_way(stack, account, tmp_path):
-    """NO-GO with two causes, fixed by what it printed, GO, a failed update, the switch, verify, a break, diff."""
+    """NO-GO, fixed by what it printed, GO, updates that fail, are cancelled, go on after Ctrl-C, verify, a break, diff."""
     first, fixed, after = (tmp_path / f"{name}.json" for name in ("first", "fixed", "after"))
     account.describe_cluster(subnets=2, mode="AWS_MANAGED")
     stack.plan()
@@ -73,9 +88,13 @@ def test_the_whole_way(stack, account, tmp_path):
     failed = _switch(stack, fixed, "--yes-this-is-irreversible", CLUSTER, expect=1)
     assert "InsufficientFreeAddresses" in failed.stderr
     assert _mode() == "AWS_MANAGED"
-    control("/update", {"outcome": "Successful", "polls": 1})
-    switched = _switch(stack, fixed, "--yes-this-is-irreversible", CLUSTER, expect=0)
-    assert (_mode(), len(control("/updates"))) == ("CUSTOMER_ROUTED", 2)
+    control("/update", {"outcome": "Cancelled", "polls": 1})
+    assert "Cancelled" in _switch(stack, fixed, "--yes-this-is-irreversible", CLUSTER, expect=1).stderr
+    control("/update", {"outcome": "Successful", "polls": 2})
+    last = _interrupted(stack, fixed, "--yes-this-is-irreversible", CLUSTER).rstrip().rpartition("\n")[2]
+    assert "true state: prod is UPDATING, controlPlaneEgressMode AWS_MANAGED" in last
+    switched = _switch(stack, fixed, "--resume", expect=0)
+    assert (_mode(), len(control("/updates"))) == ("CUSTOMER_ROUTED", 3)
     assert json.loads(switched.stdout)["verdict"] == "pass"
 
     words = ("verify", "--cluster", CLUSTER, "--stack", NAME, "--baseline", str(fixed), *_ROUNDS, "-o", "json")
