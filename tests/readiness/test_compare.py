@@ -11,7 +11,7 @@ from egressprobe.model.joined_report import Cause
 from egressprobe.model.report import worst
 from egressprobe.model.target import Impact, Kind, Verdict
 from egressprobe.readiness.comparison.compare import cluster_changes, compare
-from egressprobe.readiness.result import Decision, DecisionReason, Trend
+from egressprobe.readiness.result import CheckState, Decision, DecisionReason, SwitchCheck, Trend
 from tests.support.readiness.preflights import CLUSTER, cell, preflight, row
 
 PASS, DEGRADED, FAIL, UNKNOWN = Verdict.PASS, Verdict.DEGRADED, Verdict.FAIL, Verdict.UNKNOWN
@@ -184,6 +184,22 @@ def test_the_cause_of_what_is_worse_is_named():
     before = preflight(row("one", cell()), row("two", cell()))
     after = preflight(row("one", cell(FAIL)), row("two", cell()), causes=causes)
     assert [cause.target for cause in compare(before, after).causes] == ["one"]
+
+
+def test_a_prerequisite_that_is_not_met_any_more_is_worse():
+    """Also while every call passes still; one that was not met before is not worse."""
+
+    def report(state, part="prerequisite", name="dhcp-options"):
+        return preflight(row("one", cell()), checks=(SwitchCheck(name, "DHCP", state, "", part=part),))
+
+    met, not_met, unknown = (report(state) for state in (CheckState.MET, CheckState.NOT_MET, CheckState.UNKNOWN))
+    assert compare(met, met).checks == ()
+    assert (compare(met, not_met).verdict, compare(met, not_met).checks) == (FAIL, not_met.checks)
+    assert compare(met, unknown).verdict is UNKNOWN
+    assert compare(not_met, not_met).verdict is PASS
+    assert compare(not_met, met).verdict is PASS
+    moment = [report(state, name="no-update") for state in (CheckState.MET, CheckState.NOT_MET)]
+    assert compare(*moment).verdict is PASS
 
 
 def test_changes_of_the_cluster():

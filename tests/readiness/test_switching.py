@@ -117,6 +117,24 @@ def test_sent_again_with_the_same_token_it_is_one_update():
     assert (len(world.eks.tokens), len(set(world.eks.tokens)), len(world.eks.by_token)) == (2, 1, 1)
 
 
+def test_a_lost_answer_of_an_update_that_is_never_listed():
+    """The mode decides: it is verified."""
+    eks = Eks(answers=["lost"], listed_after=100)
+    original = eks.apply
+    eks.apply = lambda token: (original(token), setattr(eks, "mode", "CUSTOMER_ROUTED"))
+    world = World(eks)
+    assert world.run().ended is Ended.VERIFIED
+    assert len(eks.tokens) == 1
+
+
+def test_an_update_that_is_listed_and_not_found():
+    """EKS does that; it is not in the way."""
+    world = World()
+    ids = world.eks.update_ids
+    world.eks.update_ids = lambda: ("gone", *ids())
+    assert world.run().ended is Ended.VERIFIED
+
+
 @pytest.mark.parametrize(
     ("eks", "phase"),
     [

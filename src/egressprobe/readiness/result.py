@@ -204,8 +204,9 @@ class Difference(CompactStruct, frozen=True):
     """`diff`, and `verify` with its checks and the preflight that was made after the switch.
 
     verdict: fail where a cell is worse, or fails and is new or was unknown, with an effect; unknown where one cannot be
-    compared; degraded where one is slower, or worse without an effect; else pass. Of `verify` it is also fail where a
-    check is not met, and unknown where one is unknown. differences: all but SAME, the worst first; same: how many
+    compared; degraded where one is slower, or worse without an effect; else pass. It is also fail where a check is not
+    met, and unknown where one is unknown. checks: prerequisites that were met and are not any more; of `verify` first
+    the steps of the verification. differences: all but SAME, the worst first; same: how many
     cells are the same. not_compared: what could not be compared, in sentences.
     """
 

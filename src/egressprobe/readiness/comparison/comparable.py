@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from egressprobe.model.joined_report import Cause, Joined
 from egressprobe.model.report import Report, worst
 from egressprobe.model.target import Impact, Kind, Verdict
-from egressprobe.readiness.result import ClusterState, Decision, MatrixCell, Preflight
+from egressprobe.readiness.result import ClusterState, Decision, MatrixCell, Preflight, SwitchCheck
 
 _VERDICTS = {Decision.GO: Verdict.PASS, Decision.NO_GO: Verdict.FAIL, Decision.UNKNOWN: Verdict.UNKNOWN}
 
@@ -37,7 +37,7 @@ class Comparable(NamedTuple):
 
     subnets: from which it measured; "" is a computer that is in none. incomplete: why targets may be missing in it,
     empty where all were seen. has_families: whether its cells have one each. targets: kind and name of each.
-    not_known: names of what it says nothing certain about.
+    not_known: names of what it says nothing certain about. checks: the prerequisites.
     """
 
     title: str
@@ -55,6 +55,7 @@ class Comparable(NamedTuple):
     has_families: bool = False
     targets: frozenset[tuple[Kind, str]] = frozenset()
     not_known: frozenset[str] = frozenset()
+    checks: tuple[SwitchCheck, ...] = ()
 
 
 def comparable(report: Preflight | Joined | Report, origin: str) -> Comparable:
@@ -87,6 +88,7 @@ def _of_preflight(report: Preflight, origin: str) -> Comparable:
         has_families=True,
         targets=frozenset((row.target.kind, row.target.name) for row in report.rows),
         not_known=frozenset(reason.subject for reason in report.reasons if reason.decision is Decision.UNKNOWN),
+        checks=tuple(check for check in report.checks if check.part == "prerequisite"),
     )
 
 

@@ -20,11 +20,13 @@ from egressprobe.readiness.comparison.comparable import (
 from egressprobe.readiness.result import (
     DIFF_SCHEMA,
     CellDifference,
+    CheckState,
     ClusterState,
     Difference,
     MatrixCell,
     Preflight,
     ReportSide,
+    SwitchCheck,
     Trend,
 )
 
@@ -34,6 +36,9 @@ _RANK = {Verdict.PASS: 0, Verdict.DEGRADED: 1, Verdict.FAIL: 2}
 _EFFECT = {Impact.NONE: 0, Impact.DELAYS: 1, Impact.BYPASSES: 2, Impact.BLOCKS: 3}
 # The worst first.
 _ORDER = (Trend.WORSE, Trend.UNKNOWN, Trend.SLOWER, Trend.NEW, Trend.GONE, Trend.BETTER, Trend.FASTER)
+CHECKED = {CheckState.MET: Verdict.PASS, CheckState.NOT_MET: Verdict.FAIL, CheckState.UNKNOWN: Verdict.UNKNOWN}
+# Of the moment; the status is a step of the verification.
+_PASSING = frozenset({"cluster-active", "no-update"})
 _EXCEPT = ("name", "status", "update", "unread")
 
 
@@ -55,20 +60,28 @@ def compare_reports(before: Comparable, after: Comparable) -> Difference:
     not_compared += [
         f"{side.origin} may lack targets: {side.incomplete}" for side in (before, after) if side.incomplete
     ]
+    checks = tuple(_no_longer_met(before.checks, after.checks))
     listed = sorted((pair for pair in pairs if pair.trend is not Trend.SAME), key=_order)
     concerned = {pair.target for pair in listed if pair.after and pair.after.verdict is not Verdict.PASS}
     return Difference(
         schema_version=DIFF_SCHEMA,
         cluster_name=after.cluster_name or before.cluster_name,
-        verdict=_verdict(listed, before, after),
+        verdict=worst([_verdict(listed, before, after), *(CHECKED[check.state] for check in checks)]),
         before=_side(before),
         after=_side(after),
         differences=tuple(listed),
         same=len(pairs) - len(listed),
         cluster_changes=cluster_changes(before.cluster, after.cluster),
+        checks=checks,
         causes=tuple(cause for cause in after.causes if cause.target in concerned),
         not_compared=tuple(not_compared),
     )
+
+
+def _no_longer_met(before: Iterable[SwitchCheck], after: Iterable[SwitchCheck]) -> Iterator[SwitchCheck]:
+    """Prerequisites that were met: what the VPC's configuration breaks may be seen there before a call fails."""
+    met = {check.id for check in before if check.state is CheckState.MET}
+    yield from (check for check in after if check.id in met - _PASSING and check.state is not CheckState.MET)
 
 
 def _pairs(

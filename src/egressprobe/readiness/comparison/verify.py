@@ -31,7 +31,7 @@ def verified(baseline: Preflight, now: Preflight, steps: Sequence[SwitchCheck], 
     return replace(
         difference,
         verdict=worst([difference.verdict, *(verdict for _, verdict in judged)] if judged else [Verdict.UNKNOWN]),
-        checks=tuple(step for step, _ in judged),
+        checks=(*(step for step, _ in judged), *difference.checks),
         causes=difference.causes or now.causes,
         now=now,
     )

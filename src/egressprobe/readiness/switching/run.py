@@ -154,7 +154,17 @@ def _start(job: SwitchJob, truth: Truth, cluster: EksCluster, attempt: SwitchSta
     state = SwitchState(cluster.arn, token, SwitchPhase.REQUESTED, job.clock.now().isoformat(), known)
     job.store.save(state)
     started = request(job, state)
-    return _follow(job, started) if started else SwitchEnd(Ended.NOT_SWITCHED)
+    if started:
+        return _follow(job, started)
+    return _verify(job, state) if _is_routed(job) else SwitchEnd(Ended.NOT_SWITCHED)
+
+
+def _is_routed(job: SwitchJob) -> bool:
+    """Whether EKS reports the mode, although it lists no update."""
+    try:
+        return job.calls.cluster().mode == ROUTED
+    except AwsError:
+        return False
 
 
 def _against(job: SwitchJob, truth: Truth, cluster: EksCluster) -> list[Refusal]:

@@ -1,6 +1,6 @@
 """What EKS reports of the cluster and of its updates, and the sentence that says it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -63,7 +63,7 @@ def read_truth(calls: EksCalls, now: datetime, *, update_id: str = "", known: Co
         elif known is not None:
             listed = calls.update_ids()
             # ListUpdates has no order and no types: each has to be read.
-            updates = [calls.update(update) for update in listed if update not in known]
+            updates = list(_updates(calls, [update for update in listed if update not in known]))
             egress, others = _decisive(updates), tuple(update for update in updates if _is_other(update))
     except AwsError as error:
         listed = None
@@ -77,6 +77,16 @@ def read_truth(calls: EksCalls, now: datetime, *, update_id: str = "", known: Co
         no_cluster = isinstance(error, CallRefusedError) and error.code == NOT_FOUND
         unread = [str(error)] if no_cluster else [*unread, str(error)]
     return Truth(now, cluster, egress, others, listed, tuple(unread), no_cluster)
+
+
+def _updates(calls: EksCalls, names: Iterable[str]) -> Iterator[EksUpdate]:
+    """Without those that EKS lists and does not find: https://github.com/aws/aws-cli/issues/10252."""
+    for name in names:
+        try:
+            yield calls.update(name)
+        except CallRefusedError as error:
+            if error.code != NOT_FOUND:
+                raise
 
 
 def _is_other(update: EksUpdate) -> bool:
