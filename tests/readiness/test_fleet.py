@@ -203,7 +203,7 @@ def test_one_that_hangs_is_unknown_and_the_others_are_read():
     made = read(fleet, ("eu-west-1",), at_once=2, now=lambda: time[0], say=say)
     hanging.set()
     [line] = [line for line in made.clusters if line.decision is not Decision.GO]
-    assert (line.name, line.evidence, line.decides) == ("cluster-0", FleetEvidence.NONE, "no result after 490 s")
+    assert (line.name, line.evidence, line.decides) == ("cluster-0", FleetEvidence.NONE, "no result after 370 s")
     assert len(made.clusters) == 10
 
 

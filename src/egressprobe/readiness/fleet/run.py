@@ -19,8 +19,9 @@ from egressprobe.readiness.result import Decision, Preflight
 from egressprobe.readiness.run import ROUNDS, SECONDS, Clock, Say, Sources, preflight
 
 AT_ONCE = 8
-# Beside its rounds: the snapshot of a VPC (60 s), discovery, and a Planner's answer per round.
-_BESIDE_ROUNDS = 480.0
+# The longest of a cluster that answers, in seconds: cluster, discovery (60) and the snapshot of its VPC (60) before the
+# rounds; and of one round, of which a Planner reports after at most its probes' minute.
+_BESIDE_ROUNDS, _OF_A_ROUND = 180.0, 90.0
 # The worst first.
 _ORDER = (Decision.NO_GO, Decision.UNKNOWN, Decision.GO)
 
@@ -66,7 +67,7 @@ def fleet_readiness(
     Raises nothing but errors of ours. Ctrl-C ends it with what there is by then.
     """
     began, started_at = now(), datetime.now(UTC)
-    limit = seconds + _BESIDE_ROUNDS
+    limit = seconds + _BESIDE_ROUNDS + rounds * _OF_A_ROUND
     listed: dict[str, FleetRegion] = {}
     members: list[FleetMember] = []
     lines: dict[FleetMember, FleetCluster] = {}
