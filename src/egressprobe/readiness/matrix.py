@@ -199,14 +199,12 @@ def _outcome(measured: _Measured | None, target: TargetView, family: str) -> tup
     if not family or target.expect is Expect.BLOCKED or cell.verdict is Verdict.UNKNOWN:
         return cell.verdict, cell.code
     attempts = [attempt for attempt in (result.attempts if result else ()) if attempt.family == family]
-    if not attempts and cell.verdict is not Verdict.FAIL:  # it was not dialled, or the report was cut
-        return Verdict.UNKNOWN, None
     failing = [attempt.failure.code for attempt in attempts if attempt.failure]
     if cell.verdict is Verdict.FAIL:
         others = result is not None and any(a.failure for a in result.attempts if a.family != family)
         return (Verdict.PASS, None) if attempts and not failing and others else (cell.verdict, cell.code)
     if len(failing) == len(attempts):
-        # The call passes by the other family.
+        # The call passes by the other family; without attempts this one was not dialled, or the report was cut.
         return (Verdict.UNKNOWN, None) if set(failing) <= NOT_MEASURED else (Verdict.DEGRADED, cell.code)
     return cell.verdict, cell.code
 
