@@ -38,7 +38,7 @@ e2e: .tools/e2e/.ready ## The stack deployed in an emulated AWS account, on netw
 	@scripts/e2e $(ARGS)
 
 check: $(SETUP) build/probe/.ready .tools/browser/.ready lint types docs-check lock-check template ## Everything CI runs; ALLOW_SKIP=1 where namespaces are missing
-	@EGRESSPROBE_REQUIRE_ALL=1 EGRESSPROBE_FUZZ_TOTAL=60 scripts/isolated $(PYTHON) -m pytest -q -n 2 $(ARGS)
+	@EGRESSPROBE_REQUIRE_ALL=1 EGRESSPROBE_FUZZ_TIMES=6 scripts/isolated $(PYTHON) -m pytest -q -n 2 $(ARGS)
 
 lint: $(SETUP)
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check -q .

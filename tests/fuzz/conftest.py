@@ -1,4 +1,4 @@
-"""The fixture `fuzz`: seeds that failed before, then new ones until the time is up."""
+"""The fixture `fuzz`: seeds that failed before, then others."""
 
 import os
 import random
@@ -11,41 +11,46 @@ import pytest
 from tests.support.cpu_time import within_seconds
 
 SEEDS = Path(__file__).parent / "seeds"
-_DEFAULT_SECONDS = 0.5  # of each class in `make test`
-
-
-def seconds_each(session):
-    """EGRESSPROBE_FUZZ_SECONDS is for each class; EGRESSPROBE_FUZZ_TOTAL is shared among all classes of the run."""
-    total = os.environ.get("EGRESSPROBE_FUZZ_TOTAL")
-    if total:
-        classes = sum("fuzz" in getattr(item, "fixturenames", ()) for item in session.items)
-        return float(total) / max(classes, 1)
-    return float(os.environ.get("EGRESSPROBE_FUZZ_SECONDS", _DEFAULT_SECONDS))
 
 
 class Fuzzer:
-    """Repeats one check. `inputs` counts what was tried; folder: where seeds are kept."""
+    """Repeats one check. `inputs` counts what was tried.
 
-    def __init__(self, name, seconds, folder=SEEDS, record=lambda *_: None):
+    seconds: how long new inputs are tried, another one each time; None: the same inputs in each run, as many as the
+    class names, `times` that number. folder: where seeds are kept.
+    """
+
+    def __init__(self, name, *, seconds=None, times=1, folder=SEEDS, record=lambda *_: None):
         self.inputs = 0
-        self._name, self._seconds, self._path, self._record = name, seconds, folder / name, record
+        self._name, self._seconds, self._times = name, seconds, times
+        self._path, self._record = folder / name, record
 
-    def __call__(self, check, *, most_seconds=None):
-        """Run `check(random)` for each kept seed, then for new seeds. most_seconds: limit of CPU time of one input."""
+    def __call__(self, check, *, inputs, most_seconds=None):
+        """Run `check(random)` for each kept seed, then for others.
+
+        inputs: how many others in `make test`, about 0.3 s of them. most_seconds: limit of CPU time of one input.
+        """
         began = time.monotonic()
         known = [int(line.split()[0]) for line in self._path.read_text().splitlines()] if self._path.exists() else []
         for seed in known:
             self._try(check, seed, most_seconds)
-        # `make fuzz` looks for what is new; `make test` and `make check` try the same inputs each time.
-        source = random.SystemRandom() if "EGRESSPROBE_FUZZ_SECONDS" in os.environ else random.Random(self._name)
-        while time.monotonic() < began + self._seconds or self.inputs <= len(known):
-            seed = source.getrandbits(32)
+        for seed in self._seeds(began, inputs):
             try:
                 self._try(check, seed, most_seconds)
             except BaseException:
                 self._keep(seed)
                 raise
         self._record("said", f"fuzz {self._name}: {self.inputs} inputs in {time.monotonic() - began:.1f} s")
+
+    def _seeds(self, began, inputs):
+        if self._seconds is None:
+            source = random.Random(self._name)
+            yield from (source.getrandbits(32) for _ in range(inputs * self._times))
+            return
+        source = random.SystemRandom()
+        yield source.getrandbits(32)
+        while time.monotonic() < began + self._seconds:
+            yield source.getrandbits(32)
 
     def _try(self, check, seed, most_seconds):
         self.inputs += 1
@@ -67,5 +72,7 @@ class Fuzzer:
 
 @pytest.fixture
 def fuzz(request, record_property):
+    """EGRESSPROBE_FUZZ_SECONDS: of new inputs for each class. EGRESSPROBE_FUZZ_TIMES: of the number of a class."""
+    seconds, times = os.environ.get("EGRESSPROBE_FUZZ_SECONDS"), os.environ.get("EGRESSPROBE_FUZZ_TIMES", "1")
     name = request.node.name.removeprefix("test_")
-    return Fuzzer(name, seconds_each(request.session), record=record_property)
+    return Fuzzer(name, seconds=float(seconds) if seconds else None, times=int(times), record=record_property)

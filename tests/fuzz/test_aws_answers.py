@@ -82,7 +82,7 @@ def test_vpc_answers(fuzz):
         assert from_json(to_json(snapshot)) == snapshot
         audit(snapshot, TARGETS)
 
-    fuzz(check, most_seconds=3.0)
+    fuzz(check, inputs=20, most_seconds=3.0)
 
 
 def _without_or_other(random, element):
@@ -121,7 +121,7 @@ def test_damaged_elements_open_nothing(fuzz):
         for (target, _), state in states(snapshot).items():
             assert target != name or state != "open", changed
 
-    fuzz(check, most_seconds=3.0)
+    fuzz(check, inputs=20, most_seconds=3.0)
 
 
 def test_cluster_answers(fuzz):
@@ -145,4 +145,4 @@ def test_cluster_answers(fuzz):
                 assert str(error).isprintable()
         assert all(finding.summary.isprintable() for finding in around.findings)
 
-    fuzz(check, most_seconds=3.0)
+    fuzz(check, inputs=40, most_seconds=3.0)

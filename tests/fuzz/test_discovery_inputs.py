@@ -76,7 +76,7 @@ def test_kubeconfigs(fuzz, tmp_path):
         except InputError as error:
             assert SECRET not in one_line(error)
 
-    fuzz(check, most_seconds=1.0)
+    fuzz(check, inputs=120, most_seconds=1.0)
 
 
 def test_targets_files(fuzz, tmp_path):
@@ -96,7 +96,7 @@ def test_targets_files(fuzz, tmp_path):
         except InputError as error:
             one_line(error)
 
-    fuzz(check, most_seconds=1.0)
+    fuzz(check, inputs=100, most_seconds=1.0)
 
 
 class Lists:
@@ -129,4 +129,4 @@ def test_kubernetes_lists(fuzz):
         if found.targets:
             assert len(read_plan(document, forbidden=forbidden).targets) == len(found.targets)
 
-    fuzz(check, most_seconds=2.0)
+    fuzz(check, inputs=40, most_seconds=2.0)

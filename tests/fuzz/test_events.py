@@ -90,7 +90,7 @@ def test_probe_events(fuzz, environment):
         scheduled = isinstance(event, dict) and "source" in event
         try:
             with redirect_stdout(out):
-                response = handle(event, Context(random.choice((3000, 800, 0, -5))))
+                response = handle(event, Context(random.choice((1000, 700, 0, -5))))
         except InputError as error:
             assert scheduled
             assert str(error).isprintable()
@@ -104,7 +104,7 @@ def test_probe_events(fuzz, environment):
         )
         assert len(emf.documents(out.getvalue())) <= len(response.get("results", ())) + 1
 
-    fuzz(check, most_seconds=2.0)
+    fuzz(check, inputs=10, most_seconds=2.0)
 
 
 def test_discover_events(fuzz, environment, monkeypatch):
@@ -134,7 +134,7 @@ def test_discover_events(fuzz, environment, monkeypatch):
         whole(response)
         assert not any("egressprobe itself failed" in finding["summary"] for finding in response["findings"])
 
-    fuzz(check, most_seconds=2.0)
+    fuzz(check, inputs=1500, most_seconds=2.0)
 
 
 CONFIGURED = {
@@ -285,7 +285,7 @@ def test_planner_events(fuzz, planned):
         if "shards" in answer:
             _check_schedules(scheduler)
 
-    fuzz(check, most_seconds=3.0)
+    fuzz(check, inputs=25, most_seconds=3.0)
 
 
 def _check_schedules(scheduler):

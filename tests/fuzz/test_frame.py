@@ -18,11 +18,11 @@ def test_a_failing_seed_is_kept_and_tried_first(tmp_path):
         assert random.randrange(8)
 
     with pytest.raises(AssertionError):
-        Fuzzer("demo", 5.0, tmp_path)(check)
+        Fuzzer("demo", folder=tmp_path)(check, inputs=1000)
     [seed] = (tmp_path / "demo").read_text().split()
-    again = Fuzzer("demo", 5.0, tmp_path)
+    again = Fuzzer("demo", folder=tmp_path)
     with pytest.raises(AssertionError) as caught:
-        again(check)
+        again(check, inputs=1000)
     assert again.inputs == 1
     assert seed in caught.value.__notes__[0]
 
@@ -36,14 +36,30 @@ def test_an_input_that_costs_too_much_fails(tmp_path):
             pass
 
     with pytest.raises(AssertionError, match="of CPU"):
-        Fuzzer("slow", 1.0, tmp_path)(slow, most_seconds=0.001)
+        Fuzzer("slow", folder=tmp_path)(slow, inputs=1, most_seconds=0.001)
 
 
-def test_at_least_one_input_is_tried(tmp_path):
-    """Also with no time at all."""
-    fuzzer = Fuzzer("short", 0.0, tmp_path)
-    fuzzer(lambda random: random.random())
-    assert fuzzer.inputs == 1
+def test_each_run_tries_the_same_inputs(tmp_path):
+    """As many as the class names, whatever the machine's speed; `make check` goes on where `make test` ends."""
+    runs = []
+    for times in (1, 1, 6):
+        tried = []
+        Fuzzer("same", times=times, folder=tmp_path)(
+            lambda random, tried=tried: tried.append(random.random()), inputs=10
+        )
+        runs.append(tried)
+    assert runs[0] == runs[1] == runs[2][:10]
+    assert len(set(runs[2])) == 60
+
+
+def test_for_a_time_new_inputs_are_tried(tmp_path):
+    """At least one, also with no time at all; others in each run."""
+    tried = []
+    for seconds in (0.0, 0.05):
+        fuzzer = Fuzzer("short", seconds=seconds, folder=tmp_path)
+        fuzzer(lambda random: tried.append(random.random()), inputs=1)
+        assert fuzzer.inputs >= 1
+    assert len(set(tried)) == len(tried) >= 2
 
 
 def test_no_input_changes_what_later_ones_are_made_of():

@@ -90,7 +90,7 @@ def test_http1_responses(fuzz):
                 data = made if random.random() < 0.95 else random.randbytes(random.randrange(1, 300))
                 fetched(random, mutated_bytes(random, data, answers.PIECES), None)
 
-    fuzz(check, most_seconds=1.0)
+    fuzz(check, inputs=300, most_seconds=1.0)
 
 
 def test_http2_responses(fuzz):
@@ -108,7 +108,7 @@ def test_http2_responses(fuzz):
                 data = made if random.random() < 0.95 else random.randbytes(random.randrange(1, 300))
                 fetched(random, mutated_bytes(random, data, answers.ODD_FRAMES), "h2")
 
-    fuzz(check, most_seconds=1.0)
+    fuzz(check, inputs=40, most_seconds=1.0)
 
 
 def test_answers_to_head(fuzz):
@@ -142,4 +142,4 @@ def test_answers_to_head(fuzz):
             assert result.failure.code in _CODES
             assert (result.failure.message + result.failure.api_server_error).isprintable()
 
-    fuzz(check, most_seconds=0.5)
+    fuzz(check, inputs=500, most_seconds=0.5)

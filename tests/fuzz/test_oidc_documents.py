@@ -101,7 +101,7 @@ def test_json_texts(fuzz):
         else:
             assert ours is None, (body, ours)
 
-    fuzz(check, most_seconds=0.5)
+    fuzz(check, inputs=800, most_seconds=0.5)
 
 
 def _number(text):
@@ -150,7 +150,7 @@ def test_key_sets(fuzz):
         else:
             assert _has_usable_key(python_json(body)), body
 
-    fuzz(check, most_seconds=1.5)
+    fuzz(check, inputs=1500, most_seconds=1.5)
 
 
 def test_discovery_documents(fuzz):
@@ -169,7 +169,7 @@ def test_discovery_documents(fuzz):
         assert documents.ISSUER in issuers
         assert found.jwks_uri
 
-    fuzz(check, most_seconds=0.5)
+    fuzz(check, inputs=2000, most_seconds=0.5)
 
 
 _BASES = (
@@ -203,4 +203,4 @@ def test_urls_of_providers(fuzz):
         assert place.host
         assert 0 <= place.port <= 65535
 
-    fuzz(check, most_seconds=0.2)
+    fuzz(check, inputs=6000, most_seconds=0.2)

@@ -63,7 +63,7 @@ def test_snapshots(fuzz, tmp_path):
         assert (err + out).replace("\n", "").isprintable() or form == "json"
         assert len(err) < 3000
 
-    fuzz(check, most_seconds=3.0)
+    fuzz(check, inputs=30, most_seconds=3.0)
 
 
 def test_snapshots_with_unread_lists(fuzz):
@@ -83,4 +83,4 @@ def test_snapshots_with_unread_lists(fuzz):
         for key, state in known.items():
             assert state != "open" or whole.get(key) == "open", (parts, key, whole.get(key))
 
-    fuzz(check, most_seconds=3.0)
+    fuzz(check, inputs=30, most_seconds=3.0)

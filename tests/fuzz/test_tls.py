@@ -71,7 +71,7 @@ def test_tls_flights(fuzz):
         with suppress(GoTlsError):
             server.decrypted(random.randbytes(random.randrange(4, 40)))
 
-    fuzz(check, most_seconds=0.2)
+    fuzz(check, inputs=4500, most_seconds=0.2)
 
 
 def test_tls_servers(fuzz, lab_loop):
@@ -95,7 +95,7 @@ def test_tls_servers(fuzz, lab_loop):
         assert found.failure is None or found.failure.code is not Code.INTERNAL_ERROR, found.failure
         assert original["same"] or found.failure is not None
 
-    fuzz(check)
+    fuzz(check, inputs=30)
 
 
 _OTHER = (
@@ -147,7 +147,7 @@ def test_encrypted_flights(fuzz, lab_loop):
         if {15, 20} & set(changed_kinds):  # a signature and a hash of what both sides have seen
             assert found.failure is not None
 
-    fuzz(check)
+    fuzz(check, inputs=80)
 
 
 def test_bytes_for_the_second_client(fuzz):
@@ -163,4 +163,4 @@ def test_bytes_for_the_second_client(fuzz):
                 client.feed(data[:size])
                 data = data[size:]
 
-    fuzz(check, most_seconds=0.5)
+    fuzz(check, inputs=1000, most_seconds=0.5)

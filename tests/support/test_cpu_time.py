@@ -1,6 +1,7 @@
 """The measure of CPU time itself: slow code fails, and nothing else does."""
 
 import gc
+import re
 import threading
 import time
 
@@ -8,6 +9,7 @@ import pytest
 
 from egressprobe.golang.byte_cache import ByteCache
 from egressprobe.golang.x509 import certificate
+from tests.conftest import ROOT
 from tests.support.cpu_time import TRIES, assert_linear, cpu_seconds, within_seconds
 
 
@@ -110,3 +112,11 @@ def test_a_repetition_does_not_profit_from_what_is_remembered():
         assert isinstance(certificate._READ, ByteCache)
     finally:
         certificate._READ.clear()
+
+
+def test_no_other_test_measures_cpu_time_by_itself():
+    """What is only printed may be, and what burns CPU."""
+    allowed = {"cpu_time.py", "test_cpu_time.py", "test_frame.py", "test_hostile_peers.py"}
+    measure = re.compile(r"\b(process_time|thread_time|getrusage)(_ns)?\(")
+    own = {path.name for path in (ROOT / "tests").rglob("*.py") if measure.search(path.read_text())}
+    assert own <= allowed, "take tests/support/cpu_time.py"

@@ -130,7 +130,7 @@ def _sign(key: Key, data: bytes, digest: str) -> bytes:
     if isinstance(key, rsa.RSAPrivateKey):
         return key.sign(data, padding.PKCS1v15(), _HASHES[digest]())
     if isinstance(key, ec.EllipticCurvePrivateKey):
-        return key.sign(data, ec.ECDSA(_HASHES[digest]()))
+        return key.sign(data, ec.ECDSA(_HASHES[digest](), deterministic_signing=True))  # RFC 6979
     return key.sign(data)
 
 
@@ -146,9 +146,11 @@ def make(
     ends: timedelta = timedelta(days=300),
     digest: str = "sha256",
     fields: Mapping[str, bytes] | None = None,
+    at: datetime | None = None,
 ) -> Made:
-    """One certificate, signed by `by` or by itself.
+    """One certificate, signed by `by` or by itself. The same key, time and fields make the same bytes.
 
+    at: the time that `begins` and `ends` are relative to; None: now.
     fields: DER to take instead of the usual: version, serial, validity, public_key, after_extensions (in the TBS),
     after_signature (in the certificate), unused (of the signature's BIT STRING).
     """
@@ -158,7 +160,7 @@ def make(
     kind = _kind(signer)
     algorithm = seq(oid(_ALGORITHMS[kind, digest]), *((tlv(0x05),) if kind == "rsa" else ()))
     form = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    now = datetime.now(UTC)
+    now = at or datetime.now(UTC)
     tbs = seq(
         given.get("version", tlv(0xA0, integer(version - 1)) if version > 1 else b""),
         given.get("serial", integer(serial)),
