@@ -156,6 +156,20 @@ def test_the_template_passes_the_guard_rule():
 
 
 @pytest.mark.thorough
+def test_cloudformation_updates_the_mode_in_place():
+    """By AWS's schema of the resource: a property that is create-only would replace the cluster."""
+    from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
+
+    schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", "AWS::EKS::Cluster").schema
+    assert (
+        "CUSTOMER_ROUTED" in schema["definitions"]["ResourcesVpcConfig"]["properties"]["ControlPlaneEgressMode"]["enum"]
+    )
+    replacing = [*schema["createOnlyProperties"], *schema.get("conditionalCreateOnlyProperties", [])]
+    assert "/properties/Name" in replacing
+    assert not [path for path in replacing if "ResourcesVpcConfig" in path]
+
+
+@pytest.mark.thorough
 def test_cfn_lint_accepts_the_template():
     command = [ROOT / ".venv/bin/cfn-lint", EXAMPLES / "switch-cluster.yaml"]
     done = subprocess.run(command, check=False, text=True, capture_output=True, timeout=100)
