@@ -2,15 +2,17 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
 
 import pytest
 from msgspec.structs import replace
 
+from egressprobe.catalog.entry import is_command
 from egressprobe.cli.common.exit_codes import exit_code
 from egressprobe.cli.output.documents.markdown import to_markdown
-from egressprobe.cli.output.formats import FORMATS, render, sheet_of
+from egressprobe.cli.output.formats import _KINDS, FORMATS, _function, render, sheet_of
 from egressprobe.cli.output.sheet import Sheet, SheetProblem, SheetRow
 from egressprobe.model.report import Report
 from egressprobe.model.target import Impact, Verdict
@@ -37,6 +39,20 @@ def test_every_kind_has_every_format(kind):
     forms = ["json", "jsonl", "yaml", "markdown", "junit", "prometheus"]
     assert [form for form in FORMATS[kind] if form in forms] == forms
     assert all(rendered(SAMPLES[kind](), form) for form in FORMATS[kind])
+
+
+@KINDS
+def test_a_table_at_80_columns(kind):
+    """The first line has the verdict or decision; nothing but what is there to be copied is wider than the terminal."""
+    sample = SAMPLES[kind]()
+    table = _function(_KINDS[kind].table)
+    text = table(sample, width=80)
+    assert re.search(r"\b(FAIL|NO-GO)\b", text.splitlines()[0])
+    for shown in text.splitlines():
+        copied = is_command(shown[14:]) or shown.strip().startswith("apiserver") or "egressprobe preflight" in shown
+        assert len(shown) <= 80 or copied, shown
+    coloured = table(sample, width=80, colour=True)
+    assert re.sub(r"\x1b\[\d+m", "", coloured) == text
 
 
 # -- junit --

@@ -67,7 +67,7 @@ def test_the_worst_subnet_is_the_verdict(two):
 def test_the_table_says_where_and_names_one_cause_for_the_same_everywhere(two):
     text = subnet_table(two)
     lines = text.splitlines()
-    assert lines[0] == "prod: 2 fail, 0 unknown, 0 degraded, 1 pass from 2 subnets in 5.2 s"
+    assert lines[0] == "FAIL: prod: 2 fail, 0 unknown, 0 degraded, 1 pass from 2 subnets in 5.2 s"
     assert lines[2].split() == ["VERDICT", "KIND", "TARGET", "eu-west-1a", "eu-west-1b"]
     assert lines[3].split() == ["subnet-0a", "subnet-0b"]
     [dead] = [line for line in lines if " one-of-two-dead" in line and line.startswith("FAIL")]

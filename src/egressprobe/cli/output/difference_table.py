@@ -56,7 +56,7 @@ _TIMED = (Trend.SLOWER, Trend.FASTER)
 def difference_table(difference: Difference, *, colour: bool = False, width: int | None = None) -> str:
     """`width`: columns of a terminal to fold words to, never commands; None leaves all whole."""
     style = Style(colour)
-    lines = [style.paint(printable(headline(difference)), COLOURS[difference.verdict])]
+    lines = [style.paint(part, COLOURS[difference.verdict]) for part in paragraph(headline(difference), width)]
     lines += [part for text in _sides(difference) for part in paragraph(text, width)]
     if difference.checks:
         lines += ["", *_checks(difference.checks, style, width)]

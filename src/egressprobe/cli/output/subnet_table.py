@@ -52,7 +52,10 @@ def subnet_table(joined: Joined, *, colour: bool = False, width: int | None = No
         for label, explanation in _explained(row, joined):
             lines += indented(style, label, explanation, width)
     below = (part for text in footer(joined) for part in paragraph(text, width))
-    return "\n".join((*paragraph(summary_line(joined), width), "", *lines, "", *below))
+    word = SHOWN[joined.verdict]
+    first, *rest = paragraph(summary_line(joined), width)
+    head = (style.paint(word, COLOURS[joined.verdict]) + first.removeprefix(word), *rest)
+    return "\n".join((*head, "", *lines, "", *below))
 
 
 def cell_text(cell: Cell) -> str:
@@ -120,9 +123,8 @@ def footer(joined: Joined) -> Iterator[str]:
 
 
 def summary_line(joined: Joined) -> str:
-    """How many targets have which verdict, of the worst subnet."""
+    """The first line: the verdict, and how many targets have which, of the worst subnet."""
     s, subnets = joined.summary, len(joined.views)
-    return (
-        f"{joined.cluster_name}: {s.fail} fail, {s.unknown} unknown, {s.degraded} degraded, {s.passed} pass "
-        f"from {subnets} subnet{'s' if subnets != 1 else ''} in {joined.duration_ms / 1e3:.1f} s"
-    )
+    counts = f"{s.fail} fail, {s.unknown} unknown, {s.degraded} degraded, {s.passed} pass"
+    places = f"{subnets} subnet{'s' if subnets != 1 else ''}"
+    return f"{SHOWN[joined.verdict]}: {joined.cluster_name}: {counts} from {places} in {joined.duration_ms / 1e3:.1f} s"

@@ -6,7 +6,7 @@ from egressprobe.cli.output.sheet import Sheet, SheetCell, SheetProblem, SheetRo
 from egressprobe.cli.output.sheets.parts import of_cause, of_finding, of_result, sorted_problems
 from egressprobe.cli.output.sheets.report import result_cell, tags
 from egressprobe.cli.output.subnet_table import SHOWN_WITH_CAUSE, cause_lines, cell_text, footer, summary_line
-from egressprobe.cli.output.terminal import ORDER, SHOWN
+from egressprobe.cli.output.terminal import ORDER
 from egressprobe.model.joined_report import Cell, Joined, Row
 from egressprobe.model.report import Report, Result
 from egressprobe.model.target import Verdict
@@ -24,7 +24,7 @@ def joined_sheet(joined: Joined) -> Sheet:
     }
     return Sheet(
         title=f"Egress of {joined.cluster_name}",
-        headline=f"{SHOWN[joined.verdict]}: {summary_line(joined)}",
+        headline=summary_line(joined),
         verdict=joined.verdict,
         cluster=joined.cluster_name,
         made_at=joined.started_at,
