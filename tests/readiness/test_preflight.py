@@ -5,6 +5,7 @@ from msgspec.structs import replace
 
 from egressprobe.catalog.findings_cluster import CLUSTER_UNREADABLE, DISCOVERY_FORBIDDEN, STACK_DRIFTED
 from egressprobe.catalog.findings_probe import REPORT_REDUCED
+from egressprobe.lab.certs import make_authority
 from egressprobe.model.discovered import Discovered
 from egressprobe.model.errors import AwsError, InputError
 from egressprobe.model.failure import Code
@@ -24,6 +25,7 @@ from tests.support.preflights import (
 )
 from tests.support.vpc.snapshots import WEB, WEB6, A
 
+CA_PEM = make_authority("ca").pem
 FAIL, PASS, UNKNOWN = Verdict.FAIL, Verdict.PASS, Verdict.UNKNOWN
 
 
@@ -167,10 +169,16 @@ def test_a_target_that_the_stack_does_not_know_is_unknown():
     assert any(POLICY in text for text in flight.not_covered)
 
 
-def test_a_target_of_the_same_name_by_another_url_is_not_evidence():
-    other = TARGETS[0] | {"url": "https://old.example.com/validate"}
-    flight = made(ScriptedSources(targets=(other, *TARGETS[1:]), discovered=Discovered(targets=TARGETS)))
-    assert ("UNKNOWN", POLICY) in against(flight)
+@pytest.mark.parametrize(
+    "changed", [{"url": "https://old.example.com/validate"}, {"caBundle": CA_PEM}], ids=["url", "ca"]
+)
+def test_a_target_of_the_same_name_that_was_called_otherwise_is_not_evidence(changed):
+    """The stack's plan is up to 15 minutes older than the cluster's objects."""
+    old = (TARGETS[0] | changed, *TARGETS[1:])
+    flight = made(ScriptedSources(targets=old, discovered=Discovered(targets=TARGETS)))
+    assert flight.decision is Decision.UNKNOWN
+    assert any(reason.subject == POLICY and "15 minutes" in reason.summary for reason in flight.reasons)
+    assert any(reason.subject == POLICY and "is unknown from" in reason.summary for reason in flight.reasons)
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,18 @@ def matrix(
     return tuple(sorted(rows, key=_rank))
 
 
+def outdated(rounds: Sequence[ProbeRound], targets: Sequence[Target]) -> list[str]:
+    """Names of targets that were probed otherwise than the cluster calls them now."""
+    known = {target.name: view(target) for target in targets}
+    rows = [row for probed in rounds if probed.joined for row in probed.joined.rows if row.target.name in known]
+    return list(dict.fromkeys(row.target.name for row in rows if not _is_same(row.target, known[row.target.name])))
+
+
+def _is_same(reported: TargetView, expected: TargetView) -> bool:
+    """A target of the same name by another URL, or with other CA certificates (by their hash), is another target."""
+    return (reported.url, reported.ca_bundle) == (expected.url, expected.ca_bundle)
+
+
 def moves(target: TargetView) -> bool:
     """Whether the switch moves the path to this target: it is called by URL, or by a Service that is outside the VPC.
 
@@ -127,9 +139,8 @@ def _row(
     reports: _Reports,
     subnets: Sequence[str],
 ) -> MatrixRow:
-    # A target of the same name by another URL is another target: it says nothing of this one.
     expected = view(known) if known else None
-    same = [(number, row) for number, row in reported if expected is None or row.target.url == expected.url]
+    same = [(number, row) for number, row in reported if expected is None or _is_same(row.target, expected)]
     measured = {
         (number, cell.subnet_id): _Measured(cell, reports.results.get((number, cell.subnet_id, name)))
         for number, row in same

@@ -23,12 +23,15 @@ from egressprobe.readiness.checks import CheckInput, prerequisites, verification
 from egressprobe.readiness.coverage import discovery_gaps, gap, round_gaps, sentences
 from egressprobe.readiness.decision import Evidence, decide
 from egressprobe.readiness.dialled import by_dialled_addresses, with_findings_on_names
-from egressprobe.readiness.matrix import ProbeRound, matrix
+from egressprobe.readiness.matrix import ProbeRound, matrix, outdated
 from egressprobe.readiness.path_checks import default_routes
 from egressprobe.readiness.result import LOCAL, PREFLIGHT_SCHEMA, ClusterState, Decision, DecisionReason, Preflight
 from egressprobe.readiness.targets import plan_of
 
 ROUNDS, SECONDS = 5, 120.0
+_OUTDATED = (
+    "is probed with another URL or CA bundle than the cluster has now; the Planner renews its plan each 15 minutes"
+)
 
 
 class Sources(Protocol):
@@ -196,6 +199,7 @@ def _made(gathered: Gathered, cluster: ClusterState, rounds: int, probed_from: s
         *discovery_gaps(gathered.discovered, gathered.discovery_error),
         *gathered.gaps,
         *round_gaps(probed, rounds, () if local else cluster.subnets),
+        *(gap(name, _OUTDATED) for name in outdated(probed, gathered.plan.targets)),
     ]
     decision, reasons = decide(Evidence(cluster, rows, checks, rounds, gaps, local))
     return Preflight(
