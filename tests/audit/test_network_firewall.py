@@ -150,6 +150,16 @@ ROWS = [
     ),
     (CAVEATS, {"rules": "drop tcp $EXTERNAL_NET any -> $HOME_NET any (sid:1;)"}, {}, "dropped connect"),
     (CAVEATS, {"rules": "drop tcp $EXTERNAL_NET any -> $HOME_NET any (flow:to_server; sid:1;)"}, {}, "passes"),
+    (
+        TYPES,
+        STRICT
+        | {
+            "rules": "pass tcp any any -> any 443 (flow:not_established; sid:1;)\n"
+            "drop tcp $HOME_NET any -> any 443 (sid:2;)"
+        },
+        {},
+        "unknown",  # its first packet is passed alone, and the second rule is judged for first packets
+    ),
     # Addresses.
     (CAVEATS, {"rules": "drop ip $HOME_NET any -> any any (sid:1;)"}, {"source": "10.9.0.1"}, "passes"),
     (CAVEATS, {"rules": "drop ip $HOME_NET any -> any any (sid:1;)"}, {"source": "10.1.0.1"}, "unknown"),

@@ -24,8 +24,6 @@ _OTHERS = frozenset(
 
 def matches(rule: SuricataRule, names: Variables, connection: Connection, packet: FlowPacket) -> bool | None:
     """Whether the rule matches this packet."""
-    if rule.is_ip_only and not packet.first and "!" not in rule.source + rule.destination:
-        return False
     if rule.needs_data and not packet.has_data:
         return False
     answer: bool | None = None if rule.unjudged else True
@@ -35,7 +33,11 @@ def matches(rule: SuricataRule, names: Variables, connection: Connection, packet
             return False
         answer = answer and part
     header = _header(rule, names, connection, packet)
-    return False if header is False else answer and header
+    if header is False:
+        return False
+    # It was decided by the first packet, unless another rule passed that one alone.
+    decided = rule.is_ip_only and not packet.first and "!" not in rule.source + rule.destination
+    return None if decided else answer and header
 
 
 def concerns(rule: SuricataRule, names: Variables, connection: Connection) -> bool:
