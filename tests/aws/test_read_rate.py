@@ -2,6 +2,8 @@
 
 import threading
 
+import pytest
+
 from egressprobe.aws.fleet.read_rate import ReadRate, bounded_session
 from tests.support.aws.fake_aws import ENVIRONMENT, aws
 
@@ -46,6 +48,7 @@ def test_threads_share_it():
     assert sorted(round(wait, 6) for wait in waits) == [round(n / 10, 6) for n in range(20)]
 
 
+@pytest.mark.thorough
 def test_every_attempt_waits_and_throttling_is_repeated(monkeypatch):
     """By botocore; each attempt counts."""
     for name, value in ENVIRONMENT.items():
