@@ -18,6 +18,7 @@ from tests.support.peers.hostile import CLASSES, NAMES
 pytestmark = pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="shares a CPU by Linux's affinity")
 HONEST, COMPETITORS = 20, 6
 SECONDS = {"alone": 12.0, "15% of a CPU": 40.0}
+LATE = 8.0  # seconds after the run's end, on a busy machine; the hostile servers would go on for minutes
 _BUSY = "import os; os.sched_setaffinity(0, {%d})\nwhile True: pass"
 _PROBE = """
 import asyncio, json, os, resource, sys, time
@@ -95,7 +96,7 @@ def test_honest_targets_beside_hostile_ones(servers, name, share, record_propert
         "said", f"hostile {name}, {share}: {report['took']:.1f} s, CPU {report['cpu']:.1f} s, {report['peak']:.0f} MB"
     )
     assert [verdicts[f"honest-{i}"] for i in range(HONEST)] == ["pass"] * HONEST, report
-    assert report["took"] < seconds
+    assert report["took"] < seconds + LATE
     assert report["peak"] < 250
     assert not [row for row in hostile if row[1] == "pass" and name in ("messages", "memory", "bloat")], hostile
     assert not [row for row in hostile if row[2] == "internal_error"], hostile

@@ -17,7 +17,7 @@ from egressprobe.lab.certs import issue, make_authority
 from egressprobe.lab.servers import server_context
 
 NAMES = ("idp.lab.example", "b.a.svc")
-SECONDS = 40.0  # how long a hostile server goes on
+SECONDS = 200.0  # how long a hostile server goes on
 OK = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _JSON = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
