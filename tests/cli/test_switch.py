@@ -51,7 +51,7 @@ def run(baseline, monkeypatch, capsys):
     def command(*args, eks=None, broken_by_switch=None, typed=None, **more):
         eks = eks or live_eks()
         sources = command.sources = SwitchedSources(lambda: eks.mode, broken_by_switch or {}, **more)
-        monkeypatch.setattr(switch_source, "session_in", lambda _: type("Session", (), {"region_name": "eu-west-1"}))
+        monkeypatch.setattr(switch_source, "in_region", lambda _: type("Session", (), {"region_name": "eu-west-1"}))
         monkeypatch.setattr(switch_source, "EksUpdates", lambda *_: eks)
         monkeypatch.setattr(switch_source, "AccountSources", lambda *_, **__: sources)
         monkeypatch.setattr(switch_source, "WallClock", Passing)

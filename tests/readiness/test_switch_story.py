@@ -104,7 +104,7 @@ class Desk:
         self.sources = Vpc(self.eks, broken(), opens)
         for module in (readiness_source, switch_source):
             monkeypatch.setattr(module, "AccountSources", lambda *_, **__: self.sources)
-        monkeypatch.setattr(switch_source, "session_in", lambda _: type("Session", (), {"region_name": "eu-west-1"}))
+        monkeypatch.setattr(switch_source, "in_region", lambda _: type("Session", (), {"region_name": "eu-west-1"}))
         monkeypatch.setattr(switch_source, "EksUpdates", lambda *_: self.eks)
         monkeypatch.setattr(switch_source, "WallClock", Passing)
         monkeypatch.setattr("egressprobe.readiness.run.SystemClock", FakeClock)

@@ -62,20 +62,6 @@ class EksUpdate(NamedTuple):
     errors: tuple[str, ...] = ()
 
 
-def session_in(region: str | None) -> Any:
-    """boto3's session with the credentials of the AWS profile. Raises InputError and AwsError."""
-    from boto3.session import Session
-    from botocore.exceptions import BotoCoreError
-
-    try:
-        session = Session(region_name=region)
-    except BotoCoreError as error:
-        raise AwsError(str(error)) from None
-    if session.region_name is None:
-        raise InputError("--region", "is missing, and neither AWS_REGION nor the profile names one")
-    return session
-
-
 class EksUpdates:
     """The calls about one cluster. Each raises AwsError; `start` one of its two kinds above."""
 

@@ -15,7 +15,7 @@ from egressprobe.cli.common.exit_codes import (
     TEXT,
     message,
 )
-from egressprobe.cli.common.parser import add_output, add_vpc
+from egressprobe.cli.common.parser import add_output, add_rounds, add_vpc, check_rounds
 from egressprobe.cli.output.formats import FORMATS
 from egressprobe.model.errors import InputError
 from egressprobe.readiness.fleet.result import Fleet
@@ -36,7 +36,6 @@ EXIT_TEXT = {
     NOT_SURE: "UNKNOWN: not everything that decides was seen",
     INTERRUPTED: TEXT[INTERRUPTED],
 }
-_MOST_ROUNDS, _MOST_SECONDS = 100, 3600.0
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
@@ -52,10 +51,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     source.add_argument(
         "--local", action="store_true", help="probe from this computer; the decision is then UNKNOWN at most"
     )
-    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="rounds of probes, 1..100 (default: 5)")
-    parser.add_argument(
-        "--seconds", type=float, default=120.0, metavar="S", help="spread the rounds over this time (default: 120)"
-    )
+    add_rounds(parser)
     parser.add_argument(
         "--baseline",
         metavar="FILE",
@@ -116,10 +112,7 @@ def _check(options: argparse.Namespace) -> None:
     kind = Fleet if options.all_clusters else Preflight
     if options.output not in FORMATS[kind]:
         raise InputError("--output", f"{options.output} is not a format of this report; {', '.join(FORMATS[kind])} are")
-    if not 1 <= options.rounds <= _MOST_ROUNDS:
-        raise InputError("--rounds", f"{options.rounds} is not in 1..{_MOST_ROUNDS}")
-    if not 0 <= options.seconds <= _MOST_SECONDS:
-        raise InputError("--seconds", f"{options.seconds:g} is not in 0..{_MOST_SECONDS:g}")
+    check_rounds(options)
     if options.baseline is not None and not Path(options.baseline).parent.is_dir():
         raise InputError("--baseline", f"{Path(options.baseline).parent} is not a directory")
 

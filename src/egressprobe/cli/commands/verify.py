@@ -15,7 +15,7 @@ from egressprobe.cli.common.exit_codes import (
     exit_code,
     message,
 )
-from egressprobe.cli.common.parser import add_fail_on, add_output, add_vpc
+from egressprobe.cli.common.parser import add_fail_on, add_output, add_rounds, add_vpc, check_rounds
 from egressprobe.cli.output.formats import FORMATS
 from egressprobe.model.errors import InputError
 from egressprobe.readiness.result import Difference
@@ -32,7 +32,6 @@ EXIT_TEXT = {
     NOT_SURE: "something is slower, unknown, or was broken before the switch",
     INTERRUPTED: "interrupted; what was measured is printed",
 }
-_MOST_ROUNDS, _MOST_SECONDS = 100, 3600.0
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
@@ -44,10 +43,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--baseline", metavar="FILE", help="of before the switch (default: egressprobe-baseline-NAME.json)"
     )
-    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="rounds of probes, 1..100 (default: 5)")
-    parser.add_argument(
-        "--seconds", type=float, default=120.0, metavar="S", help="spread the rounds over this time (default: 120)"
-    )
+    add_rounds(parser)
     add_fail_on(parser)
     add_output(parser, tuple(FORMATS[Difference]))
     return parser
@@ -70,7 +66,4 @@ def run(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> None:
     if not options.cluster:
         raise InputError("--cluster", "is missing; give the cluster's name")
-    if not 1 <= options.rounds <= _MOST_ROUNDS:
-        raise InputError("--rounds", f"{options.rounds} is not in 1..{_MOST_ROUNDS}")
-    if not 0 <= options.seconds <= _MOST_SECONDS:
-        raise InputError("--seconds", f"{options.seconds:g} is not in 0..{_MOST_SECONDS:g}")
+    check_rounds(options)

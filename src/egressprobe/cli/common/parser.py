@@ -14,6 +14,7 @@ from egressprobe.model.errors import InputError
 
 DEFAULT_TIMEOUT = 60.0  # the longest a person waits for a table; the slowest target alone takes about 35 s
 _MAX_TIMEOUT = 900.0  # as long as a Lambda function may run
+_MAX_ROUNDS, _MAX_SECONDS = 100, 3600.0
 _EXAMPLES = (
     "egressprobe demo",
     "egressprobe run https://policy.example.com/validate",
@@ -103,3 +104,19 @@ def add_timeout(parser: argparse.ArgumentParser, what: str) -> None:
 def check_timeout(seconds: float) -> None:
     if not 0.1 <= seconds <= _MAX_TIMEOUT:
         raise InputError("--timeout", f"{seconds:g} is not in 0.1..{_MAX_TIMEOUT:g} seconds")
+
+
+def add_rounds(parser: argparse.ArgumentParser) -> None:
+    """How often the targets are probed, in which time."""
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="rounds of probes, 1..100 (default: 5)")
+    parser.add_argument(
+        "--seconds", type=float, default=120.0, metavar="S", help="spread the rounds over this time (default: 120)"
+    )
+
+
+def check_rounds(options: argparse.Namespace) -> None:
+    """Raises InputError for `--rounds` and `--seconds` out of range."""
+    if not 1 <= options.rounds <= _MAX_ROUNDS:
+        raise InputError("--rounds", f"{options.rounds} is not in 1..{_MAX_ROUNDS}")
+    if not 0 <= options.seconds <= _MAX_SECONDS:
+        raise InputError("--seconds", f"{options.seconds:g} is not in 0..{_MAX_SECONDS:g}")

@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from egressprobe.aws.updates.eks_updates import ROUTED, EksUpdates, session_in
+from egressprobe.aws.session import in_region
+from egressprobe.aws.updates.eks_updates import ROUTED, EksUpdates
 from egressprobe.cli.common.exit_codes import message
 from egressprobe.cli.inputs.readiness_source import AccountSources
 from egressprobe.cli.inputs.report_file import check_same_cluster
@@ -46,7 +47,7 @@ def switch_job(options: argparse.Namespace, most_age: timedelta, wait: timedelta
     """Raises InputError for a baseline that cannot be trusted; makes no AWS call."""
     path = baseline_path(options)
     baseline = load(path)
-    session = session_in(options.region)
+    session = in_region(options.region)
     region = session.region_name
     confirm, unasked = _confirmation(options)
     opened = partial(account_sources, options, baseline)
@@ -70,7 +71,7 @@ def say_state_alone(options: argparse.Namespace, error: InputError) -> None:
     """Where a switch cannot be resumed for lack of the baseline: the error, and the true state all the same."""
     say(f"egressprobe: {error}")
     say("to go on, copy the baseline of before the switch to this computer; without it, use egressprobe preflight")
-    calls = EksUpdates(session_in(options.region), options.cluster)
+    calls = EksUpdates(in_region(options.region), options.cluster)
     say(f"true state: {sentence(read_truth(calls, datetime.now(UTC)))}")
 
 
