@@ -9,7 +9,7 @@ from egressprobe.aws.updates.eks_updates import EGRESS_UPDATE, CallRefusedError,
 from egressprobe.model.errors import AwsError, InputError
 from egressprobe.model.joined_report import JOINED_SCHEMA, Cell, Joined, Row, View
 from egressprobe.model.report import Summary
-from egressprobe.model.target import Impact, Verdict
+from egressprobe.model.target import Impact, ServiceRef, Verdict
 from egressprobe.readiness.result import Decision, DecisionReason
 from egressprobe.readiness.switching.job import Ended, NotSeenError, OutputLostError
 from tests.support.readiness.fake_eks import AGAIN, BEGAN, COMMAND, Eks, Killed, World, target
@@ -429,6 +429,47 @@ def test_targets_of_the_stack_alone_are_not_gone():
     run = World(baseline=baseline, targets=(rows[1].target,)).run()
     assert run.ended is Ended.INPUT
     assert "targets that are gone: policy.example.com;" in "\n".join(run.said)
+
+
+@pytest.mark.parametrize(
+    ("address", "ended"), [("10.0.9.9:443", Ended.VERIFIED), ("198.105.244.1:443", Ended.INPUT)], ids=["pod", "outside"]
+)
+def test_a_service_that_is_outside_the_vpc_now(address, ended):
+    """Pods are replaced all the time; but the switch moves the path of a Service with public endpoints."""
+    before = replace(target("policy.example.com"), service=ServiceRef("a", "b"), addresses=("10.0.3.10:443",))
+    known = replace(row("policy.example.com", cell(), cell(subnet="subnet-b")), target=before)
+    world = World(
+        baseline=preflight(known, started_at=BEGAN.isoformat()), targets=(replace(before, addresses=(address,)),)
+    )
+    assert world.run().ended is ended
+    assert bool(world.eks.tokens) is (ended is Ended.VERIFIED)
+
+
+def test_a_state_that_is_lost_after_the_request():
+    """The last line does not claim that nothing was sent, and EKS's list is read."""
+    world = World(Eks(script=["InProgress"]))
+    start = world.eks.start
+
+    def lost(token):
+        world.disk = None
+        return start(token)
+
+    world.eks.start = lost
+    run = _with_disk_full(world, after=1)
+    assert (run.ended, world.disk, len(world.eks.tokens)) == (Ended.NOT_KNOWN, None, 1)
+    assert "update-1 is InProgress" in run.last
+    assert "sent nothing" not in run.last
+    assert run.said[-2] == f"to go on: {AGAIN}"
+
+
+def test_two_switches_by_one_baseline():
+    """On two computers that share the folder: the one that confirms later sends nothing, and keeps the other's state."""
+    theirs = {"clusterArn": CLUSTER.arn, "token": "theirs", "phase": "requested", "requestedAt": BEGAN.isoformat()}
+    world = World()
+    run = world.run(confirm=Meanwhile(lambda: setattr(world, "disk", theirs)))
+    assert (run.ended, run.confirmed, world.eks.tokens) == (Ended.BUSY, 1, [])
+    assert world.disk["token"] == "theirs"
+    assert any("meanwhile" in text for text in run.said)
 
 
 def test_nothing_to_resume():

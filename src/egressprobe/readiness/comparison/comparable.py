@@ -3,7 +3,7 @@
 A joined report and the report of one run have no families, and one round: their cells have the family "".
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from egressprobe.model.joined_report import Cause, Joined
 from egressprobe.model.report import Report, worst
 from egressprobe.model.target import Impact, Kind, Verdict
-from egressprobe.readiness.result import ClusterState, Decision, MatrixCell, Preflight, SwitchCheck
+from egressprobe.readiness.result import LOCAL, ClusterState, Decision, MatrixCell, Preflight, SwitchCheck
 
 _VERDICTS = {Decision.GO: Verdict.PASS, Decision.NO_GO: Verdict.FAIL, Decision.UNKNOWN: Verdict.UNKNOWN}
 
@@ -38,6 +38,7 @@ class Comparable(NamedTuple):
     subnets: from which it measured; "" is a computer that is in none. incomplete: why targets may be missing in it,
     empty where all were seen. has_families: whether its cells have one each. targets: kind and name of each.
     not_known: names of what it says nothing certain about. checks: the prerequisites.
+    unseen: what else was not seen, as subject and sentence; neither the list of targets nor a check.
     """
 
     title: str
@@ -56,6 +57,7 @@ class Comparable(NamedTuple):
     targets: frozenset[tuple[Kind, str]] = frozenset()
     not_known: frozenset[str] = frozenset()
     checks: tuple[SwitchCheck, ...] = ()
+    unseen: tuple[tuple[str, str], ...] = ()
 
 
 def comparable(report: Preflight | Joined | Report, origin: str) -> Comparable:
@@ -89,7 +91,16 @@ def _of_preflight(report: Preflight, origin: str) -> Comparable:
         targets=frozenset((row.target.kind, row.target.name) for row in report.rows),
         not_known=frozenset(reason.subject for reason in report.reasons if reason.decision is Decision.UNKNOWN),
         checks=tuple(check for check in report.checks if check.part == "prerequisite"),
+        unseen=tuple(_unseen(report)),
     )
+
+
+def _unseen(report: Preflight) -> Iterator[tuple[str, str]]:
+    """Two reports from one computer can be compared: that it is in no subnet is shown in each cell."""
+    elsewhere = {DISCOVERY, LOCAL, *(check.title for check in report.checks)}
+    for reason in report.reasons:
+        if reason.decision is Decision.UNKNOWN and reason.subject not in elsewhere:
+            yield reason.subject, reason.summary
 
 
 def _of_joined(report: Joined, origin: str) -> Comparable:

@@ -60,13 +60,21 @@ def compare_reports(before: Comparable, after: Comparable) -> Difference:
     not_compared += [
         f"{side.origin} may lack targets: {side.incomplete}" for side in (before, after) if side.incomplete
     ]
+    unseen = list(_unseen(before, after, pairs))
+    not_compared += unseen
     checks = tuple(_no_longer_met(before.checks, after.checks))
     listed = sorted((pair for pair in pairs if pair.trend is not Trend.SAME), key=_order)
     concerned = {pair.target for pair in listed if pair.after and pair.after.verdict is not Verdict.PASS}
     return Difference(
         schema_version=DIFF_SCHEMA,
         cluster_name=after.cluster_name or before.cluster_name,
-        verdict=worst([_verdict(listed, before, after), *(CHECKED[check.state] for check in checks)]),
+        verdict=worst(
+            [
+                _verdict(listed, before, after),
+                *(CHECKED[check.state] for check in checks),
+                *(Verdict.UNKNOWN for _ in unseen),
+            ]
+        ),
         before=_side(before),
         after=_side(after),
         differences=tuple(listed),
@@ -82,6 +90,19 @@ def _no_longer_met(before: Iterable[SwitchCheck], after: Iterable[SwitchCheck]) 
     """Prerequisites that were met: what the VPC's configuration breaks may be seen there before a call fails."""
     met = {check.id for check in before if check.state is CheckState.MET}
     yield from (check for check in after if check.id in met - _PASSING and check.state is not CheckState.MET)
+
+
+def _unseen(before: Comparable, after: Comparable, pairs: Iterable[CellDifference]) -> Iterator[str]:
+    """What no pair shows: a stack that drifted, a cluster that changed meanwhile, a target that cannot be read.
+
+    Of a target with cells: only what is new, as a family that one subnet does not show any more.
+    """
+    shown = {pair.target for pair in pairs if pair.trend is Trend.UNKNOWN}
+    for side in (before, after):
+        names = {name for _, name in side.targets}
+        for subject, summary in side.unseen:
+            if subject not in shown and (subject not in names or (subject, summary) not in before.unseen):
+                yield f"{side.origin}: {subject}: {summary}"
 
 
 def _pairs(

@@ -12,13 +12,15 @@ from egressprobe.aws.updates.eks_updates import ROUTED, EksCluster
 from egressprobe.model.report import TargetView
 from egressprobe.model.target import Kind
 from egressprobe.readiness.comparison.compare import cluster_changes
+from egressprobe.readiness.matrix import moves
 from egressprobe.readiness.result import ClusterState, Decision, Preflight
 
 MANAGED = "AWS_MANAGED"
 DEFAULT_AGE, MOST_AGE = timedelta(minutes=60), timedelta(hours=24)
 _CLOCKS_DIFFER = timedelta(minutes=5)
 _MOST_NAMED = 5
-# What decides whether the call passes. Not its addresses: pods are replaced all the time.
+# What decides whether the call passes. Not its addresses: pods are replaced all the time. But whether they are outside
+# the VPC: then the switch moves a path that was none of its paths before.
 _IDENTITY = ("kind", "name", "url", "service", "ca_bundle", "timeout_seconds", "failure_policy", "expect")
 
 
@@ -109,4 +111,4 @@ def changed_since(baseline: Preflight, cluster: ClusterState, targets: Iterable[
 
 
 def _identity(target: TargetView) -> tuple[object, ...]:
-    return tuple(getattr(target, name) for name in _IDENTITY)
+    return (*(getattr(target, name) for name in _IDENTITY), moves(target))

@@ -126,16 +126,17 @@ class SwitchJob(NamedTuple):
         self.say(f"{self.clock.now():%H:%M:%S} {text}")
 
 
-def say_truth(job: SwitchJob) -> None:
+def say_truth(job: SwitchJob, *, sent: bool) -> None:
     """The last line of every end: the true state, read now, and before it how to go on where there is something to do.
 
+    sent: whether this command sent the request; the state that shows it may be lost or damaged.
     An interruption while it is read lets it be read once more; after a second one that is said. The state is also
     written beside the baseline, for the case that there is no terminal any more.
     """
     lines = ["true state: not read, because this was interrupted again"]
     for _ in range(2):
         try:
-            lines = _last_lines(job)
+            lines = _last_lines(job, sent=sent)
             break
         except KeyboardInterrupt:
             continue
@@ -147,15 +148,15 @@ def say_truth(job: SwitchJob) -> None:
                 job.say(line)
 
 
-def _last_lines(job: SwitchJob) -> list[str]:
+def _last_lines(job: SwitchJob, *, sent: bool) -> list[str]:
     state: SwitchState | None = None
     with suppress(InputError):
         state = job.store.load()
     is_open = state is not None and state.phase.is_open
-    known = state.known_updates if state and is_open else None
+    known = state.known_updates if state and is_open else () if sent and state is None else None
     truth = read_truth(job.calls, job.clock.now(), update_id=state.update_id if state else "", known=known)
-    text = sentence(truth) + ("; this command sent nothing" if state is None else "")
+    text = sentence(truth) + ("" if sent or state else "; this command sent nothing")
     if state is not None:
         with suppress(InputError):
             job.store.save(replace(state, last_seen=text))
-    return [*([f"to go on: {job.again}"] if is_open else []), f"true state: {text}"]
+    return [*([f"to go on: {job.again}"] if is_open or (sent and state is None) else []), f"true state: {text}"]

@@ -19,7 +19,7 @@ from egressprobe.readiness.switching.gate import Ground, Refusal, changed_since,
 from egressprobe.readiness.switching.job import Ended, NotSeenError, OutputLostError, SwitchEnd, SwitchJob, say_truth
 from egressprobe.readiness.switching.request import request
 from egressprobe.readiness.switching.state import SwitchPhase, SwitchState
-from egressprobe.readiness.switching.truth import Truth
+from egressprobe.readiness.switching.truth import NotedCalls, Truth
 
 # The gravest first: it decides the exit code.
 _ENDED = {
@@ -33,6 +33,8 @@ _ENDED = {
 def switch(job: SwitchJob, *, resume: bool = False) -> SwitchEnd:
     """Every end, an interruption too, says the true state in its last line. Raises only what nothing here expects."""
     end = SwitchEnd(Ended.ERROR)
+    calls = NotedCalls(job.calls)
+    job = job._replace(calls=calls)
     try:
         end = _switch(job, resume=resume)
     except KeyboardInterrupt:
@@ -44,7 +46,7 @@ def switch(job: SwitchJob, *, resume: bool = False) -> SwitchEnd:
         with suppress(OutputLostError, KeyboardInterrupt):
             job.say(f"egressprobe: {error}")
     finally:
-        say_truth(job)
+        say_truth(job, sent=calls.sent)
     return end
 
 
@@ -148,6 +150,9 @@ def _start(job: SwitchJob, truth: Truth, cluster: EksCluster, attempt: SwitchSta
     if again.cluster is None or again.listed is None:
         raise AwsError(f"{'; '.join(again.unread)}; nothing was sent")
     refusals = _against(job, again, again.cluster)
+    other = job.store.load()
+    if other and other.phase.is_open and other.token != token:
+        refusals.append(Refusal(Ground.BUSY, f"another command has begun the switch meanwhile: {job.again}"))
     if refusals:
         return _refuse(job, refusals)
     known = attempt.known_updates if attempt else again.listed

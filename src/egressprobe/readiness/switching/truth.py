@@ -25,6 +25,30 @@ class EksCalls(Protocol):
     def start(self, token: str, /) -> EksUpdate: ...
 
 
+class NotedCalls:
+    """EksCalls that know whether the request was sent, whatever happens to the state on the disk."""
+
+    def __init__(self, calls: EksCalls) -> None:
+        self._calls = calls
+        self.sent = False
+
+    def cluster(self) -> EksCluster:
+        return self._calls.cluster()
+
+    def update_ids(self) -> tuple[str, ...]:
+        return self._calls.update_ids()
+
+    def update(self, update_id: str, /) -> EksUpdate:
+        return self._calls.update(update_id)
+
+    def check_permissions(self) -> None:
+        self._calls.check_permissions()
+
+    def start(self, token: str, /) -> EksUpdate:
+        self.sent = True
+        return self._calls.start(token)
+
+
 class Truth(NamedTuple):
     """at: when it was read. cluster: None where it could not be read.
 
