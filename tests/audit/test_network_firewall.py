@@ -5,6 +5,7 @@ from functools import cache
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from egressprobe.audit.run import audit
 from egressprobe.audit.vpc.cidr import EPHEMERAL, Address, Ports, address, block
@@ -317,6 +318,25 @@ ROWS = [
 def test_the_stateful_engine_does_what_the_page_says(page, fields, call, wanted):
     assert page
     assert outcome(fields, **call) == wanted
+
+
+@pytest.mark.parametrize(
+    ("defaults", "wanted"),
+    [
+        (("aws:alert_strict",), {True}),
+        (("aws:alert_strict", "aws:drop_established_app_layer"), {False}),
+        (("aws:reject_established",), {True, False}),
+        (("aws:alert_strict", "aws:reject_strict"), {True, False}),
+        (("aws:drop_established", "aws:drop_established_app_layer"), {True, False}),
+        (("aws:drop_established", "aws:drop_strict"), {False}),
+    ],
+)
+def test_a_default_action_that_is_not_known_lets_nothing_pass_for_certain(defaults, wanted):
+    """API Reference, FirewallPolicy, StatefulDefaultActions: drop and alert actions; one of each kind."""
+    connection = Connection(6, address("10.0.1.20"), EPHEMERAL, address("198.51.100.9"), 443, NAME)
+    result = Inspection(replace(policy("fw", STRICT), stateful_default=defaults), VPC).stateful(connection)
+    assert {decision.fate == "passes" for decision in result.decisions} == wanted
+    assert any("not known here" in doubt for doubt in result.doubts) == (len(wanted) > 1)
 
 
 RULES = [

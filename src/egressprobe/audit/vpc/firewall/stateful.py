@@ -165,8 +165,8 @@ def _doubt(item: PolicyRule) -> str:
 
 def _by_default(defaults: Sequence[str], connection: Connection, packet: FlowPacket) -> Iterator[_PacketFate]:
     """Of a strict order; without one what no rule matches passes."""
-    known = {name.removeprefix("aws:") for name in defaults}
-    action = next((name for name in known if name.startswith("drop_")), "")
+    names = [name.removeprefix("aws:") for name in defaults if not name.startswith("aws:alert_")]
+    action = "drop_strict" if "drop_strict" in names else " and ".join(names)  # several at once are not known
     by = f"the stateful default action aws:{action}"
     if action == "drop_strict":
         yield _PacketFate("dropped", by)
