@@ -1,5 +1,6 @@
 """Every kind of report as a sheet: nothing of the table is lost, and what needs a person comes first."""
 
+import pytest
 from msgspec.structs import replace
 
 from egressprobe.cli.output.sheet import column_key
@@ -12,6 +13,7 @@ from egressprobe.cli.output.sheets.report import report_sheet
 from egressprobe.cli.output.sheets.whatif import whatif_sheet
 from egressprobe.cli.output.subnet_table import subnet_table
 from egressprobe.cli.output.table import details, to_table
+from egressprobe.cli.output.whatif_table import whatif_table
 from egressprobe.model.report import Report
 from egressprobe.model.target import Expect, Impact, Verdict
 from egressprobe.readiness.fleet.result import Fleet
@@ -152,6 +154,25 @@ def test_what_a_plan_changes():
     assert cells["pods.hooks.svc:9443", "subnet-b"] == (Verdict.FAIL, "open -> CLOSED NACL_INGRESS_DENIED")
     assert cells["pods.hooks.svc:9443", "subnet-a"] == (Verdict.PASS, "CLOSED -> open")
     assert ("policy.example.com:443", "subnet-b") not in cells
+
+
+@pytest.mark.parametrize(
+    ("effect", "after", "verdict", "severities"),
+    [
+        ("closes", "closed", Verdict.PASS, []),
+        ("closes", "partial", Verdict.FAIL, ["error"]),
+        ("opens", "open", Verdict.FAIL, ["error"]),
+        ("unknown", "unknown", Verdict.UNKNOWN, ["warning"]),
+    ],
+)
+def test_a_plan_that_blocks_what_must_be_blocked_passes(effect, after, verdict, severities):
+    """In every format as in the verdict: a closed path is what the target expects."""
+    path = replace(whatif().paths[0], effect=effect, after=after, expect=Expect.BLOCKED)
+    result = replace(whatif(), paths=(path,), findings=(), resolved=(), verdict=verdict)
+    sheet = whatif_sheet(result)
+    assert [cell.verdict for row in sheet.rows for cell in row.cells] == [verdict]
+    assert [problem.severity for problem in sheet.problems] == severities
+    assert ("CLOSES" in whatif_table(result)) == (after == "partial")
 
 
 def test_a_preflight_shows_what_the_switch_breaks_first():

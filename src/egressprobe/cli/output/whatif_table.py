@@ -49,7 +49,10 @@ def _groups(paths: Sequence[PathEffect]) -> list[list[PathEffect]]:
     for path in paths:
         key = (path.effect, path.expect, path.before, path.after, path.code, path.steps, path.why)
         groups.setdefault(key, []).append(path)
-    return sorted(groups.values(), key=lambda group: (not is_wrong(group[0]), _ORDER.index(group[0].effect)))
+    return sorted(
+        groups.values(),
+        key=lambda group: (not is_wrong(group[0]), is_wanted(group[0]), _ORDER.index(group[0].effect)),
+    )
 
 
 def is_wrong(path: PathEffect) -> bool:
@@ -57,14 +60,20 @@ def is_wrong(path: PathEffect) -> bool:
     return path.expect is Expect.BLOCKED and path.after in ("open", "partial")
 
 
+def is_wanted(path: PathEffect) -> bool:
+    """A target that must be blocked and is, by the plan."""
+    return path.expect is Expect.BLOCKED and path.effect == "closes" and path.after == "closed"
+
+
 def _group(group: list[PathEffect], style: Style, width: int | None) -> Iterator[str]:
     first = group[0]
     after = f"{STATES[first.after]} {first.code}".rstrip()
-    wrong = is_wrong(first)
-    head = "MUST BE BLOCKED, " if wrong else ""
+    wrong, wanted = is_wrong(first), is_wanted(first)
+    head = "MUST BE BLOCKED, " if wrong else "must be blocked, " if wanted else ""
     count = f"{len(group)} path{'' if len(group) == 1 else 's'}"
-    paint = _FAIL_PAINT if wrong else _PAINT[first.effect]
-    yield style.paint(f"{_HEADS[first.effect]:<9}", paint) + f"{head}{count}: {STATES[first.before]} -> {after}"
+    paint = _FAIL_PAINT if wrong else COLOURS[Verdict.PASS] if wanted else _PAINT[first.effect]
+    shown = "closes" if wanted else _HEADS[first.effect]
+    yield style.paint(f"{shown:<9}", paint) + f"{head}{count}: {STATES[first.before]} -> {after}"
     for subnets, targets in _by_subnets(group):
         yield from indented(style, "paths", f"{some(targets)} from {some(subnets)}", width)
     yield from _sentences("cause", [path.cause for path in group if path.cause], style, width)

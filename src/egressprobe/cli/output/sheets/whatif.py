@@ -7,7 +7,16 @@ from egressprobe.cli.output.audit_table import source_line
 from egressprobe.cli.output.sheet import Sheet, SheetCell, SheetProblem, SheetRow
 from egressprobe.cli.output.sheets.parts import anchor, evidence, expectation, of_finding, sorted_problems
 from egressprobe.cli.output.terminal import ORDER
-from egressprobe.cli.output.whatif_table import STATES, STATUS, footer, is_wrong, path_name, plan_line, summary_line
+from egressprobe.cli.output.whatif_table import (
+    STATES,
+    STATUS,
+    footer,
+    is_wanted,
+    is_wrong,
+    path_name,
+    plan_line,
+    summary_line,
+)
 from egressprobe.model.report import worst
 from egressprobe.model.target import Verdict
 
@@ -50,7 +59,7 @@ def whatif_sheet(result: WhatIf) -> Sheet:
 def _problems(result: WhatIf) -> Iterator[SheetProblem]:
     """What closes a path or leaves one that must be blocked open, what is unknown, and findings that come and go."""
     for path in result.paths:
-        if is_wrong(path) or path.effect in ("closes", "unknown"):
+        if is_wrong(path) or (path.effect in ("closes", "unknown") and not is_wanted(path)):
             wrong = "must be blocked, and is not" if is_wrong(path) else ""
             yield SheetProblem(
                 code=path.code,
@@ -87,7 +96,7 @@ def _cell(path: PathEffect) -> SheetCell:
     return SheetCell(
         column=path.subnet,
         text=f"{STATES[path.before]} -> {STATES[path.after]} {path.code}".rstrip(),
-        verdict=Verdict.FAIL if is_wrong(path) else _VERDICTS[path.effect],
+        verdict=Verdict.FAIL if is_wrong(path) else Verdict.PASS if is_wanted(path) else _VERDICTS[path.effect],
         code=path.code,
         details=tuple((label, text) for label, text in details if text),
         subnet=path.subnet,
