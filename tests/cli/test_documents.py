@@ -227,6 +227,10 @@ def test_of_two_cells_with_the_same_labels_the_worse_is_written():
     for results in ((passing, failing), (failing, passing)):
         samples = prometheus_samples(rendered(replace(report(), results=results), "prometheus"))
         assert _values(samples, "probe_success") == {"twice": 0}
+    unknown = replace(failing, verdict=Verdict.UNKNOWN, failure=None)
+    for results in ((passing, unknown), (unknown, passing)):
+        samples = prometheus_samples(rendered(replace(report(), results=results), "prometheus"))
+        assert not {name for name, _ in samples if name.startswith("probe_success")}
 
 
 # -- markdown --

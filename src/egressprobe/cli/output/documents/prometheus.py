@@ -62,7 +62,10 @@ def to_prometheus(sheet: Sheet) -> str:
     """Gauges only. The worst cell of those with the same labels is the one that is written."""
     samples = _Samples()
     of_cluster = {"cluster": sheet.cluster}
+    worst: dict[tuple[str, str, str], tuple[SheetRow, SheetCell]] = {}
     for row, cell in sorted(_cells(sheet), key=lambda pair: ORDER.index(pair[1].verdict)):
+        worst.setdefault((row.name, cell.subnet, cell.family), (row, cell))
+    for row, cell in worst.values():
         _add_cell(samples, row, cell, of_cluster, probed=sheet.probed)
     for row in sorted(sheet.rows, key=lambda row: ORDER.index(row.verdict)):
         about = {"target": row.name, "kind": row.kind, "url": row.url, "impact": row.impact}
