@@ -9,7 +9,7 @@ from egressprobe.lab.certs import make_authority
 from egressprobe.model.discovered import Discovered
 from egressprobe.model.errors import AwsError, InputError
 from egressprobe.model.failure import Code
-from egressprobe.model.target import Verdict
+from egressprobe.model.target import Expect, Verdict
 from egressprobe.readiness.result import Decision, Relation
 from egressprobe.readiness.run import LOCAL, preflight
 from tests.support.preflights import (
@@ -281,3 +281,60 @@ def test_a_median_is_of_the_rounds_that_have_a_time():
     cell = flight.rows[0].cells[0]
     assert (cell.times_ms, cell.median_ms) == ((900.0, 20.0, 20.0, 20.0), 20.0)
     assert cell.verdict is UNKNOWN
+
+
+def _altered(alter):
+    """Sources whose joined reports are changed by `alter`, row by row, before they are read."""
+    sources = ScriptedSources()
+    probe = sources.probe
+
+    def altered(plan):
+        joined = probe(plan)
+        return replace(joined, rows=tuple(row for original in joined.rows for row in alter(original)))
+
+    sources.probe = altered
+    return sources
+
+
+@pytest.mark.parametrize("change", [{"timeout_seconds": 30}, {"expect": Expect.BLOCKED}], ids=str)
+def test_a_target_probed_otherwise_than_the_api_server_calls_it_is_unknown(change):
+    """What passes in 30 s may fail within the webhook's timeout; what is blocked passes as `expect: blocked`."""
+    flight = made(_altered(lambda row: [replace(row, target=replace(row.target, **change))]))
+    assert flight.decision is Decision.UNKNOWN
+    assert ("UNKNOWN", POLICY) in against(flight)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_of_two_rows_of_one_name_the_worse_counts(first):
+    """Whichever is the last in the report."""
+
+    def twice(row):
+        cells = tuple(replace(cell, verdict=FAIL, code=Code.CONNECT_TIMEOUT) for cell in row.cells)
+        rows = [replace(row, verdict=FAIL, cells=cells), row]
+        return rows if first else rows[::-1]
+
+    assert made(_altered(twice)).decision is Decision.NO_GO
+
+
+def test_two_targets_of_one_name_are_no_go_ahead():
+    """Of two kinds: the matrix has one row for a name."""
+    other = {"kind": "webhook", "name": CORP_LOGIN, "url": "https://lost.example.com/x"}
+    flight = made(ScriptedSources(discovered=Discovered(targets=(*TARGETS, other))))
+    assert flight.decision is Decision.UNKNOWN
+    assert ("UNKNOWN", CORP_LOGIN) in against(flight)
+
+
+def test_ctrl_c_while_the_cluster_is_read_again_keeps_what_there_is():
+    """After the last round."""
+    sources = ScriptedSources()
+    cluster, reads = sources.cluster, iter((False, True))
+
+    def interrupted():
+        if next(reads):
+            raise KeyboardInterrupt
+        return cluster()
+
+    sources.cluster = interrupted
+    flight = made(sources)
+    assert (flight.decision, flight.interrupted) == (Decision.UNKNOWN, True)
+    assert flight.rows

@@ -20,6 +20,7 @@ from egressprobe.model.target import Expect, FailurePolicy, Impact, Target, Verd
 from egressprobe.readiness.result import LOCAL, MatrixCell, MatrixRow, Relation
 
 _WORST_IMPACT = (Impact.BLOCKS, Impact.DELAYS, Impact.BYPASSES, Impact.NONE)
+_IDENTITY = ("kind", "url", "ca_bundle", "timeout_seconds", "expect")
 _WORST_STATE = ("closed", "partial", "unknown", "open")
 _ORDER = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.DEGRADED, Verdict.PASS)
 # The API server fails the call before it connects, by whichever path: today as well.
@@ -67,8 +68,10 @@ def outdated(rounds: Sequence[ProbeRound], targets: Sequence[Target]) -> list[st
 
 
 def _is_same(reported: TargetView, expected: TargetView) -> bool:
-    """A target of the same name by another URL, or with other CA certificates (by their hash), is another target."""
-    return (reported.url, reported.ca_bundle) == (expected.url, expected.ca_bundle)
+    """A target of the same name by another URL, with other CA certificates (by their hash), or with another timeout is
+    another target.
+    """
+    return all(getattr(reported, name) == getattr(expected, name) for name in _IDENTITY)
 
 
 def moves(target: TargetView) -> bool:
@@ -141,11 +144,13 @@ def _row(
 ) -> MatrixRow:
     expected = view(known) if known else None
     same = [(number, row) for number, row in reported if expected is None or _is_same(row.target, expected)]
-    measured = {
-        (number, cell.subnet_id): _Measured(cell, reports.results.get((number, cell.subnet_id, name)))
-        for number, row in same
-        for cell in row.cells
-    }
+    measured: dict[tuple[int, str], _Measured] = {}
+    for number, row in same:
+        for cell in row.cells:
+            place = number, cell.subnet_id
+            # Of two rows of one name in a report the worse one counts.
+            if place not in measured or worst((measured[place].cell.verdict, cell.verdict)) is cell.verdict:
+                measured[place] = _Measured(cell, reports.results.get((*place, name)))
     target = expected or same[0][1].target
     results = [outcome.result for outcome in measured.values() if outcome.result]
     configured = reports.audited.get(name, [])

@@ -30,7 +30,8 @@ from egressprobe.readiness.targets import plan_of
 
 ROUNDS, SECONDS = 5, 120.0
 _OUTDATED = (
-    "is probed with another URL or CA bundle than the cluster has now; the Planner renews its plan each 15 minutes"
+    "is probed with another URL, CA bundle or timeout than the cluster has now; "
+    "the Planner renews its plan each 15 minutes"
 )
 
 
@@ -107,7 +108,10 @@ def preflight(
     say(f"{cluster.name}: {cluster.status}, {cluster.mode}")
     gathered = _gather(sources, cluster, rounds, seconds, clock, say)
     if not gathered.interrupted:
-        gathered = gathered._replace(gaps=(*gathered.gaps, *_changes(sources, cluster)))
+        try:
+            gathered = gathered._replace(gaps=(*gathered.gaps, *_changes(sources, cluster)))
+        except KeyboardInterrupt:
+            gathered = gathered._replace(interrupted=True)
     made = _made(gathered, cluster, rounds, sources.probed_from)
     return replace(
         made,

@@ -19,6 +19,7 @@ def plan_of(discovered: Discovered | None, cluster: ClusterState) -> tuple[Plan,
     shared: dict[str, tuple[bytes, ...]] = {}
     bundles: dict[str, tuple[bytes, ...]] = {}
     targets: list[Target] = []
+    names: set[str] = set()
     gaps: list[DecisionReason] = []
     for name, text in (discovered.bundles if discovered else {}).items():
         try:
@@ -32,6 +33,10 @@ def plan_of(discovered: Discovered | None, cluster: ClusterState) -> tuple[Plan,
         except InputError as error:
             gaps.append(gap(name, f"cannot be read: {str(error).lstrip('.')}"))
             continue
+        if target.name in names:
+            gaps.append(gap(name, "is the name of two targets, so one of them was not probed"))
+            continue
+        names.add(target.name)
         targets.append(target)
         if trusted:
             bundles[target.bundle] = trusted
