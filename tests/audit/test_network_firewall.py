@@ -161,6 +161,22 @@ ROWS = [
         {},
         "unknown",  # its first packet is passed alone, and the second rule is judged for first packets
     ),
+    # By action AWS's page says that what one rule passes is not scanned further; Suricata's, that one packet is passed.
+    (
+        ORDER,
+        {
+            "rules": "pass tls any any -> any 443 (flow:established, to_server; sid:1;)\n"
+            "drop tcp any 443 -> any any (flow:established, to_client; sid:2;)"
+        },
+        {},
+        "unknown",
+    ),
+    (
+        ORDER,
+        {"rules": "pass tcp any any -> any 443 (flow:not_established; sid:1;)\ndrop tls any any -> any any (sid:2;)"},
+        {},
+        "unknown",
+    ),
     # Addresses.
     (CAVEATS, {"rules": "drop ip $HOME_NET any -> any any (sid:1;)"}, {"source": "10.9.0.1"}, "passes"),
     (CAVEATS, {"rules": "drop ip $HOME_NET any -> any any (sid:1;)"}, {"source": "10.1.0.1"}, "unknown"),

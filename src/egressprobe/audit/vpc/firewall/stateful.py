@@ -30,12 +30,13 @@ _TCP = 6
 
 class PolicyRule(NamedTuple):
     """A rule with the variables of its group. hidden: it cannot be read and may match anything; with `pass` as its
-    action it may have any action, with `drop` it passes nothing.
+    action it may have any action, with `drop` it passes nothing. strict: of a strict order.
     """
 
     rule: SuricataRule
     names: Variables
     hidden: bool = False
+    strict: bool = False
 
 
 class StatefulDecision(NamedTuple):
@@ -70,7 +71,7 @@ class _PacketFate(NamedTuple):
 def in_order(rules: Sequence[PolicyRule], *, strict: bool) -> list[PolicyRule]:
     """As they are evaluated. rules: in the order of groups and lines."""
     if strict:
-        return list(rules)
+        return [item._replace(strict=True) for item in rules]
     return sorted(rules, key=lambda item: (ACTIONS.index(item.rule.action), item.rule.priority))
 
 
@@ -138,7 +139,7 @@ def _steps(
                 yield _PacketFate("passes", rule, whole_flow=True, doubt=doubt)
             continue
         if rule.action == "pass":
-            yield from _passed(rule, doubt)
+            yield from _passed(rule, doubt, strict=item.strict)
         else:
             yield _PacketFate("rejected" if rule.action == "reject" else "dropped", rule, doubt=doubt)
         if matched:
@@ -146,12 +147,16 @@ def _steps(
     yield from _by_default(defaults, connection, packet)
 
 
-def _passed(rule: SuricataRule, doubt: str) -> Iterator[_PacketFate]:
+def _passed(rule: SuricataRule, doubt: str, *, strict: bool) -> Iterator[_PacketFate]:
+    whole_flow = rule.whole_flow
+    if whole_flow is False and not strict:
+        # suricata-rule-evaluation-order, "Action order": no packet is scanned behind one that a rule passes.
+        whole_flow = None
     words = f"whether {rule.words} passes one packet or the whole connection is not documented"
-    either = rule.whole_flow is None
-    if rule.whole_flow is not False:
+    either = whole_flow is None
+    if whole_flow is not False:
         yield _PacketFate("passes", rule, whole_flow=True, doubt=doubt or words * either)
-    if rule.whole_flow is not True:
+    if whole_flow is not True:
         yield _PacketFate("passes", rule, doubt=doubt or words * either)
 
 
