@@ -579,7 +579,7 @@ def test_a_regional_nat_gateway():
     ("data", "said"),
     [
         (b"", "malformed|empty|truncated"),
-        (b"{}", "schemaVersion is None"),
+        (b"{}", "its schemaVersion is missing"),
         (b'{"schemaVersion": "egressprobe/snapshot/v9"}', "v9"),
         (json.dumps({"schemaVersion": "egressprobe/snapshot/v1"}).encode(), "missing required field"),
     ],

@@ -160,6 +160,7 @@ def test_bad_files(tmp_path, content, said):
     assert said in run.stderr
     assert run.stderr.count("\n") == 1
     assert run.stderr.startswith("egressprobe: ")
+    assert str(path) in run.stderr or "targets[0]" in run.stderr
 
 
 @pytest.mark.parametrize(
@@ -173,10 +174,13 @@ def test_bad_files(tmp_path, content, said):
         (("run", "https://x/", "--kube-version", "1.20"), 'kubeVersion: "1.20" is not in 1.31..1.36'),
         (("run", "https://x/", "--resolver", "nope"), 'resolvers[0]: "nope" is not ADDR or ADDR:PORT'),
         (("run", "https://x/", "--timeout", "0"), "--timeout: 0 is not in 0.1..900 seconds"),
-        (("run", "https://x/", "--timeout-seconds", "31"), "targets[0].timeoutSeconds: 31 is not in 1..30"),
+        (("run", "https://x/", "--timeout-seconds", "31"), "--timeout-seconds: 31 is not in 1..30"),
         (("run", "https://x/", "--concurrency", "0"), "--concurrency: 0 is not in 1..100"),
         (("run", "https://x/", "--ca-bundle", "/nowhere"), "--ca-bundle: /nowhere cannot be read"),
         (("run", "https://x/", "-o", "xml"), "invalid choice: 'xml'"),
+        (("run", "https://x/", "--nmaes", "x"), "unrecognized arguments: --nmaes x (see egressprobe run --help)"),
+        (("audit", "--cluster", "x", "--profile", "nowhere"), "`aws configure list-profiles` has the names"),
+        (("verify", "--cluster", "x", "--baseline", "/nowhere"), "give what `egressprobe preflight` saved"),
         (("explain", "tls_cert_expire"), "did you mean tls_cert_expired?"),
         (("explain", "qqqqq"), "is not a code of egressprobe; egressprobe explain lists them all"),
     ],

@@ -227,12 +227,14 @@ sys.exit(main(sys.argv[1:]))
 
 
 @pytest.mark.parametrize("command", cli.COMMANDS, ids=lambda command: command.__name__.rpartition(".")[2])
-def test_every_help_has_examples_and_exit_codes(command, capsys):
-    """The examples are accepted by the parser."""
+def test_every_help_has_examples_and_exit_codes(command, capsys, monkeypatch):
+    """The examples are accepted by the parser. Nothing is wider than a terminal of 80 columns."""
+    monkeypatch.setenv("COLUMNS", "80")
     name = command.__name__.rpartition(".")[2]
     with pytest.raises(SystemExit):
         cli.main([name, "--help"])
     text = capsys.readouterr().out
+    assert [line for line in text.splitlines() if len(line) > 80] == []
     assert command.EXAMPLES
     for example in command.EXAMPLES:
         import shlex
@@ -245,15 +247,31 @@ def test_every_help_has_examples_and_exit_codes(command, capsys):
         assert f"  {code:<4} {meaning}" in text
 
 
-def test_a_profile_is_for_every_aws_call(monkeypatch):
+def test_a_profile_is_for_every_aws_call(monkeypatch, tmp_path):
     """--profile is AWS_PROFILE."""
     import os
 
+    (tmp_path / "config").write_text("[profile night]\nregion = eu-west-1\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     monkeypatch.setenv("AWS_PROFILE", "")
     profiles = []
     monkeypatch.setattr("egressprobe.cli.commands.audit.run", lambda _: profiles.append(os.environ["AWS_PROFILE"]) or 0)
     assert cli.main(["audit", "--cluster", "x", "--profile", "night"]) == 0
     assert profiles == ["night"]
+
+
+def test_without_credentials(monkeypatch, capsys):
+    """One line: which cluster, and how to get credentials."""
+    for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, "/nowhere")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    assert cli.main(["audit", "--cluster", "prod", "--region", "eu-west-1"]) == 1
+    assert capsys.readouterr().err == (
+        "egressprobe: the cluster prod cannot be read: Unable to locate credentials; log in, for example with "
+        "`aws sso login`, or name a profile: --profile or AWS_PROFILE\n"
+    )
 
 
 @pytest.mark.parametrize(

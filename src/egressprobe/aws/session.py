@@ -24,17 +24,21 @@ def by_name(name: str, region: str | None, session: Any = None) -> NamedCluster:
         known = f'"{short(name)}" is not in this account and {session.region_name}'
         raise InputError("--cluster", around.leaving if cluster else known)
     if cluster is None:
-        raise AwsError("; ".join(finding.summary for finding in around.findings))
+        why = "; ".join(str(finding.evidence["error"]) for finding in around.findings)
+        raise AwsError(f"the cluster {short(name)} cannot be read: {why}")
     return NamedCluster(session, around, cluster)
 
 
 def in_region(region: str | None) -> Any:
     """boto3's session; region: None for that of the environment or profile. Raises InputError and AwsError."""
     from boto3.session import Session
-    from botocore.exceptions import BotoCoreError
+    from botocore.exceptions import BotoCoreError, ProfileNotFound
 
     try:
         session = Session(region_name=region)
+    except ProfileNotFound as error:
+        names = "`aws configure list-profiles` has their names"
+        raise InputError("AWS_PROFILE", f"{error}; {names}") from None
     except BotoCoreError as error:
         raise AwsError(str(error)) from None
     if session.region_name is None:

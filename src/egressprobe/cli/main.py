@@ -25,10 +25,12 @@ from egressprobe.cli.commands import (
 )
 from egressprobe.cli.common.exit_codes import BAD_INPUT, INTERRUPTED, OUR_ERROR, message
 from egressprobe.cli.common.parser import parser
-from egressprobe.model.errors import AwsError, InputError, os_words, stack_of
+from egressprobe.model.errors import AwsError, InputError, os_words, short, stack_of
 
 # To add a command: a module in commands/, and its name here. In this order in --help.
 COMMANDS = (run, invoke, drill, discover, audit, whatif, preflight, switch, verify, diff, explain, demo)
+_NO_CREDENTIALS = "Unable to locate credentials"  # botocore.exceptions.NoCredentialsError
+_LOG_IN = "; log in, for example with `aws sso login`, or name a profile: --profile or AWS_PROFILE"
 _OF_THE_EXTRA = {"boto3", "botocore", "yaml"}  # pyproject.toml: the extra `cli`
 
 
@@ -39,14 +41,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         options = parser(COMMANDS).parse_args(argv)
         if getattr(options, "profile", None):
-            os.environ["AWS_PROFILE"] = options.profile
+            _use_profile(options.profile)
         code: int = options.run(options)
         sys.stdout.flush()
     except InputError as error:
         message(f"egressprobe: {error}")
         return BAD_INPUT
     except AwsError as error:
-        message(f"egressprobe: {error}")
+        message(f"egressprobe: {error}{_LOG_IN if _NO_CREDENTIALS in str(error) else ''}")
         return OUR_ERROR
     except BrokenPipeError:
         _drop_stdout()
@@ -58,6 +60,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         message(f"egressprobe: {_one_line(error)}")
         return OUR_ERROR
     return code
+
+
+def _use_profile(name: str) -> None:
+    """As AWS_PROFILE, so that every session has it. Raises InputError where the AWS configuration does not have it."""
+    from botocore.exceptions import BotoCoreError
+    from botocore.session import Session
+
+    try:
+        known = Session().available_profiles
+    except BotoCoreError as error:
+        raise InputError("--profile", str(error)) from None
+    if name not in known:
+        message = f'"{short(name)}" is not in the AWS configuration; `aws configure list-profiles` has the names'
+        raise InputError("--profile", message)
+    os.environ["AWS_PROFILE"] = name
 
 
 def _one_line(error: Exception) -> str:

@@ -61,7 +61,8 @@ def load(path: Path | str) -> Preflight:
             data = stream.read(_MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         words = os_words(error) if isinstance(error, OSError) else "it is not a path"
-        raise InputError("--baseline", f"{name} cannot be read: {words}") from None
+        message = f"{name} cannot be read: {words}; give what `egressprobe preflight` saved"
+        raise InputError("--baseline", message) from None
     if len(data) > _MAX_BYTES:
         raise InputError("--baseline", f"{name} is larger than {_MAX_BYTES >> 20} MB, which is not a baseline")
     return _checked(data, name)

@@ -289,12 +289,12 @@ def to_json(snapshot: VpcSnapshot) -> bytes:
 
 def from_json(data: bytes) -> VpcSnapshot:
     """Raises ValueError that names the field."""
-    version: Any = None
     try:
         document = msgspec.json.decode(data)
-        version = document.get("schemaVersion") if isinstance(document, dict) else None
+        version: Any = document.get("schemaVersion") if isinstance(document, dict) else None
         if version != SNAPSHOT_SCHEMA:
-            raise ValueError(f"schemaVersion is {version!r}, not {SNAPSHOT_SCHEMA}; save one with audit --save")
+            shown = version or "missing"
+            raise ValueError(f"its schemaVersion is {shown}, not {SNAPSHOT_SCHEMA}; save one with audit --save")
         return msgspec.json.decode(data, type=VpcSnapshot)
     except msgspec.MsgspecError as error:
         raise ValueError(str(error)) from None

@@ -21,7 +21,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
         "audit", help="audit VPC egress: whether the configuration allows each target, subnet by subnet"
     )
-    add_vpc(parser)
+    add_vpc(parser, "read its VPC now, with the credentials of the AWS profile")
     parser.add_argument("--snapshot", metavar="FILE", help="a file that --save wrote; makes no AWS call")
     parser.add_argument("--save", metavar="FILE", help="write the snapshot, to audit it again elsewhere")
     parser.add_argument("-f", "--file", help="targets file, YAML or JSON (default: the cluster's issuers)")

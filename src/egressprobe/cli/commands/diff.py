@@ -11,7 +11,7 @@ from egressprobe.readiness.result import Difference
 
 EXAMPLES = (
     "egressprobe diff egressprobe-baseline-prod.json now.json",
-    "egressprobe invoke --stack egressprobe-prod -o json | egressprobe diff before.json - -o json",
+    "egressprobe run -f targets.yaml -o json | egressprobe diff before.json -",
 )
 EXIT_TEXT = {
     OK: "nothing is worse",

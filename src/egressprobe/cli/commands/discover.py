@@ -3,13 +3,20 @@
 import argparse
 from typing import Any
 
-from egressprobe.cli.common.exit_codes import NOT_SURE, OK, message
+from egressprobe.cli.common.exit_codes import BAD_INPUT, INTERRUPTED, NOT_SURE, OK, OUR_ERROR, TEXT, message
 from egressprobe.cli.common.parser import add_output, add_region, add_timeout, check_timeout
 
 EXAMPLES = (
     "egressprobe discover --cluster prod > targets.yaml",
     "egressprobe discover --kubeconfig ~/.kube/config --context staging -o json",
 )
+EXIT_TEXT = {
+    OK: "every list was read; the targets are printed",
+    OUR_ERROR: TEXT[OUR_ERROR],
+    BAD_INPUT: TEXT[BAD_INPUT],
+    NOT_SURE: "some lists could not be read; what was found is printed",
+    INTERRUPTED: "interrupted",
+}
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:

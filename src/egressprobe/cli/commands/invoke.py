@@ -13,7 +13,7 @@ from egressprobe.model.target import Verdict
 EXAMPLES = (
     "egressprobe invoke --stack egressprobe-prod",
     "egressprobe invoke --stack egressprobe-prod policy.example.com -o json",
-    "egressprobe invoke --stack egressprobe-prod -l 'kyverno*' --fail-on blocks -o junit",
+    "egressprobe invoke --stack egressprobe-prod -l 'kyverno*' -o junit",
 )
 
 

@@ -23,7 +23,7 @@ from egressprobe.readiness.result import Decision, Preflight
 
 EXAMPLES = (
     "egressprobe preflight --cluster prod",
-    "egressprobe preflight --cluster prod --stack egressprobe-prod --baseline before.json",
+    "egressprobe preflight --cluster prod --rounds 10 --baseline before.json",
     "egressprobe preflight --cluster prod --local --rounds 1",
     "egressprobe preflight --all-clusters --region eu-west-1 --region us-east-1",
 )
@@ -42,7 +42,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
         "preflight", help="whether the cluster can be switched to CUSTOMER_ROUTED: GO, NO-GO or UNKNOWN"
     )
-    add_vpc(parser, several=True)
+    add_vpc(parser, "the cluster to be switched", several=True)
     parser.add_argument(
         "--all-clusters", action="store_true", help="every cluster of the regions, one line each; saves no baseline"
     )

@@ -28,10 +28,10 @@ EXAMPLES = (
 )
 EXIT_TEXT = {
     OK: "switched, and nothing is worse; or --dry-run: nothing is against it",
-    OUR_ERROR: "an error of egressprobe or of AWS, or EKS did not switch it; the last line has the true state",
-    BAD_INPUT: "bad input, another baseline is needed, not confirmed, or an update is in progress: nothing was sent",
+    OUR_ERROR: "an error of egressprobe or of AWS, or EKS did not switch it",
+    BAD_INPUT: "not sent: bad input or baseline, not confirmed, or an update in progress",
     FAILED: "switched, and something is worse; or refused: the baseline is NO-GO",
-    NOT_SURE: "switched, and not all is known; or nothing was sent: the baseline is UNKNOWN, or no one could confirm",
+    NOT_SURE: "switched, not all is known; or not sent: UNKNOWN, or no one to confirm",
     INTERRUPTED: "interrupted; the last line has the true state, --resume goes on",
 }
 _CODES = {
@@ -52,13 +52,13 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
         "switch", help="switch a cluster to CUSTOMER_ROUTED after a GO, follow the update, verify (cannot be undone)"
     )
-    add_vpc(parser)
+    add_vpc(parser, "the cluster to switch")
     parser.add_argument("--stack", metavar="NAME", help="probe by this stack (default: the baseline's)")
     parser.add_argument(
-        "--baseline", metavar="FILE", help="a GO of preflight (default: egressprobe-baseline-NAME.json)"
+        "--baseline", metavar="FILE", help="what preflight saved: a GO (default: egressprobe-baseline-NAME.json)"
     )
     parser.add_argument(
-        "--max-age", type=int, default=60, metavar="MIN", help="of the baseline, in minutes, 1..1440 (default: 60)"
+        "--max-age", type=int, default=60, metavar="MIN", help="refuse an older baseline; 1..1440 minutes (default: 60)"
     )
     parser.add_argument(
         "--wait",

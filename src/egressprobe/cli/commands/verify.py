@@ -38,10 +38,12 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
         "verify", help="after the switch: what is worse than in the baseline, and AWS's steps of the verification"
     )
-    add_vpc(parser)
+    add_vpc(parser, "the cluster that was switched")
     parser.add_argument("--stack", metavar="NAME", help="probe by this stack (default: the baseline's)")
     parser.add_argument(
-        "--baseline", metavar="FILE", help="of before the switch (default: egressprobe-baseline-NAME.json)"
+        "--baseline",
+        metavar="FILE",
+        help="what preflight saved before the switch (default: egressprobe-baseline-NAME.json)",
     )
     add_rounds(parser)
     add_fail_on(parser)

@@ -10,8 +10,8 @@ from egressprobe.cli.common.parser import add_names, add_output, add_vpc
 from egressprobe.cli.output.formats import FORMATS, show
 
 EXAMPLES = (
-    "terraform show -json plan.out | egressprobe whatif --cluster prod -f targets.yaml --plan -",
-    "egressprobe whatif --snapshot vpc.json --plan change-set.json --template stack.yaml",
+    "terraform show -json plan.out | egressprobe whatif --cluster prod --plan -",
+    "egressprobe whatif --snapshot vpc.json --plan change.json --template vpc.yaml",
     "egressprobe whatif --snapshot vpc.json --plan commands.sh -o json",
 )
 EXIT_TEXT = {
@@ -19,7 +19,7 @@ EXIT_TEXT = {
     OUR_ERROR: TEXT[OUR_ERROR],
     BAD_INPUT: TEXT[BAD_INPUT],
     FAILED: "the plan closes a path, or opens one that must be blocked",
-    NOT_SURE: "it closes none that is known; some are unknown, or AWS would refuse a part of the plan",
+    NOT_SURE: "closes none that is known; some are unknown, or AWS would refuse a part",
     INTERRUPTED: "interrupted",
 }
 
@@ -37,7 +37,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--template", metavar="FILE", help="the change set's template, for values that are known only after the change"
     )
-    add_vpc(parser)
+    add_vpc(parser, "read its VPC now, with the credentials of the AWS profile")
     parser.add_argument("--snapshot", metavar="FILE", help="a file that `audit --save` wrote; makes no AWS call")
     parser.add_argument("-f", "--file", help="targets file, YAML or JSON (default: the cluster's issuers)")
     add_names(parser)

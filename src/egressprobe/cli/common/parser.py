@@ -6,7 +6,7 @@ Every --help ends with the command's EXAMPLES and the exit codes: its own EXIT_T
 import argparse
 from collections.abc import Mapping, Sequence
 from types import ModuleType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import egressprobe
 from egressprobe.cli.common.exit_codes import FAIL_ON, TEXT
@@ -25,6 +25,13 @@ _EXAMPLES = (
 
 
 class Parser(argparse.ArgumentParser):
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """An unknown option of a command is refused by the command's parser, so that the message names its --help."""
+        options, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return options, unknown
+
     def error(self, message: str) -> NoReturn:
         """One line instead of a page of usage."""
         raise InputError("", f"{message} (see {self.prog} --help)")
@@ -59,9 +66,9 @@ def add_region(parser: argparse.ArgumentParser, *, several: bool = False) -> Non
     parser.add_argument("--profile", metavar="NAME", help="AWS profile to use (default: AWS_PROFILE)")
 
 
-def add_vpc(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
-    """Whose VPC is read, and with which credentials. several: as of add_region."""
-    parser.add_argument("--cluster", metavar="NAME", help="read its VPC now, with the credentials of the AWS profile")
+def add_vpc(parser: argparse.ArgumentParser, what: str, *, several: bool = False) -> None:
+    """Whose VPC is read, and with which credentials. what: help of --cluster. several: as of add_region."""
+    parser.add_argument("--cluster", metavar="NAME", help=what)
     add_region(parser, several=several)
     parser.add_argument(
         "--peer-profile",
@@ -74,7 +81,8 @@ def add_vpc(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
 
 def add_output(parser: argparse.ArgumentParser, choices: Sequence[str]) -> None:
     """The first choice is the default."""
-    parser.add_argument("-o", "--output", choices=choices, default=choices[0], help=f"default: {choices[0]}")
+    text = ", ".join((f"{choices[0]} (default)", *choices[1:]))
+    parser.add_argument("-o", "--output", choices=choices, default=choices[0], metavar="FORMAT", help=text)
 
 
 def add_names(parser: argparse.ArgumentParser) -> None:

@@ -22,6 +22,8 @@ def plan_of(options: argparse.Namespace) -> Plan:
     if not options.file and not options.urls:
         raise InputError("", "nothing to probe: give URLs or -f FILE (see egressprobe run --help)")
     document = _merged(options.file)
+    if options.timeout_seconds is not None and not 1 <= options.timeout_seconds <= 30:
+        raise InputError("--timeout-seconds", f"{options.timeout_seconds} is not in 1..30")
     if options.urls:
         document["targets"] = [*document["targets"], *_entries(options)]
     if options.resolver:
@@ -39,7 +41,7 @@ def _merged(files: list[str]) -> dict[str, Any]:
     for name in files:
         document = read_file(name)
         if not isinstance(document, dict) or not isinstance(document.get("targets"), list) or len(files) > 1:
-            _checked(document, name if len(files) > 1 else "")
+            _checked(document, name)
         assert isinstance(document, dict)  # noqa: S101 (read_plan refuses everything else)
         for key, value in document.items():
             if key == "targets":
