@@ -1,5 +1,6 @@
 """`egressprobe diff`: which files it takes, what it refuses, and its exit codes."""
 
+import io
 import json
 
 import msgspec
@@ -63,6 +64,15 @@ def test_a_baseline(tmp_path, capsys):
     path.write_text(path.read_text().replace("policy.example.com", "other.example.com"))
     assert main(["diff", str(path), str(path)]) == 2
     assert "was changed after it was saved" in capsys.readouterr().err
+
+
+def test_a_baseline_on_standard_input(tmp_path, capsys, monkeypatch):
+    """Its hash is of the bytes of a file; no file named `-` is looked for."""
+    path = tmp_path / "before.json"
+    save(path, preflight(row("one", cell())))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(path.read_bytes())))
+    assert main(["diff", str(path), "-"]) == 2
+    assert "-: is a baseline on standard input; give its file" in capsys.readouterr().err
 
 
 def test_reports_of_two_kinds(diff):

@@ -88,6 +88,26 @@ def test_a_baseline_of_the_mode_before_is_kept(scripted, capsys):
     assert load(BASELINE).cluster.mode == "CUSTOMER_ROUTED", "named: replaced"
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"status": "UPDATING"}, "of before the update that is in progress"),
+        ({"update": "update-1"}, "of before the update that is in progress"),
+        ({"arn": "arn:aws:eks:us-east-1:1:cluster/prod"}, "of arn:aws:eks:eu-west-1:123456789012:cluster/prod"),
+    ],
+    ids=["updating", "an update", "a cluster of the same name"],
+)
+def test_a_baseline_that_nothing_can_make_again_is_kept(scripted, capsys, change, words):
+    """Until the update ends, the mode is still that of before; `switch --resume` needs the baseline of before it."""
+    assert preflight(capsys)[0] == 0
+    before = load(BASELINE).run_id
+    scripted.clusters = [replace(scripted.clusters[0], **change)]
+    assert f"{BASELINE} is {words} and was kept" in one_line(preflight(capsys)[2])
+    assert load(BASELINE).run_id == before
+    preflight(capsys, "--baseline", BASELINE)
+    assert load(BASELINE).run_id != before, "named: replaced"
+
+
 def test_a_baseline_that_cannot_be_written_is_one_line_after_the_table(scripted, capsys, tmp_path):
     (tmp_path / BASELINE).mkdir()
     code, out, err = preflight(capsys)

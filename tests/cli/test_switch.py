@@ -301,3 +301,10 @@ def test_verify_when_the_cluster_cannot_be_read(run, monkeypatch):
 
 def _refused(_):
     raise AwsError("AccessDenied")
+
+
+def test_what_is_to_be_typed_to_go_on_has_the_options_of_the_switch(run):
+    """Without the peers' profiles the verification would not see their route tables."""
+    peers = ("--peer-profile", "hub", "--peer-profile", "inspection")
+    err = run(*SWITCH, *YES, *peers, "--wait", "1", eks=live_eks(script=["InProgress"]))[2]
+    assert err[-2] == f"to go on: egressprobe switch --cluster prod --region eu-west-1 {' '.join(peers)} --resume"

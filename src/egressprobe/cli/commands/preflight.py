@@ -19,7 +19,7 @@ from egressprobe.cli.common.parser import add_output, add_rounds, add_vpc, check
 from egressprobe.cli.output.formats import FORMATS
 from egressprobe.model.errors import InputError
 from egressprobe.readiness.fleet.result import Fleet
-from egressprobe.readiness.result import Decision, Preflight
+from egressprobe.readiness.result import ClusterState, Decision, Preflight
 
 EXAMPLES = (
     "egressprobe preflight --cluster prod",
@@ -124,17 +124,30 @@ def _say(text: str) -> None:
 
 
 def _save(result: Preflight, given: str | None) -> None:
-    """A baseline of another mode is kept unless it is named: after the switch it is all that shows how it was."""
-    from egressprobe.readiness.baseline import file_name, load, save
+    """A baseline of before the switch is kept unless it is named: it is all that shows how it was before."""
+    from egressprobe.readiness.baseline import file_name, save
 
     path = Path(given if given is not None else file_name(result.cluster.name))
-    if given is None and path.exists():
-        try:
-            mode = load(path).cluster.mode
-        except InputError:
-            mode = result.cluster.mode
-        if mode != result.cluster.mode:
-            message(f"egressprobe: {path} is of {mode} mode and was kept; --baseline FILE saves this one")
-            return
+    why = _kept(path, result.cluster) if given is None and path.exists() else ""
+    if why:
+        message(f"egressprobe: {path} is {why} and was kept; --baseline FILE saves this one")
+        return
     save(path, result)
     message(f"egressprobe: baseline saved in {path}")
+
+
+def _kept(path: Path, now: ClusterState) -> str:
+    """What the baseline in the default place is, if another one must not replace it there."""
+    from egressprobe.readiness.baseline import load
+
+    try:
+        known = load(path).cluster
+    except InputError:
+        return ""
+    if known.arn != now.arn:
+        return f"of {known.arn}"
+    if known.mode != now.mode:
+        return f"of {known.mode} mode"
+    # The mode changes at the end of the update.
+    updating = now.status == "UPDATING" or now.update not in ("", "unknown")
+    return "of before the update that is in progress" if updating and not known.update else ""

@@ -30,6 +30,8 @@ def read_report(name: str) -> Comparable:
     document = read_file(name, most=_MOST_BYTES)
     schema = document.get("schemaVersion") if isinstance(document, dict) else None
     if schema == BASELINE_SCHEMA:
+        if name == "-":  # its hash is of the bytes of the file
+            raise InputError(name, "is a baseline on standard input; give its file, or the JSON of a report")
         return comparable(load(name), name)
     kind: Any = _REPORTS.get(schema) if isinstance(schema, str) else None
     if schema == DIFF_SCHEMA:

@@ -115,6 +115,8 @@ def _again(options: argparse.Namespace) -> str:
         ("--baseline", options.baseline),
     ):
         words += [option, value] if value else []
+    for profile in options.peer_profile:
+        words += ["--peer-profile", profile]
     return shlex.join([*words, "--resume"])
 
 
