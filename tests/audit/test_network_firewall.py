@@ -271,6 +271,15 @@ ROWS = [
         "passes",
     ),
     (EXAMPLES, {"rules": 'reject tls any any -> any any (tls.sni; pcre:"/(a|b)$/i"; sid:1;)'}, {}, "unknown"),
+    # A server sends none: no packet of it matches.
+    (EXAMPLES, {"rules": 'drop tls any 443 -> any any (tls.sni; content:"www.example.com"; sid:1;)'}, {}, "passes"),
+    (
+        EXAMPLES,
+        {"rules": 'drop tls any any -> any any (flow:to_client; tls.sni; content:!"example.org"; sid:1;)'},
+        {},
+        "passes",
+    ),
+    (EXAMPLES, {"rules": 'drop tls any 443 <> any any (tls.sni; content:"www."; sid:1;)'}, {}, "dropped tls"),
     (
         EXAMPLES,
         {"rules": 'drop tls any any -> any any (tls.sni; content:"example"; sid:1;)'},

@@ -135,9 +135,10 @@ def _hello(rule: SuricataRule, _: Connection, packet: FlowPacket) -> bool | None
 
 
 def _server_name(rule: SuricataRule, connection: Connection, packet: FlowPacket) -> bool | None:
+    """Only the client sends one: the header is that of a packet to the server (Suricata, src/detect-tls-sni.c)."""
     if not rule.by_name:
         return True
-    if not packet.has_data or packet.hello == "part":
+    if not packet.has_data or packet.hello == "part" or not packet.to_server:
         return False
     return None if packet.application == "?" else server_name_matches(rule, connection.server_name)
 
