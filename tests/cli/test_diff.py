@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from egressprobe.catalog.findings_cluster import STACK_DRIFTED
 from egressprobe.cli.main import main
 from egressprobe.model.joined_report import JOINED_SCHEMA, Cell, Joined, Row, View
 from egressprobe.model.report import Summary
@@ -82,6 +83,16 @@ def test_reports_of_two_kinds(diff):
     assert "has no families" in out
     assert diff(worse(), joined(FAIL))[0] == 0
     assert diff(joined(PASS), joined(FAIL))[0] == 3
+
+
+@pytest.mark.parametrize("drifted", ["before", "after"])
+def test_a_report_of_a_stack_that_drifted_is_no_all_clear(diff, drifted):
+    """Its probes are not where the API server's interfaces are; no cell shows that."""
+    sound = joined(PASS)
+    moved = replace(sound, findings=(STACK_DRIFTED.found("the stack has other groups", {}),))
+    pair = (moved, sound) if drifted == "before" else (sound, moved)
+    assert diff(sound, sound)[0] == 0
+    assert diff(*pair)[0] == 4
 
 
 def test_a_report_of_verify(diff):

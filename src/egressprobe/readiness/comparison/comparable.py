@@ -11,6 +11,8 @@ from msgspec.structs import replace
 from egressprobe.model.joined_report import Cause, Joined
 from egressprobe.model.report import Report, worst
 from egressprobe.model.target import Impact, Kind, Verdict
+from egressprobe.readiness.coverage import round_gaps
+from egressprobe.readiness.matrix import ProbeRound
 from egressprobe.readiness.result import LOCAL, ClusterState, Decision, MatrixCell, Preflight, SwitchCheck
 
 _VERDICTS = {Decision.GO: Verdict.PASS, Decision.NO_GO: Verdict.FAIL, Decision.UNKNOWN: Verdict.UNKNOWN}
@@ -123,6 +125,7 @@ def _of_joined(report: Joined, origin: str) -> Comparable:
         subnets=frozenset(view.subnet_id for view in report.views),
         causes=report.causes,
         targets=frozenset((row.target.kind, row.target.name) for row in report.rows),
+        unseen=tuple((gap.subject, gap.summary) for gap in round_gaps([ProbeRound(report)], 1, ())),
     )
 
 
