@@ -12,6 +12,7 @@ from egressprobe.model.report import Summary
 from egressprobe.model.target import Impact, ServiceRef, Verdict
 from egressprobe.readiness.result import Decision, DecisionReason
 from egressprobe.readiness.switching.job import Ended, NotSeenError, OutputLostError
+from egressprobe.readiness.switching.state import StateFile, SwitchPhase, SwitchState
 from tests.support.readiness.fake_eks import AGAIN, BEGAN, COMMAND, Eks, Killed, World, target
 from tests.support.readiness.preflights import CLUSTER, cell, preflight, row
 
@@ -460,6 +461,16 @@ def test_a_state_that_is_lost_after_the_request():
     assert "update-1 is InProgress" in run.last
     assert "sent nothing" not in run.last
     assert run.said[-2] == f"to go on: {AGAIN}"
+
+
+def test_a_state_of_another_version_is_refused(tmp_path):
+    """What its fields mean there is not known."""
+    file = StateFile(tmp_path / "b.switch.json")
+    file.save(SwitchState(CLUSTER.arn, "token", SwitchPhase.VERIFIED, BEGAN.isoformat()))
+    assert file.load().phase is SwitchPhase.VERIFIED
+    file.path.write_text(file.path.read_text().replace("switch/v1", "switch/v2"))
+    with pytest.raises(InputError, match='is "egressprobe/switch/v2", not egressprobe/switch/v1; move it away'):
+        file.load()
 
 
 def test_two_switches_by_one_baseline():

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from egressprobe.model.errors import InputError, os_words
+from egressprobe.model.errors import InputError, os_words, short
 from egressprobe.model.struct import Struct
 
 SWITCH_SCHEMA = "egressprobe/switch/v1"
@@ -65,7 +65,7 @@ class StateFile:
         try:
             with self.path.open("rb") as stream:
                 data = stream.read(_MOST_BYTES + 1)
-            return msgspec.json.decode(data, type=SwitchState)
+            state = msgspec.json.decode(data, type=SwitchState)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -74,6 +74,12 @@ class StateFile:
             raise InputError(
                 str(self.path), f"is not the state of a switch ({error}); move it away, and --resume reads EKS alone"
             ) from None
+        if state.schema_version != SWITCH_SCHEMA:
+            version = short(state.schema_version)
+            raise InputError(
+                str(self.path), f'is "{version}", not {SWITCH_SCHEMA}; move it away, and --resume reads EKS alone'
+            )
+        return state
 
     def save(self, state: SwitchState) -> None:
         """Raises InputError where it cannot be written."""
