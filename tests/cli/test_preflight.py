@@ -216,7 +216,9 @@ def test_a_cluster_without_a_stack_names_both_options(prod, capsys):
     prod.clusters_of_stacks({STACK: "other"})
     code, _, err = preflight(capsys)
     assert code == 2
-    assert '"prod"; give --stack NAME, or --local to probe from this computer' in one_line(err)
+    line = one_line(err)
+    assert 'no stack of egressprobe for the cluster "prod"' in line
+    assert "give --stack NAME, or --local to probe from this computer" in line
     prod.clusters_of_stacks({STACK: "prod", "egressprobe-test": "prod"})
     code, _, err = preflight(capsys)
     assert code == 2

@@ -67,7 +67,7 @@ def test_negative_serials_are_refused():
     wire = bytearray(der(LEAF))
     serial = LEAF.certificate.serial_number.to_bytes(20)
     at = bytes(wire).index(serial.lstrip(b"\0"))
-    wire[at] |= 0x80
+    wire[at] = 0x81  # 0xff could be one octet more than its value needs, which is refused first
     with pytest.raises(CertificateError, match="x509: negative serial number"):
         parse(bytes(wire))
     refused = judge([bytes(wire)], Trust("a.example", tuple, bundle="b"), datetime.now(UTC)).failure
