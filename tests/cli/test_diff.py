@@ -74,6 +74,14 @@ def test_a_baseline_on_standard_input(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(path.read_bytes())))
     assert main(["diff", str(path), "-"]) == 2
     assert "-: is a baseline on standard input; give its file" in capsys.readouterr().err
+    assert main(["diff", "-", "-"]) == 2
+    assert "only one can be standard input" in capsys.readouterr().err
+
+
+def test_reports_without_a_cluster(diff):
+    """Those of `run`: the first line has the counts alone."""
+    unnamed = replace(joined(Verdict.PASS), cluster_name="")
+    assert diff(unnamed, unnamed)[1].startswith("PASS: nothing is worse, ")
 
 
 def test_reports_of_two_kinds(diff):

@@ -7,6 +7,7 @@ from typing import Any
 from egressprobe.cli.common.exit_codes import BAD_INPUT, FAILED, INTERRUPTED, NOT_SURE, OK, OUR_ERROR, TEXT, exit_code
 from egressprobe.cli.common.parser import add_fail_on, add_output
 from egressprobe.cli.output.formats import FORMATS
+from egressprobe.model.errors import InputError
 from egressprobe.readiness.result import Difference
 
 EXAMPLES = (
@@ -40,6 +41,8 @@ def run(options: argparse.Namespace) -> int:
     from egressprobe.cli.output.formats import show
     from egressprobe.readiness.comparison.compare import compare_reports
 
+    if options.before == options.after == "-":
+        raise InputError("BEFORE and AFTER", "are both -; only one can be standard input")
     before, after = read_report(options.before), read_report(options.after)
     check_same_cluster(before, after, force=options.force)
     difference = compare_reports(before, after)

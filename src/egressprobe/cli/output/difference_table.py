@@ -80,8 +80,8 @@ def headline(difference: Difference) -> str:
     parts = [f"{unmet} of {len(difference.checks)} checks not met"] * bool(unmet)
     parts += [f"{unknown} of {len(difference.checks)} checks unknown"] * bool(unknown)
     parts += counts or ["nothing is worse"]
-    name = difference.cluster_name or "no cluster"
-    return f"{SHOWN[difference.verdict].upper()}: {name}: {', '.join(parts)}, {difference.same} the same"
+    name = f"{difference.cluster_name}: " if difference.cluster_name else ""  # reports of `run` have no cluster
+    return f"{SHOWN[difference.verdict].upper()}: {name}{', '.join(parts)}, {difference.same} the same"
 
 
 def _sides(difference: Difference) -> Iterator[str]:
