@@ -262,6 +262,11 @@ REFUSED = {
         Ended.BUSY,
         "VersionUpdate u is InProgress",
     ),
+    "an egress update whose mode is not visible yet": (
+        {"eks": Eks(updates={"u": EksUpdate("u", EGRESS_UPDATE, "Successful", BEGAN.isoformat())})},
+        Ended.BUSY,
+        "u is Successful; wait until EKS reports CUSTOMER_ROUTED",
+    ),
     "an egress update of another caller": (
         {"eks": Eks(updates={"u": EksUpdate("u", EGRESS_UPDATE, "InProgress")})},
         Ended.BUSY,

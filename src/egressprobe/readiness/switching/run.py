@@ -175,6 +175,9 @@ def _is_routed(job: SwitchJob) -> bool:
 def _against(job: SwitchJob, truth: Truth, cluster: EksCluster) -> list[Refusal]:
     running = [*truth.others, *([truth.egress] if truth.egress and truth.in_progress else [])]
     busy = [f"{update.type} {update.id} is {update.status}; wait for its end" for update in running]
+    if truth.egress and truth.egress.status == SUCCESSFUL:
+        # Another caller's; it cannot be undone, and "this status transition is eventually consistent".
+        busy.append(f"{EGRESS_UPDATE} {truth.egress.id} is {SUCCESSFUL}; wait until EKS reports {ROUTED}")
     refusals = wrong_baseline(job.baseline, cluster, job.clock.now(), job.most_age)
     return [*refusals, *not_now(cluster), *(Refusal(Ground.BUSY, why) for why in busy)]
 
