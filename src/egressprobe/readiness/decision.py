@@ -1,7 +1,8 @@
 """GO, NO-GO or UNKNOWN, and why. Pure.
 
-- GO: each path that the switch moves was seen to pass, from each of the cluster's subnets, by each family, in each
-  round; each prerequisite is met; and it is known that there are no other paths.
+- GO: each call that the switch moves was seen to pass, from each of the cluster's subnets, in each round, and each
+  family was seen; each prerequisite is met; and it is known that there are no other paths. Where one family fails and
+  the other carries every call, the API server falls back as Go's dialer does: shown as degraded, not against GO.
 - NO-GO: what was seen is enough to know that something would break. It cannot be undone, so one failing round, or a
   share of failing calls, is enough, whatever the impact.
 - UNKNOWN: everything else.
