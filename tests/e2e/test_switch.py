@@ -103,6 +103,7 @@ def test_the_whole_way(stack, account, tmp_path):
     unmet = {check["id"] for check in verified["checks"] if check["state"] != "met"}
     assert (verified["verdict"], unmet) == ("pass", {"verify-nodes"})  # the cluster has none
 
+    account.replace_nat(2)  # the fix may have given it the first subnet's
     account.delete_nat(1)
     _preflight(stack, after, 3)
     compared = stack.run("-m", "egressprobe", "diff", str(fixed), str(after), "-o", "json", expect=3)
