@@ -21,7 +21,7 @@ BUILD = ROOT / "build"
 # Whole packages that no entry point of the artifact reaches (tests/test_architecture.py checks it).
 # The Discover function is another handler of the Probe's artifact.
 LEFT_OUT = {
-    "probe": ("aws", "audit", "planner", "cli", "readiness", "stack", "lab"),
+    "probe": ("aws", "audit", "incidents", "planner", "cli", "readiness", "stack", "lab"),
     "planner": ("probe", "cli", "readiness", "stack", "lab"),
 }
 REQUIREMENTS = {"probe": "requirements.txt", "planner": "requirements-planner.txt"}

@@ -18,7 +18,7 @@ SRC = Path(__file__).parents[1] / "src" / "egressprobe"
 LAYERS = (
     ("model", "net"),
     ("golang", "catalog"),
-    ("apiserver", "audit", "publish"),
+    ("apiserver", "audit", "incidents", "publish"),
     ("probe", "aws", "targets"),
     ("discovery", "lab"),
     ("planner",),
@@ -110,6 +110,7 @@ PUBLIC = {
         "whatif.result.*",
         "whatif.terraform.read.*",
     ),
+    "incidents": (),
     "publish": ("counting.uncounted", "emf.*", "response.*"),
     "probe": (
         *("doctor.examine", "edges.*", "hop.Prober", "run.*"),
@@ -188,6 +189,7 @@ PURE = (
     "audit/whatif",
     "planner/shards.py",
     "planner/lookup",
+    "incidents",
     "readiness/causes.py",
     "readiness/checks.py",
     "readiness/coverage.py",
