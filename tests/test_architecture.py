@@ -110,7 +110,7 @@ PUBLIC = {
         "whatif.result.*",
         "whatif.terraform.read.*",
     ),
-    "incidents": (),
+    "incidents": ("changes.*", "model.*"),
     "publish": ("counting.uncounted", "emf.*", "response.*"),
     "probe": (
         *("doctor.examine", "edges.*", "hop.Prober", "run.*"),

@@ -1,0 +1,1 @@
+"""What AWS knows about an incident: alarms and their times, and who changed the network (trail.py)."""
