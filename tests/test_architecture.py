@@ -34,6 +34,7 @@ PUBLIC = {
         "failure.*",
         "joined_report.*",
         "measurement.*",
+        "ownership.*",
         "remedy.*",
         "report.*",
         "struct.*",

@@ -80,7 +80,7 @@ def _checked(line, makefile):
             assert re.search(rf"^{words[1]}:", makefile, re.MULTILINE), line
         elif command == "egressprobe" and "--version" not in words:
             parser(COMMANDS).parse_args(words[1:])
-        elif command == "kubectl":
+        elif command == "kubectl" and "-f" in words:
             assert (ROOT / words[-1]).exists(), line
         else:
             assert command in _FOREIGN | {"egressprobe"}, line

@@ -8,13 +8,15 @@ import re
 from pathlib import Path
 
 import pytest
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from egressprobe.catalog.entry import is_command
 from egressprobe.catalog.registry import FINDINGS
+from egressprobe.cli.output.sheets.report import tags
 from egressprobe.cli.output.table import details, to_table
 from egressprobe.model.failure import Code
-from egressprobe.model.target import FailurePolicy, Impact
+from egressprobe.model.target import FailurePolicy, Impact, TargetSeverity, Verdict
 from egressprobe.publish.response import from_json
 
 DATA = Path(__file__).parents[1] / "data"
@@ -29,6 +31,23 @@ def test_golden():
     if os.environ.get("UPDATE_GOLDEN"):
         golden.write_text(table)
     assert table == golden.read_text()
+
+
+@pytest.mark.parametrize(
+    ("owner", "severity", "text"),
+    [
+        ("Team A", UNSET, "Team A"),
+        ("Team A", TargetSeverity.CRITICAL, "Team A (critical)"),
+        (UNSET, TargetSeverity.INFO, "not known (info)"),
+    ],
+)
+def test_a_target_that_does_not_pass_names_its_owner(owner, severity, text):
+    """And one without an owner has no such line."""
+    failing = next(result for result in REPORT.results if result.verdict is Verdict.FAIL)
+    owned = replace(failing, target=replace(failing.target, owner=owner, severity=severity))
+    assert ("owner", text) in list(details(owned))
+    assert "owner" not in dict(details(failing))
+    assert ("severity" in dict(tags(owned.target, switch_relevant=True))) == bool(severity)
 
 
 def test_colour_changes_no_letter():

@@ -36,6 +36,12 @@ def plan_of(**changes):
         ({"url": None, "service": SERVICE, "addresses": ["10.0.0.1:\u0664\u0664\u0663"]}, "is not IP:PORT"),
         ({"objects": ["a\nb"]}, "targets[0].objects[0]: needs printable characters"),
         ({"affects": "x" * 1001}, "targets[0].affects: needs printable characters, at most 1000"),
+        ({"owner": "x" * 201}, "targets[0].owner: needs one line of printable characters, at most 200"),
+        ({"owner": "a\nb"}, "targets[0].owner: needs one line of printable characters, at most 200"),
+        (
+            {"severity": "page"},
+            "targets[0].severity: invalid enum value 'page'; use one of critical, error, warning, info",
+        ),
         ({"objects": ["x"] * 1001}, "targets[0].objects: has 1001 entries; at most 1000"),
         (
             {"refusal": {"finding": "X", "error": "e"}},

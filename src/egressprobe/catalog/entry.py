@@ -26,7 +26,7 @@ PLACEHOLDERS = frozenset(
     {
         *("ACCOUNT", "ACL", "ACTION", "ADDRESS", "ARN", "CLIENT", "CLUSTER", "CONTROL", "DISCOVER_FUNCTION", "DOPT"),
         *("ENDPOINT", "ENI", "FILE", "GROUP", "HOST", "ID", "ISSUER", "JWKS_URI", "KIND", "NAME", "NAMESPACE", "NAT"),
-        *("NODE", "OTHER", "PCX", "POD", "POLICY", "PORT", "REGION", "RESOLVER", "RESOURCE", "ROLE", "RTB"),
+        *("NODE", "OTHER", "OWNER", "PCX", "POD", "POLICY", "PORT", "REGION", "RESOLVER", "RESOURCE", "ROLE", "RTB"),
         *("RULE_GROUP", "SERVICE", "SG", "SUBNET", "SUBNETS", "TGW_RTB", "URL", "VERSION", "VPC", "VPCE", "ZONE"),
     }
 )

@@ -2,6 +2,18 @@
 
 from egressprobe.catalog.entry import FindingEntry
 
+ANNOTATION_IGNORED = FindingEntry(
+    "ANNOTATION_IGNORED",
+    "an owner or severity cannot be used",
+    "Annotations on webhook configurations, CRDs and APIServices are shown in messages: egressprobe/owner, one line "
+    "of at most 200 characters, and egressprobe/severity, one of critical, error, warning, info. The value of this one "
+    "is not valid, or the owners of all targets together need more than 250 KB. It is left out; the target is probed "
+    "as before.",
+    "kubectl get KIND NAME -o jsonpath='{.metadata.annotations}'",
+    "kubectl annotate KIND NAME --overwrite egressprobe/owner=OWNER egressprobe/severity=critical",
+    severity="warning",
+    degrades=False,
+)
 API_SERVER_UNREACHABLE = FindingEntry(
     "API_SERVER_UNREACHABLE",
     "discovery cannot reach the API server",

@@ -21,10 +21,13 @@ from egressprobe.discovery.kubernetes.objects import (
     Malformed,
     ServiceReference,
     Webhook,
+    object_name,
 )
+from egressprobe.discovery.kubernetes.resources import Resource, why
 from egressprobe.discovery.scope import conversion_scope, webhook_scope
 from egressprobe.golang.x509.ca_bundle import BundleError, anchors, bundle_id
 from egressprobe.model.discovered import LeftOut
+from egressprobe.model.ownership import OWNER_ANNOTATION, SEVERITY_ANNOTATION, TargetOwner, owner_name, severity_name
 from egressprobe.model.target import AvailableCondition, CallRefusal, FailurePolicy, Kind, ServiceRef
 from egressprobe.net.addresses import is_address
 from egressprobe.net.guard import forbidden
@@ -37,6 +40,7 @@ _EKS_SERVICE = ("kube-system", "eks-extension-metrics-api")
 EKS_MANAGED_REASON = "EKS runs it on the control plane itself: never on your path"
 _LOCAL_REASON = "the API server serves it itself"
 _PORTS = range(1, 65536)
+_ANNOTATION_PREFIX = b"egressprobe/"
 
 
 class Bundle(NamedTuple):
@@ -56,6 +60,7 @@ class Call(NamedTuple):
     object: KIND/NAME, or KIND/NAME/WEBHOOK. place: where a URL points; None for a Service.
     affects: the requests that wait for it; empty where it is never called.
     refusal: the call fails before it dials, whatever the network does.
+    owner: of the object's annotations.
     """
 
     object: str
@@ -70,6 +75,7 @@ class Call(NamedTuple):
     affects: str = ""
     condition: AvailableCondition | None = None
     refusal: CallRefusal | None = None
+    owner: TargetOwner = TargetOwner()
 
 
 class NotProbed(NamedTuple):
@@ -80,6 +86,53 @@ class NotProbed(NamedTuple):
 
 
 type Caller = Call | LeftOut | NotProbed | Malformed
+
+
+class _Annotations(msgspec.Struct):
+    """Decoded one by one: neither other annotations nor a value that is not a string cost the object."""
+
+    owner: msgspec.Raw | msgspec.UnsetType = msgspec.field(name=OWNER_ANNOTATION, default=msgspec.UNSET)
+    severity: msgspec.Raw | msgspec.UnsetType = msgspec.field(name=SEVERITY_ANNOTATION, default=msgspec.UNSET)
+
+
+class _OwnerMeta(msgspec.Struct):
+    annotations: _Annotations | None = None
+
+
+class _OwnedObject(msgspec.Struct):
+    metadata: _OwnerMeta
+
+
+class ObjectOwner(NamedTuple):
+    """Whose an object's calls are, by its annotations, and the annotations that are not valid, with the reason."""
+
+    owner: TargetOwner
+    invalid: tuple[Malformed, ...] = ()
+
+
+NO_OWNER = ObjectOwner(TargetOwner())
+
+
+def read_owner(raw: msgspec.Raw, resource: Resource, number: int) -> ObjectOwner:
+    """From one item of a list, read beside `read_object` and `read_webhooks`; `number` as there."""
+    if _ANNOTATION_PREFIX not in bytes(raw):  # most have none, and CRDs are large
+        return NO_OWNER
+    try:
+        annotations = msgspec.json.decode(raw, type=_OwnedObject).metadata.annotations or _Annotations()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return NO_OWNER  # a malformed object, which read_object reports, or annotations that are no object
+    owner, severity, invalid = "", None, []
+    name = f"{resource.kind}/{object_name(raw, number)}"
+    for key, value in ((OWNER_ANNOTATION, annotations.owner), (SEVERITY_ANNOTATION, annotations.severity)):
+        try:
+            text = "" if value is msgspec.UNSET else msgspec.json.decode(value, type=str)
+            if key == OWNER_ANNOTATION:
+                owner = owner_name(text)
+            elif text:
+                severity = severity_name(text)
+        except (ValueError, RecursionError) as error:  # msgspec's too
+            invalid.append(Malformed(f"{name} {key}", why(error)))
+    return ObjectOwner(TargetOwner(owner, severity), tuple(invalid))
 
 
 def webhook_call(name: str, webhook: Webhook) -> Caller:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from egressprobe.catalog.entry import FindingEntry
-from egressprobe.catalog.findings_cluster import EKS_MANAGED, OBJECT_MALFORMED, OBJECT_NOT_PROBED
+from egressprobe.catalog.findings_cluster import ANNOTATION_IGNORED, EKS_MANAGED, OBJECT_MALFORMED, OBJECT_NOT_PROBED
 from egressprobe.catalog.findings_webhook import (
     CA_BUNDLE_UNUSABLE,
     SERVICE_IS_THE_API_SERVER,
@@ -55,14 +55,17 @@ def findings_of(
     made: TargetSet,
     left: Sequence[LeftOut],
     review: Sequence[Finding] = (),
+    bad_annotations: Sequence[Malformed] = (),
 ) -> tuple[Finding, ...]:
     """troubles: of lists.
 
-    review: on webhooks and endpoints. more_unusable: how many objects of a list are beyond those in `unusable`.
+    review: on webhooks and endpoints. bad_annotations: by object and key.
+    more_unusable: how many objects of a list are beyond those in `unusable`.
     """
     distinct = {(finding.code, finding.summary): finding for finding in troubles}
     findings = sorted(distinct.values(), key=lambda finding: (finding.code, finding.summary))
     findings += about_objects(OBJECT_MALFORMED, [entry for entry in unusable if isinstance(entry, Malformed)])
+    findings += about_objects(ANNOTATION_IGNORED, bad_annotations)
     not_probed = [entry for entry in unusable if isinstance(entry, NotProbed)]
     findings += about_objects(OBJECT_NOT_PROBED, [*not_probed, *made.not_probed])
     findings += [

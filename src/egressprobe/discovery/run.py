@@ -12,11 +12,13 @@ from typing import Any, Protocol
 from egressprobe.catalog.findings_webhook import SERVICE_NOT_FOUND, SERVICE_WITHOUT_ENDPOINTS
 from egressprobe.discovery import kubelets
 from egressprobe.discovery.callers import (
+    NO_OWNER,
     Call,
     Caller,
     NotProbed,
     api_service_call,
     conversion_call,
+    read_owner,
     webhook_call,
 )
 from egressprobe.discovery.endpoints import ServiceEndpoints, available_condition, service_endpoints
@@ -51,6 +53,7 @@ from egressprobe.discovery.safety import AdmissionWebhook, Spread, safety_findin
 from egressprobe.discovery.targets import make_targets
 from egressprobe.model.discovered import Discovered, LeftOut
 from egressprobe.model.errors import stack_of
+from egressprobe.model.ownership import TargetOwner, owners_of, without_owner
 from egressprobe.model.report import Finding
 from egressprobe.model.target import CallRefusal, Kind, ServiceRef
 
@@ -76,6 +79,7 @@ class _ListContent:
         self.left: list[LeftOut] = []
         self.unusable: list[Malformed | NotProbed] = []
         self.more_unusable = 0
+        self.bad_annotations: list[Malformed] = []
         self.services: dict[_Key, Service] = {}
         self.slices: dict[_Key, list[EndpointSlice]] = {}
         self.kubelets: list[kubelets.Kubelet] = []
@@ -86,23 +90,25 @@ class _ListContent:
     def add(self, page: ListPage) -> None:
         for raw in page.items:
             self._number += 1
+            annotated = read_owner(raw, self.resource, self._number) if self.resource in _CALLERS else NO_OWNER
+            self.bad_annotations += annotated.invalid
             if self.resource in (VALIDATING, MUTATING):
                 for webhook in read_webhooks(raw, self.resource, self._number):
                     caller = webhook if isinstance(webhook, Malformed) else webhook_call(*webhook)
-                    self._take(caller)
+                    self._take(caller, annotated.owner)
                     if isinstance(caller, Call) and not isinstance(webhook, Malformed):
                         self.webhooks.append(AdmissionWebhook(*webhook))
             else:
-                self._add(raw)
+                self._add(raw, annotated.owner)
 
-    def _add(self, raw: Any) -> None:
+    def _add(self, raw: Any, owner: TargetOwner) -> None:
         item: Any = read_object(raw, _TYPES[self.resource], self.resource, self._number)
         if isinstance(item, Malformed):
             self._take(item)
         elif isinstance(item, Definition):
-            self._take(conversion_call(item))
+            self._take(conversion_call(item), owner)
         elif isinstance(item, ApiService):
-            self._take(api_service_call(item))
+            self._take(api_service_call(item), owner)
         elif isinstance(item, Service):
             key = (item.metadata.namespace, item.metadata.name)
             if key in self._wanted:
@@ -118,9 +124,9 @@ class _ListContent:
             else:
                 self.kubelets.append(kubelet)
 
-    def _take(self, caller: Caller | None) -> None:
+    def _take(self, caller: Caller | None, owner: TargetOwner = NO_OWNER.owner) -> None:
         if isinstance(caller, Call):
-            self.calls.append(caller)
+            self.calls.append(caller._replace(owner=owner))
         elif isinstance(caller, LeftOut):
             self.left.append(caller)
         elif caller is not None:
@@ -130,6 +136,7 @@ class _ListContent:
 
 # https://kubernetes.io/docs/reference/labels-annotations-taints/#kubernetesioservice-name
 _SERVICE_NAME = "kubernetes.io/service-name"
+_CALLERS = (VALIDATING, MUTATING, CRDS, APISERVICES)
 _TYPES: dict[Resource, type] = {
     CRDS: Definition,
     APISERVICES: ApiService,
@@ -168,8 +175,10 @@ async def collect(
     ]
     kubelet_targets = kubelets.kubelet_targets(nodes, networks)
     left = sorted(entry for content in lists.values() for entry in content.left)
+    targets = sorted((*made.targets, *kubelet_targets), key=lambda raw: str(raw["name"]))
     return Discovered(
-        targets=tuple(sorted((*made.targets, *kubelet_targets), key=lambda raw: str(raw["name"]))),
+        targets=tuple(map(without_owner, targets)),
+        owners=owners_of(targets),
         bundles=dict(sorted(made.bundles.items())),
         findings=findings_of(
             review=review,
@@ -178,6 +187,7 @@ async def collect(
             more_unusable={r: content.more_unusable for r, content in lists.items() if content.more_unusable},
             made=made,
             left=left,
+            bad_annotations=[entry for content in lists.values() for entry in content.bad_annotations],
         ),
         left=tuple(left),
         unread=tuple(sorted(resource.plural for resource, content in lists.items() if content.trouble)),

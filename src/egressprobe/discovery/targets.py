@@ -17,6 +17,7 @@ from egressprobe.discovery.endpoints import ServiceEndpoints
 from egressprobe.discovery.target_names import bounded, free_name, target_name
 from egressprobe.golang.x509.ca_bundle import as_pem
 from egressprobe.model.errors import InputError
+from egressprobe.model.ownership import joined_owners, with_owner
 from egressprobe.model.target import CallRefusal, FailurePolicy, Kind, ServiceRef
 from egressprobe.model.text import with_ellipsis
 from egressprobe.targets.spec import MAX_ADDRESSES, MAX_OBJECTS, MAX_WORDS, read_target
@@ -75,7 +76,7 @@ def _key(call: Call) -> tuple[str, ...]:
 def _rank(call: Call) -> tuple[bool, bool, bool, str, str, int, str, str]:
     """What matters most first: what is called before what never is, Fail before Ignore, admission before conversion."""
     # A recorded file may hold one object twice.
-    same = (call.object, call.url, call.timeout, call.affects, str(call.condition))
+    same = (call.object, call.url, call.timeout, call.affects, f"{call.condition}{call.owner}")
     return (not call.affects, call.policy is FailurePolicy.IGNORE, _is_conversion(call), *same)
 
 
@@ -121,7 +122,7 @@ def _target(group: list[Call], look_up: ServiceLookup) -> dict[str, Any] | str:
         raw["impact"] = "none"
     raw["objects"] = _objects(group)
     raw["affects"] = _affects(group)
-    return raw
+    return with_owner(raw, joined_owners(call.owner for call in group))
 
 
 def _bundle_error(lead: Call) -> str:

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from egressprobe.model.ownership import Owners
 from egressprobe.model.report import Finding
 from egressprobe.model.struct import Struct
 
@@ -31,6 +32,7 @@ class TargetKeys(msgspec.Struct, rename="camel"):
 class Discovered(Struct, frozen=True):
     """targets, bundles: as in a targets file, the same bytes for the same objects in any order.
 
+    owners: by target; with them as its keys a target is as in a targets file (model/ownership.py).
     unread: plural names of the lists that were not read completely: what else they contain is unknown.
     """
 
@@ -39,4 +41,5 @@ class Discovered(Struct, frozen=True):
     findings: tuple[Finding, ...] = ()
     left: tuple[LeftOut, ...] = ()
     unread: tuple[str, ...] = ()
+    owners: Owners = {}
     schema_version: str = DISCOVERED_SCHEMA

@@ -23,6 +23,7 @@ from egressprobe.model.target import (
     Kind,
     ServiceRef,
     Target,
+    TargetSeverity,
     Verdict,
 )
 
@@ -78,7 +79,7 @@ class Availability(Struct, frozen=True):
 
 
 class TargetView(Struct, frozen=True):
-    """A target as a report shows it: no certificates, no query."""
+    """A target as a report shows it: no certificates, no query. owner, severity: left out where there is none."""
 
     kind: Kind
     name: str
@@ -92,6 +93,8 @@ class TargetView(Struct, frozen=True):
     objects: tuple[str, ...] = ()
     affects: str = ""
     exchange: Literal["head", "review"] = "head"
+    owner: str | msgspec.UnsetType = msgspec.UNSET
+    severity: TargetSeverity | msgspec.UnsetType = msgspec.UNSET
 
 
 class Result(Struct, frozen=True):
@@ -190,4 +193,6 @@ def view(target: Target) -> TargetView:
         objects=target.objects,
         affects=target.affects,
         exchange=target.exchange,
+        owner=target.owner or msgspec.UNSET,
+        severity=target.severity or msgspec.UNSET,
     )

@@ -41,6 +41,18 @@ class Impact(StrEnum):
     NONE = "none"
 
 
+class TargetSeverity(StrEnum):
+    """How much a target matters to its owner, the most severe first; the names of PagerDuty's Events API v2.
+
+    It decides no verdict and no alarm: https://developer.pagerduty.com/docs/events-api-v2/trigger-events/
+    """
+
+    CRITICAL = "critical"
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
 class FailurePolicy(StrEnum):
     FAIL = "Fail"
     IGNORE = "Ignore"
@@ -118,6 +130,7 @@ class Target(Struct, frozen=True):
     refusal: why the call fails before a connection is made.
     exchange: what a webhook is sent after the handshake: HEAD /, or a review marked dryRun (admission_review.py).
     condition: what the API server itself says of an APIService; None where discovery did not read it.
+    owner, severity: for messages; of the targets file or of annotations (model/ownership.py). The Probe gets neither.
     """
 
     kind: Kind
@@ -142,6 +155,8 @@ class Target(Struct, frozen=True):
     refusal: CallRefusal | None = None
     condition: AvailableCondition | None = None
     exchange: Literal["head", "review"] = "head"
+    owner: str = ""
+    severity: TargetSeverity | None = None
 
 
 class Misplacement(Struct, frozen=True, forbid_unknown_fields=True):

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from egressprobe.aws.cluster import Surroundings
 from egressprobe.aws.eks import Cluster
@@ -18,6 +19,7 @@ from egressprobe.catalog.findings_cluster import DISCOVERY_FAILED
 from egressprobe.discovery.issuers import with_issuers
 from egressprobe.discovery.kubernetes.resources import RESOURCES
 from egressprobe.model.discovered import DISCOVERED_SCHEMA, Discovered, TargetKeys
+from egressprobe.model.ownership import with_owners
 from egressprobe.model.report import Report
 from egressprobe.planner.join import Heard
 from egressprobe.planner.settings import MAX_AT_ONCE, Probe
@@ -96,7 +98,7 @@ def _discover(client: Any, function: str, cluster: Cluster, networks: dict[str, 
             error = f"its response cannot be read: {invalid}"
         else:
             if discovered.schema_version == DISCOVERED_SCHEMA:
-                return discovered
+                return replace(discovered, targets=with_owners(discovered.targets, discovered.owners))
             error = f"its response is {discovered.schema_version}, not {DISCOVERED_SCHEMA}"
     return _failed_discovery(error)
 

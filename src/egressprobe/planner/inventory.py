@@ -11,6 +11,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 from egressprobe.golang.x509.ca_bundle import as_pem
 from egressprobe.model.errors import InputError, short
 from egressprobe.model.joined_report import RefusedTarget
@@ -65,7 +67,8 @@ def with_discovered(
 ) -> tuple[Inventory, dict[str, str]]:
     """The inventory with discovered targets added, and the invalid ones by name with the reason.
 
-    An invalid target must not stop the whole plan.
+    An invalid target must not stop the whole plan. An owner or severity of the targets file counts, not that of an
+    annotation: whoever deploys has written it for this stack.
     """
     shared: dict[str, tuple[bytes, ...]] = {}
     for name, pem in bundles.items():
@@ -78,6 +81,9 @@ def with_discovered(
         except InputError as error:
             invalid[short(shown_text(str(raw.get("name"))))] = str(error).lstrip(".")
             continue
+        written = inventory.entries.get(target.name)
+        owner, severity = (written.target.owner, written.target.severity) if written else ("", None)
+        target = replace(target, owner=owner or target.owner, severity=severity or target.severity)
         entries[target.name] = InventoryEntry(_canonical(raw, target), target)
         if trusted and target.bundle not in used_bundles:
             used_bundles[target.bundle] = as_pem(trusted)

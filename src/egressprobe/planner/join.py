@@ -64,7 +64,7 @@ def _row(target: TargetView, heard: Sequence[Heard], by_name: Sequence[dict[str,
     first = next((result for result in results if result), None)
     cells = tuple(_cell(view.subnet_id, result) for view, result in zip(heard, results, strict=True))
     return Row(
-        target=first.target if first else target,
+        target=replace(first.target, owner=target.owner, severity=target.severity) if first else target,
         verdict=worst(cell.verdict for cell in cells),
         impact=first.impact if first else Impact.NONE,
         switch_relevant=first.switch_relevant if first else False,

@@ -16,8 +16,10 @@ import msgspec
 from egressprobe.discovery.kubernetes.resources import RESOURCES, SERVICES, SLICES
 from egressprobe.discovery.target_names import free_name
 from egressprobe.model.discovered import Discovered, TargetKeys
+from egressprobe.model.ownership import owners_of, with_owners
 from egressprobe.model.text import valid
 from egressprobe.planner.lookup.note import NOTE, Note, note_input, parse_note
+from egressprobe.planner.lookup.owners import OWNERS, owners_input, parse_owners
 from egressprobe.planner.schedules import Wanted
 from egressprobe.planner.settings import Settings
 
@@ -64,7 +66,7 @@ def last_known(schedules: Mapping[str, dict[str, Any]]) -> LastKnown:
     looked_up_at = ""
     for name, schedule in sorted(schedules.items()):
         with suppress(KeyError, TypeError, ValueError, RecursionError):
-            if name != NOTE:
+            if name not in (NOTE, OWNERS):
                 content = valid(json.loads(schedule["Target"]["Input"])["plan"])
                 plan = msgspec.convert(content, _StoredPlan)
                 targets |= {raw["name"]: raw for raw in plan.targets if _is_discovered(raw)}
@@ -74,7 +76,7 @@ def last_known(schedules: Mapping[str, dict[str, Any]]) -> LastKnown:
                 looked_up_at = looked_up_at or str(content.get("lookedUpAt") or "")
                 facts = facts or {key: content[key] for key in _FACTS if isinstance(content.get(key), str)}
     stored = parse_note(schedules.get(NOTE, {}))
-    discovered = tuple(targets.values())
+    discovered = with_owners(targets.values(), parse_owners(schedules.get(OWNERS, {})))
     return LastKnown(discovered, bundles, facts, stored.read_at, frozenset(planned), retired, stored, looked_up_at)
 
 
@@ -102,6 +104,13 @@ def _is_recent(since: str, now: datetime) -> bool:
 def note(settings: Settings, content: Note) -> Wanted:
     """The schedule that stores it; it is disabled, so it never calls its function, some probe's."""
     return Wanted(NOTE, settings.probes[0].function, settings.role, note_input(content), fires=False)
+
+
+def owners_note(settings: Settings, targets: Iterable[dict[str, Any]]) -> tuple[list[Wanted], tuple[str, ...]]:
+    """The schedule that stores the owners of discovered targets, none where none has one; the names that do not fit."""
+    owners = owners_of(targets)
+    text, left = owners_input(owners)
+    return [Wanted(OWNERS, settings.probes[0].function, settings.role, text, fires=False)] if owners else [], left
 
 
 class Merged(NamedTuple):

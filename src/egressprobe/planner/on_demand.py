@@ -12,6 +12,7 @@ from egressprobe.planner.functions import probe_subnets
 from egressprobe.planner.inventory import Inventory, InventoryEntry, chosen, with_discovered
 from egressprobe.planner.join import join, joined_response
 from egressprobe.planner.last_known import last_known
+from egressprobe.planner.lookup.owners import OWNERS
 from egressprobe.planner.placement import misplaced
 from egressprobe.planner.schedules import present
 from egressprobe.planner.settings import Clients, Settings
@@ -33,7 +34,8 @@ def probe_now(
     started_at, started = datetime.now(UTC), time.monotonic()
     inventory = configured
     if settings.discover:  # the last discovered targets are in the schedules, the same for each subnet
-        last = last_known(present(clients.scheduler, settings.group, settings.probes[0].prefix))
+        schedules = present(clients.scheduler, settings.group, settings.probes[0].prefix)
+        last = last_known(schedules | present(clients.scheduler, settings.group, OWNERS))
         inventory, _ = with_discovered(configured, last.targets, last.bundles)
     entries, refused = chosen(inventory, requests) if requests else (list(inventory.entries.values()), [])
     if not entries:

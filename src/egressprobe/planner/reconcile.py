@@ -14,15 +14,16 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from egressprobe.aws.cluster import Surroundings, look_around, look_at_cluster
 from egressprobe.aws.eks import UNKNOWN_MODE, Cluster, facts
-from egressprobe.catalog.findings_cluster import OBJECT_NOT_PROBED, TARGET_TOO_LARGE
+from egressprobe.catalog.findings_cluster import ANNOTATION_IGNORED, OBJECT_NOT_PROBED, TARGET_TOO_LARGE
 from egressprobe.model.errors import InputError
 from egressprobe.model.report import Finding
 from egressprobe.planner.functions import EVERY_LIST, discover_targets
 from egressprobe.planner.inventory import Inventory, with_discovered
-from egressprobe.planner.last_known import LastKnown, last_known, merged, note, retired_targets
+from egressprobe.planner.last_known import LastKnown, last_known, merged, note, owners_note, retired_targets
 from egressprobe.planner.lookup.claim import ClaimStore, reason_to_skip
 from egressprobe.planner.lookup.failing import FailingTarget, LookedUp, looked_up, valid
 from egressprobe.planner.lookup.note import NOTE, Note, fits, read_note
+from egressprobe.planner.lookup.owners import OWNERS
 from egressprobe.planner.placement import MisplacedProbes, misplaced
 from egressprobe.planner.schedules import ScheduleChange, Wanted, present, sync
 from egressprobe.planner.settings import Clients, Settings
@@ -40,12 +41,16 @@ class PlanError(RuntimeError):
 
 
 class _Known(NamedTuple):
-    """The targets to plan. read_at: when the oldest of them was read; None where that is unknown."""
+    """The targets to plan. read_at: when the oldest of them was read; None where that is unknown.
+
+    discovered: those of them that the targets file does not have.
+    """
 
     inventory: Inventory
     read_at: datetime | None
     findings: list[Finding]
     excluded: tuple[str, ...] = ()
+    discovered: tuple[dict[str, Any], ...] = ()
 
 
 def make_plan(
@@ -80,6 +85,10 @@ def make_plan(
         if _is_as_planned(wanted, schedules):
             break
     findings = [*known.findings, *drift, *cut_findings]
+    if settings.discover and settings.probes:
+        owners, left = owners_note(settings, known.discovered)
+        wanted += owners
+        findings += [_left(left)] if left else []
     if settings.discover and known.read_at and settings.probes:
         wanted.append(note(settings, Note(known.read_at, lookups)))
     change = sync(clients.scheduler, settings.group, wanted, schedules)
@@ -129,7 +138,7 @@ def _facts(cluster: Cluster) -> dict[str, Any]:
 
 def _is_as_planned(wanted: Iterable[Wanted], schedules: Mapping[str, dict[str, Any]]) -> bool:
     """Whether the plan would change nothing."""
-    targets = {name: schedule.get("Target") for name, schedule in schedules.items() if name != NOTE}
+    targets = {name: schedule.get("Target") for name, schedule in schedules.items() if name not in (NOTE, OWNERS)}
     inputs = {name: target.get("Input") if isinstance(target, dict) else None for name, target in targets.items()}
     return inputs == {schedule.name: schedule.input for schedule in wanted}
 
@@ -184,7 +193,8 @@ def _known(
     inventory, invalid = with_discovered(configured, probed, both.bundles)
     findings = [*discovered.findings, *([_invalid(invalid)] if invalid else [])]
     complete = not both.unconfirmed and not unread >= EVERY_LIST
-    return _Known(inventory, now if complete else last.read_at, findings, tuple(sorted(excluded)))
+    read_at = now if complete else last.read_at
+    return _Known(inventory, read_at, findings, tuple(sorted(excluded)), tuple(probed))
 
 
 def _matches(name: str, patterns: Iterable[str]) -> bool:
@@ -195,6 +205,13 @@ def _invalid(reasons: dict[str, str]) -> Finding:
     first, why = next(iter(reasons.items()))
     return OBJECT_NOT_PROBED.found(
         f"{len(reasons)} discovered targets are invalid; {first}: {why}", {"objects": reasons}
+    )
+
+
+def _left(names: tuple[str, ...]) -> Finding:
+    return ANNOTATION_IGNORED.found(
+        f"the owners of {len(names)} targets do not fit one schedule's 256 KB; the first is {names[0]}",
+        {"targets": list(names)},
     )
 
 

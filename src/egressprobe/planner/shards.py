@@ -14,6 +14,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from egressprobe.model.ownership import without_owner
 from egressprobe.planner.inventory import Inventory, InventoryEntry
 
 # EventBridge Scheduler takes 256 KB; AWS does not document whether that is 256,000 or 262,144 bytes.
@@ -100,7 +101,7 @@ def _plan(bucket: list[InventoryEntry], bundles: dict[str, str], common: dict[st
         plan["confirmed"] = {name: confirmed[name] for name in sorted(names)}
     if used:
         plan["bundles"] = {name: bundles[name] for name in used}
-    plan["targets"] = [entry.raw for entry in bucket]
+    plan["targets"] = [without_owner(entry.raw) for entry in bucket]  # no Probe needs it, and older ones refuse it
     return plan
 
 

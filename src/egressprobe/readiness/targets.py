@@ -6,6 +6,7 @@ from typing import Literal
 from egressprobe.apiserver.kube_version import nearest
 from egressprobe.model.discovered import Discovered
 from egressprobe.model.errors import InputError
+from egressprobe.model.ownership import with_owners
 from egressprobe.model.target import DEFAULT_KUBE_VERSION, Plan, Target
 from egressprobe.readiness.coverage import gap
 from egressprobe.readiness.result import ClusterState, DecisionReason
@@ -26,7 +27,7 @@ def plan_of(discovered: Discovered | None, cluster: ClusterState) -> tuple[Plan,
             shared[name] = read_anchors(text, f"bundles.{name}")
         except InputError as error:
             gaps.append(gap("discovery", str(error)))
-    for raw in discovered.targets if discovered else ():
+    for raw in with_owners(discovered.targets, discovered.owners) if discovered else ():
         name = str(raw.get("name", "a target"))
         try:
             target, trusted = read_target(raw, "", shared)

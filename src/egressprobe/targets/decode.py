@@ -9,7 +9,7 @@ import re
 import msgspec
 
 from egressprobe.model.errors import InputError
-from egressprobe.model.target import Expect, FailurePolicy, Impact, Kind
+from egressprobe.model.target import Expect, FailurePolicy, Impact, Kind, TargetSeverity
 
 _PATH = re.compile(r" - at `\$\.?([^`]*)`$")
 _UNKNOWN_FIELD = re.compile(r"Object contains unknown field `([^`]*)`")
@@ -36,7 +36,7 @@ def convert[T](raw: object, wanted: type[T], place: str) -> T:
         raise InputError(at, message[0].lower() + message[1:].replace("`", "")) from None
 
 
-_ENUMS = {"kind": Kind, "failurePolicy": FailurePolicy, "expect": Expect, "impact": Impact}
+_ENUMS = {"kind": Kind, "failurePolicy": FailurePolicy, "expect": Expect, "impact": Impact, "severity": TargetSeverity}
 
 
 def _allowed(at: str) -> str:

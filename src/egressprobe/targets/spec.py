@@ -16,6 +16,7 @@ from egressprobe.apiserver.client_rules import DEFAULT_WEBHOOK_TIMEOUT
 from egressprobe.apiserver.refusals import REFUSALS
 from egressprobe.golang.x509.ca_bundle import BundleError, anchors, bundle_id
 from egressprobe.model.errors import InputError, short
+from egressprobe.model.ownership import owner_name
 from egressprobe.model.target import (
     AvailableCondition,
     CallRefusal,
@@ -26,6 +27,7 @@ from egressprobe.model.target import (
     Kind,
     ServiceRef,
     Target,
+    TargetSeverity,
 )
 from egressprobe.net.addresses import canonical
 from egressprobe.net.urls import HostPort, parse_url, shown
@@ -63,9 +65,11 @@ class _Spec(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=T
     condition: AvailableCondition | None = None
     exchange: Literal["head", "review"] = "head"
     insecure_skip_tls_verify: bool = msgspec.field(name="insecureSkipTLSVerify", default=False)
+    owner: str = ""
+    severity: TargetSeverity | None = None
 
 
-_COMMON = {"kind", "name", "impact", "objects", "affects"}
+_COMMON = {"kind", "name", "impact", "objects", "affects", "owner", "severity"}
 _BUNDLE = {"caBundle", "caBundleRef"}
 # kind -> the keys it may have beside the common ones
 _KEYS: dict[Kind, set[str]] = {
@@ -123,6 +127,8 @@ def read_target(raw: object, place: str, shared: Mapping[str, tuple[bytes, ...]]
         refusal=_refusal(spec, place),
         condition=_condition(spec, place),
         exchange=spec.exchange,
+        owner=_owner(spec, place),
+        severity=spec.severity,
     )
     return target, trusted
 
@@ -210,6 +216,13 @@ def _words(text: str, place: str) -> str:
     if len(text) > MAX_WORDS or not (text.isprintable() or not text):
         raise InputError(place, f"needs printable characters, at most {MAX_WORDS}")
     return text
+
+
+def _owner(spec: _Spec, place: str) -> str:
+    try:
+        return owner_name(spec.owner)
+    except ValueError as error:
+        raise InputError(f"{place}.owner", str(error)) from None
 
 
 def _refusal(spec: _Spec, place: str) -> CallRefusal | None:

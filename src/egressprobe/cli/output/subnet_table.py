@@ -5,7 +5,7 @@ shows it.
 
 from collections.abc import Iterator
 
-from egressprobe.cli.output.table import details
+from egressprobe.cli.output.table import details, owned_by
 from egressprobe.cli.output.terminal import (
     COLOURS,
     ORDER,
@@ -90,6 +90,7 @@ def _explained(row: Row, joined: Joined) -> Iterator[tuple[str, str]]:
         if len(subnets) < len(row.cells) and not explained:
             yield "in", ", ".join(subnets)
         yield from (pair for pair in details(first[key]) if not explained or pair[0] in SHOWN_WITH_CAUSE)
+    yield from (("owner", text) for text in owned_by(row.target))
 
 
 def cause_lines(cause: Cause, subnets: int) -> Iterator[tuple[str, str]]:

@@ -28,7 +28,7 @@ from egressprobe.cli.output.terminal import (
 )
 from egressprobe.model.failure import Code, Phase
 from egressprobe.model.measurement import Attempt
-from egressprobe.model.report import Availability, Report, Result
+from egressprobe.model.report import Availability, Report, Result, TargetView
 from egressprobe.model.target import Impact, Kind, Verdict
 
 _HEADS = ("VERDICT", "KIND", "TARGET", "DNS", "CONNECT", "TLS", "HTTP", "PREDICTED API CALL")
@@ -171,6 +171,14 @@ def details(result: Result) -> Iterator[tuple[str, str]]:
         yield "impact", f"{result.impact}{_condition(result)}: {_IMPACTS[result.impact]}{affects}"
     if result.target.objects:
         yield "nodes" if result.target.kind is Kind.KUBELET else "called by", some(result.target.objects)
+    yield from (("owner", text) for text in owned_by(result.target))
+
+
+def owned_by(target: TargetView) -> Iterator[str]:
+    """`Team A (critical)`; nothing where neither is known."""
+    owner = target.owner or ("not known" if target.severity else "")
+    if owner:
+        yield f"{owner} ({target.severity})" if target.severity else owner
 
 
 def _condition(result: Result) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from egressprobe.model.discovered import Discovered
+from egressprobe.model.ownership import with_owners
 from egressprobe.model.target import TARGETS_SCHEMA
 
 _MOST_LEFT = 5  # the API server serves some thirty APIServices itself
@@ -14,7 +15,12 @@ _MOST_LEFT = 5  # the API server serves some thirty APIServices itself
 def document(discovered: Discovered, facts: dict[str, Any]) -> dict[str, Any]:
     """The targets file as data. facts: of the cluster, for the head of the file."""
     bundles = {"bundles": discovered.bundles} if discovered.bundles else {}
-    return {"schemaVersion": TARGETS_SCHEMA, **facts, **bundles, "targets": list(discovered.targets)}
+    return {
+        "schemaVersion": TARGETS_SCHEMA,
+        **facts,
+        **bundles,
+        "targets": list(with_owners(discovered.targets, discovered.owners)),
+    }
 
 
 def to_json(discovered: Discovered, facts: dict[str, Any]) -> str:

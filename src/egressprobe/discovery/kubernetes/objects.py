@@ -222,7 +222,7 @@ def read_object[T](raw: msgspec.Raw, wanted: type[T], resource: Resource, number
     try:
         return msgspec.json.decode(raw, type=wanted)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return Malformed(f"{resource.kind}/{_name(raw, number)}", why(error))
+        return Malformed(f"{resource.kind}/{object_name(raw, number)}", why(error))
 
 
 def read_webhooks(raw: msgspec.Raw, resource: Resource, number: int) -> Iterator[tuple[str, Webhook] | Malformed]:
@@ -241,7 +241,8 @@ def read_webhooks(raw: msgspec.Raw, resource: Resource, number: int) -> Iterator
             yield f"{place}/{webhook.name}", webhook
 
 
-def _name(raw: msgspec.Raw, number: int) -> str:
+def object_name(raw: msgspec.Raw, number: int) -> str:
+    """NAMESPACE/NAME or NAME; `item NUMBER` where neither can be read."""
     try:
         meta = msgspec.json.decode(raw, type=_Named).metadata
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

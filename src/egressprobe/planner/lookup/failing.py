@@ -101,7 +101,8 @@ def _is_confirmed(report: FailingTarget, listed: set[str]) -> bool:
 
 def _definition(raw: dict[str, Any] | None) -> dict[str, Any]:
     """What a call is made of beside its endpoint. Of an APIService's condition only the status: messages vary."""
-    fields = {key: value for key, value in (raw or {}).items() if key not in ("addresses", "objects", "affects")}
+    other = ("addresses", "objects", "affects", "owner", "severity")
+    fields = {key: value for key, value in (raw or {}).items() if key not in other}
     if isinstance(fields.get("condition"), dict):
         fields["condition"] = fields["condition"].get("status")
     return fields

@@ -63,5 +63,7 @@ def tags(target: TargetView, *, switch_relevant: bool) -> tuple[tuple[str, str],
         ("failurePolicy", target.failure_policy or ""),
         *expectation(target.expect),
         ("affects", target.affects),
+        ("owner", target.owner or ""),
+        ("severity", target.severity or ""),
     )
     return tuple((label, str(text)) for label, text in known if text)
