@@ -130,6 +130,7 @@ PUBLIC = {
             "commands.script.read_script",
             "eks.*",
             "fleet.read_rate.*",
+            "paging.not_as_documented",
             "session.*",
             "updates.eks_updates.*",
         ),

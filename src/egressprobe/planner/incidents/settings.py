@@ -1,0 +1,71 @@
+"""What reporting incidents needs: settings from the function's environment, and clients with short timeouts."""
+
+import os
+from functools import cache
+from typing import Any, NamedTuple
+
+
+class IncidentSettings(NamedTuple):
+    """on: the stack has TargetNotifications=causes. Topics: ARNs, empty for none. alarm_prefix: `egressprobe CLUSTER `.
+
+    egress_pages: whether an egress path that is down is a page. planner: ARN of this function, for schedules that
+    invoke it once; empty: there are none. planner_role: with which they do; it must trust the schedule group.
+    """
+
+    on: bool = False
+    page_topic: str = ""
+    notice_topic: str = ""
+    alarm_prefix: str = ""
+    stack: str = ""
+    dashboard_url: str = ""
+    runbook_url: str = ""
+    probe_logs: str = ""
+    egress_pages: bool = True
+    planner: str = ""
+    planner_role: str = ""
+
+    @property
+    def account(self) -> str:
+        """Of the Planner's ARN; empty where that is not known."""
+        parts = self.planner.split(":")
+        return parts[4] if len(parts) > 4 else ""
+
+
+class IncidentClients(NamedTuple):
+    cloudwatch: Any
+    scheduler: Any
+    sns: Any
+    events: Any
+    trail: Any
+
+
+def read_incident_settings() -> IncidentSettings:
+    """From the function's environment; without EGRESSPROBE_MESSAGES nothing is reported."""
+
+    def read(name: str) -> str:
+        return os.environ.get(f"EGRESSPROBE_{name}", "")
+
+    return IncidentSettings(
+        on=read("MESSAGES") == "true",
+        page_topic=read("PAGE_TOPIC"),
+        notice_topic=read("NOTICE_TOPIC"),
+        alarm_prefix=read("ALARM_PREFIX") or f"egressprobe {read('CLUSTER_NAME')} ",
+        stack=read("STACK"),
+        dashboard_url=read("DASHBOARD_URL"),
+        runbook_url=read("RUNBOOK_URL"),
+        probe_logs=read("PROBE_LOGS"),
+        egress_pages=read("EGRESS_PAGES") != "false",
+        planner=read("PLANNER"),
+        planner_role=read("PLANNER_SCHEDULE_ROLE") or read("SCHEDULE_ROLE"),
+    )
+
+
+@cache
+def incident_clients() -> IncidentClients:
+    """Created once per execution environment. One request ends within 25 s: two attempts of 12 s each."""
+    import boto3
+    from botocore.config import Config
+
+    config = Config(connect_timeout=3, read_timeout=9, retries={"mode": "standard", "total_max_attempts": 2})
+    names = ("cloudwatch", "scheduler", "sns", "events", "cloudtrail")
+    return IncidentClients(*(boto3.client(name, config=config) for name in names))
