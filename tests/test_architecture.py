@@ -136,7 +136,7 @@ PUBLIC = {
         ),
         "vpc_snapshot.*",
     ),
-    "targets": ("decode.*", "file.*", "plan.*", "spec.*"),
+    "targets": ("ca_bundle.*", "decode.*", "file.*", "lines.*", "plan.*", "spec.*"),
     "discovery": (
         *("issuers.*", "kubelets.*", "run.collect", "target_names.free_name"),
         *(

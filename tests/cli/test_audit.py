@@ -283,3 +283,11 @@ def test_names_that_are_known_or_private_are_not_asked_for(monkeypatch):
     held = replace(clean(), names={"a.example": (WEB,)}, zones=(Zone("Z1", "corp.example."),))
     with_names(held, ["a.example", "x.corp.example", "b.example", "192.0.2.1", "2001:db8::1"])
     assert asked == ["b.example"]
+
+
+def test_a_snapshot_of_any_depth_is_a_line_and_exit_2(tmp_path, capsys):
+    """The decoder's limit on recursion is no error of ours."""
+    place = tmp_path / "deep.json"
+    place.write_text("[" * 50_000)
+    assert cli.main(["audit", "--snapshot", str(place)]) == 2
+    assert capsys.readouterr().err.startswith(f"egressprobe: {place}: is not a snapshot: ")

@@ -146,7 +146,7 @@ def test_standard_input():
         ("a: &a [1,1,1,1,1,1,1,1,1,1]\n" + "".join(
             f"{chr(98 + i)}: &{chr(98 + i)} [{','.join('*' + chr(97 + i) for _ in range(10))}]\n" for i in range(8)
         ), "stands for more than 524288 values"),
-        ("targets:\n- {kind: webhook, name: a, url: 'http://x/'}", 'targets[0].url: "http://x/" must begin with https://'),
+        ("targets:\n- {kind: webhook, name: a, url: 'http://x/'}", ':2: targets[0].url (a): "http://x/" must begin with https://'),
         ("x" * (9 << 20), "is larger than 8 MiB; split it"),
     ],
     ids=["yaml", "yaml-twice", "json", "json-twice", "text", "empty", "python", "aliases", "http", "large"],

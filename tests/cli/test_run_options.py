@@ -61,7 +61,7 @@ def test_several_files_are_merged(files):
     [
         ({"targets": ("one",)}, 'targets[1].name: "one" is the name of targets[0] already'),
         ({"targets": ("two",), "kubeVersion": "1.32"}, "b: kubeVersion is not the same as in"),
-        ({"targets": ("two",), "resolvers": ["x"]}, "b: resolvers[0]: "),
+        ({"targets": ("two",), "resolvers": ["x"]}, "b:2: resolvers[0]: "),
     ],
     ids=["name", "version", "mistake"],
 )
@@ -89,7 +89,11 @@ def test_targets_by_name(files):
         ("policy.example.com", "https://policy.example.com/"),
         ("policy.example.com:8443", "https://policy.example.com:8443/"),
         ("policy.example.com/validate", "https://policy.example.com/validate"),
+        ("192.0.2.1", "https://192.0.2.1/"),
+        ("192.0.2.1:8443/v", "https://192.0.2.1:8443/v"),
         ("[2001:db8::1]:443", "https://[2001:db8::1]:443/"),
+        ("[2001:db8::1]", "https://[2001:db8::1]/"),
+        ("2001:db8::1", "https://[2001:db8::1]/"),
         ("tcp://a.example:1", "tcp://a.example:1"),
     ],
 )

@@ -83,7 +83,7 @@ def test_base64_in_lines_is_taken(tmp_path, width, end):
 def test_a_boolean_in_quotes_is_refused(tmp_path, value):
     """A quoted "false" would be true to Python: the token would go to whoever answers."""
     said = refused(tmp_path, config({"token": SECRET}, {"insecure-skip-tls-verify": value}))
-    assert "clusters[0].cluster.insecure-skip-tls-verify: expected bool" in said
+    assert "clusters[0].cluster.insecure-skip-tls-verify: expected a boolean" in said
 
 
 @pytest.mark.parametrize(
@@ -442,7 +442,7 @@ def test_what_a_plugin_gets_wrong_is_one_line(tmp_path, text, reason):
         ({"interactiveMode": "Always"}, "needs a terminal"),
         ({"env": [{"value": SECRET}]}, "a variable without a name"),
         ({"args": [f"{SECRET}\0"]}, "did not finish: ValueError"),
-        ({"provideClusterInfo": "true"}, "provideClusterInfo: expected bool"),
+        ({"provideClusterInfo": "true"}, "provideClusterInfo: expected a boolean"),
     ],
 )
 def test_what_kubectl_refuses_of_a_plugin(tmp_path, changes, reason):
@@ -470,7 +470,7 @@ def test_interactive_mode_may_be_left_out_in_v1beta1(tmp_path):
         ({"users": [{"name": "u"}, {"name": "u"}]}, 'users has the name "u" twice'),
         ({"kind": "Pod"}, "is not a kubeconfig"),
         ({"apiVersion": "v2"}, "is not a kubeconfig"),
-        ({"clusters": {}}, "clusters: expected array, got object"),
+        ({"clusters": {}}, "clusters: expected a list, got an object"),
     ],
 )
 def test_what_kubectl_refuses_of_a_file(tmp_path, changes, reason):
@@ -548,3 +548,9 @@ def test_whatever_the_file_it_is_a_server_or_one_line_without_secrets(tmp_path, 
     except InputError as error:
         assert "\n" not in str(error)
         assert SECRET not in str(error) or _is_shown(changes)
+
+
+def test_a_key_that_kubectl_ignores_is_no_mistake_beside_one(tmp_path):
+    """Kubeconfigs have keys of other tools; only what is wrong is named."""
+    document = config({"token": SECRET}, {"insecure-skip-tls-verify": "yes", "colour": "red"})
+    assert "colour" not in refused(tmp_path, document)

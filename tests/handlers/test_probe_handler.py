@@ -159,7 +159,7 @@ def test_a_crash_of_a_scheduled_run_raises_and_of_an_on_demand_run_answers(monke
         (None, "event: must be an object"),
         ([], "event: must be an object"),
         ({}, "targets: is missing"),
-        ({"targets": "x"}, "targets: expected array, got str"),
+        ({"targets": "x"}, "targets: expected a list, got a string"),
         ({"targets": [], "plan": {}}, "event.plan: is unknown"),
         ({"action": "reboot"}, "event.action: must be doctor"),
         ({"action": "doctor", "name": 5}, "event.name: must be a string"),

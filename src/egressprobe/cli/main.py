@@ -29,6 +29,7 @@ from egressprobe.model.errors import AwsError, InputError, os_words, short, stac
 
 # To add a command: a module in commands/, and its name here. In this order in --help.
 COMMANDS = (run, invoke, drill, discover, audit, whatif, preflight, switch, verify, diff, explain, demo)
+_MOST_MISTAKES = 20
 _NO_CREDENTIALS = "Unable to locate credentials"  # botocore.exceptions.NoCredentialsError
 _LOG_IN = "; log in, for example with `aws sso login`, or name a profile: --profile or AWS_PROFILE"
 _OF_THE_EXTRA = {"boto3", "botocore", "yaml"}  # pyproject.toml: the extra `cli`
@@ -45,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code: int = options.run(options)
         sys.stdout.flush()
     except InputError as error:
-        message(f"egressprobe: {error}")
+        _show_mistakes(error)
         return BAD_INPUT
     except AwsError as error:
         message(f"egressprobe: {error}{_LOG_IN if _NO_CREDENTIALS in str(error) else ''}")
@@ -60,6 +61,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         message(f"egressprobe: {_one_line(error)}")
         return OUR_ERROR
     return code
+
+
+def _show_mistakes(error: InputError) -> None:
+    """A line each; a person corrects the first and tries again."""
+    for mistake in error.mistakes[:_MOST_MISTAKES]:
+        message(f"egressprobe: {mistake}")
+    more = len(error.mistakes) - _MOST_MISTAKES
+    if more > 0:
+        message(f"egressprobe: and {more} more mistakes")
 
 
 def _use_profile(name: str) -> None:

@@ -1,6 +1,7 @@
 """Errors that a person can act on, and their texts."""
 
 import traceback
+from collections.abc import Sequence
 
 from egressprobe.model.text import with_ellipsis
 
@@ -11,7 +12,31 @@ class InputError(ValueError):
     """One printable line: the place in the input, what is wrong there, and what to write instead."""
 
     def __init__(self, place: str, message: str) -> None:
+        self.place, self.message = place, message
         super().__init__(_printable(f"{place}: {message}" if place else message)[:_MAX_LINE])
+
+    @property
+    def mistakes(self) -> "tuple[InputError, ...]":
+        """Every mistake that was found: this one, unless it is a `MistakesError`."""
+        return (self,)
+
+
+class MistakesError(InputError):
+    """Mistakes of one input. As a line it is the first of them, with the number of the others."""
+
+    def __init__(self, mistakes: Sequence[InputError]) -> None:
+        first, more = mistakes[0], len(mistakes) - 1
+        super().__init__(first.place, f"{first.message} (and {more} more mistake{'s' * (more > 1)})")
+        self._mistakes = tuple(mistakes)
+
+    @property
+    def mistakes(self) -> tuple[InputError, ...]:
+        return self._mistakes
+
+
+def input_error(mistakes: Sequence[InputError]) -> InputError:
+    """What to raise for one or several mistakes."""
+    return mistakes[0] if len(mistakes) == 1 else MistakesError(mistakes)
 
 
 class AwsError(RuntimeError):

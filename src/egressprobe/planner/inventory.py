@@ -19,8 +19,9 @@ from egressprobe.model.joined_report import RefusedTarget
 from egressprobe.model.target import TARGETS_SCHEMA, Plan, Target
 from egressprobe.net.guard import forbidden
 from egressprobe.net.urls import shown_text
+from egressprobe.targets.ca_bundle import read_anchors
 from egressprobe.targets.plan import read_plan
-from egressprobe.targets.spec import read_anchors, read_target
+from egressprobe.targets.spec import read_target
 
 BUNDLED = Path(__file__).with_name("targets.json")
 _ANY = 1 << 31

@@ -10,7 +10,8 @@ from egressprobe.model.ownership import with_owners
 from egressprobe.model.target import DEFAULT_KUBE_VERSION, Plan, Target
 from egressprobe.readiness.coverage import gap
 from egressprobe.readiness.result import ClusterState, DecisionReason
-from egressprobe.targets.spec import read_anchors, read_target
+from egressprobe.targets.ca_bundle import read_anchors
+from egressprobe.targets.spec import read_target
 
 _FAMILIES: dict[str, Literal["ipv4", "ipv6"]] = {"ipv4": "ipv4", "ipv6": "ipv6"}
 

@@ -30,6 +30,11 @@ def read_file(name: str, *, most: int = MAX_BYTES, repeated_keys: bool = False, 
     repeated_keys: a key that is twice in one object has its last value, instead of being refused. functions: YAML has
     CloudFormation's short forms, `!Ref x` for `{"Ref": "x"}`.
     """
+    return decode(read_text(name, most=most), name, most=most, repeated_keys=repeated_keys, functions=functions)
+
+
+def read_text(name: str, *, most: int = MAX_BYTES) -> str:
+    """The text of `name`, of at most `most` bytes; `-` is standard input. Raises InputError."""
     try:
         with sys.stdin.buffer if name == "-" else Path(name).open("rb") as stream:
             data = stream.read(most + 1)
@@ -40,9 +45,15 @@ def read_file(name: str, *, most: int = MAX_BYTES, repeated_keys: bool = False, 
     if len(data) > most:
         raise InputError(name, f"is larger than {most >> 20} MiB; split it")
     try:
-        text = data.decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(name, f"is not UTF-8 (byte {error.start})") from None
+
+
+def decode(
+    text: str, name: str, *, most: int = MAX_BYTES, repeated_keys: bool = False, functions: bool = False
+) -> object:
+    """The content of `text`, which was read from `name`. The options are those of read_file. Raises InputError."""
     nodes = most // _BYTES_A_NODE
     document = _decode(text, name, nodes, repeated_keys=repeated_keys, functions=functions)
     _check(document, name, nodes)

@@ -3,19 +3,17 @@
 Raises InputError with the place; nothing is repaired silently.
 """
 
-import base64
-import binascii
 import re
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import partial
 from typing import Literal
 
 import msgspec
 
 from egressprobe.apiserver.client_rules import DEFAULT_WEBHOOK_TIMEOUT
 from egressprobe.apiserver.refusals import REFUSALS
-from egressprobe.golang.x509.ca_bundle import BundleError, anchors, bundle_id
-from egressprobe.model.errors import InputError, short
+from egressprobe.golang.x509.ca_bundle import bundle_id
+from egressprobe.model.errors import InputError, input_error, short
 from egressprobe.model.ownership import owner_name
 from egressprobe.model.target import (
     AvailableCondition,
@@ -31,7 +29,8 @@ from egressprobe.model.target import (
 )
 from egressprobe.net.addresses import canonical
 from egressprobe.net.urls import HostPort, parse_url, shown
-from egressprobe.targets.decode import convert, kind_of, listed
+from egressprobe.targets.ca_bundle import read_anchors
+from egressprobe.targets.decode import all_mistakes, convert, kind_of, listed
 
 MAX_ADDRESSES = 1000  # of one target
 MAX_OBJECTS = 1000
@@ -85,28 +84,35 @@ def _spec(raw: object, place: str) -> _Spec:
     if not isinstance(raw, dict):
         raise InputError(place, f'expected an object with "kind" and "name", got {kind_of(raw)}')
     spec = convert(raw, _Spec, place)
-    for key in raw:
-        if key not in _KEYS[spec.kind] | _COMMON:
-            raise InputError(
-                f"{place}.{key}", f"does not go with kind {spec.kind}; it takes {listed(_KEYS[spec.kind])}"
-            )
+    takes = _KEYS[spec.kind]
+    message = f"does not go with kind {spec.kind}; it takes {listed(takes)}"
+    misplaced = [InputError(f"{place}.{key}", message) for key in raw if key not in takes | _COMMON]
+    if misplaced:
+        raise input_error(misplaced)
     return spec
 
 
 def read_target(raw: object, place: str, shared: Mapping[str, tuple[bytes, ...]]) -> tuple[Target, tuple[bytes, ...]]:
-    """The target at `place` and what it trusts. `shared`: bundles that a caBundleRef may name."""
+    """The target at `place` and what it trusts. `shared`: bundles that a caBundleRef may name.
+
+    Raises InputError with every mistake of the target.
+    """
     spec = _spec(raw, place)
-    if not _NAME.fullmatch(spec.name) or len(spec.name) > MAX_NAME:
-        raise InputError(f"{place}.name", f"needs 1 to {MAX_NAME} printable ASCII characters, no blank at either end")
+    try:
+        return _target(spec, place, shared)
+    except InputError:
+        checks = (_name, _where, _control, _endpoints, _timeout, _objects, _affects, _refusal, _condition, _owner)
+        steps = [partial(_bundle, spec, place, shared), *(partial(check, spec, place) for check in checks)]
+        by_text = {str(mistake): mistake for mistake in all_mistakes(steps)}  # two checks may meet the same address
+        raise input_error(list(by_text.values())) from None
+
+
+def _target(spec: _Spec, place: str, shared: Mapping[str, tuple[bytes, ...]]) -> tuple[Target, tuple[bytes, ...]]:
     trusted = _bundle(spec, place, shared)
     where = _where(spec, place)
-    if spec.control is not None:
-        checked_place(spec.control, ("tcp", "tls", "https"), f"{place}.control")
-        if spec.expect is not Expect.BLOCKED:
-            raise InputError(f"{place}.control", "goes with expect: blocked only")
     target = Target(
         kind=spec.kind,
-        name=spec.name,
+        name=_name(spec, place),
         url=spec.url or _service_url(spec, where),
         host=where.host,
         port=where.port,
@@ -119,10 +125,10 @@ def read_target(raw: object, place: str, shared: Mapping[str, tuple[bytes, ...]]
         timeout_seconds=_timeout(spec, place),
         failure_policy=spec.failure_policy,
         expect=spec.expect,
-        control=spec.control,
+        control=_control(spec, place),
         impact=spec.impact,
         objects=_objects(spec, place),
-        affects=_words(spec.affects, f"{place}.affects"),
+        affects=_affects(spec, place),
         advisory=spec.advisory,
         refusal=_refusal(spec, place),
         condition=_condition(spec, place),
@@ -131,6 +137,20 @@ def read_target(raw: object, place: str, shared: Mapping[str, tuple[bytes, ...]]
         severity=spec.severity,
     )
     return target, trusted
+
+
+def _name(spec: _Spec, place: str) -> str:
+    if not _NAME.fullmatch(spec.name) or len(spec.name) > MAX_NAME:
+        raise InputError(f"{place}.name", f"needs 1 to {MAX_NAME} printable ASCII characters, no blank at either end")
+    return spec.name
+
+
+def _control(spec: _Spec, place: str) -> str | None:
+    if spec.control is not None:
+        checked_place(spec.control, ("tcp", "tls", "https"), f"{place}.control")
+        if spec.expect is not Expect.BLOCKED:
+            raise InputError(f"{place}.control", "goes with expect: blocked only")
+    return spec.control
 
 
 _SCHEMES: dict[str, Literal["https", "tls", "tcp"]] = {"https": "https", "tls": "tls", "tcp": "tcp"}
@@ -211,6 +231,10 @@ def _objects(spec: _Spec, place: str) -> tuple[str, ...]:
     return tuple(_words(text, f"{place}.objects[{i}]") for i, text in enumerate(spec.objects))
 
 
+def _affects(spec: _Spec, place: str) -> str:
+    return _words(spec.affects, f"{place}.affects")
+
+
 def _words(text: str, place: str) -> str:
     """Text that goes into reports and logs unchanged."""
     if len(text) > MAX_WORDS or not (text.isprintable() or not text):
@@ -257,24 +281,3 @@ def _bundle(spec: _Spec, place: str, shared: Mapping[str, tuple[bytes, ...]]) ->
         return shared[spec.ca_bundle_ref]
     # An empty caBundle means the system roots (k8s.io/apiserver/pkg/util/webhook/client.go).
     return read_anchors(spec.ca_bundle, f"{place}.caBundle") if spec.ca_bundle else ()
-
-
-# Thousands of targets of one file may share a bundle of megabytes, by an alias or as a copy.
-_anchors = lru_cache(maxsize=4)(anchors)
-
-
-def read_anchors(text: str, place: str) -> tuple[bytes, ...]:
-    """PEM, or base64 of PEM as a webhook configuration holds it."""
-    try:
-        pem = text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        raise InputError(place, "is not Unicode") from None
-    if b"-----BEGIN" not in pem:
-        try:
-            pem = base64.b64decode(b"".join(pem.split()), validate=True)
-        except binascii.Error:
-            raise InputError(place, "is neither PEM nor base64 of PEM") from None
-    try:
-        return _anchors(pem)
-    except BundleError as error:
-        raise InputError(place, f"holds no certificate that kube-apiserver could use: {error}") from None

@@ -296,5 +296,5 @@ def from_json(data: bytes) -> VpcSnapshot:
             shown = version or "missing"
             raise ValueError(f"its schemaVersion is {shown}, not {SNAPSHOT_SCHEMA}; save one with audit --save")
         return msgspec.json.decode(data, type=VpcSnapshot)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise ValueError(str(error)) from None

@@ -18,7 +18,7 @@ from egressprobe.discovery.issuers import issuer_targets
 from egressprobe.model.errors import InputError, os_words
 from egressprobe.model.report import Finding
 from egressprobe.model.target import TARGETS_SCHEMA, Target
-from egressprobe.targets.file import read_file
+from egressprobe.targets.lines import read_targets
 from egressprobe.targets.plan import read_plan
 
 _MAX_SNAPSHOT = 64 * 1024 * 1024
@@ -70,7 +70,7 @@ def read_source(
         raise InputError("", "give one of --cluster NAME and --snapshot FILE")
     if peer_profiles and cluster is None:
         raise InputError("--peer-profile", "needs --cluster: a snapshot already has what was read")
-    given = read_plan(read_file(targets)).targets if targets else ()
+    given = read_targets(targets).read(read_plan).targets if targets else ()
     if snapshot is not None:
         source = AuditSource(_read(snapshot), given)
     else:

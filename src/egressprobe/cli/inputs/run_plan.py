@@ -2,6 +2,7 @@
 
 import argparse
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from msgspec.structs import replace
 from egressprobe.cli.inputs.names import targets_named
 from egressprobe.model.errors import InputError, os_words, short
 from egressprobe.model.target import Kind, Plan
-from egressprobe.targets.file import read_file
+from egressprobe.net.addresses import is_address
+from egressprobe.targets.lines import TargetsFile, read_targets
 from egressprobe.targets.plan import read_plan, target_from_url
 
 # A name or an address, a port, a path without user-info; not the name of a scheme.
@@ -21,7 +23,8 @@ def plan_of(options: argparse.Namespace) -> Plan:
     """The plan that the options of `run` describe. Raises InputError."""
     if not options.file and not options.urls:
         raise InputError("", "nothing to probe: give URLs or -f FILE (see egressprobe run --help)")
-    document = _merged(options.file)
+    files = [read_targets(name) for name in options.file]
+    document = _merged(files)
     if options.timeout_seconds is not None and not 1 <= options.timeout_seconds <= 30:
         raise InputError("--timeout-seconds", f"{options.timeout_seconds} is not in 1..30")
     if options.urls:
@@ -30,19 +33,21 @@ def plan_of(options: argparse.Namespace) -> Plan:
         document["resolvers"] = options.resolver
     if options.kube_version:
         document["kubeVersion"] = options.kube_version
-    plan = read_plan(document)
+    try:
+        plan = read_plan(document)
+    except InputError as error:
+        raise files[0].located(error) if len(files) == 1 else error from None
     return replace(plan, targets=targets_named(plan.targets, options.names))
 
 
-def _merged(files: list[str]) -> dict[str, Any]:
+def _merged(files: Sequence[TargetsFile]) -> dict[str, Any]:
     """The content of all files as one document. What they say of the run must be the same in all that say it."""
     whole: dict[str, Any] = {"targets": []}
     origin: dict[str, str] = {}
-    for name in files:
-        document = read_file(name)
+    for file in files:
+        name, document = file.name, file.document
         if not isinstance(document, dict) or not isinstance(document.get("targets"), list) or len(files) > 1:
-            _checked(document, name)
-        assert isinstance(document, dict)  # noqa: S101 (read_plan refuses everything else)
+            file.read(read_plan)  # each file is valid by itself
         for key, value in document.items():
             if key == "targets":
                 whole[key] = [*whole[key], *value]
@@ -54,14 +59,6 @@ def _merged(files: list[str]) -> dict[str, Any]:
                 whole[key] = value
                 origin.setdefault(key, name)
     return whole
-
-
-def _checked(document: object, name: str) -> None:
-    """Each file is valid by itself, so that a message names the file and the place in it."""
-    try:
-        read_plan(document)
-    except InputError as error:
-        raise InputError(name, str(error)) from None
 
 
 def _bundles(known: dict[str, Any], more: dict[str, Any], name: str) -> dict[str, Any]:
@@ -90,6 +87,8 @@ def _as_url(text: str) -> str:
 
     A mistyped scheme or user-info is not a host: it is left as it is, and refused where URLs are read.
     """
+    if is_address(text) and ":" in text:
+        return f"https://[{text}]/"
     if not _HOST.fullmatch(text):
         return text
     return f"https://{text}" if "/" in text else f"https://{text}/"
