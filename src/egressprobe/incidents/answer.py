@@ -1,0 +1,34 @@
+"""What the Planner answers to the actions `incidents` and `acknowledge`: what is open now, as it is remembered.
+
+`{"action": "incidents"}` evaluates first. `{"action": "acknowledge", "targets": [...], "until": "RFC 3339", "by": "",
+"note": ""}` does not: it acknowledges targets of the inventory (names, and globs as for `probe`), takes that back where
+`until` is empty, and without targets changes nothing. A name that is not in the inventory is refused, and costs none of
+the others.
+"""
+
+from egressprobe.incidents.model import Acknowledgement, Incident, Transition
+from egressprobe.model.joined_report import RefusedTarget
+from egressprobe.model.struct import Struct
+
+OPEN_INCIDENTS_SCHEMA = "egressprobe/open-incidents/v1"
+
+
+class OpenIncidents(Struct, frozen=True):
+    """at: when it was read (RFC 3339). incidents: also those of which only the end of `path broken` is missing.
+
+    acknowledgements: those that have not expired. refused: requested targets that are not in the inventory. notes: what
+    is not as a reader expects: no messages are on, another run evaluates just now, an alarm could not be read.
+    """
+
+    schema_version: str
+    cluster_name: str
+    at: str
+    incidents: tuple[Incident, ...] = ()
+    acknowledgements: tuple[Acknowledgement, ...] = ()
+    refused: tuple[RefusedTarget, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def open(self) -> tuple[Incident, ...]:
+        """Those whose recovery was not reported yet."""
+        return tuple(incident for incident in self.incidents if Transition.RECOVERED not in incident.sent)
