@@ -81,10 +81,10 @@ deploy: deployable build ## Deploy CLUSTER's stack, with TARGETS=FILE beside wha
 	  $(if $(BUCKET),--bucket $(BUCKET)) $(if $(PREFIX),--prefix $(PREFIX)) \
 	  --parameters Architecture=$(subst amd64,x86_64,$(ARCH)) $(PARAMETERS) --tags $(TAGS)
 
-# Region, credentials, cluster and stack, before anything is built.
+# Region, credentials, cluster, stack and targets file, before anything is built.
 deployable: $(SETUP)
 	@$(call needs,CLUSTER):
-	@$(STACK_TOOL) check $(CLUSTER) $(STACK_OPTIONS)
+	@$(STACK_TOOL) check $(CLUSTER) $(if $(TARGETS),--targets $(TARGETS)) $(STACK_OPTIONS)
 
 destroy: $(SETUP) ## Delete CLUSTER's stack and wait for Lambda's interfaces (STACK, REGION, YES=1)
 	@$(call needs,CLUSTER):

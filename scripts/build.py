@@ -48,6 +48,8 @@ def main() -> int:
     parser.add_argument("--arch", choices=sorted(_WHEELS))
     parser.add_argument("--targets", help="targets file that the Planner carries")
     options = parser.parse_args()
+    if options.targets and not is_targets_file(options.targets):
+        return 2
     for name in LEFT_OUT:
         target = BUILD / options.arch / name if options.arch else BUILD / name
         if not build(name, target, options.arch, options.targets):
@@ -88,6 +90,22 @@ def build(name: str, target: Path, arch: str | None, targets: str | None) -> boo
 def _services(target: Path) -> list[Path]:
     known = [path for path in (target / "botocore" / "data").glob("*") if path.is_dir()]
     return [path for path in known if path.name not in _SERVICES]
+
+
+def is_targets_file(name: str) -> bool:
+    """False, with a line for each mistake; standard input is read only once, when it is compiled."""
+    from egressprobe.model.errors import InputError
+    from egressprobe.planner.inventory import read_inventory
+    from egressprobe.targets.file import ARTIFACT_BYTES
+    from egressprobe.targets.lines import read_targets
+
+    try:
+        if name != "-":
+            read_targets(name, most=ARTIFACT_BYTES).read(read_inventory)
+    except InputError as error:
+        print(*(f"egressprobe: {mistake}" for mistake in error.mistakes), sep="\n", file=sys.stderr)
+        return False
+    return True
 
 
 def compile_targets(source: str, place: Path) -> None:

@@ -97,3 +97,15 @@ def test_the_targets_travel_in_the_planners_artifact(tmp_path):
     source.write_text("targets:\n  - {kind: webhook, name: x, url: 'http://x'}")
     with pytest.raises(InputError, match=r"targets\[0\]\.url"):
         build.compile_targets(str(source), tmp_path / "made.json")
+
+
+def test_no_artifact_is_built_with_a_wrong_targets_file(tmp_path, capsys):
+    """Its mistakes are lines; standard input, which can be read only once, is checked when it is compiled."""
+    build = _build()
+    source = tmp_path / "targets.yaml"
+    source.write_text("targets: [{kind: webhok, name: b}]")
+    assert not build.is_targets_file(str(source))
+    assert capsys.readouterr().err.startswith(f"egressprobe: {source}:1: targets[0].kind (b): ")
+    source.write_text("targets: [{kind: endpoint, name: b, url: 'tcp://b:1'}]")
+    assert build.is_targets_file(str(source))
+    assert build.is_targets_file("-")

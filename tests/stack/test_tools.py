@@ -519,3 +519,12 @@ def test_bad_input_on_the_command_line_is_one_line_and_2(account, capsys, tmp_pa
     assert main(["destroy", "prod", "--yes"]) == 2
     lines_said = capsys.readouterr().err.splitlines()
     assert [line.startswith("egressprobe: ") for line in lines_said] == [True] * 4
+
+
+def test_a_mistake_in_the_targets_file_is_found_before_anything_is_built(capsys, tmp_path):
+    """`make deploy` checks first: no session, no AWS call, every mistake with its line."""
+    file = tmp_path / "targets.yaml"
+    file.write_text("targets:\n- {kind: webhook, name: a, url: 'http://x/'}\n- {kind: webhok, name: b}\n")
+    assert main(["check", "prod", "--targets", str(file)]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition(": targets")[0] for line in lines] == [f"egressprobe: {file}:2", f"egressprobe: {file}:3"]

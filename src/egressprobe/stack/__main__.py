@@ -19,7 +19,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return command(options)
     except InputError as error:
-        print(f"egressprobe: {error}", file=sys.stderr)
+        for mistake in error.mistakes:
+            print(f"egressprobe: {mistake}", file=sys.stderr)
         return 2
     except AwsError as error:
         print(f"egressprobe: {error}", file=sys.stderr)
@@ -36,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     check = commands.add_parser("check", help="check region, credentials, cluster and stack before anything is built")
     check.add_argument("cluster")
+    check.add_argument("--targets", help="targets file, checked too")
     check.set_defaults(command=_check)
     deploy = commands.add_parser("deploy", help="create or update the stack of a cluster")
     deploy.add_argument("cluster")
@@ -85,6 +87,8 @@ def _check(options: argparse.Namespace) -> int:
     from egressprobe.stack.artifacts import account
     from egressprobe.stack.deploy import check_before_build
 
+    # Standard input is left to the build, which packages it.
+    _targets(None if options.targets == "-" else options.targets)
     session = _session(options)
     survey, _ = check_before_build(session, options.cluster, _stack(options))
     heading = f"{survey.cluster} in account {account(session)}, {session.region_name}: Kubernetes {survey.version}"
@@ -92,13 +96,25 @@ def _check(options: argparse.Namespace) -> int:
     return 0
 
 
+def _targets(name: str | None) -> object:
+    """The document of a targets file, checked; None without one. Raises InputError with every mistake and its line."""
+    from egressprobe.planner.inventory import read_inventory
+    from egressprobe.targets.file import ARTIFACT_BYTES
+    from egressprobe.targets.lines import read_targets
+
+    if not name:
+        return None
+    file = read_targets(name, most=ARTIFACT_BYTES)
+    file.read(read_inventory)
+    return file.document
+
+
 def _deploy(options: argparse.Namespace) -> int:
     from egressprobe.stack.artifacts import account
     from egressprobe.stack.deploy import deploy, parse_pairs
     from egressprobe.stack.price import discovered_targets
-    from egressprobe.targets.file import ARTIFACT_BYTES, read_file
 
-    targets = read_file(options.targets, most=ARTIFACT_BYTES) if options.targets else None
+    targets = _targets(options.targets)
     given, tags = parse_pairs(options.parameters, "PARAMETERS"), parse_pairs(options.tags, "TAGS")
     session = _session(options)
     prefix = options.prefix or f"egressprobe-{account(session)}"
@@ -141,7 +157,8 @@ def _price(options: argparse.Namespace) -> int:
     from egressprobe.planner.inventory import read_inventory
     from egressprobe.planner.shards import cut
     from egressprobe.stack.price import Size, price_text
-    from egressprobe.targets.file import ARTIFACT_BYTES, read_file
+    from egressprobe.targets.file import ARTIFACT_BYTES
+    from egressprobe.targets.lines import read_targets
 
     targets, shards, subnets, region = 0, 1, options.subnets, options.region or "us-east-1"
     if options.cluster:
@@ -153,7 +170,7 @@ def _price(options: argparse.Namespace) -> int:
         targets, subnets = counted.targets or 0, subnets or counted.subnets
         print(counted.text, file=sys.stderr)
     if options.targets is not None and not options.targets.isdecimal():
-        inventory = read_inventory(read_file(options.targets, most=ARTIFACT_BYTES))
+        inventory = read_targets(options.targets, most=ARTIFACT_BYTES).read(read_inventory)
         targets += len(inventory.entries)
         shards = len(cut(inventory).shards)
     elif options.targets is not None or not options.cluster:
