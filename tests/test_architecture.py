@@ -37,6 +37,7 @@ PUBLIC = {
         "ownership.*",
         "remedy.*",
         "report.*",
+        "series.*",
         "struct.*",
         "target.*",
         "text.*",

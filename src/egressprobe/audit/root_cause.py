@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from msgspec import UNSET, UnsetType
 
+from egressprobe.audit.cause_elements import element_of, element_of_dns, ids_of
 from egressprobe.audit.dialled_names import dialled_name
 from egressprobe.audit.findings import names_of
 from egressprobe.audit.fixes.problem import Problem
@@ -45,7 +46,10 @@ _DNS = 53
 
 
 class _Explanation(NamedTuple):
-    """What explains one failure. key: causes with the same are one. blame: what the configuration blocks."""
+    """What explains one failure. key: causes with the same are one. blame: what the configuration blocks.
+
+    element: as of `Cause`.
+    """
 
     key: tuple[Any, ...]
     code: str
@@ -55,6 +59,7 @@ class _Explanation(NamedTuple):
     path: Path | None = None
     blame: Blame | None = None
     remedy_steps: RemedySteps | UnsetType = UNSET
+    element: str = ""
 
 
 class _Failing(NamedTuple):
@@ -141,6 +146,8 @@ def _cause(
         evidence=why.evidence,
         consequences=tuple(_consequences(why.code, [case.result for case in failing])),
         differs=tuple(_differs(failing[0], passing, paths)),
+        element=why.element,
+        path=tuple(ids_of([case.explanation.path for case in failing])),
     )
 
 
@@ -213,7 +220,7 @@ def _dns_cause(subnet: str, result: Result, paths: Paths, beside: Sequence[Findi
         and not finding.evidence.get("servers")
     )
     if explaining:
-        return _found(explaining[0])
+        return _found(explaining[0])._replace(element=element_of_dns(explaining[0]))
     snapshot = paths.topology.snapshot
     servers = custom_servers(snapshot.dhcp, snapshot)
     if snapshot.dhcp is None or not servers or len(servers) < len(snapshot.dhcp.servers):
@@ -255,7 +262,9 @@ def _path_cause(subnet: str, silent: Sequence[Attempt], paths: Paths, result: Re
 
 
 def _blamed(path: Path, blame: Blame) -> _Explanation:
-    return _Explanation((blame.element,), blame.code, plain(blame.said), "", blame.evidence, path, blame)
+    return _Explanation(
+        (blame.element,), blame.code, plain(blame.said), "", blame.evidence, path, blame, element=element_of(blame)
+    )
 
 
 def _found(finding: Finding, path: Path | None = None) -> _Explanation:

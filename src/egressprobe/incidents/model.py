@@ -70,8 +70,11 @@ class ObservedCause(CompactStruct, frozen=True):
     """A cause, as observed in one look. key: the same for the same cause, whichever targets it breaks.
 
     code: a finding's or failure's. what: what is broken, in one clause. where: subnets from which it is. since: the
-    first failing minute. reproduced: whether a probe made now fails; else what the alarm reports is all that is known,
-    and `unknown` says why. evidence: sentences. path: ids of what the failing path consists of.
+    first failing minute, or when the alarm turned on, as `unknown` says then. reproduced: whether a probe made now
+    fails; else what the alarm reports is all that is known, and `unknown` says why. explained: whether what could
+    explain it was read too; else another look may find another cause of the same failure. alarms: those that are on
+    for it; without one it fails now and waits. muted: the mute rules, where each of these alarms is muted. evidence:
+    sentences. path: ids of what the failing path consists of.
     """
 
     key: str
@@ -82,6 +85,9 @@ class ObservedCause(CompactStruct, frozen=True):
     where: tuple[str, ...] = ()
     since: str = ""
     reproduced: bool = True
+    explained: bool = True
+    alarms: tuple[str, ...] = ()
+    muted: str = ""
     evidence: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     path: tuple[str, ...] = ()
@@ -94,8 +100,11 @@ class Incident(CompactStruct, frozen=True):
 
     id: made when it is opened, and stored before its first message leaves, so that a repeat has the same one.
     sent: transitions whose message was published. sending: the one that may have been: it was stored before
-    publishing, and `sent` after it. failing: target -> subnets from which it was seen to fail. reported_changes: ids
-    of NetworkChange that a message had. silent: why no message was sent: muted, acknowledged, no topic.
+    publishing, and `sent` after it. failing: target -> subnets from which it was seen to fail, none where it was not
+    seen; the empty name is everything outside the VPC. more: targets beyond the most that are remembered.
+    reported_changes: ids of NetworkChange that a message had. silent: why no message was sent: muted or acknowledged.
+    alarms: those that were on for it. superseded_by: the incident by whose cause its targets fail now. ended_at: since
+    when all evidence is that it is over. impact, severity, owner, affected: of its targets, for the later messages.
     """
 
     id: str
@@ -106,22 +115,36 @@ class Incident(CompactStruct, frozen=True):
     opened_at: str
     since: str = ""
     failing: dict[str, tuple[str, ...]] = {}
+    more: int = 0
     sent: tuple[Transition, ...] = ()
     sending: Transition | None = None
     reported_changes: tuple[str, ...] = ()
     silent: str = ""
+    alarms: tuple[str, ...] = ()
+    superseded_by: str = ""
+    ended_at: str = ""
+    impact: Impact = Impact.BLOCKS
+    severity: str = ""
+    owner: str = ""
+    affected: str = ""
+
+    @property
+    def dedup_key(self) -> str:
+        """The same for every message of this incident, and for no other's."""
+        return f"egressprobe:{self.id}"
 
 
 class Acknowledgement(CompactStruct, frozen=True):
     """A person knows of a target: it is probed as before, and no message is about it alone until then.
 
-    until: RFC 3339.
+    until: RFC 3339. causes: keys of the incidents that were open for it then: others are reported; empty: none is.
     """
 
     target: str
     until: str
     by: str = ""
     note: str = ""
+    causes: tuple[str, ...] = ()
 
 
 class Link(Struct, frozen=True):
@@ -135,7 +158,8 @@ class IncidentMessage(Struct, frozen=True):
     """One message about one cause and transition: the detail of the EventBridge event, and what the text is made of.
 
     id: INCIDENT/TRANSITION, the same for a repeat. dedup_key: the same for all messages of one incident.
-    headline: the first line of `text`. duration_seconds: of a recovery, else None. More: docs/messages.md.
+    headline: the first line of `text`. duration_seconds: of a recovery, else None. people: False for what closes an
+    incident that another one has superseded: to EventBridge alone. More: docs/messages.md.
     """
 
     schema_version: str
@@ -159,4 +183,5 @@ class IncidentMessage(Struct, frozen=True):
     changes: tuple[NetworkChange, ...] = ()
     links: tuple[Link, ...] = ()
     notes: tuple[str, ...] = ()
+    people: bool = True
     integrations: dict[str, Any] = {}

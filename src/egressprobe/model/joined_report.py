@@ -57,7 +57,9 @@ class Cause(CompactStruct, frozen=True):
     """Why a target fails from these subnets: one root cause, and its consequences.
 
     code: a finding's or a failure's. remedy_steps: `remedy` as data. differs: how these subnets' paths differ from
-    those of the passing subnets.
+    those of the passing subnets. element: what of the VPC's configuration is broken, the same for every target that it
+    breaks: an id, or a route table and a destination; empty where no element is the cause. path: ids of what decides
+    over the path, in the packets' order and then by name.
     """
 
     target: str
@@ -69,6 +71,8 @@ class Cause(CompactStruct, frozen=True):
     consequences: tuple[str, ...] = ()
     differs: tuple[str, ...] = ()
     remedy_steps: RemedySteps | msgspec.UnsetType = msgspec.UNSET
+    element: str = ""
+    path: tuple[str, ...] = ()
 
 
 class Joined(Struct, frozen=True):

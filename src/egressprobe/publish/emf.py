@@ -36,20 +36,16 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from egressprobe.catalog.findings_cluster import METRIC_SERIES_CAPPED
 from egressprobe.model.failure import Code
 from egressprobe.model.report import Finding, Report, Result
+from egressprobe.model.series import ALL_TARGETS, DEGRADED, KUBELET, SEVERAL, UNCOUNTED, dimension_value
 from egressprobe.model.target import Impact, Kind, Verdict
 from egressprobe.publish.counting import egress_is_down
 from egressprobe.publish.log_line import properties
 
 NAMESPACE = "EgressProbe"
-ALL_TARGETS = "all targets"
-# Values of the dimensions Impact and Code beside those of model.target.Impact and of the catalogue.
-KUBELET, DEGRADED, SEVERAL, UNCOUNTED = "kubelet", "degraded", "several", "uncounted"
 CUSTOMER_ROUTED = "CUSTOMER_ROUTED"
 # The most series that one Metrics Insights alarm evaluates.
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-metrics-insights-limits.html
 MAX_SERIES = 500
-_UNSET = "unset"  # CloudWatch refuses empty dimension values
-_MAX_DIMENSION = 1024
 # The keys that a passing target's line has.
 _LEAN = frozenset({"SubnetId", "callSeconds", "dnsMs", "connectMs", "tlsMs", "exchangeMs", "daysRemaining"})
 type Detail = Literal["target", "subnet"]
@@ -167,17 +163,8 @@ def _document(stamp: int, dimensions: dict[str, str | None]) -> EphemeralMetrics
     metrics = EphemeralMetrics(namespace=NAMESPACE)
     metrics.set_timestamp(stamp)
     for name, value in dimensions.items():
-        metrics.add_dimension(name, _dimension(value))
+        metrics.add_dimension(name, dimension_value(value))
     return metrics
-
-
-def _dimension(value: str | None) -> str:
-    """A value that CloudWatch accepts: printable ASCII, at most 1,024 characters, not blank.
-
-    https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_Dimension.html
-    """
-    text = "".join(c if c.isascii() and c.isprintable() else "?" for c in value or "")
-    return text.strip()[:_MAX_DIMENSION] or _UNSET
 
 
 def _success(
@@ -193,7 +180,7 @@ def _success(
     metrics = _document(stamp, decides if impact == UNCOUNTED else dimensions)
     if condition and impact != UNCOUNTED:
         for further in (dimensions | {"Code": code, "Impact": impact}, decides):
-            metrics.add_dimensions(**{name: _dimension(value) for name, value in further.items()})
+            metrics.add_dimensions(**{name: dimension_value(value) for name, value in further.items()})
     metrics.add_metric("ProbeSuccess", MetricUnit.Count, 1 if ok else 0)
     return metrics
 

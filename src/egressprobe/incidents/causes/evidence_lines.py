@@ -1,0 +1,53 @@
+"""What speaks for a cause, a sentence each: who fails from where, who passes, the API server's text. Pure."""
+
+from collections.abc import Iterator, Sequence
+
+from egressprobe.incidents.causes.members import FailingMember
+from egressprobe.incidents.causes.wording import counted, listed
+from egressprobe.model.failure import CODES, Phase
+from egressprobe.model.target import Kind
+
+# Observed beside a real kube-apiserver 1.35: its HTTP client keeps a connection for 90 s after the last call.
+KEPT_CONNECTIONS = (
+    "Calls on connections opened before the break can still pass: until 90 s after the last call, longer under load."
+)
+_KEEPS = frozenset({Kind.WEBHOOK, Kind.AGGREGATED_API})
+_MOST_ERROR = 300
+
+
+def evidence_lines(members: Sequence[FailingMember]) -> Iterator[str]:
+    """The most useful first."""
+    yield _who(members)
+    error = next((text for member in members if (text := _error(member))), "")
+    if error:
+        yield f"kube-apiserver's error: {error[:_MOST_ERROR]}"
+    codes = dict.fromkeys(code for member in members for code in member.cause.consequences)
+    if codes:
+        yield f"Follows from it: {listed(list(codes), 5)}"
+    differs = next((text for member in members for text in member.cause.differs), "")
+    if differs:
+        yield f"Compared: {differs}"
+    if any(member.row.target.kind in _KEEPS and _new_connections(member) for member in members):
+        yield KEPT_CONNECTIONS
+
+
+def _who(members: Sequence[FailingMember]) -> str:
+    names = list(dict.fromkeys(member.row.target.name for member in members))
+    failing = list(dict.fromkeys(subnet for member in members for subnet in member.cause.subnets))
+    passing = list(dict.fromkeys(s for member in members for s in member.passing if s not in failing))
+    verb = "fails" if len(names) == 1 else "fail"
+    passes = f"; from {listed(passing, 4)} {'it passes' if len(names) == 1 else 'they pass'}" if passing else ""
+    return f"{counted(len(names), 'target')} {verb} from {listed(failing, 4)}{passes}: {listed(names)}"
+
+
+def _error(member: FailingMember) -> str:
+    for result in member.results.values():
+        if result.failure is not None and result.failure.api_server_error:
+            return result.failure.api_server_error
+    return ""
+
+
+def _new_connections(member: FailingMember) -> bool:
+    """Whether opening a connection is what fails: one that is open already may go on."""
+    codes = [result.failure.code for result in member.results.values() if result.failure]
+    return bool(codes) and all(CODES[code].phase in (Phase.RESOLVE, Phase.CONNECT, Phase.TLS) for code in codes)

@@ -1,0 +1,132 @@
+"""What is remembered of a cause, and how much: an incident as it is opened, refreshed, and kept within bounds. Pure."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from hashlib import sha256
+from typing import NamedTuple
+
+import msgspec
+from msgspec.structs import replace
+
+from egressprobe.incidents.alarms import OF_SUBNETS
+from egressprobe.incidents.causes.wording import affected_words
+from egressprobe.incidents.model import Incident, ObservedCause, Tier, Transition
+from egressprobe.incidents.states.evidence import OUTSIDE
+from egressprobe.model.target import Impact
+from egressprobe.model.text import with_ellipsis
+
+# The state is the input of one schedule: at most 256 KB in UTF-8, of which other parts need some.
+# https://docs.aws.amazon.com/scheduler/latest/APIReference/API_Target.html
+MAX_STATE_BYTES = 200_000
+# Further causes are counted, not opened: what is dropped while its alarm is on would be opened, and reported, again.
+MAX_INCIDENTS = 200
+_FEWEST_TARGETS = 8  # that stay of an incident when room is short
+_MAX_TEXT = 200
+_MAX_CHANGES = 40
+_HASH = 8
+
+
+class Bounded(NamedTuple):
+    """incidents: within the limits. notes: what is not remembered of them."""
+
+    incidents: tuple[Incident, ...]
+    notes: tuple[str, ...] = ()
+
+
+def short_key(key: str) -> str:
+    """At most 200 characters, the same for the same key: the end of a long one is its hash."""
+    if len(key) <= _MAX_TEXT:
+        return key
+    return f"{key[: _MAX_TEXT - _HASH - 1]}~{sha256(key.encode()).hexdigest()[:_HASH]}"
+
+
+def opened(cause: ObservedCause, now: str) -> Incident:
+    """The id depends on the key and the second alone: two runs that open the same cause agree on it."""
+    key = short_key(cause.key)
+    moment = datetime.fromisoformat(now).strftime("%Y%m%dT%H%M%SZ")
+    incident = Incident(
+        id=f"{moment}-{sha256(key.encode()).hexdigest()[:_HASH]}",
+        key=key,
+        code=cause.code,
+        tier=cause.tier,
+        what="",
+        opened_at=now,
+        since=cause.since,
+    )
+    return refreshed(incident, cause)
+
+
+def refreshed(incident: Incident, cause: ObservedCause) -> Incident:
+    """With what this look adds: it never loses a place that failed. The tier is raised by `transitions` alone."""
+    failing = dict(incident.failing)
+    for target in cause.targets:
+        failing[target.name] = tuple(dict.fromkeys((*failing.get(target.name, ()), *target.subnets)))
+    if any(str(kind) in cause.alarms for kind in OF_SUBNETS):
+        failing[OUTSIDE] = tuple(dict.fromkeys((*failing.get(OUTSIDE, ()), *cause.where)))
+    worst = next((impact for impact in Impact if any(t.impact is impact for t in cause.targets)), Impact.BLOCKS)
+    sinces = [since for since in (incident.since, cause.since) if since]
+    return replace(
+        incident,
+        what=with_ellipsis(cause.what, _MAX_TEXT),
+        since=min(sinces, default=""),
+        failing=failing,
+        alarms=tuple(dict.fromkeys((*incident.alarms, *cause.alarms))),
+        superseded_by="",
+        ended_at="",
+        impact=worst,
+        severity=_severity(cause),
+        owner=_owners(cause),
+        affected=with_ellipsis(affected_words(cause.targets), _MAX_TEXT),
+    )
+
+
+_SEVERITIES = ("critical", "error", "warning", "info")
+
+
+def _severity(cause: ObservedCause) -> str:
+    """The highest of the targets' own; else of the tier."""
+    own = {target.severity for target in cause.targets}
+    default = "critical" if cause.tier is Tier.PAGE else "warning"
+    return next((severity for severity in _SEVERITIES if severity in own), default)
+
+
+def _owners(cause: ObservedCause) -> str:
+    owners = dict.fromkeys(target.owner for target in cause.targets if target.owner)
+    return with_ellipsis(", ".join(owners), _MAX_TEXT)
+
+
+def is_over(incident: Incident) -> bool:
+    """Whether its recovery was reported: it is remembered only for `path broken`, which ends later."""
+    return Transition.RECOVERED in incident.sent
+
+
+def bounded(incidents: Sequence[Incident]) -> Bounded:
+    """Within MAX_STATE_BYTES: those that are over first, then targets of the largest, then the oldest superseded."""
+    kept = [_trimmed(incident) for incident in incidents]
+    notes: list[str] = []
+    while _size(kept) > MAX_STATE_BYTES:
+        over = next((incident for incident in kept if is_over(incident)), None)
+        largest = max(kept, key=lambda incident: len(incident.failing))
+        if over is not None:
+            kept.remove(over)
+        elif len(largest.failing) > _FEWEST_TARGETS:
+            kept[kept.index(largest)] = _halved(largest)
+        else:
+            dropped = next((incident for incident in kept if incident.superseded_by), kept[-1])
+            kept.remove(dropped)
+            notes.append(f"there is no room to remember {dropped.key}: its end will not be reported")
+    return Bounded(tuple(kept), tuple(notes))
+
+
+def _trimmed(incident: Incident) -> Incident:
+    return replace(incident, reported_changes=incident.reported_changes[-_MAX_CHANGES:])
+
+
+def _halved(incident: Incident) -> Incident:
+    keep = max(len(incident.failing) // 2, _FEWEST_TARGETS)
+    failing = dict(sorted(incident.failing.items())[:keep])
+    return replace(incident, failing=failing, more=incident.more + len(incident.failing) - keep)
+
+
+def _size(incidents: Sequence[Incident]) -> int:
+    return len(msgspec.json.encode(list(incidents)))
