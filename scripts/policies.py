@@ -40,6 +40,7 @@ _ARNS = {
         "arn:aws:cloudwatch::ACCOUNT:dashboard/egressprobe-*",
     ],
     "sns": ["arn:aws:sns:REGION:ACCOUNT:egressprobe-*"],
+    "events": ["arn:aws:events:REGION:ACCOUNT:rule/egressprobe-*"],
     "eks": ["arn:aws:eks:REGION:ACCOUNT:cluster/*", "arn:aws:eks:REGION:ACCOUNT:access-entry/*"],
 }
 # Writes that support no resource.

@@ -70,7 +70,7 @@ def stack(account: Account) -> Iterator[Stack]:
     with inbox() as people:
         made = Stack(people)
         notices = made.notice_topic()
-        made.deploy(NoticeTopicArn=notices)
+        made.deploy(NoticeTopicArn=notices, TargetNotifications="true")
         made.subscribe(made.outputs["PageTopic"], PAGE)
         made.subscribe(notices, NOTICE)
         assert made.minutes(12) == []

@@ -449,15 +449,32 @@ def test_a_probe_whose_runs_fail_pages(world, every, paged):
 def test_a_planner_that_fails_twice_pages(world, metric):
     one = world().run(60)
     for _ in range(2):
-        one.watch.store.add("AWS/Lambda", metric, {"FunctionName": "egressprobe-1a2b3c4d-planner"}, one.now, 1)
+        planner_failed(one, metric, 3)
         one.run(15)
     assert [page[1:] for page in one.run(5).pages()] == [("probe impaired", "ALARM")]
 
 
-def test_one_failed_planner_run_is_no_page(world):
-    one = world().run(60)
-    one.watch.store.add("AWS/Lambda", "Errors", {"FunctionName": "egressprobe-1a2b3c4d-planner"}, one.now, 1)
+@pytest.mark.parametrize("minute", [0, 12, 14])
+def test_one_failed_planner_run_is_no_page(world, minute):
+    """Nor are its two repetitions, also where they fail in the next quarter of an hour; two such runs are a page."""
+    one = world().run(60 + minute)
+    planner_failed(one, "Errors", 1)
+    planner_failed(one, "Errors", 1, later=1)
+    planner_failed(one, "Errors", 1, later=3)
     assert one.run(60).pages() == []
+    for _ in range(2):
+        planner_failed(one, "Errors", 1)
+        planner_failed(one, "Errors", 1, later=1)
+        planner_failed(one, "Errors", 1, later=3)
+        one.run(15)
+    assert [page[1:] for page in one.run(15).pages()] == [("probe impaired", "ALARM")]
+
+
+def planner_failed(one, metric, times, later=0):
+    """So many invocations in one minute; Lambda makes three attempts of one run."""
+    where = {"FunctionName": "egressprobe-1a2b3c4d-planner"}
+    for _ in range(times):
+        one.watch.store.add("AWS/Lambda", metric, where, one.now + later * MINUTE, 1)
 
 
 def test_a_new_stack_is_given_time_and_then_paged(world):
@@ -699,8 +716,9 @@ def test_the_document_has_the_state_table_that_is_tested():
     text = (ROOT / "docs" / "alarms.md").read_text()
     for what in UNCERTAIN:
         assert what in text, what
-    for kind in ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"):
-        for alarm in rendered(1).of(kind).values():
+    kinds = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
+    for kind, mode in itertools.product(kinds, ("causes", "true")):
+        for alarm in rendered(1, TargetNotifications=mode).of(kind).values():
             name = alarm["AlarmName"].removeprefix("egressprobe prod ").replace("slot 0", "slot N")
             assert f"`{name}`" in text, name
 
@@ -719,10 +737,10 @@ def test_a_certificate_that_ends_soon_is_a_notice_not_a_page(world):
 def test_who_is_notified_by_what():
     """Pages: the composites, and each target and subnet by its contributor. Everything else is a notice or silent.
 
-    The incident's beginning is none where its targets are.
+    The incident's beginning is none where its targets are. With causes: test_fallback.py.
     """
     notice = "arn:aws:sns:eu-west-1:123456789012:tickets"
-    stack = rendered(3, AlarmTopicArn=PAGED, NoticeTopicArn=notice)
+    stack = rendered(3, AlarmTopicArn=PAGED, NoticeTopicArn=notice, TargetNotifications="true")
     topics = {name: one.get("AlarmActions", []) for name, one in stack.of("AWS::CloudWatch::Alarm").items()}
     assert {name for name, to in topics.items() if to == [PAGED]} == {"Targets", "Uncounted", "EgressDown"}
     noticed = {"Certificates", "Notices", "AuditNotices", "EgressWouldFail"}

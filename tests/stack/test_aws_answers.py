@@ -272,7 +272,9 @@ def test_a_stack_without_a_subscriber_is_warned_about_before():
     assert any("WARNING: pages reach no person" in line for line in before_deployment(silent))
     assert any("after it is confirmed" in line for line in before_deployment(silent | {"AlarmEmail": "a@example.com"}))
     given = silent | {"AlarmTopicArn": "arn:y"}
-    assert [("TargetNotifications=notices" in line) for line in before_deployment(given)] == [True]
+    for mode in ("causes", "true"):
+        [line] = before_deployment(given | {"TargetNotifications": mode})
+        assert "TargetNotifications=notices" in line
     assert before_deployment(given | {"TargetNotifications": "notices"}) == []
 
 

@@ -51,6 +51,8 @@ def test_one_function_a_subnet(many, family):
     }
     retries = stack.of("AWS::Lambda::EventInvokeConfig")
     assert len(retries) == many + 2
+    planner = retries.pop("PlannerEventInvokeConfig")
+    assert (planner["MaximumRetryAttempts"], planner["MaximumEventAgeInSeconds"]) == (2, 600)
     assert {(one["MaximumRetryAttempts"], one["MaximumEventAgeInSeconds"]) for one in retries.values()} == {(0, 60)}
     heartbeats = [name for name in stack.of("AWS::CloudWatch::Alarm") if name.startswith("Heartbeat")]
     assert len(heartbeats) == many
@@ -193,6 +195,71 @@ def test_the_audits_permissions_can_be_left_out():
     assert planner["Environment"]["Variables"]["EGRESSPROBE_AUDIT_PERMISSIONS"] == "false"
 
 
+def test_the_planner_may_send_messages_about_causes_and_no_more():
+    """To the topics, with the keys of these topics, to the account's bus as egressprobe; nothing with another mode."""
+    tickets = "arn:aws:sns:eu-west-1:123456789012:tickets"
+    stack = rendered(2, NoticeTopicArn=tickets)
+    statements = iam.statements(stack, "PlannerRole")
+    topic = stack.outputs["PageTopic"]
+    of_topic = "kms:EncryptionContext:aws:sns:topicArn"
+    key, bus = "arn:aws:kms:eu-west-1:123456789012:key/k", "arn:aws:events:eu-west-1:123456789012:event-bus/default"
+    role = stack.value({"Fn::GetAtt": ["PlannerScheduleRole", "Arn"]})
+    to_scheduler = (("iam:PassedToService", "scheduler.amazonaws.com"),)
+    wanted = [
+        Call("sns:Publish", topic),
+        Call("sns:Publish", tickets),
+        Call("kms:GenerateDataKey", key, ((of_topic, topic),)),
+        Call("kms:Decrypt", key, ((of_topic, tickets),)),
+        Call("events:PutEvents", bus, (("events:source", "egressprobe"),)),
+        Call("iam:PassRole", role, to_scheduler),
+        *(Call(f"cloudwatch:{name}", "*") for name in ("DescribeAlarms", "GetMetricData", "ListAlarmMuteRules")),
+    ]
+    refused = [
+        Call("sns:Publish", f"{topic}2"),
+        Call("kms:GenerateDataKey", key),
+        Call("kms:GenerateDataKey", key, ((of_topic, f"{topic}2"),)),
+        Call("events:PutEvents", bus, (("events:source", "aws.health"),)),
+        Call("events:PutEvents", f"{bus}2", (("events:source", "egressprobe"),)),
+        Call("iam:PassRole", role, (("iam:PassedToService", "lambda.amazonaws.com"),)),
+        Call("cloudwatch:PutMetricData", "*"),
+    ]
+    assert all(iam.allowed(statements, call) for call in wanted)
+    assert not any(iam.allowed(statements, call) for call in refused)
+    for mode in ("true", "notices", "false"):
+        other = iam.statements(rendered(2, NoticeTopicArn=tickets, TargetNotifications=mode), "PlannerRole")
+        assert not any(iam.allowed(other, call) for call in wanted)
+
+
+def test_every_alarm_about_a_path_wakes_the_planner():
+    """By either of CloudWatch's events; nobody else may invoke it by a rule."""
+    stack = rendered(2)
+    [rule] = stack.of("AWS::Events::Rule").values()
+    pattern = rule["EventPattern"]
+    names = {"targets", "not looked up", "notices", "egress path down", "egress path would be down", "path broken"}
+    assert set(pattern["detail"]["alarmName"]) == {f"egressprobe prod {name}" for name in names}
+    assert pattern["detail-type"] == ["CloudWatch Alarm State Change", "CloudWatch Alarm Contributor State Change"]
+    [target] = rule["Targets"]
+    assert target["Arn"] == stack.value({"Fn::GetAtt": ["Planner", "Arn"]})
+    permission = stack.of("AWS::Lambda::Permission")["AlarmChangesPermission"]
+    assert permission["Principal"] == "events.amazonaws.com"
+    assert permission["SourceArn"] == stack.value({"Fn::GetAtt": ["AlarmChanges", "Arn"]})
+
+
+def test_with_another_mode_the_stack_has_nothing_of_messages():
+    """And its Planner's own schedules, which fire once, have a role only where there are such."""
+    gone = {"AlarmChanges", "AlarmChangesPermission", "Reported", "ReportedOrUnknown", "EgressUnreported"}
+    trusted = {}
+    for mode in ("causes", "true", "notices", "false"):
+        stack = rendered(2, TargetNotifications=mode)
+        assert (gone & stack.resources.keys()) == (gone if mode == "causes" else set())
+        variables = stack.of("AWS::Lambda::Function")["Planner"]["Environment"]["Variables"]
+        assert variables["EGRESSPROBE_MESSAGES"] == ("true" if mode == "causes" else "false")
+        [trust] = stack.of("AWS::IAM::Role")["PlannerScheduleRole"]["AssumeRolePolicyDocument"]["Statement"]
+        trusted[mode] = [arn.rpartition("/")[2] for arn in trust["Condition"]["StringEquals"]["aws:SourceArn"]]
+    own = "egressprobe-1a2b3c4d-planner"
+    assert trusted == {"causes": [own, "egressprobe-1a2b3c4d"], "true": [own], "notices": [own], "false": [own]}
+
+
 def test_the_planner_can_be_put_into_a_vpc():
     """Its code may then read interfaces for the audit, and change none."""
     given = {"PlannerSubnetIds": "subnet-0e,subnet-0f", "PlannerSecurityGroupIds": "sg-0e"}
@@ -215,7 +282,7 @@ def test_a_failing_minute_of_what_may_have_moved_wakes_the_planner():
     groups = stack.of("AWS::Logs::LogGroup")
     assert one["LogGroupName"] == groups["ProbeLogs"]["LogGroupName"]
     assert set(re.findall(r"\$\.(\w+)", one["FilterPattern"])) == {"verdict", "discoveredAddresses"}
-    [permission] = stack.of("AWS::Lambda::Permission").values()
+    permission = stack.of("AWS::Lambda::Permission")["MovedEndpointsPermission"]
     assert permission["SourceArn"] == f"arn:aws:logs:eu-west-1:123456789012:log-group:{one['LogGroupName']}:*"
     assert permission["Principal"] == "logs.amazonaws.com"
 
@@ -267,7 +334,10 @@ def test_every_metric_and_field_that_is_looked_at_is_published():
     stack = rendered(1)
     source = "".join(
         (ROOT / "src" / "egressprobe" / name).read_text()
-        for name in ("publish/emf.py", "publish/log_line.py", "planner/reconcile.py", "planner/vpc_audit.py")
+        for name in (
+            *("publish/emf.py", "publish/log_line.py", "planner/reconcile.py", "planner/vpc_audit.py"),
+            "planner/incidents/metric.py",
+        )
     )
     alarms = json.dumps(stack.of("AWS::CloudWatch::Alarm"))
     metrics = set(re.findall(r"(?:MIN|MAX|SUM)\((\w+)\)", alarms)) | {
@@ -310,8 +380,10 @@ def test_the_dashboard_is_one_screen_without_holes():
 
 def test_environment_names_are_those_the_code_reads():
     source = "".join(path.read_text() for path in (ROOT / "src" / "egressprobe").rglob("*.py"))
+    names = set(re.findall(r"EGRESSPROBE_[A-Z_]+", source))
+    names |= {f"EGRESSPROBE_{name}" for name in re.findall(r'read\("([A-Z_]+)"\)', source)}
     for one in rendered(1).of("AWS::Lambda::Function").values():
-        assert set(one["Environment"]["Variables"]) <= set(re.findall(r"EGRESSPROBE_[A-Z_]+", source))
+        assert set(one["Environment"]["Variables"]) <= names
     assert callable(make_handler())
 
 
@@ -413,9 +485,10 @@ def test_the_rest_in_moto(account):
         said = {k: v for k, v in one.items() if k != "WarmUpConfiguration"} | {"Threshold": float(one["Threshold"])}
         watch.put_metric_alarm(**said)
     names = {one["AlarmName"] for one in watch.describe_alarms()["MetricAlarms"]}
-    assert len(names) == 3 * 4 + 14
+    assert len(names) == 3 * 4 + 15
     rule = " ".join(one["AlarmRule"] for one in stack.of("AWS::CloudWatch::CompositeAlarm").values())
-    assert set(re.findall(r'ALARM\("([^"]+)"\)', rule)) <= names | {"egressprobe prod probe broken"}
+    composites = {"egressprobe prod probe broken"}
+    assert set(re.findall(r'ALARM\("([^"]+)"\)', rule)) <= names | composites
     for one in stack.of("AWS::CloudWatch::Dashboard").values():
         watch.put_dashboard(**one)
     for one in stack.of("AWS::Scheduler::ScheduleGroup").values():

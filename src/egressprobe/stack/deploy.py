@@ -39,7 +39,7 @@ _DEFAULTS = {
     "AlarmTopicArn": "",
     "AlarmEmail": "",
     "NoticeTopicArn": "",
-    "TargetNotifications": "true",
+    "TargetNotifications": "causes",
 }
 
 

@@ -44,8 +44,10 @@ _AGGREGATES = {"target": 2, "subnet": 7}  # publish/emf.py: of a subnet, in a he
 _OF_CLUSTER = 2  # plan age, certificates
 # Counting targets: a private endpoint cannot be reached from most laptops, and then they are soon not counted. Seconds.
 _COUNT_SECONDS = 15.0
-_COMPOSITES = 4
-_CLUSTER_ALARMS = 5  # the Planner's errors and throttles, plan age, audit findings, certificates
+_COMPOSITES = 5
+_CLUSTER_ALARMS = 6  # the Planner's errors, throttles and reported incidents, plan age, audit findings, certificates
+# Calls of CloudWatch's API in a run of the Planner while no alarm is on: DescribeAlarms.
+_PLANNER_CALLS = 1
 # Per subnet: heartbeat, gap, errors, failing with two metrics; and of Metrics Insights alarms the measured share twice.
 # Targets that fail, notices, egress and unsettled targets have no series in a healthy month.
 _SUBNET_ALARMS = 7
@@ -94,6 +96,7 @@ def lines(size: Size, table: dict[str, Any]) -> list[Line]:
     per_gb_second = table["lambdaGbSecond"][size.architecture]
     scheduled = (runs + _PLANNER_RUNS) / 1e6
     calls = scheduled + (_PLANNER_RUNS / 1e6 if size.discovers else 0)
+    reads = _PLANNER_RUNS * _PLANNER_CALLS / 1e6
     stored = _STORED * table["logsGbMonthStored"]
     how = f"{runs:,.0f} runs of {seconds:.2f} s at {size.memory} MB {size.architecture}, and the Planner's"
     series = f"{success} ProbeSuccess + {aggregates} of subnets + {_OF_CLUSTER}"
@@ -103,6 +106,7 @@ def lines(size: Size, table: dict[str, Any]) -> list[Line]:
         Line("composite alarms", f"{_COMPOSITES}", _COMPOSITES * table["compositeAlarm"]),
         Line("Lambda time", how, gb_seconds * per_gb_second),
         Line("Lambda requests", f"{calls:.3f} million", calls * table["lambdaMillionRequests"]),
+        Line("CloudWatch API", f"{reads:.3f} million requests", reads * 1000 * table["cloudWatchThousandRequests"]),
         Line("Scheduler", f"{scheduled:.3f} million invocations", scheduled * table["schedulerMillionInvocations"]),
         Line("logs", f"{gigabytes:.2f} GB", gigabytes * (table["logsGbIngested"] + stored)),
     ]

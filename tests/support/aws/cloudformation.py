@@ -23,6 +23,7 @@ _NAMES = {
     "AWS::CloudWatch::Alarm": ("AlarmName", "cloudwatch", "alarm:{}"),
     "AWS::CloudWatch::CompositeAlarm": ("AlarmName", "cloudwatch", "alarm:{}"),
     "AWS::SNS::Topic": (None, "sns", "{}"),
+    "AWS::Events::Rule": (None, "events", "rule/{}"),
 }
 
 
@@ -72,6 +73,8 @@ class Rendered:
                 return not self._decide(value[0])
             case "Fn::And":
                 return all(map(self._decide, value))
+            case "Fn::Or":
+                return any(map(self._decide, value))
             case "Condition":
                 return self.holds(value)
         raise AssertionError(function)
