@@ -112,7 +112,7 @@ PUBLIC = {
         "whatif.result.*",
         "whatif.terraform.read.*",
     ),
-    "incidents": ("changes.*", "model.*"),
+    "incidents": ("answer.*", "changes.*", "model.*"),
     "publish": ("counting.uncounted", "emf.*", "response.*"),
     "probe": (
         *("doctor.examine", "edges.*", "hop.Prober", "run.*"),

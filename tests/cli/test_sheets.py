@@ -3,6 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
+from egressprobe.cli.output.observed.incidents_sheet import incidents_sheet
 from egressprobe.cli.output.sheet import column_key
 from egressprobe.cli.output.sheets.audit import audit_sheet
 from egressprobe.cli.output.sheets.difference import difference_sheet
@@ -29,6 +30,7 @@ MAKE = {
     "WhatIf": whatif_sheet,
     "Preflight": preflight_sheet,
     "Difference": difference_sheet,
+    "OpenIncidents": incidents_sheet,
 }
 
 

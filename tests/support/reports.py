@@ -9,6 +9,8 @@ from egressprobe.audit.result import Audit, SubnetColumn
 from egressprobe.audit.whatif.result import WhatIf
 from egressprobe.cli.inputs.audit_source import read_audit, read_source
 from egressprobe.cli.inputs.plan_source import read_plan_file, try_plan
+from egressprobe.incidents.answer import OPEN_INCIDENTS_SCHEMA, OpenIncidents
+from egressprobe.incidents.model import Acknowledgement, Incident, Tier, Transition
 from egressprobe.model.failure import Code
 from egressprobe.model.joined_report import Cause, Joined
 from egressprobe.model.remedy import RemedySteps, Touched
@@ -244,6 +246,43 @@ def fleet() -> Fleet:
     return Fleet(FLEET_SCHEMA, "run-3", _AT, 1000.0, "0.1.0", Decision.NO_GO, clusters, regions, 5, 120.0)
 
 
+def incidents() -> OpenIncidents:
+    """A page of two targets, a notice that was not sent, a recovery that waits for `path broken`."""
+    page = Incident(
+        id="20261126T021100Z-1a2b3c4d",
+        key="ROUTE_BLACKHOLE|rtb-1",
+        code="ROUTE_BLACKHOLE",
+        tier=Tier.PAGE,
+        what="the default route of rtb-1 is a black hole",
+        opened_at="2026-11-26T02:14:00+00:00",
+        since="2026-11-26T02:11:00+00:00",
+        failing={"policy.example.com": ("subnet-0b",), "idp": ("subnet-0b",)},
+        sent=(Transition.BROKEN, Transition.CHANGED),
+    )
+    notice = Incident(
+        id="20261125T100000Z-5e6f7a8b",
+        key="CERTIFICATE|audit.example.com",
+        code="tls_cert_expired",
+        tier=Tier.NOTICE,
+        what="the certificate of audit.example.com expired",
+        opened_at="2026-11-25T10:00:00+00:00",
+        failing={"audit.example.com": ("subnet-0a", "subnet-0b")},
+        silent="every target is acknowledged",
+        impact=Impact.BYPASSES,
+        severity="warning",
+        owner="Team A",
+        affected="all Pod CREATE",
+        more=2,
+        ended_at="2026-11-26T03:00:00+00:00",
+        superseded_by="20261125T110000Z-11112222",
+    )
+    over = replace(page, id="20261126T010000Z-9c0d1e2f", sent=(Transition.BROKEN, Transition.RECOVERED))
+    known = Acknowledgement("audit.example.com", "2026-11-27T10:00:00+00:00", "Admin/alice", "INC-42")
+    return OpenIncidents(
+        OPEN_INCIDENTS_SCHEMA, "prod", "2026-11-26T03:04:00+00:00", (over, notice, page), (known,), notes=("a note",)
+    )
+
+
 SAMPLES = {
     Fleet: fleet,
     Report: report,
@@ -252,6 +291,7 @@ SAMPLES = {
     WhatIf: whatif,
     Preflight: preflight,
     Difference: difference,
+    OpenIncidents: incidents,
 }
 
 

@@ -23,12 +23,13 @@ from egressprobe.cli.commands import (
     verify,
     whatif,
 )
+from egressprobe.cli.commands.deployed import ack, incidents
 from egressprobe.cli.common.exit_codes import BAD_INPUT, INTERRUPTED, OUR_ERROR, message
 from egressprobe.cli.common.parser import parser
 from egressprobe.model.errors import AwsError, InputError, os_words, short, stack_of
 
 # To add a command: a module in commands/, and its name here. In this order in --help.
-COMMANDS = (run, invoke, drill, discover, audit, whatif, preflight, switch, verify, diff, explain, demo)
+COMMANDS = (run, invoke, incidents, ack, drill, discover, audit, whatif, preflight, switch, verify, diff, explain, demo)
 _MOST_MISTAKES = 20
 _NO_CREDENTIALS = "Unable to locate credentials"  # botocore.exceptions.NoCredentialsError
 _LOG_IN = "; log in, for example with `aws sso login`, or name a profile: --profile or AWS_PROFILE"

@@ -1,4 +1,4 @@
-"""`egressprobe invoke`: ask a stack's Planner to probe from every subnet, now.
+"""What people ask a stack's Planner: probe from every subnet now, which incidents are open, acknowledge a target.
 
 The caller needs `cloudformation:DescribeStacks` on the stack and `lambda:InvokeFunction` on the Planner, nothing else:
 permission to invoke a probe itself is network access with the cluster's security groups.
@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from egressprobe.incidents.answer import OpenIncidents
 from egressprobe.model.errors import AwsError, InputError
 from egressprobe.model.joined_report import Joined
 from egressprobe.stack.aws_answers import failures_as_lines, field
@@ -21,12 +22,69 @@ _SECONDS = 310
 
 def invoke(stack: str, targets: Sequence[str], region: str | None) -> Joined:
     """The joined report. Raises InputError for an unknown stack or target, AwsError for everything else."""
+    session, planner = _planner(stack, region)
+    return probe_by(session, planner, targets)
+
+
+def open_incidents(stack: str, region: str | None) -> OpenIncidents:
+    """Evaluated now. Raises as `invoke`."""
+    return _about_incidents(*_planner(stack, region), {"action": "incidents"})
+
+
+def acknowledged(stack: str, region: str | None) -> OpenIncidents:
+    """What is remembered, without an evaluation. Raises as `invoke`."""
+    return _about_incidents(*_planner(stack, region), {"action": "acknowledge", "targets": []})
+
+
+def acknowledge(stack: str, region: str | None, targets: Sequence[str], *, until: str, note: str) -> OpenIncidents:
+    """Acknowledges targets until then (RFC 3339); an empty `until` takes it back. It names the caller by STS.
+
+    Raises as `invoke`; a name that is not in the inventory is in `refused`.
+    """
+    session, planner = _planner(stack, region)
+    event = {"action": "acknowledge", "targets": list(targets), "until": until, "by": _caller(session), "note": note}
+    return _about_incidents(session, planner, event)
+
+
+def _planner(stack: str, region: str | None) -> tuple[Any, str]:
+    """A session, and the name of the stack's Planner."""
     with failures_as_lines():
         import boto3
 
         session = boto3.Session(region_name=region)
-        planner = outputs(session.client("cloudformation"), stack)["PlannerFunction"]
-    return probe_by(session, planner, targets)
+        return session, outputs(session.client("cloudformation"), stack)["PlannerFunction"]
+
+
+def _caller(session: Any) -> str:
+    """ROLE/SESSION, or the user's name; empty where STS does not answer, which is not worth a refusal.
+
+    No permission is needed: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
+    """
+    try:
+        with failures_as_lines():
+            arn = str(field(session.client("sts").get_caller_identity(), "GetCallerIdentity", "Arn"))
+    except AwsError:
+        return ""
+    kind, _, name = arn.rpartition(":")[2].partition("/")
+    return name or kind
+
+
+def _about_incidents(session: Any, planner: str, event: dict[str, Any]) -> OpenIncidents:
+    with failures_as_lines():
+        response = call_planner(session, planner, event)
+    if "error" in response:
+        text = _reason(response["error"])
+        if text.startswith("event.action"):
+            raise InputError("--stack", "its Planner is older than this command and has no incidents: make deploy")
+        raise InputError("", text)
+    try:
+        return msgspec.convert(response, OpenIncidents)
+    except msgspec.ValidationError as invalid:
+        raise AwsError(f"the Planner's response is not about incidents of this version: {invalid}") from None
+
+
+def _reason(error: Any) -> str:
+    return str(error.get("message", error) if isinstance(error, dict) else error)
 
 
 def probe_by(session: Any, planner: str, targets: Sequence[str] = ()) -> Joined:
@@ -35,8 +93,7 @@ def probe_by(session: Any, planner: str, targets: Sequence[str] = ()) -> Joined:
     with failures_as_lines():
         response = call_planner(session, planner, event)
     if "error" in response:
-        reason = response["error"]
-        raise InputError("", str(reason.get("message", reason) if isinstance(reason, dict) else reason))
+        raise InputError("", _reason(response["error"]))
     try:
         return msgspec.convert(response, Joined)
     except msgspec.ValidationError as invalid:

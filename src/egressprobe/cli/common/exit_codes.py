@@ -11,11 +11,12 @@ from egressprobe.model.target import Verdict
 
 if TYPE_CHECKING:
     from egressprobe.audit.result import Audit
+    from egressprobe.incidents.answer import OpenIncidents
     from egressprobe.model.joined_report import Joined
     from egressprobe.model.report import Report
     from egressprobe.readiness.result import Difference
 
-    type AnyReport = Report | Joined | Audit | Difference
+    type AnyReport = Report | Joined | Audit | Difference | OpenIncidents
 
 OK, OUR_ERROR, BAD_INPUT, FAILED, NOT_SURE, INTERRUPTED = 0, 1, 2, 3, 4, 130
 EXIT_CODES = {Verdict.PASS: OK, Verdict.FAIL: FAILED, Verdict.DEGRADED: NOT_SURE, Verdict.UNKNOWN: NOT_SURE}

@@ -13,13 +13,14 @@ import msgspec
 from egressprobe.audit.result import Audit
 from egressprobe.audit.whatif.result import WhatIf
 from egressprobe.cli.output.sheet import Sheet
+from egressprobe.incidents.answer import OpenIncidents
 from egressprobe.model.joined_report import Joined
 from egressprobe.model.report import Report
 from egressprobe.model.text import valid
 from egressprobe.readiness.fleet.result import Fleet
 from egressprobe.readiness.result import Difference, Preflight
 
-type AnyReport = Report | Joined | Audit | WhatIf | Preflight | Fleet | Difference
+type AnyReport = Report | Joined | Audit | WhatIf | Preflight | Fleet | Difference | OpenIncidents
 
 
 class Medium(NamedTuple):
@@ -136,6 +137,11 @@ _KINDS: dict[type, _ReportKind] = {
     ),
     Difference: _ReportKind(
         "difference_table.difference_table", "sheets.difference.difference_sheet", "documents.lines.difference_lines"
+    ),
+    OpenIncidents: _ReportKind(
+        "observed.incidents_table.incidents_table",
+        "observed.incidents_sheet.incidents_sheet",
+        "documents.lines.incidents_lines",
     ),
 }
 # The formats of every report; the first is the default. To add a format: one function, one row here.

@@ -7,6 +7,7 @@ from msgspec import to_builtins
 
 from egressprobe.audit.result import Audit
 from egressprobe.audit.whatif.result import WhatIf
+from egressprobe.incidents.answer import OpenIncidents
 from egressprobe.model.joined_report import Joined
 from egressprobe.model.report import Report
 from egressprobe.readiness.fleet.result import Fleet
@@ -83,3 +84,9 @@ def difference_lines(difference: Difference) -> Iterator[Line]:
         "afterStartedAt": difference.after.started_at,
     }
     yield from (head | to_builtins(cell) for cell in difference.differences)
+
+
+def incidents_lines(answer: OpenIncidents) -> Iterator[Line]:
+    """A line for each open incident."""
+    head = {"takenAt": answer.at, "clusterName": answer.cluster_name}
+    yield from (head | {"name": incident.key} | to_builtins(incident) for incident in answer.open)

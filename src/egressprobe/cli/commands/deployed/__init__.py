@@ -1,0 +1,1 @@
+"""Commands about what a deployed stack recorded, one module each."""

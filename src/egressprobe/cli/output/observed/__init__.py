@@ -1,0 +1,1 @@
+"""Tables of what was recorded in the past: flow logs, outages."""
