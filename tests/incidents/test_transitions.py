@@ -287,6 +287,15 @@ def test_a_recovery_that_may_have_been_sent_is_not_repeated_while_it_fails_again
     assert len({message.id for message in story.messages}) == 4
 
 
+def test_a_memory_that_is_lost_repeats_the_same_id():
+    """The id is of the cause and of when its alarm turned on."""
+    story = Story()
+    story.look(ON, clean(), hook=REFUSED)
+    story.incidents = ()
+    assert story.look(ON, clean(), hook=REFUSED) == [("broken", HOOK_REFUSED)]
+    assert len({message.id for message in story.messages}) == 1
+
+
 def test_a_failing_egress_path_ends_when_something_outside_passes():
     alarms = facts(on(AlarmKind.EGRESS_DOWN, Contributor(subnet_id=A)))
     story = Story()

@@ -73,8 +73,8 @@ class ObservedCause(CompactStruct, frozen=True):
     first failing minute, or when the alarm turned on, as `unknown` says then. reproduced: whether a probe made now
     fails; else what the alarm reports is all that is known, and `unknown` says why. explained: whether what could
     explain it was read too; else another look may find another cause of the same failure. alarms: those that are on
-    for it; without one it fails now and waits. muted: the mute rules, where each of these alarms is muted. evidence:
-    sentences. path: ids of what the failing path consists of.
+    for it; without one it fails now and waits. alarm_since: when the first of them turned on. muted: the mute rules,
+    where each of these alarms is muted. evidence: sentences. path: ids of what the failing path consists of.
     """
 
     key: str
@@ -87,6 +87,7 @@ class ObservedCause(CompactStruct, frozen=True):
     reproduced: bool = True
     explained: bool = True
     alarms: tuple[str, ...] = ()
+    alarm_since: str = ""
     muted: str = ""
     evidence: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
@@ -98,7 +99,7 @@ class ObservedCause(CompactStruct, frozen=True):
 class Incident(CompactStruct, frozen=True):
     """A cause that is remembered from when it was first observed until its recovery is reported.
 
-    id: made when it is opened, and stored before its first message leaves, so that a repeat has the same one.
+    id: of the cause and of when its alarm turned on, so that a repeat has the same one, also after the memory is lost.
     sent: transitions whose message was published. sending: the one that may have been: it was stored before
     publishing, and `sent` after it. failing: target -> subnets from which it was seen to fail, none where it was not
     seen; the empty name is everything outside the VPC. more: targets beyond the most that are remembered.

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from egressprobe.incidents.alarms import OF_SUBNETS, OF_TARGETS, AlarmFacts, AlarmKind, Contributor
 from egressprobe.incidents.causes.evidence_lines import evidence_lines
-from egressprobe.incidents.causes.look import LookContext, since_of, tier_of
+from egressprobe.incidents.causes.look import LookContext, alarm_since, since_of, tier_of
 from egressprobe.incidents.causes.members import FailingMember, failing_members
 from egressprobe.incidents.causes.merged_remedy import merged_remedy
 from egressprobe.incidents.causes.unseen import unseen_paths, unseen_subnet, unseen_target
@@ -64,6 +64,7 @@ def _cause(key: str, members: Sequence[FailingMember], context: LookContext) -> 
         since=since,
         explained=all(member.explained for member in members),
         alarms=tuple(map(str, kinds)),
+        alarm_since=alarm_since(on),
         muted=context.alarms.muted(kinds),
         evidence=tuple(evidence_lines(members)),
         unknown=unknown,

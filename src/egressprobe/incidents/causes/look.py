@@ -38,6 +38,11 @@ def since_of(
     minutes = [context.since[key] for key in keys if context.since.get(key)]
     if minutes:
         return min(minutes), ()
-    turned_on = min((contributor.since for _, contributor in on if contributor.since), default="")
+    turned_on = alarm_since(on)
     unknown = "the first failing minute could not be read; the time is that of the alarm, some minutes later"
     return turned_on, (unknown,) if on else ()
+
+
+def alarm_since(on: AlarmsOn) -> str:
+    """When the first of the alarms turned on."""
+    return min((contributor.since for _, contributor in on if contributor.since), default="")

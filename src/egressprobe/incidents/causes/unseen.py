@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from egressprobe.catalog.registry import lookup
 from egressprobe.incidents.alarms import AlarmKind, AlarmReading, Contributor
-from egressprobe.incidents.causes.look import AlarmsOn, LookContext, since_of, tier_of
+from egressprobe.incidents.causes.look import AlarmsOn, LookContext, alarm_since, since_of, tier_of
 from egressprobe.incidents.causes.members import cause_key
 from egressprobe.incidents.causes.wording import clause_of_code, counted, listed
 from egressprobe.incidents.model import AffectedTarget, ObservedCause
@@ -46,6 +46,7 @@ def unseen_target(name: str, on: AlarmsOn, joined: Joined | None, context: LookC
         reproduced=False,
         explained=False,
         alarms=_kinds(on),
+        alarm_since=alarm_since(on),
         muted=context.alarms.muted(kind for kind, _ in on),
         unknown=(_why(name, row, joined, context), *unknown),
         remedy=entry.remedy if entry else "",
@@ -69,6 +70,7 @@ def unseen_subnet(
         reproduced=False,
         explained=False,
         alarms=_kinds(on),
+        alarm_since=alarm_since(on),
         muted=context.alarms.muted([kind]),
         unknown=(_why_subnet(subnet, joined, context), *unknown),
     )
@@ -92,6 +94,7 @@ def unseen_paths(paging: Sequence[AlarmReading], joined: Joined | None, context:
         reproduced=False,
         explained=False,
         alarms=_kinds(on),
+        alarm_since=alarm_since(on),
         muted=context.alarms.muted(kind for kind, _ in on),
         unknown=(fails, *unread, *unknown),
     )

@@ -1,7 +1,8 @@
 """What is remembered of a cause, and how much: an incident as it is opened, refreshed, and kept within bounds. Pure."""
 
-from collections.abc import Sequence
-from datetime import datetime
+import itertools
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -40,12 +41,17 @@ def short_key(key: str) -> str:
     return f"{key[: _MAX_TEXT - _HASH - 1]}~{sha256(key.encode()).hexdigest()[:_HASH]}"
 
 
-def opened(cause: ObservedCause, now: str) -> Incident:
-    """The id depends on the key and the second alone: two runs that open the same cause agree on it."""
+def opened(cause: ObservedCause, now: str, taken: Collection[str] = ()) -> Incident:
+    """Its id depends on the key and on when the alarm turned on: a run that has lost its memory makes the same one.
+
+    taken: ids of incidents that are remembered, of which one may be about the same cause and alarm: then it is
+    numbered.
+    """
     key = short_key(cause.key)
-    moment = datetime.fromisoformat(now).strftime("%Y%m%dT%H%M%SZ")
+    first = f"{_moment(cause.alarm_since or now)}-{sha256(key.encode()).hexdigest()[:_HASH]}"
+    ids = itertools.chain([first], (f"{first}-{number}" for number in itertools.count(2)))
     incident = Incident(
-        id=f"{moment}-{sha256(key.encode()).hexdigest()[:_HASH]}",
+        id=next(candidate for candidate in ids if candidate not in taken),
         key=key,
         code=cause.code,
         tier=cause.tier,
@@ -54,6 +60,14 @@ def opened(cause: ObservedCause, now: str) -> Incident:
         since=cause.since,
     )
     return refreshed(incident, cause)
+
+
+def _moment(at: str) -> str:
+    """A time of CloudWatch's, in any zone; one that cannot be read is taken as it is."""
+    try:
+        return datetime.fromisoformat(at).astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+    except ValueError:
+        return "".join(c for c in at if c.isalnum())[:_HASH]
 
 
 def refreshed(incident: Incident, cause: ObservedCause) -> Incident:

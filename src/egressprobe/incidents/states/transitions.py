@@ -100,9 +100,7 @@ def _matched(
         fresh = _uncovered(cause, known) if _is_vague(cause) else cause
         if fresh is None or not cause.alarms:
             continue
-        incident = opened(fresh, now)
-        if any(incident.id == other.id for other in known):  # it ended in this very second
-            continue
+        incident = opened(fresh, now, [other.id for other in known])
         if len(open_now) + len(new) >= MAX_INCIDENTS:
             unopened.append(cause.key)
             continue
