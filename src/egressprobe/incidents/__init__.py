@@ -5,7 +5,7 @@ One message for each cause and transition. What is observed comes in as `Observe
 
 The story of one evaluation: `causes.grouping.observed` makes causes of a joined report and the alarms (alarms.py);
 `states.evidence.evidence_of` says what is known to work; `states.transitions.step` decides which messages are due, and
-`states.transitions.committed` records that they were published; `text` and `payloads` make them.
+`states.transitions.committed` records that they were published; `messages.compose.compose` makes them.
 
-Public: model, changes, alarms, causes, states.
+Public: model, changes, alarms, causes, states, messages.
 """

@@ -39,7 +39,8 @@ class Transition(StrEnum):
 class AffectedTarget(CompactStruct, frozen=True):
     """A target that a cause breaks. code: of its failure. subnets: from which it fails; empty: not probed again.
 
-    affects, objects: as of a discovered target. owner, severity: of the targets file or an annotation.
+    affects, objects: as of a discovered target. owner, severity: of the targets file or an annotation. degraded: some
+    of its calls pass, or all of them do, slowly.
     """
 
     name: str
@@ -50,6 +51,7 @@ class AffectedTarget(CompactStruct, frozen=True):
     objects: tuple[str, ...] = ()
     owner: str = ""
     severity: str = ""
+    degraded: bool = False
 
 
 class NetworkChange(CompactStruct, frozen=True):
@@ -158,9 +160,11 @@ class Link(Struct, frozen=True):
 class IncidentMessage(Struct, frozen=True):
     """One message about one cause and transition: the detail of the EventBridge event, and what the text is made of.
 
-    id: INCIDENT/TRANSITION, the same for a repeat. dedup_key: the same for all messages of one incident.
-    headline: the first line of `text`. duration_seconds: of a recovery, else None. people: False for what closes an
-    incident that another one has superseded: to EventBridge alone. More: docs/messages.md.
+    id: INCIDENT/TRANSITION, the same for a repeat. dedup_key: the same for all messages of one incident. severity:
+    critical, error, warning or info. subject: of an e-mail. headline: the first line of `text`. replaces: dedup keys of
+    the incidents whose targets fail by this cause now; each is closed by a message of its own when they have recovered.
+    duration_seconds: of a recovery, else None. people: False for what closes an incident that another one has
+    superseded: to EventBridge alone. More: docs/messages.md.
     """
 
     schema_version: str
@@ -178,9 +182,12 @@ class IncidentMessage(Struct, frozen=True):
     since: str
     duration_seconds: float | None
     code: str
+    subject: str
     headline: str
     text: str
     cause: ObservedCause
+    owner: str = ""
+    replaces: tuple[str, ...] = ()
     changes: tuple[NetworkChange, ...] = ()
     links: tuple[Link, ...] = ()
     notes: tuple[str, ...] = ()

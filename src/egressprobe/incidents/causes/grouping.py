@@ -102,6 +102,7 @@ def _affected(members: Sequence[FailingMember]) -> tuple[AffectedTarget, ...]:
             objects=view.objects,
             owner=view.owner or "",
             severity=str(view.severity or ""),
+            degraded=member.degraded and (known is None or known.degraded),
         )
     return tuple(targets.values())
 

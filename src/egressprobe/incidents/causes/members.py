@@ -54,6 +54,11 @@ class FailingMember(NamedTuple):
         return failed and self.row.impact is Impact.BLOCKS and self.row.target.kind is not Kind.KUBELET
 
     @property
+    def degraded(self) -> bool:
+        """Whether some of its calls pass from everywhere that it is seen from."""
+        return bool(self.results) and all(result.verdict is Verdict.DEGRADED for result in self.results.values())
+
+    @property
     def unreached(self) -> bool:
         """Whether nothing outside the VPC accepted a connection, for this target."""
         phases = {result.failure.phase for result in self.results.values() if result.failure}

@@ -9,7 +9,7 @@ from egressprobe.incidents.causes.members import cause_key
 from egressprobe.incidents.causes.wording import clause_of_code, counted, listed
 from egressprobe.incidents.model import AffectedTarget, ObservedCause
 from egressprobe.model.joined_report import Joined, Row
-from egressprobe.model.series import UNCOUNTED
+from egressprobe.model.series import DEGRADED, UNCOUNTED
 from egressprobe.model.target import Impact, Verdict
 
 # Codes of causes that no probe sees: of alarms that report none.
@@ -34,6 +34,7 @@ def unseen_target(name: str, on: AlarmsOn, joined: Joined | None, context: LookC
         objects=view.objects if view else (),
         owner=(view.owner or "") if view else "",
         severity=str(view.severity or "") if view else "",
+        degraded=newest.impact == DEGRADED,
     )
     return ObservedCause(
         key=cause_key(code, "", view) if view else f"{code}|{name}",

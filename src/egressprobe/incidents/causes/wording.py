@@ -20,6 +20,7 @@ _IMPACTS = {
     Impact.DELAYS: "requests wait, then pass unchecked",
     Impact.NONE: "no request needs it",
 }
+_DEGRADED = "some requests are slow or fail"
 # The kind of what calls a target, by its end -> a noun.
 _CALLERS = {
     "WebhookConfiguration": "webhook",
@@ -77,7 +78,8 @@ def affected_words(targets: Sequence[AffectedTarget]) -> str:
     requests = listed(list(dict.fromkeys(target.affects for target in affected if target.affects)), 2)
     callers = listed(list(_callers(affected)), 4)
     of = f" ({callers})" if callers else ""
-    return f"{_IMPACTS[worst]}{f': {requests}' if requests else ''}{of}"
+    effect = _DEGRADED if all(target.degraded for target in affected) else _IMPACTS[worst]
+    return f"{effect}{f': {requests}' if requests else ''}{of}"
 
 
 def _callers(targets: Sequence[AffectedTarget]) -> Iterator[str]:
