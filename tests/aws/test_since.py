@@ -25,7 +25,8 @@ def cloudwatch(monkeypatch):
 
 def put(client, series, ago):
     """A value in each of these minutes ago."""
-    dimensions = [{"Name": name, "Value": value} for name, value in (("ClusterName", "prod"), *series.dimensions)]
+    [variant] = series.variants
+    dimensions = [{"Name": name, "Value": value} for name, value in (("ClusterName", "prod"), *variant)]
     data = [{"MetricName": series.metric, "Dimensions": dimensions, "Timestamp": minute(n), "Value": 0.0} for n in ago]
     for at in range(0, len(data), 500):
         client.put_metric_data(Namespace="EgressProbe", MetricData=data[at : at + 500])
@@ -62,6 +63,14 @@ def test_the_outage_begins_with_the_first_of_its_minutes(cloudwatch, ago, first)
     put(cloudwatch, series, ago)
     put(cloudwatch, of_target("b", "blocks"), [30])
     assert first_minutes(cloudwatch, "prod", [series], NOW) == FirstMinutes({series: minute(first)})
+
+
+def test_a_failure_that_did_not_count_at_first_began_with_its_first_minute(cloudwatch):
+    """The Planner looked its addresses up, and then it counts; a rollout two hours before is not part of it."""
+    put(cloudwatch, of_target("a", "uncounted"), [4, 5, 6, 120, 121])
+    put(cloudwatch, of_target("a", "blocks"), [1, 2, 3])
+    both = of_target("a", "blocks", "uncounted")
+    assert first_minutes(cloudwatch, "prod", [both], NOW).since == {both: minute(6)}
 
 
 def test_each_series_has_its_own_time_and_one_without_values_has_none(cloudwatch):

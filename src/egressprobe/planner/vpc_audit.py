@@ -68,13 +68,20 @@ def with_causes(settings: Settings, cluster: Cluster | None, joined: Joined) -> 
     if not settings.audits:
         return replace(joined, findings=(*joined.findings, _not_audited()))
     try:
-        snapshot = _snapshot(settings, cluster)
+        snapshot = read_configuration(settings, cluster)
         return joined if snapshot is None else replace(joined, causes=causes(joined, snapshot))
     except AwsError as error:
         logger.warning("no diagnosis", extra={"why": str(error)})
     except Exception:
         logger.exception("the diagnosis failed")
     return joined
+
+
+def read_configuration(settings: Settings, cluster: Cluster | None) -> VpcSnapshot | None:
+    """Of the cluster's VPC, within a minute; None where EKS reports no VPC. Raises AwsError, and whatever an answer of
+    another shape raises.
+    """
+    return _snapshot(settings, cluster)
 
 
 def _not_audited() -> Finding:

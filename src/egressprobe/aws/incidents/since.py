@@ -27,10 +27,10 @@ _MAX_PAGES = 20
 
 
 class FailingSeries(NamedTuple):
-    """metric: its name. dimensions: name and value, beside ClusterName, in the order of their names."""
+    """Series whose minutes are one outage. metric: its name. variants: of each its dimensions, beside ClusterName."""
 
     metric: str
-    dimensions: tuple[tuple[str, str], ...]
+    variants: tuple[tuple[tuple[str, str], ...], ...]
 
 
 class FirstMinutes(NamedTuple):
@@ -43,14 +43,14 @@ class FirstMinutes(NamedTuple):
     unread: str = ""
 
 
-def of_target(target: str, impact: str) -> FailingSeries:
-    """The series of a target that is not well; impact: as the alarm's contributor has it."""
-    return FailingSeries("ProbeSuccess", (("Impact", impact), ("Target", target)))
+def of_target(target: str, *impacts: str) -> FailingSeries:
+    """The series of a target that is not well, both as CloudWatch has them. Several impacts: one may follow another."""
+    return FailingSeries("ProbeSuccess", tuple((("Impact", impact), ("Target", target)) for impact in impacts))
 
 
 def of_egress(subnet: str, *, down: bool) -> FailingSeries:
     """The series of a subnet from which nothing outside can be reached. down: it matters today."""
-    return FailingSeries("EgressDown" if down else "EgressWouldFail", (("SubnetId", subnet),))
+    return FailingSeries("EgressDown" if down else "EgressWouldFail", ((("SubnetId", subnet),),))
 
 
 def first_minutes(client: Any, cluster: str, series: Iterable[FailingSeries], now: datetime) -> FirstMinutes:
@@ -72,7 +72,8 @@ def first_minutes(client: Any, cluster: str, series: Iterable[FailingSeries], no
 
 
 def _batches(series: Sequence[FailingSeries], window: timedelta) -> Iterable[Sequence[FailingSeries]]:
-    size = max(min(_MAX_QUERIES, _MAX_POINTS // (window // _MINUTE)), 1)
+    variants = max((len(one.variants) for one in series), default=1)
+    size = max(min(_MAX_QUERIES, _MAX_POINTS // (window // _MINUTE)) // variants, 1)
     return (series[at : at + size] for at in range(0, len(series), size))
 
 
@@ -80,33 +81,31 @@ def _read(
     client: Any, cluster: str, series: Sequence[FailingSeries], now: datetime, window: timedelta
 ) -> dict[FailingSeries, set[datetime]]:
     """The minutes that have a value. Raises botocore's exceptions."""
+    of_query = [(key, dimensions) for key in series for dimensions in key.variants]
     queries = [
-        {
-            "Id": f"q{number}",
-            "MetricStat": {
-                "Metric": {
-                    "Namespace": NAMESPACE,
-                    "MetricName": key.metric,
-                    "Dimensions": [
-                        {"Name": name, "Value": value} for name, value in (("ClusterName", cluster), *key.dimensions)
-                    ],
-                },
-                "Period": 60,
-                "Stat": "SampleCount",
-            },
-        }
-        for number, key in enumerate(series)
+        {"Id": f"q{number}", "MetricStat": {"Metric": _metric(cluster, *query), "Period": 60, "Stat": "SampleCount"}}
+        for number, query in enumerate(of_query)
     ]
-    minutes: defaultdict[str, set[datetime]] = defaultdict(set)
+    minutes: defaultdict[FailingSeries, set[datetime]] = defaultdict(set)
     request: dict[str, Any] = {"MetricDataQueries": queries, "StartTime": now - window, "EndTime": now}
     for _ in range(_MAX_PAGES):
         answer = client.get_metric_data(**request)
         for result in answer.get("MetricDataResults") or ():
-            minutes[result["Id"]] |= {stamp.astimezone(UTC) for stamp in result.get("Timestamps") or ()}
+            key, _ = of_query[int(result["Id"][1:])]
+            minutes[key] |= {stamp.astimezone(UTC) for stamp in result.get("Timestamps") or ()}
         if not answer.get("NextToken"):
             break
         request["NextToken"] = answer["NextToken"]
-    return {key: minutes[f"q{number}"] for number, key in enumerate(series)}
+    return minutes
+
+
+def _metric(cluster: str, series: FailingSeries, dimensions: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    named = (("ClusterName", cluster), *dimensions)
+    return {
+        "Namespace": NAMESPACE,
+        "MetricName": series.metric,
+        "Dimensions": [{"Name": name, "Value": value} for name, value in named],
+    }
 
 
 def _first(minutes: set[datetime]) -> datetime:
