@@ -112,7 +112,7 @@ PUBLIC = {
         "whatif.result.*",
         "whatif.terraform.read.*",
     ),
-    "incidents": ("answer.*", "changes.*", "model.*"),
+    "incidents": ("alarms.*", "answer.*", "changes.*", "model.*", "states.memory.*"),
     "publish": ("counting.uncounted", "emf.*", "response.*"),
     "probe": (
         *("doctor.examine", "edges.*", "hop.Prober", "run.*"),
@@ -131,6 +131,9 @@ PUBLIC = {
             "commands.script.read_script",
             "eks.*",
             "fleet.read_rate.*",
+            "incidents.alarms.*",
+            "incidents.since.*",
+            "incidents.trail.*",
             "paging.not_as_documented",
             "session.*",
             "updates.eks_updates.*",

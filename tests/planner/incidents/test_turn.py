@@ -13,6 +13,7 @@ from egressprobe.planner.incidents.turn import LATER, WANTED, Turn, in_turn
 from egressprobe.planner.scheduler_api import Lock
 from egressprobe.planner.schedules import Wanted, present, sync
 from egressprobe.planner.settings import Probe, Settings
+from tests.support.aws.inline import Inline
 from tests.support.aws.scheduler_memory import Scheduler, random_interleavings
 
 PLANNER = "arn:aws:lambda:eu-west-1:123456789012:function:planner"
@@ -22,7 +23,7 @@ NOW = datetime(2026, 11, 26, 2, 11, 20, tzinfo=UTC)
 
 
 def turn(scheduler, incidents=INCIDENTS):
-    return Turn(scheduler, SETTINGS, incidents)
+    return Turn(scheduler, SETTINGS, incidents, Inline)
 
 
 @pytest.mark.parametrize("runs", [2, 3, 5])

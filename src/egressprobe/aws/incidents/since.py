@@ -72,7 +72,7 @@ def first_minutes(client: Any, cluster: str, series: Iterable[FailingSeries], no
 
 
 def _batches(series: Sequence[FailingSeries], window: timedelta) -> Iterable[Sequence[FailingSeries]]:
-    variants = max((len(one.variants) for one in series), default=1)
+    variants = max((len(key.variants) for key in series), default=1)
     size = max(min(_MAX_QUERIES, _MAX_POINTS // (window // _MINUTE)) // variants, 1)
     return (series[at : at + size] for at in range(0, len(series), size))
 

@@ -1,8 +1,11 @@
 """What reporting incidents needs: settings from the function's environment, and clients with short timeouts."""
 
 import os
-from functools import cache
+from collections.abc import Callable
+from functools import cache, cached_property
 from typing import Any, NamedTuple
+
+from egressprobe.aws.incidents.trail import TrailClients, trail_clients
 
 
 class IncidentSettings(NamedTuple):
@@ -31,12 +34,31 @@ class IncidentSettings(NamedTuple):
         return parts[4] if len(parts) > 4 else ""
 
 
-class IncidentClients(NamedTuple):
-    cloudwatch: Any
-    scheduler: Any
-    sns: Any
-    events: Any
-    trail: Any
+class IncidentClients:
+    """Clients, each made when it is needed first: most runs need two. make: by boto3's name of the service."""
+
+    def __init__(self, make: Callable[[str], Any], make_trail: Callable[[], TrailClients]) -> None:
+        self._make, self._make_trail = make, make_trail
+
+    @cached_property
+    def cloudwatch(self) -> Any:
+        return self._make("cloudwatch")
+
+    @cached_property
+    def scheduler(self) -> Any:
+        return self._make("scheduler")
+
+    @cached_property
+    def sns(self) -> Any:
+        return self._make("sns")
+
+    @cached_property
+    def events(self) -> Any:
+        return self._make("events")
+
+    @cached_property
+    def trail(self) -> TrailClients:
+        return self._make_trail()
 
 
 def read_incident_settings() -> IncidentSettings:
@@ -62,10 +84,10 @@ def read_incident_settings() -> IncidentSettings:
 
 @cache
 def incident_clients() -> IncidentClients:
-    """Created once per execution environment. One request ends within 25 s: two attempts of 12 s each."""
+    """One set per execution environment. One request ends within 25 s: two attempts of 12 s each."""
     import boto3
     from botocore.config import Config
 
     config = Config(connect_timeout=3, read_timeout=9, retries={"mode": "standard", "total_max_attempts": 2})
-    names = ("cloudwatch", "scheduler", "sns", "events", "cloudtrail")
-    return IncidentClients(*(boto3.client(name, config=config) for name in names))
+    region = os.environ.get("AWS_REGION", "")
+    return IncidentClients(lambda name: boto3.client(name, config=config), lambda: trail_clients(region))

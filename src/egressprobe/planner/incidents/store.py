@@ -12,6 +12,7 @@ from when its alarm turned on), and a recovery of before is not reported.
 import base64
 import json
 import zlib
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -19,12 +20,15 @@ from typing import Any, NamedTuple
 import msgspec
 
 from egressprobe.incidents.model import Acknowledgement, Incident
+from egressprobe.planner.incidents.background import Background
+from egressprobe.planner.incidents.edges import Start
 from egressprobe.planner.incidents.turn import Turn
 from egressprobe.planner.scheduler_api import INCIDENT, attempted, read_schedule, write_schedule
 from egressprobe.planner.shards import MAX_INPUT
 
 INCIDENTS, ACKNOWLEDGED = f"{INCIDENT}s", f"{INCIDENT}-acknowledged"
 _VERSION = 1
+_SECONDS = 20.0
 # Characters; above it the list is compressed, below it a person can read it with GetSchedule.
 _READABLE = 100_000
 # Unpacked characters that are read: the names of 500 incidents' targets.
@@ -44,10 +48,10 @@ class Remembered(NamedTuple):
 
 
 class IncidentStore:
-    """The two schedules of one group. Methods raise `scheduler_errors`."""
+    """The two schedules of one group. Methods raise `store_errors`."""
 
-    def __init__(self, client: Any, group: str, turn: Turn) -> None:
-        self._client, self._group, self._turn = client, group, turn
+    def __init__(self, client: Any, group: str, turn: Turn, start: Start = Background) -> None:
+        self._client, self._group, self._turn, self._start = client, group, turn, start
 
     def incidents(self) -> Remembered:
         """Those that are open; none where nothing was written yet, or what is there cannot be understood."""
@@ -68,7 +72,7 @@ class IncidentStore:
         self._write(ACKNOWLEDGED, acknowledgements, now)
 
     def _read[T](self, name: str, kind: type[T]) -> tuple[list[T], int, str]:
-        schedule = attempted(lambda: read_schedule(self._client, self._group, name))
+        schedule = self._attempted(lambda: read_schedule(self._client, self._group, name))
         content = _content(schedule or {})
         raw = content.get("items")
         items: list[T] = []
@@ -82,7 +86,10 @@ class IncidentStore:
 
     def _write(self, name: str, items: tuple[Any, ...], now: datetime) -> None:
         properties = self._turn.stored(as_input(items, now))
-        attempted(lambda: write_schedule(self._client, self._group, name, properties, new=False))
+        self._attempted(lambda: write_schedule(self._client, self._group, name, properties, new=False))
+
+    def _attempted[T](self, call: Callable[[], T]) -> T:
+        return self._start(lambda: attempted(call)).result(_SECONDS)
 
 
 def is_current(acknowledgement: Acknowledgement, now: datetime) -> bool:

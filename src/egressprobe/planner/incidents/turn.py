@@ -8,9 +8,13 @@ https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html#one-t
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
+from egressprobe.planner.incidents.background import Background, OverdueError
+from egressprobe.planner.incidents.edges import Start
 from egressprobe.planner.incidents.settings import IncidentSettings
 from egressprobe.planner.scheduler_api import (
     INCIDENT,
@@ -31,7 +35,14 @@ WANTED, LATER = f"{INCIDENT}-wanted", f"{INCIDENT}-later-"
 # A schedule fires within the minute of its time: these seconds are for clocks that differ.
 _AFTER_EXPIRY = timedelta(seconds=10)
 _TRIES = 3
+# In which a step must have ended, whatever the SDK repeats.
+_SECONDS = 25.0
 _INPUT = '{"action": "incidents"}'
+
+
+def store_errors() -> tuple[type[Exception], ...]:
+    """What reading and writing schedules raises here: `scheduler_errors`, and where no answer came in time."""
+    return (*scheduler_errors(), OverdueError)
 
 
 def in_turn[T](
@@ -40,7 +51,7 @@ def in_turn[T](
     """What `work` returned at last; None where another run is at work, which will see the mark.
 
     work: reads everything that it decides on, so that what was marked before is covered. may_go_on: whether there is
-    time for it once more. Raises `scheduler_errors` where the lock cannot be taken, and what `work` raises.
+    time for it once more. Raises `store_errors` where the lock cannot be taken, and what `work` raises.
     """
     while True:
         lock = turn.take()
@@ -59,18 +70,20 @@ def in_turn[T](
 
 
 class Turn:
-    """The lock and the marks of one stack's group. Methods raise `scheduler_errors`, where nothing else is written."""
+    """The lock and the marks of one stack's group. Methods raise `store_errors`, where nothing else is written."""
 
-    def __init__(self, client: Any, settings: Settings, incidents: IncidentSettings) -> None:
-        self._client, self._settings, self._incidents = client, settings, incidents
+    def __init__(self, client: Any, settings: Settings, incidents: IncidentSettings, start: Start = Background) -> None:
+        self._client, self._settings, self._incidents, self._start = client, settings, incidents, start
 
     def take(self, prefix: str = LOCK) -> Lock:
         """The lock of this run, or the other run's that is at work."""
-        return acquire(self._client, self._settings.group, self.stored("{}"), prefix=prefix)
+        call = partial(acquire, self._client, self._settings.group, self.stored("{}"), prefix=prefix)
+        return self._start(call).result(_SECONDS)
 
     def leave(self, lock: Lock) -> None:
         """Releases it; a lock that cannot be deleted expires."""
-        release(self._client, self._settings.group, lock.name)
+        with suppress(OverdueError):
+            self._start(partial(release, self._client, self._settings.group, lock.name)).result(_SECONDS)
 
     def mark(self, other: Lock, now: datetime) -> None:
         """So that this run's event is evaluated after the other run, which may have read the alarms before it."""
@@ -79,17 +92,16 @@ class Turn:
 
     def is_marked(self) -> bool:
         """False where that cannot be read: then the mark fires by itself. Raises nothing of AWS."""
+        call = partial(read_schedule, self._client, self._settings.group, WANTED)
         try:
-            return read_schedule(self._client, self._settings.group, WANTED) is not None
-        except scheduler_errors():
+            return self._start(call).result(_SECONDS) is not None
+        except store_errors():
             return False
 
     def unmark(self) -> None:
         """What was marked until now is covered by what is read from now on. Raises nothing of AWS."""
-        try:
-            delete_schedule(self._client, self._settings.group, WANTED)
-        except scheduler_errors():
-            return  # one evaluation too many
+        with suppress(*store_errors()):  # then there is one evaluation too many
+            self._start(partial(delete_schedule, self._client, self._settings.group, WANTED)).result(_SECONDS)
 
     def again(self, at: datetime) -> str:
         """Evaluate once more at that time; the name of the schedule, the same for the same minute."""
@@ -100,10 +112,15 @@ class Turn:
 
     def clean(self, now: datetime) -> None:
         """Deletes one-time schedules that should have fired and are still there."""
-        for name in names_of(self._client, self._settings.group, LATER):
-            digits = name.removeprefix(LATER)
-            if not digits.isdecimal() or int(digits[:12]) * 60 < now.timestamp() - 600:
-                delete_schedule(self._client, self._settings.group, name)
+        group = self._settings.group
+
+        def clean() -> None:
+            for name in names_of(self._client, group, LATER):
+                digits = name.removeprefix(LATER)
+                if not digits.isdecimal() or int(digits[:12]) * 60 < now.timestamp() - 600:
+                    delete_schedule(self._client, group, name)
+
+        self._start(clean).result(_SECONDS)
 
     def stored(self, text: str) -> dict[str, Any]:
         """Properties of a schedule that never fires and stores this Input."""
@@ -112,14 +129,16 @@ class Turn:
 
     def _write(self, name: str, properties: dict[str, Any]) -> None:
         """Tried again where other runs create and delete the same one meanwhile."""
+        write = partial(write_schedule, self._client, self._settings.group, name, properties, new=True)
         exceptions = self._client.exceptions
-        for _ in range(_TRIES):
-            try:
-                write_schedule(self._client, self._settings.group, name, properties, new=True)
-            except (exceptions.ConflictException, exceptions.ResourceNotFoundException):
-                continue
-            return
-        write_schedule(self._client, self._settings.group, name, properties, new=True)
+
+        def written() -> bool:
+            for _ in range(_TRIES):
+                with suppress(exceptions.ConflictException, exceptions.ResourceNotFoundException):
+                    return write()
+            return write()
+
+        self._start(written).result(_SECONDS)
 
     def _once(self, at: datetime) -> dict[str, Any]:
         """Fires once and is deleted by EventBridge Scheduler; one that is stored only, where the Planner has no ARN.
