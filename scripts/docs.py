@@ -33,6 +33,10 @@ from egressprobe.stack.__main__ import main as main_of_stack  # noqa: E402
 
 _AUDITED = ("--snapshot", "docs/examples/broken-vpc.json", "-f", "docs/examples/broken-vpc-targets.yaml")
 _CHANGE = "docs/examples/change.sh"
+_PASTED = (
+    'failed calling webhook "vpod.kyverno.svc": failed to call webhook: Post '
+    '"https://kyverno-svc.kyverno.svc:443/validate?timeout=10s": context deadline exceeded'
+)
 _SAMPLE = ("policy.healthy", "refused")
 _SAMPLE_WIDTH = 100
 _HEAD = """# Findings and failures
@@ -119,6 +123,11 @@ def tried() -> str:
     return _console(f"egressprobe whatif {' '.join(_AUDITED)} --plan {_CHANGE}", "\n".join(folded))
 
 
+def pasted() -> str:
+    """What `explain` prints for an error of kubectl."""
+    return _console(f"egressprobe explain '{_PASTED}'", _printed(main_of_cli, ["explain", _PASTED]))
+
+
 def price() -> str:
     """The bill of the reference stack, of ten targets more, and with a separate alarm series for each subnet."""
     bills = []
@@ -143,6 +152,7 @@ def _console(command: str, output: str) -> str:
 PARTS: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"sample": sample},
     "docs/audit.md": {"audit": audited},
+    "docs/explain.md": {"pasted": pasted},
     "docs/price.md": {"price": price},
     "docs/reports.md": {
         "markdown": document("markdown", "policy.healthy", "refused"),

@@ -17,6 +17,7 @@ SRC = Path(__file__).parents[1] / "src" / "egressprobe"
 # Lowest first. A package imports itself and lower layers; packages of one layer do not know each other.
 LAYERS = (
     ("model", "net"),
+    ("error_texts",),
     ("golang", "catalog"),
     ("apiserver", "audit", "incidents", "publish"),
     ("probe", "aws", "targets"),
@@ -43,6 +44,10 @@ PUBLIC = {
         "text.*",
     ),
     "net": ("addresses.*", "guard.*", "secrets.*", "urls.*"),
+    "error_texts": (
+        *("calls.*", "clients.*", "http.*", "network.*", "oidc.*", "rows.*", "services.*", "template.*", "tls.*"),
+        "verdicts.*",
+    ),
     "golang": (
         *(
             "address_order.sort_addresses",
@@ -79,7 +84,6 @@ PUBLIC = {
     ),
     "catalog": (
         "advice.*",
-        "error_texts.*",
         "entry.*",
         "findings_cluster.*",
         "findings_probe.*",
@@ -87,6 +91,11 @@ PUBLIC = {
         "findings_vpc_config.*",
         "findings_vpc_path.*",
         "findings_webhook.*",
+        "pasted.meanings.*",
+        "pasted.next_steps.next_steps",
+        "pasted.paste.MOST_CHARACTERS",
+        "pasted.place.*",
+        "pasted.recognise.*",
         "registry.*",
     ),
     "apiserver": (
@@ -183,6 +192,7 @@ PURE = (
     "model",
     "net",
     "catalog",
+    "error_texts",
     "golang",
     "apiserver",
     "probe/diagnosis",

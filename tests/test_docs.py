@@ -73,7 +73,7 @@ def test_the_readme_is_short():
 
 def _checked(line, makefile):
     """A make target that exists; options that the command's parser accepts; a file that is there."""
-    for part in line.split(" && "):
+    for part in re.split(r" && | \| ", line):
         words = shlex.split(part.partition(" > ")[0], comments=True)
         command = words[0].rpartition("/")[2]
         if command == "make":

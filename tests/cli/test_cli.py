@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from egressprobe.catalog.error_texts import candidates
 from egressprobe.cli import main as cli
 from egressprobe.cli.commands.demo import surprises
 from egressprobe.cli.output import explanation
@@ -224,36 +223,6 @@ def test_the_list_of_codes_fits_the_terminal(width):
     folded = [line for line in lines if line.startswith("    ")]
     assert folded
     assert len({len(line) - len(line.lstrip()) for line in folded}) == 1
-
-
-def test_explain_a_copied_error():
-    """The candidates, and the command that measures the call."""
-    error = (
-        'Internal error occurred: failed calling webhook "vpod.kyverno.svc": failed to call webhook: Post '
-        '"https://kyverno-svc.kyverno.svc:443/validate?timeout=10s": context deadline exceeded'
-    )
-    text = egressprobe("explain", error).stdout
-    for code in ("connect_timeout", "tls_timeout", "dns_timeout", "http_timeout"):
-        assert f"  {code} " in text
-    assert "egressprobe run -f targets.yaml -l 'kyverno-svc.kyverno.svc*'" in text
-    data = json.loads(egressprobe("explain", *error.split(), "-o", "json").stdout)
-    assert data["entries"][0]["code"] == "connect_timeout"
-    assert egressprobe("explain", "the moon is full").returncode == 2
-
-
-REPORT = from_json((Path(__file__).parents[1] / "data/report.json").read_text())
-
-
-@pytest.mark.parametrize(
-    "failure",
-    [result.failure for result in REPORT.results if result.failure and result.failure.api_server_error],
-    ids=lambda failure: str(failure.code),
-)
-def test_every_error_that_we_predict_is_explained(failure):
-    """What the table prints as the API server's message leads back to its code."""
-    codes = [entry.code for entry in candidates(failure.api_server_error)]
-    assert str(failure.code) in codes
-    assert len(codes) <= 6
 
 
 def test_a_missing_extra_is_named(monkeypatch, capsys):

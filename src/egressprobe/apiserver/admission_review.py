@@ -12,6 +12,7 @@ k8s.io/apimachinery/pkg/api/errors NewGenericServerResponse (Kubernetes 1.35).
 import json
 from typing import Any, NamedTuple
 
+from egressprobe.error_texts.http import OTHER_STATUS, REVIEWS, SERVER_ERROR, STATUS_TEXTS
 from egressprobe.golang.http.quote import escaped, quote
 from egressprobe.golang.jose.json_text import JsonError, parse_json
 from egressprobe.model.failure import Code, Failure, Phase
@@ -25,16 +26,6 @@ _SERVER_ERROR = 500
 _FORBIDDEN = 403
 _OBJECT = "egressprobe"
 _MOST_TEXT, _MOST_MESSAGE = 1000, 200  # characters of what a webhook may have written
-_STATUS_TEXTS = {
-    400: "the server rejected our request for an unknown reason",
-    401: "the server has asked for the client to provide credentials",
-    404: "the server could not find the requested resource",
-    405: "the server does not allow this method on the requested resource",
-    422: "the server rejected our request due to an error in our request",
-    429: "the server has received too many requests and has asked us to try again later",
-    503: "the server is currently unable to handle the request",
-    504: "the server was unable to return a response in the time allotted, but may still be processing the request",
-}
 
 
 class ReviewAnswer(NamedTuple):
@@ -102,7 +93,7 @@ def _cut(text: str, most: int = _MOST_TEXT) -> str:
 
 
 def _status_text(answer: ReviewAnswer) -> str:
-    known = _STATUS_TEXTS.get(answer.status)
+    known = STATUS_TEXTS.get(answer.status)
     if known:
         return known
     is_text = not answer.content_type or answer.content_type.startswith("text/")
@@ -110,29 +101,32 @@ def _status_text(answer: ReviewAnswer) -> str:
     if answer.status == _FORBIDDEN:
         return body
     if answer.status >= _SERVER_ERROR:
-        return f"an error on the server ({quote(body)}) has prevented the request from succeeding"
-    return f"the server responded with the status code {answer.status} but did not return more details"
+        return SERVER_ERROR.of(answer=quote(body))
+    return OTHER_STATUS.of(status=answer.status)
 
 
 def _body_error(body: bytes, uid: str, wanted: tuple[str, str]) -> str | None:
     try:
         parse_json(body)
     except JsonError as error:
-        return f"couldn't get version/kind; json parse error: {error}"
+        return REVIEWS["not_json"].of(error=error)
     try:
         document = json.loads(body.decode("utf-8", "replace"))
     except (ValueError, RecursionError):  # nested deeper than Python reads
-        return "couldn't get version/kind; json parse error: json: exceeded max depth"
+        return REVIEWS["not_json"].of(error="json: exceeded max depth")
     if not isinstance(document, dict) or not document.get("kind"):
-        return f"Object 'Kind' is missing in '{body.decode('utf-8', 'replace')}'"
+        return REVIEWS["no_kind"].of(answer=body.decode("utf-8", "replace"))
     kind = (document.get("apiVersion") or "", document["kind"])
     response = document.get("response")
     if kind != wanted:
-        return f"expected webhook response of {wanted[0]}, Kind={wanted[1]}, got {kind[0] or '/'}, Kind={kind[1]}"
+        got_version, got_kind = kind
+        return REVIEWS["other_kind"].of(
+            version=wanted[0], kind=wanted[1], got_version=got_version or "/", got_kind=got_kind
+        )
     if not isinstance(response, dict):
-        return "no response provided" if wanted is _CONVERSION else "webhook response was absent"
+        return REVIEWS["no_conversion" if wanted is _CONVERSION else "no_response"].text
     if response.get("uid") != uid:
-        return f'expected response.uid="{uid}", got {quote(str(response.get("uid") or ""))}'
+        return REVIEWS["other_uid"].of(uid=uid, got=quote(str(response.get("uid") or "")))
     if wanted is _CONVERSION:
         return _conversion_error(response.get("result"))
     return _patch_error(response)
@@ -143,13 +137,13 @@ def _conversion_error(result: Any) -> str | None:
     if status == "Success":
         return None
     message = result.get("message") if isinstance(result, dict) else None
-    return str(message) if message else f"response.result.status was '{status or ''}', not 'Success'"
+    return str(message) if message else REVIEWS["no_success"].of(status=status or "")
 
 
 def _patch_error(response: dict[str, Any]) -> str | None:
     """A patch has a type and the type a patch, also of a validating webhook, which may have neither."""
     if response.get("patch") and not response.get("patchType"):
-        return "webhook returned response.patch but not response.patchType"
+        return REVIEWS["no_patch_type"].text
     if response.get("patchType") and not response.get("patch"):
-        return "webhook returned response.patchType but not response.patch"
+        return REVIEWS["no_patch"].text
     return None

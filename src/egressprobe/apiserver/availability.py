@@ -15,18 +15,17 @@ from msgspec.structs import replace
 
 from egressprobe.apiserver.authentication import refusal as refused_by
 from egressprobe.apiserver.forecast import Prediction
+from egressprobe.error_texts import services
+from egressprobe.error_texts.network import CANCELED_CONNECTING, DEADLINE
 from egressprobe.model.failure import NOT_MEASURED, Code, Failure, Phase
 from egressprobe.model.measurement import Attempt, Hop
 from egressprobe.model.report import Availability, Forecast
 from egressprobe.model.target import DEFAULT_KUBE_VERSION, LEAST_SHARE, CallRefusal, Kind, Target
 
 CHECK_LIMIT = 5.0  # seconds, http.Client.Timeout of the controller's discovery client
-UNAVAILABLE = "service unavailable"  # what every request gets meanwhile
+UNAVAILABLE = services.UNAVAILABLE.text  # what every request gets meanwhile
 # Go's texts for a check that its 5 s ended before it had a connection: either of the two, by chance.
-CONNECTING_TIMED_OUT = (
-    "context deadline exceeded",
-    "net/http: request canceled while waiting for connection (Client.Timeout exceeded while awaiting headers)",
-)
+CONNECTING_TIMED_OUT = (DEADLINE.text, CANCELED_CONNECTING.text)
 _PICKS = 5  # checks at once, each of one endpoint picked at random; one success is enough
 # Finding of a refused call -> reason of the condition. With an unusable caBundle the check, which does not verify,
 # passes: `CA_BUNDLE_UNUSABLE` makes no condition False.

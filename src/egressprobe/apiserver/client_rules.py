@@ -8,6 +8,8 @@ k8s.io/apiserver/plugin/pkg/authenticator/token/oidc (OIDC), k8s.io/kube-aggrega
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from egressprobe.error_texts.network import CANCELED_CONNECTING, DEADLINE
+from egressprobe.error_texts.network import CLIENT_TIMEOUT as CLIENT_TIMEOUT_TEXT
 from egressprobe.model.target import Impact, Kind
 
 WEBHOOK_ALPN = ("http/1.1",)  # k8s.io/apiserver/pkg/util/webhook/client.go
@@ -51,12 +53,10 @@ class Client(NamedTuple):
 
 
 CLIENT_TIMEOUT = 30.0  # http.Client.Timeout of webhooks (rest.Config.Timeout) and of the OIDC authenticator
-_DEADLINE = "context deadline exceeded"
-_CANCELED = (
-    "net/http: request canceled while waiting for connection (Client.Timeout exceeded while awaiting headers)",
-)
+_DEADLINE = DEADLINE.text
+_CANCELED = (CANCELED_CONNECTING.text,)
 # net/http.Client.Timeout, set by the OIDC authenticator
-_CLIENT_TIMEOUT = f"{_DEADLINE} (Client.Timeout exceeded while awaiting headers)"
+_CLIENT_TIMEOUT = CLIENT_TIMEOUT_TEXT.text
 RULES: dict[Kind, ClientRules] = {
     Kind.WEBHOOK: ClientRules(WEBHOOK_ALPN, None, _DEADLINE, True, True, Impact.BLOCKS, timeouts=_CANCELED),
     Kind.OIDC: ClientRules(

@@ -19,6 +19,8 @@ from msgspec.structs import replace
 from egressprobe.apiserver.call_limit import PredictedCall, limited
 from egressprobe.apiserver.call_orders import key_of, orders
 from egressprobe.apiserver.client_rules import DIALER_LIMIT, RULES, TLS_HANDSHAKE_LIMIT, Client
+from egressprobe.error_texts.network import DIAL_TIMEOUT, LOOKUP_TIMEOUT
+from egressprobe.error_texts.tls import TLS_TIMEOUT
 from egressprobe.golang.address_order import sort_addresses
 from egressprobe.golang.dialer import Leg, NotMeasuredError, dial
 from egressprobe.model.failure import NOT_MEASURED, SILENT, Code, Failure, Phase
@@ -168,7 +170,7 @@ def _dead_before(ordered: Sequence[str], attempts: Mapping[str, Attempt], winner
 def _leg(attempt: Attempt, client: Client) -> Leg | None:
     """One address for the dialer; None where it was not measured."""
     failure = attempt.failure
-    timed_out = f"dial tcp {Endpoint(attempt.address, attempt.port)}: i/o timeout"
+    timed_out = DIAL_TIMEOUT.of(endpoint=Endpoint(attempt.address, attempt.port))
     # An endpoint that is a host name fails in its lookup.
     if failure is None or failure.phase not in (Phase.CONNECT, Phase.RESOLVE):
         return None if attempt.connect_ms is None else Leg(attempt.connect_ms / 1e3, None, timed_out)
@@ -190,7 +192,7 @@ def _after_connect(hop: Hop, attempt: Attempt, at: float) -> PredictedCall:
         if failure.code in NOT_MEASURED:
             raise NotMeasuredError(attempt.address)
         if failure.code is Code.TLS_TIMEOUT:
-            return PredictedCall(at + TLS_HANDSHAKE_LIMIT, "net/http: TLS handshake timeout", failure)
+            return PredictedCall(at + TLS_HANDSHAKE_LIMIT, TLS_TIMEOUT.text, failure)
         if failure.code is Code.HTTP_TIMEOUT:
             return PredictedCall(math.inf, None, failure)
         seconds = at + took if failure.phase is Phase.TLS else at + tls + took
@@ -231,7 +233,7 @@ def _without_addresses(hop: Hop, client: Client) -> PredictedCall:
         raise NotMeasuredError(hop.host)
     error = failure.api_server_error if failure else None
     if seconds >= DIALER_LIMIT:
-        seconds, error = DIALER_LIMIT, f"dial tcp: lookup {resolution.host}: i/o timeout"
+        seconds, error = DIALER_LIMIT, LOOKUP_TIMEOUT.of(host=resolution.host)
     return limited(PredictedCall(seconds, error, failure), client, failure)
 
 

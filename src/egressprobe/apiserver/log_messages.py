@@ -9,6 +9,19 @@ import posixpath
 
 from egressprobe.apiserver.availability import UNAVAILABLE
 from egressprobe.apiserver.refusals import NO_CLIENT, NO_CONVERTER, NOT_FOUND
+from egressprobe.error_texts.calls import (
+    CONVERSION,
+    FAILED_CALLING,
+    FAILING_OPEN,
+    GET,
+    INITIALIZING,
+    INTERNAL,
+    POST,
+    REACHING_SERVICE,
+    TO_CALL,
+)
+from egressprobe.error_texts.http import READING_BODY
+from egressprobe.error_texts.oidc import FETCHING, FETCHING_KEYS, VERIFYING
 from egressprobe.model.failure import Code
 from egressprobe.model.measurement import Hop
 from egressprobe.model.target import FailurePolicy, Kind, Target
@@ -17,9 +30,6 @@ from egressprobe.model.target import FailurePolicy, Kind, Target
 _CONTENT = frozenset({Code.HTTP_STATUS, Code.OIDC_ISSUER_MISMATCH, Code.OIDC_JWKS_INVALID})
 # Failures of a review's answer: client-go has no error of the request to report.
 _ANSWERED = frozenset({Code.HTTP_STATUS, Code.HTTP_BODY_INVALID})
-_INITIALIZING = "oidc authenticator: initializing plugin: "
-_VERIFYING = "oidc: verify token: "
-_FETCHING = f"{_VERIFYING}failed to verify signature: fetching keys "
 
 
 def sentence(target: Target, hop: Hop, code: Code, error: str) -> str | None:
@@ -31,19 +41,20 @@ def sentence(target: Target, hop: Hop, code: Code, error: str) -> str | None:
     if target.refusal is not None or error == UNAVAILABLE:
         return error
     if target.kind in (Kind.AGGREGATED_API, Kind.KUBELET):
-        return f"error trying to reach service: {error}"
+        return REACHING_SERVICE.of(problem=error)
     return None
 
 
 def _oidc(hop: Hop, code: Code, error: str) -> str:
     """Of the plugin's initialization, or of a token whose keys are fetched (go-oidc v2.3.0 oidc.go, jwks.go)."""
-    if error.startswith(_VERIFYING):
+    if error.startswith(VERIFYING):
         return error
     fetching = hop.role == "jwks"
-    before = _FETCHING if fetching else _INITIALIZING
-    if code in _CONTENT or error.startswith(("oidc: ", "unable to read response body: ")):
+    before = FETCHING if fetching else INITIALIZING.of(problem="")
+    if code in _CONTENT or error.startswith(("oidc: ", READING_BODY.of(problem=""))):
         return before + error
-    return f'{before}{"oidc: get keys failed " if fetching else ""}Get "{hop.url}": {error}'
+    request = GET.of(url=hop.url, problem=error)
+    return before + (FETCHING_KEYS.of(problem=request) if fetching else request)
 
 
 def _webhook(target: Target, error: str, code: Code) -> str:
@@ -51,16 +62,17 @@ def _webhook(target: Target, error: str, code: Code) -> str:
     kind, name, part = (*target.objects[0].split("/", 2), "", "")[:3] if target.objects else ("", "", "")
     url = f"{webhook_url(target)}?timeout={target.timeout_seconds}s"
     in_answer = code in _ANSWERED and not error.startswith("net/http: ")
-    post = error if in_answer or error.startswith((NO_CLIENT, NOT_FOUND)) else f'Post "{url}": {error}'
+    post = error if in_answer or error.startswith((NO_CLIENT, NOT_FOUND)) else POST.of(url=url, problem=error)
     if error == NO_CONVERTER:
         return error
     if kind == "CustomResourceDefinition":  # apiextensions-apiserver/pkg/apiserver/conversion/webhook_converter.go
-        return f"conversion webhook for {name.partition('.')[2]}/{part} failed: {post.removeprefix(NO_CLIENT)}"
+        resource, _, stored_kind = f"{name.partition('.')[2]}/{part}".partition(", Kind=")
+        return CONVERSION.of(resource=resource, kind=stored_kind, problem=post.removeprefix(NO_CLIENT))
     name = part or target.name
-    call = f'failed calling webhook "{name}": {"" if error.startswith(NO_CLIENT) else "failed to call webhook: "}{post}'
+    call = FAILED_CALLING.of(webhook=name, problem=post if error.startswith(NO_CLIENT) else TO_CALL.of(problem=post))
     if target.failure_policy is FailurePolicy.IGNORE:
-        return f"Failed calling webhook, failing open {name}: {call}"
-    return f"Internal error occurred: {call}"
+        return FAILING_OPEN.of(webhook=name, problem=call)
+    return INTERNAL.of(problem=call)
 
 
 def webhook_url(target: Target) -> str:

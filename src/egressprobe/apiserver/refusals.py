@@ -4,6 +4,8 @@ Sources: k8s.io/apiserver/pkg/util/proxy/proxy.go ResolveEndpoint, pkg/util/webh
 pkg/admission/plugin/webhook/validating/dispatcher.go.
 """
 
+from egressprobe.error_texts import calls
+from egressprobe.error_texts.http import STATUS_TEXTS
 from egressprobe.model.failure import Code, Failure, Phase
 from egressprobe.model.measurement import Hop
 from egressprobe.model.target import CallRefusal, Target
@@ -19,13 +21,10 @@ REFUSALS: dict[str, tuple[Phase, Code]] = {
     "SERVICE_WITHOUT_ENDPOINTS": (Phase.RESOLVE, Code.SERVICE_UNRESOLVED),
     "URL_PORT_INVALID": (Phase.CONNECT, Code.TARGET_INVALID),
 }
-# client-go's text where no client can be made: there is no request to put into the message.
-NO_CLIENT = "could not get REST client: "
+NO_CLIENT = calls.NO_CLIENT.of(problem="")
 # The API server's answer to its own call of itself: a response, not a network error.
-NOT_FOUND = "the server could not find the requested resource"
-# What each request of a CRD gets whose conversion webhook has no usable caBundle
-# (apiextensions-apiserver/pkg/apiserver/customresource_handler.go).
-NO_CONVERTER = "Internal error occurred: error resolving resource"
+NOT_FOUND = STATUS_TEXTS[404]
+NO_CONVERTER = calls.NO_CONVERTER.text
 
 
 def refused(target: Target, refusal: CallRefusal) -> Hop:

@@ -25,6 +25,7 @@ from egressprobe.discovery.kubernetes.objects import (
 )
 from egressprobe.discovery.kubernetes.resources import Resource, why
 from egressprobe.discovery.scope import conversion_scope, webhook_scope
+from egressprobe.error_texts.network import DIAL_ERROR, INVALID_PORT
 from egressprobe.golang.x509.ca_bundle import BundleError, anchors, bundle_id
 from egressprobe.model.discovered import LeftOut
 from egressprobe.model.ownership import OWNER_ANNOTATION, SEVERITY_ANNOTATION, TargetOwner, owner_name, severity_name
@@ -233,8 +234,8 @@ def _port_error(place: HostPort) -> str:
     """Go's words (net/ipsock.go internetAddrList). Port 0 is dialled, and the host's kernel answers with a reset."""
     if place.port == 0:
         host = f"[{place.host}]" if ":" in place.host else place.host
-        return f"dial tcp {host}:0: connect: connection refused"
-    return f"dial tcp: address {place.port}: invalid port"
+        return DIAL_ERROR.of(endpoint=f"{host}:0", error="connection refused")
+    return INVALID_PORT.of(port=place.port)
 
 
 def _is_loopback(host: str) -> bool:

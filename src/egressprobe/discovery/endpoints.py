@@ -22,6 +22,16 @@ from egressprobe.catalog.findings_webhook import (
     SERVICE_WITHOUT_ENDPOINTS,
 )
 from egressprobe.discovery.kubernetes.objects import EndpointSlice, Service, ServicePort
+from egressprobe.error_texts.services import (
+    NO_ADDRESSES,
+    NO_ENDPOINTS,
+    NO_PORT,
+    NO_SERVICE,
+    NO_SLICES,
+    NOT_LISTENING,
+    NOT_PRESENT,
+    TYPE_UNSUPPORTED,
+)
 from egressprobe.model.target import CallRefusal, Endpoint, ServiceRef
 from egressprobe.net.addresses import canonical, is_address
 from egressprobe.net.guard import forbidden
@@ -47,12 +57,12 @@ def service_endpoints(
     if (ref.namespace, ref.name, ref.port) == _API_SERVER:
         return CallRefusal(SERVICE_IS_THE_API_SERVER.code, NOT_FOUND)
     if service is None:
-        return CallRefusal(SERVICE_NOT_FOUND.code, f'service "{ref.name}" not found')
+        return CallRefusal(SERVICE_NOT_FOUND.code, NO_SERVICE.of(name=ref.name))
     if service.spec.type not in _DIALLED_TYPES:
-        return CallRefusal(SERVICE_TYPE_UNSUPPORTED.code, f'unsupported service type "{service.spec.type}"')
+        return CallRefusal(SERVICE_TYPE_UNSUPPORTED.code, TYPE_UNSUPPORTED.of(type=service.spec.type))
     port = _port(service, ref.port)
     if port is None:
-        return CallRefusal(SERVICE_PORT_NOT_FOUND.code, f'no service port {ref.port} found for service "{ref.name}"')
+        return CallRefusal(SERVICE_PORT_NOT_FOUND.code, NO_PORT.of(port=ref.port, name=ref.name))
     families = service.spec.ip_families or []
     preferred = [s for s in slices if not families or s.address_type == families[0]]
     others = [s for s in slices if families and s.address_type != families[0]]
@@ -60,7 +70,7 @@ def service_endpoints(
         ready = [pair for candidate in candidates for pair in _ready(candidate, port.name or "")]
         if ready:
             return _checked(ready)
-    return CallRefusal(SERVICE_WITHOUT_ENDPOINTS.code, f'no endpoints available for service "{ref.name}"')
+    return CallRefusal(SERVICE_WITHOUT_ENDPOINTS.code, NO_ENDPOINTS.of(name=ref.name))
 
 
 def available_condition(ref: ServiceRef, refusal: CallRefusal, service: Service | None, *, slices: int) -> CallRefusal:
@@ -68,14 +78,15 @@ def available_condition(ref: ServiceRef, refusal: CallRefusal, service: Service 
     if service is not None and service.spec.type != "ClusterIP":  # the controller looks only into services of this type
         return refusal
     port = _port(service, ref.port) if service else None
-    at = f'service/{ref.name} in "{ref.namespace}"'
+    at = {"name": ref.name, "namespace": ref.namespace}
+    port_name = (port.name if port else None) or ""
+    without = NO_SLICES["endpointslices"].of(**at)
+    if slices:
+        without = NO_ADDRESSES["endpointslices"].of(**at, port=f'"{port_name}"')
     messages = {
-        SERVICE_NOT_FOUND.code: f"{at} is not present",
-        SERVICE_PORT_NOT_FOUND.code: f"{at} is not listening on port {ref.port}",
-        SERVICE_WITHOUT_ENDPOINTS.code: f"endpointslices for {at} have no addresses with port name "
-        f'"{(port.name if port else None) or ""}"'
-        if slices
-        else f"cannot find endpointslices for {at}",
+        SERVICE_NOT_FOUND.code: NOT_PRESENT.of(**at),
+        SERVICE_PORT_NOT_FOUND.code: NOT_LISTENING.of(**at, port=ref.port),
+        SERVICE_WITHOUT_ENDPOINTS.code: without,
     }
     return CallRefusal(refusal.finding, messages.get(refusal.finding, refusal.error))
 

@@ -12,11 +12,11 @@ from typing import Any
 from egressprobe.catalog.findings_vpc_path import ADDRESS_NOT_ALLOWED
 from egressprobe.catalog.findings_webhook import ENDPOINT_IS_A_KUBELET
 from egressprobe.discovery.kubelets import Kubelet, NodeNetwork
+from egressprobe.error_texts.services import NOT_ALLOWED
 from egressprobe.model.report import Finding
 from egressprobe.net.addresses import is_address
 
 _MOST_ADDRESSES = 20
-NOT_ALLOWED = "Address is not allowed"
 
 
 def kubelet_findings(targets: Iterable[dict[str, Any]], kubelets: Iterable[Kubelet]) -> list[Finding]:
@@ -54,10 +54,10 @@ def outside_findings(targets: Iterable[dict[str, Any]], networks: Sequence[NodeN
             continue
         everything = len(outside) == len(raw["addresses"])
         if everything:
-            raw["refusal"] = {"finding": ADDRESS_NOT_ALLOWED.code, "error": NOT_ALLOWED}
+            raw["refusal"] = {"finding": ADDRESS_NOT_ALLOWED.code, "error": NOT_ALLOWED.text}
             del raw["addresses"]
         share = "none of its endpoints is" if everything else f"{len(outside)} of its endpoints are not"
         summary = f"{raw['name']}: {share} in the VPC or a remote network of the cluster, {outside[0]} for one"
-        evidence = {"target": raw["name"], "endpoints": outside[:_MOST_ADDRESSES], "error": NOT_ALLOWED}
+        evidence = {"target": raw["name"], "endpoints": outside[:_MOST_ADDRESSES], "error": NOT_ALLOWED.text}
         findings.append(ADDRESS_NOT_ALLOWED.found(summary, evidence))
     return findings

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
+from egressprobe.error_texts.network import INVALID_DNS, LAME_REFERRAL, MISBEHAVING, UNREADABLE_DNS
 from egressprobe.golang.dns_name import MessageNames, name_text, skip_name, wire_name
 from egressprobe.model.failure import Code
 from egressprobe.net.addresses import from_packed
@@ -36,7 +37,7 @@ _TYPES = {"A": _A, "AAAA": _AAAA}
 _TYPES_AND_CLASS = {kind: struct.pack("!HH", number, _IN) for kind, number in _TYPES.items()}
 _OPT_RECORD = b"\0" + _RESOURCE.pack(_OPT, EDNS_PAYLOAD, 0, 0)
 _MAX_CNAMES = 16  # reported
-_UNREADABLE, _INVALID = "cannot unmarshal DNS message", "invalid DNS response"
+_UNREADABLE, _INVALID = UNREADABLE_DNS.text, INVALID_DNS.text
 type RecordType = Literal["A", "AAAA"]
 
 
@@ -127,13 +128,13 @@ def read(wire: bytes, kind: RecordType, *, over_udp: bool) -> Reading:
         return _unreadable(rcode)
     if code == _NOERROR and not answers and not has_additional and not flags & (_AA | _RA):
         message = "a lame referral: the server neither resolves nor is authoritative"
-        return Reading(rcode, code=Code.DNS_SERVFAIL, message=message, error="lame referral")
+        return Reading(rcode, code=Code.DNS_SERVFAIL, message=message, error=LAME_REFERRAL.text)
     if code in _NO_EDNS:
         message = f"the server answers {rcode} to a query with EDNS(0), which Go's resolver always sends"
-        return Reading(rcode, code=Code.DNS_SERVFAIL, message=message, error="server misbehaving")
+        return Reading(rcode, code=Code.DNS_SERVFAIL, message=message, error=MISBEHAVING.text)
     if code != _NOERROR:
         fault = Code.DNS_REFUSED if code == _REFUSED else Code.DNS_SERVFAIL
-        return Reading(rcode, code=fault, message=f"the server answers {rcode}", error="server misbehaving")
+        return Reading(rcode, code=fault, message=f"the server answers {rcode}", error=MISBEHAVING.text)
     try:
         position = _skip_to(names, start, answers, _TYPES[kind])
     except (ValueError, struct.error):

@@ -11,6 +11,7 @@ from ipaddress import ip_address
 
 import msgspec
 
+from egressprobe.error_texts.network import LOOKUP_FAILED, NO_SUCH_HOST
 from egressprobe.model.failure import NOT_MEASURED, Code, Failure, Phase
 from egressprobe.model.measurement import Lookup
 from egressprobe.model.target import Endpoint
@@ -164,8 +165,8 @@ def name_list(name: str, config: ResolverConfig) -> tuple[str, ...]:
 
 
 def no_such_host(host: str, code: Code, message: str, server: str = "") -> Failure:
-    on = f" on {server}" if server else ""
-    return Failure(Phase.RESOLVE, code, message, f"dial tcp: lookup {host}{on}: no such host")
+    text = LOOKUP_FAILED.of(host=host, server=server, error="no such host") if server else NO_SUCH_HOST.of(host=host)
+    return Failure(Phase.RESOLVE, code, message, text)
 
 
 def conclude(

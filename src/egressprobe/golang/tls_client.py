@@ -11,6 +11,7 @@ recorded in `group`, and the caller tries again with Go's groups.
 
 from collections.abc import Generator
 
+from egressprobe.error_texts.tls import SELECTED_VERSION
 from egressprobe.golang.tls_hello import (
     GROUP_NAMES,
     ClientOffer,
@@ -279,4 +280,4 @@ class UnsupportedVersionError(GoTlsError):
     """pickTLSVersion: the server selected a version that Go does not offer."""
 
     def __init__(self, version: int) -> None:
-        super().__init__(f"tls: server selected unsupported protocol version {version:x}")
+        super().__init__(SELECTED_VERSION.of(version=version))

@@ -7,6 +7,8 @@ visible: type, version and length.
 
 from collections.abc import Iterator
 
+from egressprobe.error_texts.tls import HTTP_RESPONSE, LOCAL_ALERT, NOT_TLS, REMOTE_ALERT, SSL_2
+
 CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, APPLICATION_DATA = 20, 21, 22, 23
 HEADER_SIZE = 5
 TLS_1_2, TLS_1_3 = 0x0303, 0x0304
@@ -60,7 +62,6 @@ ALERT_TEXTS = {
 }
 PROTOCOL_VERSION = 70
 UNEXPECTED_MESSAGE, BAD_RECORD_MAC, RECORD_OVERFLOW, DECODE_ERROR = 10, 20, 22, 50
-_HTTP_RESPONSE = "http: server gave HTTP response to HTTPS client"  # net/http/transport.go, RecordHeaderError
 
 
 class GoTlsError(OSError):
@@ -75,7 +76,7 @@ class RemoteAlertError(GoTlsError):
     """The server sent a fatal alert. number: RFC 8446 section 6."""
 
     def __init__(self, number: int) -> None:
-        super().__init__(f"remote error: tls: {alert_text(number)}")
+        super().__init__(REMOTE_ALERT.of(problem=alert_text(number)))
         self.number = number
 
 
@@ -90,7 +91,7 @@ def alert_text(number: int) -> str:
 
 def local_error(number: int) -> GoTlsError:
     """The error of a client that sends the alert `number`: Go's net.OpError."""
-    return GoTlsError(f"local error: tls: {alert_text(number)}")
+    return GoTlsError(LOCAL_ALERT.of(problem=alert_text(number)))
 
 
 def read_alert(data: bytes, version: int) -> GoTlsError | None:
@@ -181,12 +182,11 @@ class RecordReader:
         self.records += 1
         if not self.version:
             if self.records == 1 and header == b"HTTP/":
-                raise NotTlsError(_HTTP_RESPONSE)
+                raise NotTlsError(HTTP_RESPONSE.text)
             if self._kind == _SSL_2:
-                raise NotTlsError("tls: unsupported SSLv2 handshake received")
+                raise NotTlsError(SSL_2.text)
             if self._kind not in (ALERT, HANDSHAKE) or version >= 0x1000:
-                text = "tls: first record does not look like a TLS handshake"
-                raise NotTlsError(text) if self.records == 1 else GoTlsError(text)
+                raise NotTlsError(NOT_TLS.text) if self.records == 1 else GoTlsError(NOT_TLS.text)
         elif version != TLS_1_2:
             raise GoTlsError(f"tls: received record with version {version:x} when expecting version {TLS_1_2:x}")
         if size > _MAX_CIPHERTEXT.get(self.version, _MAX_CIPHERTEXT_OLD):

@@ -201,6 +201,8 @@ _ERRNO: dict[int, tuple[Code, Code, str]] = {
     errno.EPERM: (Code.NETWORK_UNREACHABLE, Code.TLS_RESET, "operation not permitted"),
     errno.EINVAL: (Code.NETWORK_UNREACHABLE, Code.TLS_RESET, "invalid argument"),
 }
+# Go's text of an errno -> its code while connecting, and once data flows.
+ERRNO_TEXTS: dict[str, tuple[Code, Code]] = {text: (dialling, flowing) for dialling, flowing, text in _ERRNO.values()}
 # Running out of descriptors, buffers or memory is a local problem: it says nothing about the path.
 _LOCAL_ERRNOS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 

@@ -12,6 +12,9 @@ from functools import partial
 from msgspec.structs import replace
 
 from egressprobe.apiserver.availability import CHECK_LIMIT, CONNECTING_TIMED_OUT
+from egressprobe.error_texts.calls import CHECK, GET
+from egressprobe.error_texts.http import BAD_STATUS
+from egressprobe.error_texts.network import CLIENT_TIMEOUT
 from egressprobe.model.failure import Code, Failure, Phase
 from egressprobe.model.measurement import Attempt, Hop
 from egressprobe.model.target import Endpoint, Target
@@ -22,7 +25,7 @@ from egressprobe.probe.transport.time_limits import Budget
 from egressprobe.probe.transport.tls import Channel
 
 _NAME = re.compile(r"(v[0-9][a-z0-9]*)\.([a-z0-9]([a-z0-9.-]*[a-z0-9])?)")
-_TIMED_OUT = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
+_TIMED_OUT = CLIENT_TIMEOUT.text
 
 
 def check_path(target: Target) -> str:
@@ -82,7 +85,7 @@ def _message(url: str, attempt: Attempt) -> str:
     if failure and failure.code in (Code.CONNECT_TIMEOUT, Code.TLS_TIMEOUT):
         # The client's limit comes before any of the dialer's or the handshake's.
         text = CONNECTING_TIMED_OUT[failure.code is Code.TLS_TIMEOUT]
-    what = f'Get "{url}": {text}'
+    what = GET.of(url=url, problem=text)
     if attempt.exchange_status is not None:
-        what = f"bad status from {url}: {attempt.exchange_status}"
-    return f"failing or missing response from {url}: {what}"
+        what = BAD_STATUS.of(url=url, status=attempt.exchange_status)
+    return CHECK.of(url=url, problem=what)

@@ -13,6 +13,16 @@ from functools import partial
 
 from msgspec.structs import replace
 
+from egressprobe.error_texts.http import BAD_LOCATION, TOO_MANY_REDIRECTS
+from egressprobe.error_texts.oidc import (
+    ALGORITHM,
+    FETCHING,
+    KEYS_REQUEST,
+    KEYS_STATUS,
+    NO_JWKS_URI,
+    UNVERIFIED,
+    VERIFYING,
+)
 from egressprobe.golang.http.quote import escaped
 from egressprobe.golang.http.url import GoUrl, UrlError, parse_go_url, resolve
 from egressprobe.golang.jose.key_set import KeySet, read_key_set
@@ -38,9 +48,6 @@ _DECODED_HERE = 32 * 1024
 _DECODERS = ThreadPoolExecutor(4, "decode")
 _SHOWN_ISSUER = 500  # characters of an issuer of the document, in a message
 _MOST_REASONS = 3  # of keys that cannot verify a token, in a message
-_VERIFY = "oidc: verify token: "
-_FETCHING = f"{_VERIFY}failed to verify signature: fetching keys "
-_UNVERIFIED = f"{_VERIFY}failed to verify signature: failed to verify id token signature"
 # plugin/pkg/authenticator/token/oidc AllValidSigningAlgorithms
 _ALGORITHMS = '["ES256" "ES384" "ES512" "PS256" "PS384" "PS512" "RS256" "RS384" "RS512"]'
 
@@ -98,7 +105,7 @@ async def _walk(
         if response is None or response.location is None:
             return hops, response
         text, base, url, hop = response.location, url, None, None
-    message, words = f"more than {MAX_REDIRECTS} redirects", f"stopped after {MAX_REDIRECTS} redirects"
+    message, words = f"more than {MAX_REDIRECTS} redirects", TOO_MANY_REDIRECTS.of(most=MAX_REDIRECTS)
     hops[-1] = _failed(hops[-1], http_failure(Code.HTTP_REDIRECT, message, words))
     return hops, None
 
@@ -107,13 +114,13 @@ def _bad_location(text: str, error: UrlError) -> Failure:
     """A redirect to what is not a URL (net/http Client.do)."""
     name = shown(text)
     message = f'the redirect to "{name}" cannot be followed: {escaped(str(error))}'
-    return http_failure(Code.HTTP_REDIRECT, message, f'failed to parse Location header "{name}": {error}')
+    return http_failure(Code.HTTP_REDIRECT, message, BAD_LOCATION.of(answer=name, error=error))
 
 
 def _uncallable(role: Role, text: str, url: GoUrl | None, error: UrlError) -> Hop:
     """A URL that Go's client does not take: refused when it is parsed (url is None), or before it is dialled."""
     name = url.shown if url else shown(text)
-    words = str(error) if url or role != "jwks" else f"oidc: can't create request: {error}"
+    words = str(error) if url or role != "jwks" else KEYS_REQUEST.of(problem=error)
     message = f'"{name}" cannot be called: {escaped(str(error))}'
     return Hop(role=role, url=name, host="", port=0, failure=http_failure(Code.HTTP_REDIRECT, message, words))
 
@@ -168,7 +175,7 @@ def read_discovery(response: Response, issuer: str) -> DiscoveryDocument | Failu
         message = f'the document names the issuer "{escaped(issuer_shown)}", the cluster is configured with "{issuer}"'
         return http_failure(Code.OIDC_ISSUER_MISMATCH, message, issuer_mismatch(issuer, issuer_shown))
     if not provider.jwks_uri:
-        text = f'{_FETCHING}oidc: get keys failed Get "": unsupported protocol scheme ""'
+        text = FETCHING + NO_JWKS_URI.text
         return http_failure(Code.HTTP_BODY_INVALID, "the discovery document has no jwks_uri", text)
     return provider
 
@@ -182,13 +189,13 @@ def _labelled(response: Response) -> str:
 def read_keys(response: Response) -> Failure | None:
     """What is wrong with a key set; None when it holds at least one key to verify tokens with."""
     if response.status != 200:
-        text = f"{_FETCHING}oidc: get keys failed: {response.status_line} {shown_body(response.body)}"
+        text = FETCHING + KEYS_STATUS.of(problem=f"{response.status_line} {shown_body(response.body)}")
         return http_failure(Code.HTTP_STATUS, f"the key set answers with status {response.status}, not 200", text)
     try:
         keys = read_key_set(response.body, response.content_type)
     except DocumentError as error:
         message = f"the key set cannot be decoded, so no token is accepted: {escaped(error.reason)}"
-        return http_failure(Code.OIDC_JWKS_INVALID, message + _labelled(response), _FETCHING + str(error))
+        return http_failure(Code.OIDC_JWKS_INVALID, message + _labelled(response), FETCHING + str(error))
     except TooCostlyError as error:
         return http_failure(Code.PROBE_LIMITATION, f"{error}: not measured further", None)
     if keys.usable:
@@ -209,9 +216,9 @@ def _unverified(keys: KeySet) -> str:
     """What is logged for a token that a key of the set has signed."""
     kinds = {key.kty for key in keys.keys}
     if kinds not in ({"OKP"}, {"oct"}):
-        return _UNVERIFIED
+        return UNVERIFIED.text
     algorithm = "EdDSA" if kinds == {"OKP"} else "HS256"
-    return f'{_VERIFY}oidc: id token signed with unsupported algorithm, expected {_ALGORITHMS} got "{algorithm}"'
+    return VERIFYING + ALGORITHM.of(expected=_ALGORITHMS, algorithm=algorithm)
 
 
 def discovery_url(issuer: str) -> str:

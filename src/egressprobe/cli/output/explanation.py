@@ -1,20 +1,17 @@
 """An entry of the catalogue for a person, for a program, and the list of all."""
 
-import shlex
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from egressprobe.catalog.entry import Entry, is_command
-from egressprobe.catalog.error_texts import called_url
 from egressprobe.catalog.registry import FINDINGS, all_entries, struct_dict
 from egressprobe.cli.output.formats import harmless
-from egressprobe.cli.output.terminal import paragraph
 
 _WIDTH, _INDENT = 96, 9
-_SCHEMA = "egressprobe/explain/v1"
+SCHEMA = "egressprobe/explain/v1"
 
 
 def index(width: int | None = None) -> str:
@@ -27,11 +24,11 @@ def index(width: int | None = None) -> str:
     ):
         lines += [*([""] if lines else []), heading]
         for entry in entries:
-            lines += _hanging(f"  {entry.code:<{indent - 2}}", entry.summary, width)
+            lines += hanging(f"  {entry.code:<{indent - 2}}", entry.summary, width)
     return "\n".join(lines)
 
 
-def _hanging(head: str, text: str, width: int | None) -> list[str]:
+def hanging(head: str, text: str, width: int | None) -> list[str]:
     """`text` behind `head`, folded to `width`; further lines begin where the first does."""
     if not width:
         return [head + text]
@@ -46,47 +43,15 @@ def index_json() -> str:
 
 def entries_json(entries: Iterable[Entry]) -> str:
     """These entries, as data."""
-    return _json({"schemaVersion": _SCHEMA, "entries": [struct_dict(entry) for entry in entries]})
-
-
-def error_text(text: str, matches: Sequence[Entry], width: int | None = None) -> str:
-    """What a copied error may mean, and what to do next."""
-    columns = max(len(entry.code) for entry in matches)
-    first, *more = paragraph(text, (width or _WIDTH) - 2)
-    lines = [first, *(f"  {part}" for part in more), "", "This may mean:" if len(matches) > 1 else "This means:"]
-    for entry in matches:
-        lines += _hanging(f"  {entry.code:<{columns}}  ", entry.summary, width or _WIDTH)
-    return "\n".join((*lines, "", "Next:", *(f"  {command}" for command in _next(text, matches))))
-
-
-def error_json(text: str, matches: Sequence[Entry]) -> str:
-    """The same as data."""
-    entries = [struct_dict(entry) for entry in matches]
-    return _json(
-        {"schemaVersion": "egressprobe/explain/v1", "error": text, "entries": entries, "next": _next(text, matches)}
-    )
-
-
-def _next(text: str, matches: Sequence[Entry]) -> list[str]:
-    """Measure the call, where the error says which; then read about the likeliest code."""
-    url = called_url(text)
-    host = url.partition("://")[2].partition("/")[0].partition(":")[0] if url else ""
-    if url and host.endswith(".svc"):
-        measure = [
-            "egressprobe discover --cluster <CLUSTER> > targets.yaml",
-            f"egressprobe run -f targets.yaml -l {shlex.quote(host + '*')}",
-        ]
-    else:
-        measure = [f"egressprobe run {shlex.quote(url) if url else '<URL>'}"]
-    return [*measure, *(f"egressprobe explain {entry.code}" for entry in matches[:2])]
+    return json_text({"schemaVersion": SCHEMA, "entries": [struct_dict(entry) for entry in entries]})
 
 
 def to_json(entry: Entry) -> str:
     """One entry, as data."""
-    return _json(struct_dict(entry))
+    return json_text(struct_dict(entry))
 
 
-def _json(document: dict[str, Any]) -> str:
+def json_text(document: dict[str, Any]) -> str:
     return harmless(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
 
 

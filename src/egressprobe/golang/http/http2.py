@@ -13,6 +13,7 @@ from collections.abc import Callable
 from hpack import Decoder
 from hpack.exceptions import HPACKError, OversizedHeaderListError
 
+from egressprobe.error_texts.http import TOO_MUCH_BODY
 from egressprobe.golang.http.http2_connection import (
     CONTINUATION,
     DATA,
@@ -283,7 +284,7 @@ class Http2Reader:
         data = payload[: len(payload) - padding]
         if self._remaining >= 0:
             if len(data) > self._remaining:
-                raise HttpError("net/http: server replied with more than declared Content-Length; truncated")
+                raise HttpError(TOO_MUCH_BODY.text)
             self._remaining -= len(data)
         self.body += data
         if len(self.body) > self._most:

@@ -6,6 +6,7 @@ generators: they yield where they need more bytes, and never look at a byte twic
 
 from collections.abc import Generator
 
+from egressprobe.error_texts.http import HEADERS_TOO_LARGE
 from egressprobe.golang.http.quote import escaped, quote
 
 MAX_HEADER = 10 << 20  # bytes of all header blocks: http.Transport.maxHeaderResponseSize
@@ -62,7 +63,7 @@ def line_text(data: bytes) -> str:
 
 def headers_exceeded() -> HttpError:
     """More header bytes than the client takes."""
-    return HttpError(f"net/http: server response headers exceeded {MAX_HEADER} bytes; aborted")
+    return HttpError(HEADERS_TOO_LARGE.of(most=MAX_HEADER))
 
 
 class HttpInput:

@@ -6,6 +6,8 @@ from our own users (net/urls.py): white space in a path, user information and fr
 
 from typing import NamedTuple
 
+from egressprobe.error_texts.http import UNSUPPORTED_SCHEME
+from egressprobe.error_texts.network import INVALID_PORT
 from egressprobe.golang.http.net_url import PORT, UriError, parse_url, unescaped
 from egressprobe.golang.http.quote import quote
 from egressprobe.golang.release import GoRelease
@@ -50,7 +52,7 @@ class GoUrl(NamedTuple):
         if not digits:
             return _PORTS.get(self.scheme, 0)
         if len(digits.lstrip("0")) > 5 or int(digits) > _MAX_PORT:
-            raise UrlError(f"dial tcp: address {digits[:40]}: invalid port")
+            raise UrlError(INVALID_PORT.of(port=digits[:40]))
         return int(digits)
 
     @property
@@ -68,7 +70,7 @@ class GoUrl(NamedTuple):
     def callable_error(self) -> str | None:
         """Why http.Transport does not even dial it."""
         if self.scheme not in _PORTS:
-            return f"unsupported protocol scheme {quote(self.scheme)}"
+            return UNSUPPORTED_SCHEME.of(scheme=quote(self.scheme))
         return None if self.host else "http: no Host in request URL"
 
 

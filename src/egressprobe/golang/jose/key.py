@@ -8,6 +8,7 @@ key are not looked at.
 import hashlib
 from typing import NamedTuple
 
+from egressprobe.error_texts.oidc import JOSE
 from egressprobe.golang.jose.base64_text import Base64Error, decode_raw_url, decode_standard
 from egressprobe.golang.jose.json_text import Value
 from egressprobe.golang.jose.public_key import CURVES, EcPublic, EdPublic, KeyNumbers, RsaPublic, certificate_key
@@ -16,7 +17,7 @@ from egressprobe.golang.jose.rsa_private import RsaPrivate, Work, check_exponent
 from egressprobe.golang.x509.certificate import Certificate, parse
 from egressprobe.golang.x509.der import CertificateError
 
-_PREFIX = "go-jose/go-jose: "
+_PREFIX = JOSE.of(problem="")
 _LEAST_RSA_BITS = 1024  # crypto/rsa checkKeySize, GODEBUG rsa1024min=1
 
 

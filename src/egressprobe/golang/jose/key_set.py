@@ -5,6 +5,7 @@ Source: go-oidc v2.3.0 jwks.go (updateKeys, verify), oidc.go (unmarshalResp); go
 
 from typing import NamedTuple
 
+from egressprobe.error_texts.oidc import KEYS_UNREADABLE
 from egressprobe.golang.http.quote import cut
 from egressprobe.golang.jose.field_decode import FieldErrors
 from egressprobe.golang.jose.json_text import JsonError, Value, parse_json
@@ -36,7 +37,7 @@ def read_key_set(body: bytes, content_type: str) -> KeySet:
     try:
         return _decode(parse_json(body))
     except (JsonError, JoseError) as error:
-        text = f"oidc: failed to decode keys: {with_content_type(str(error), content_type)} {cut(body, _SHOWN_BODY)}"
+        text = KEYS_UNREADABLE.of(problem=f"{with_content_type(str(error), content_type)} {cut(body, _SHOWN_BODY)}")
         raise DocumentError(text.rstrip(), getattr(error, "reason", str(error))) from error
 
 

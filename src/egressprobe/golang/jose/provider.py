@@ -6,6 +6,7 @@ anything; jwks_uri may be missing here (the fetch of the keys then fails).
 
 from typing import NamedTuple
 
+from egressprobe.error_texts.oidc import DOCUMENT_UNREADABLE, ISSUER_MISMATCH
 from egressprobe.golang.http.media_type import media_type
 from egressprobe.golang.http.quote import quote
 from egressprobe.golang.jose.field_decode import FieldErrors
@@ -36,13 +37,13 @@ def read_provider(body: bytes, content_type: str) -> DiscoveryDocument:
     try:
         return _decode(parse_json(body))
     except (JsonError, JoseError) as error:
-        text = f"oidc: failed to decode provider discovery object: {with_content_type(str(error), content_type)}"
+        text = DOCUMENT_UNREADABLE.of(problem=with_content_type(str(error), content_type))
         raise DocumentError(text, str(error)) from error
 
 
 def issuer_mismatch(expected: str, actual: str) -> str:
     """NewProvider's text where the issuers differ; they must be equal byte for byte."""
-    return f"oidc: issuer did not match the issuer returned by provider, expected {quote(expected)} got {quote(actual)}"
+    return ISSUER_MISMATCH.of(expected=quote(expected), actual=quote(actual))
 
 
 def with_content_type(reason: str, content_type: str) -> str:

@@ -6,13 +6,14 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
+from egressprobe.error_texts.tls import INVALID_SIGNATURE
 from egressprobe.golang.tls_record import GoTlsError
 from egressprobe.golang.x509.certificate import Certificate
 from egressprobe.golang.x509.public_keys import ECDSA, ED25519, RSA, PublicKey, rsa_error
 
 _CURVES = {"P224": ec.SECP224R1(), "P256": ec.SECP256R1(), "P384": ec.SECP384R1(), "P521": ec.SECP521R1()}
 WRONG_ALGORITHM = "tls: certificate used with invalid signature algorithm"
-INVALID = "tls: invalid signature by the server certificate: "
+INVALID = INVALID_SIGNATURE.of(problem="")
 
 
 class Scheme(NamedTuple):

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Generator, Sequence
 
+from egressprobe.error_texts.tls import CERTIFICATE_UNREADABLE
 from egressprobe.golang.release import GoRelease
 from egressprobe.golang.tls.client_hello import HelloTerms, client_hello, first_shares, vector
 from egressprobe.golang.tls.key_schedule import Secrets, Suite
@@ -86,4 +87,4 @@ class HandshakeState:
         try:
             return parse(self.flight.certificates[0])
         except CertificateError as error:  # where the chain is not verified
-            raise GoTlsError(f"tls: failed to parse certificate from server: {error}") from None
+            raise GoTlsError(CERTIFICATE_UNREADABLE.of(problem=error)) from None

@@ -3,6 +3,7 @@
 tls_record.RecordReader sees what OpenSSL gets, without keys; this one decrypts, so it sees every record as Go does.
 """
 
+from egressprobe.error_texts.tls import HTTP_RESPONSE, NOT_TLS, SSL_2
 from egressprobe.golang.tls.protection import Protection
 from egressprobe.golang.tls_record import (
     ALERT,
@@ -26,8 +27,6 @@ _MAX_USELESS_RECORDS = 16
 _MAX_HANDSHAKE, _MAX_HANDSHAKE_CERTIFICATE = 65536, 262144
 _CERTIFICATE = 11
 _SSL_2 = 0x80
-HTTP_RESPONSE = "http: server gave HTTP response to HTTPS client"
-_NOT_TLS = "tls: first record does not look like a TLS handshake"
 
 
 class KeyedRecords:
@@ -108,13 +107,13 @@ class KeyedRecords:
         # A RecordHeaderError with these five bytes is what net/http looks at; with our connection it says so.
         is_http = header == b"HTTP/"
         if not self.complete and kind == _SSL_2:
-            raise GoTlsError("tls: unsupported SSLv2 handshake received")
+            raise GoTlsError(SSL_2.text)
         if self.version and version != TLS_1_2:
             if is_http and not self.complete:
-                raise NotTlsError(HTTP_RESPONSE)
+                raise NotTlsError(HTTP_RESPONSE.text)
             raise GoTlsError(f"tls: received record with version {version:x} when expecting version {TLS_1_2:x}")
         if not self.version and (kind not in (ALERT, HANDSHAKE) or version >= 0x1000):
-            text = HTTP_RESPONSE if is_http else _NOT_TLS
+            text = (HTTP_RESPONSE if is_http else NOT_TLS).text
             raise NotTlsError(text) if not self.read else GoTlsError(text)
         if size > (_MAX_PLAINTEXT + 256 if self.version == TLS_1_3 else _MAX_PLAINTEXT + 2048):
             raise GoTlsError(f"tls: oversized record received with length {size}")

@@ -12,6 +12,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from egressprobe.error_texts.tls import BUNDLE_NOT_PEM, BUNDLE_UNPARSED, BUNDLE_WITHOUT
 from egressprobe.golang.x509.certificate import parse
 from egressprobe.golang.x509.der import CertificateError
 
@@ -101,10 +102,10 @@ def anchors(pem: bytes) -> tuple[bytes, ...]:
     if good:
         return tuple(good)
     if refused:
-        raise BundleError(f"unable to load root certificates: failed to parse certificate: {refused}")
+        raise BundleError(BUNDLE_UNPARSED.of(problem=refused))
     if any_block:
-        raise BundleError("unable to load root certificates: no valid certificate authority data seen")
-    raise BundleError("unable to load root certificates: unable to parse bytes as PEM block")
+        raise BundleError(BUNDLE_WITHOUT.text)
+    raise BundleError(BUNDLE_NOT_PEM.text)
 
 
 def as_pem(certificates: tuple[bytes, ...]) -> str:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from egressprobe.error_texts.tls import DATES
 from egressprobe.golang.byte_cache import ByteCache
 from egressprobe.golang.release import DEFAULT_RELEASE, GoRelease
 from egressprobe.golang.x509.der import SEQUENCE, CertificateError, Reader
@@ -235,4 +236,4 @@ def validity_error(certificate: Certificate, now: datetime) -> str | None:
         return None
     limit = f"before {certificate.dates[0]}" if now < certificate.not_before else f"after {certificate.dates[1]}"
     stamp = now.strftime("%Y-%m-%dT%H:%M:%SZ")
-    return f"x509: certificate has expired or is not yet valid: current time {stamp} is {limit}"
+    return DATES.of(now=stamp, limit=limit)

@@ -6,6 +6,7 @@ not count, the Common Name never counts, and names that are not host names still
 
 import string
 
+from egressprobe.error_texts.tls import LEGACY_NAME, NO_IP_SANS, NO_NAMES, NONE_MATCHED, OTHER_NAMES
 from egressprobe.golang.x509.certificate import Certificate
 from egressprobe.net.addresses import canonical, is_address
 
@@ -63,14 +64,14 @@ def hostname_error(certificate: Certificate, host: str) -> str | None:
 
 def _hostname_text(certificate: Certificate, host: str, *, by_address: bool) -> str:
     if certificate.extensions.san is None and matches(certificate.common_name, host):
-        return "x509: certificate relies on legacy Common Name field, use SANs instead"
+        return LEGACY_NAME.text
     names = certificate.extensions.ip_addresses if by_address else certificate.extensions.dns_names
     if by_address and not names:
-        return f"x509: cannot validate certificate for {host} because it doesn't contain any IP SANs"
+        return NO_IP_SANS.of(host=host)
     if len(names) >= _MAX_NAMES_IN_ERROR:
         what = "IP SANs" if by_address else "names"
-        return f"x509: certificate is valid for {len(names)} {what}, but none matched {host}"
+        return NONE_MATCHED[what].of(many=len(names), host=host)
     valid = ", ".join(names)
     if not valid:
-        return f"x509: certificate is not valid for any names, but wanted to match {host}"
-    return f"x509: certificate is valid for {valid}, not {host}"
+        return NO_NAMES.of(host=host)
+    return OTHER_NAMES.of(names=valid, host=host)

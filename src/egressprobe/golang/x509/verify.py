@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple
 
+from egressprobe.error_texts.tls import INSECURE_ALGORITHM, MAY_NOT_SIGN, POSSIBLY_BECAUSE, UNKNOWN_AUTHORITY
 from egressprobe.golang.release import DEFAULT_RELEASE, GoRelease
 from egressprobe.golang.x509.certificate import Certificate, validity_error
 from egressprobe.golang.x509.constraints.checks import authority_violation, chain_violation
@@ -27,7 +28,7 @@ type Kind = Literal["dates", "name", "authority", "usage", "certificate"]
 _SERVER_AUTH, _ANY = "1.3.6.1.5.5.7.3.1", "2.5.29.37.0"
 _MAX_SIGNATURE_CHECKS = 100  # maxChainSignatureChecks
 UNSUPPORTED = "x509: cannot verify signature: algorithm unimplemented"
-_MAY_NOT_SIGN = "x509: invalid signature: parent certificate cannot sign this kind of certificate"
+_MAY_NOT_SIGN = MAY_NOT_SIGN.text
 _TOO_MANY_CHECKS = "x509: signature check attempts limit reached while verifying certificate chain"
 
 
@@ -60,7 +61,7 @@ def algorithm_error(child: Certificate, parent: Certificate) -> str | None:
     if algorithm is None:
         return UNSUPPORTED
     if algorithm.insecure:
-        return f"x509: cannot verify signature: insecure algorithm {algorithm.name}"
+        return INSECURE_ALGORITHM.of(algorithm=algorithm.name)
     if key.algorithm == DSA:
         return UNSUPPORTED
     if key.algorithm != algorithm.key:
@@ -244,13 +245,11 @@ class _Builder:
 
 
 def _unknown_authority(child: Certificate, hint: CertificateRefusal | None) -> CertificateRefusal:
-    text = "x509: certificate signed by unknown authority"
     if hint is None:
-        return CertificateRefusal(text, "authority", child)
-    candidate = f"candidate authority certificate {quoted(hint.certificate.hint_name)}"
-    because = f" (possibly because of {quoted(hint.text)} while trying to verify {candidate})"
+        return CertificateRefusal(UNKNOWN_AUTHORITY.text, "authority", child)
+    text = POSSIBLY_BECAUSE.of(because=quoted(hint.text), authority=quoted(hint.certificate.hint_name))
     weak = "insecure" in hint.text or hint.text == _MAY_NOT_SIGN
-    return CertificateRefusal(text + because, "certificate" if weak else "authority", child)
+    return CertificateRefusal(text, "certificate" if weak else "authority", child)
 
 
 def _already_in(candidate: Certificate, current: Sequence[Certificate]) -> bool:

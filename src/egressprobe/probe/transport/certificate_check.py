@@ -18,6 +18,14 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from egressprobe.error_texts.tls import (
+    CERTIFICATE_UNREADABLE,
+    INVALID_SIGNATURE,
+    KEY_TOO_LARGE,
+    KEY_UNSUPPORTED,
+    NO_CERTIFICATES,
+    VERIFY_FAILED,
+)
 from egressprobe.golang.byte_cache import ByteCache
 from egressprobe.golang.release import DEFAULT_RELEASE, GoRelease
 from egressprobe.golang.x509.accepted_chains import (
@@ -38,7 +46,7 @@ _MAX_NAMES, _MAX_URLS = 50, 4
 _MAX_TEXT = 300  # characters of a name shown
 # Characters of a failure's message and of Go's text: up to 99 names of the server's choice are in them.
 _MAX_MESSAGE, _MAX_GO_TEXT = 1_000, 8_000
-_PREFIX = "tls: failed to verify certificate: "
+_PREFIX = VERIFY_FAILED.of(problem="")
 _SOON_DAYS, _SOON_SHARE = 7.0, 0.2  # less than min(7 days, a fifth of its life) left
 _MOST_RSA_BITS = 8192
 _DAY = 86400.0
@@ -129,7 +137,7 @@ def judge(chain: Sequence[bytes], trust: Trust, now: datetime, verified: Sequenc
     """Go's answer to a chain as it was sent, leaf first. verified: the path that OpenSSL verified, leaf first."""
     if not chain:
         message = "the server sent no certificate"
-        return Judgement(Failure(Phase.TLS, Code.TLS_CERT_INVALID, message, "tls: no certificates"))
+        return Judgement(Failure(Phase.TLS, Code.TLS_CERT_INVALID, message, NO_CERTIFICATES.text))
     anchors = tuple(trust.anchors())
     key = chain_key(chain, anchors, trust.host, trust.release) if trust.bundle else None
     accepted = accepted_paths(key, now) if key else ()
@@ -141,7 +149,7 @@ def judge(chain: Sequence[bytes], trust: Trust, now: datetime, verified: Sequenc
             parsed.append(parse(der, trust.release))
         except CertificateError as error:
             message = f"the server sent a certificate that Go cannot parse: {str(error).removeprefix('x509: ')}"
-            text = f"tls: failed to parse certificate from server: {error}"
+            text = CERTIFICATE_UNREADABLE.of(problem=error)
             return Judgement(_shortened(Failure(Phase.TLS, Code.TLS_CERT_INVALID, message, text)))
     failure = _size_failure(parsed)
     paths: Sequence[Sequence[Certificate]] = ()
@@ -227,7 +235,7 @@ def _naming(issuer: bytes, anchors: tuple[bytes, ...]) -> tuple[int, ...]:
 def _size_failure(chain: Sequence[Certificate]) -> Failure | None:
     """crypto/tls/handshake_client.go checkKeySize: no RSA key over 8192 bits, wherever it is in the chain."""
     if any((certificate.key.bits or 0) > _MOST_RSA_BITS for certificate in chain):
-        text = f"tls: server sent certificate containing RSA key larger than {_MOST_RSA_BITS} bits"
+        text = KEY_TOO_LARGE.of(bits=_MOST_RSA_BITS)
         message = f"an RSA key of the chain has more than {_MOST_RSA_BITS} bits"
         return Failure(Phase.TLS, Code.TLS_CERT_INVALID, message, text)
     return None
@@ -236,12 +244,12 @@ def _size_failure(chain: Sequence[Certificate]) -> Failure | None:
 def _key_failure(leaf: Certificate) -> Failure | None:
     """What Go finds only when it uses the leaf's public key."""
     if leaf.key.algorithm in ("", DSA):
-        text = f"tls: server's certificate contains an unsupported type of public key: {leaf.key.go_type}"
+        text = KEY_UNSUPPORTED.of(type=leaf.key.go_type)
         message = "Go does not support the type of the server's public key"
         return Failure(Phase.TLS, Code.TLS_CERT_INVALID, message, text)
     error = rsa_error(leaf.key) if leaf.key.bits is not None else None
     if error:
-        text = f"tls: invalid signature by the server certificate: {error}"
+        text = INVALID_SIGNATURE.of(problem=error)
         message = f"Go refuses the server's RSA key of {leaf.key.bits} bits: {error.removeprefix('crypto/rsa: ')}"
         return Failure(Phase.TLS, Code.TLS_CERT_INVALID, message, text)
     return None

@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import Awaitable, Callable
 
+from egressprobe.error_texts.network import DIAL_ERROR, DIAL_TIMEOUT
 from egressprobe.model.failure import Code, Failure, Phase, classify_connect, errno_text
 from egressprobe.model.struct import Struct
 from egressprobe.model.target import Endpoint
@@ -52,7 +53,7 @@ async def connect(endpoint: Endpoint, budget: Budget, *, mss: int | None = None)
                 Phase.CONNECT,
                 Code.CONNECT_TIMEOUT,
                 f"{endpoint} does not answer: no reply to the SYN within {time.perf_counter() - started:.1f} s",
-                f"dial tcp {endpoint}: i/o timeout",
+                DIAL_TIMEOUT.of(endpoint=endpoint),
             )
     except OSError as error:
         text = errno_text(error)
@@ -60,7 +61,7 @@ async def connect(endpoint: Endpoint, budget: Budget, *, mss: int | None = None)
             Phase.CONNECT,
             classify_connect(error),
             f"{endpoint}: {text}",
-            f"dial tcp {endpoint}: connect: {text}",
+            DIAL_ERROR.of(endpoint=endpoint, error=text),
         )
     except BaseException:
         _close(sock)

@@ -19,6 +19,7 @@ import time
 from typing import NamedTuple
 
 from egressprobe import __version__
+from egressprobe.error_texts.http import TRANSPORT_BROKEN
 from egressprobe.golang.http.input import HeadTooLargeError, HttpError
 from egressprobe.golang.http.response import ResponseReader
 from egressprobe.golang.tls_record import GoTlsError
@@ -31,7 +32,7 @@ from egressprobe.probe.transport.tls_failure import EndOfStreamError, stream_fai
 USER_AGENT = f"egressprobe/{__version__}"
 # An alert follows our Finished after one round trip; a server that sends nothing for this long has none. Seconds.
 _ALERT_WAIT = 0.3
-_BROKEN = "net/http: HTTP/1.x transport connection broken: "
+_BROKEN = TRANSPORT_BROKEN.of(problem="")
 # The head of nearly every final response, at once and by the book, which need not be read line by line; and the
 # headers for which it must be: those that decide where a body ends, but for one plain length.
 _USUAL = re.compile(

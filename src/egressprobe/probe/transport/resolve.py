@@ -20,6 +20,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from egressprobe.error_texts.network import LOOKUP_FAILED
 from egressprobe.golang.dns_message import (
     EDNS_PAYLOAD,
     MAX_ADDRESSES,
@@ -72,7 +73,7 @@ class Question(NamedTuple):
     def failure(self, code: Code, message: str, error: str) -> Failure:
         """A failure in plain words, and as Go's net.DNSError inside its net.OpError."""
         where = f"{self.kind} query for {self.host} to {self.server} over {self.transport.upper()}"
-        text = f"dial tcp: lookup {self.host} on {self.server}: {error}" if error else None
+        text = LOOKUP_FAILED.of(host=self.host, server=self.server, error=error) if error else None
         return Failure(Phase.RESOLVE, code, f"{where}: {message}", text)
 
 

@@ -8,6 +8,7 @@ may be, or that it lacks an algorithm: that is not measured (`probe_limitation`)
 import ssl
 from collections.abc import Sequence
 
+from egressprobe.error_texts.tls import INVALID_SIGNATURE, REMOTE_ALERT
 from egressprobe.golang.tls_client import UnsupportedVersionError
 from egressprobe.golang.tls_record import (
     BAD_RECORD_MAC,
@@ -29,8 +30,8 @@ from egressprobe.probe.transport.peer_limits import PeerLimitError
 from egressprobe.probe.transport.stream import Stream
 
 # crypto/tls to a server that shares none of our groups, versions' ciphers or signature algorithms
-NO_COMMON_GROUP = "remote error: tls: handshake failure"
-_INVALID_SIGNATURE = "tls: invalid signature by the server certificate: "
+NO_COMMON_GROUP = REMOTE_ALERT.of(problem="handshake failure")
+_INVALID_SIGNATURE = INVALID_SIGNATURE.of(problem="")
 _VERIFICATION_ERRORS = {
     "ECDSA": "ECDSA verification failure",
     "RSA": "crypto/rsa: verification error",

@@ -10,6 +10,9 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, Protocol
 
+from egressprobe.error_texts import http
+from egressprobe.error_texts.http import TRANSPORT_BROKEN
+from egressprobe.error_texts.network import BODY_TIMEOUT
 from egressprobe.golang.http.gzip_body import GzipError
 from egressprobe.golang.http.input import BodyTooLargeError, HttpError, RefusedError
 from egressprobe.golang.http.quote import cut
@@ -25,10 +28,10 @@ from egressprobe.probe.transport.time_limits import Budget
 from egressprobe.probe.transport.tls import Channel
 from egressprobe.probe.transport.tls_failure import EndOfStreamError, stream_failure
 
-_BROKEN = "net/http: HTTP/1.x transport connection broken: "  # http.persistConn.mapRoundTripError
-READING_BODY = "unable to read response body: "
+_BROKEN = TRANSPORT_BROKEN.of(problem="")  # http.persistConn.mapRoundTripError
+READING_BODY = http.READING_BODY.of(problem="")
 # net/http/client.go cancelTimerBody.Read; before the body the limit of the call as a whole has its own text.
-_BODY_TIMEOUT = f"{READING_BODY}context deadline exceeded (Client.Timeout or context cancellation while reading body)"
+_BODY_TIMEOUT = READING_BODY + BODY_TIMEOUT.text
 _MOST_TEXT = 2000  # characters
 _ERROR_BODY = 200  # bytes of an error page, in a message
 

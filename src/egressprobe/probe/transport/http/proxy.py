@@ -14,6 +14,8 @@ from collections.abc import Awaitable, Callable
 
 from msgspec.structs import replace
 
+from egressprobe.error_texts.http import PROXY_CONNECT
+from egressprobe.error_texts.tls import NOT_TLS
 from egressprobe.golang.http.input import HeadTooLargeError, HttpError
 from egressprobe.golang.http.proxy import Proxy
 from egressprobe.golang.http.response import ResponseReader
@@ -32,7 +34,7 @@ from egressprobe.probe.transport.time_limits import HTTP_LIMIT, Budget
 from egressprobe.probe.transport.tls import Session
 from egressprobe.probe.transport.tls_failure import EndOfStreamError, stream_failure
 
-_PROXY_CONNECT = "proxyconnect tcp: "
+_PROXY_CONNECT = PROXY_CONNECT.text
 _MAX_TEXT = 400  # characters
 # A handshake on a stream with the server of this name.
 type Handshaker = Callable[[Stream, str, Budget], Awaitable[tuple[Session, Failure | None]]]
@@ -193,7 +195,7 @@ def _described(failure: Failure | None, prefix: str) -> Failure:
     if text is None:
         return failure
     if prefix == _PROXY_CONNECT and failure.code is Code.TLS_NOT_TLS:
-        text = "tls: first record does not look like a TLS handshake"  # net/http/client.go send sees no wrapped error
+        text = NOT_TLS.text  # net/http/client.go send sees no wrapped error
     text = prefix + text
     return replace(failure, message=text or "the proxy's answer has no reason", api_server_error=text)
 

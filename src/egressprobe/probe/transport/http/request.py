@@ -3,6 +3,7 @@
 import base64
 from typing import NamedTuple
 
+from egressprobe.error_texts.network import NO_SUCH_HOST
 from egressprobe.golang.http.quote import escaped
 from egressprobe.golang.http.url import GoUrl, UrlError
 from egressprobe.net.urls import HostPort, parse_url
@@ -46,7 +47,7 @@ def host_port(url: GoUrl) -> HostPort:
         raise UrlError(error)
     host = f"[{url.hostname}]" if ":" in url.hostname else url.hostname
     port = url.port
-    no_such_host = UrlError(f"dial tcp: lookup {escaped(url.hostname[:_SHOWN_HOST])}: no such host")
+    no_such_host = UrlError(NO_SUCH_HOST.of(host=escaped(url.hostname[:_SHOWN_HOST])))
     if len(host) > _MAX_NAME:
         raise no_such_host
     try:

@@ -1,0 +1,83 @@
+"""A paste as it comes from a terminal, a log or a YAML document, cut into single errors. Pure.
+
+Quotes may be escaped once or more, lines wrapped at the terminal's width or folded by YAML, with timestamps and
+prefixes before each. A line goes on from the one before unless it begins like an error of its own.
+"""
+
+import re
+from typing import NamedTuple
+
+MOST_CHARACTERS = 1024 * 1024
+_MOST_LINE, _MOST_RECORD, MOST_RECORDS = 40_000, 40_000, 200
+_ANSI = re.compile(r"\x1b\[[0-9;?]{0,20}[A-Za-z]|\x1b\][^\x07\x1b]{0,200}(?:\x07|\x1b\\)")
+_ESCAPED_QUOTE = re.compile(r"(?<!\\)\\+([\"'`])")
+_ESCAPES = {
+    "\\u003c": "<",
+    "\\u003e": ">",
+    "\\u0026": "&",
+    "\\u0027": "'",
+    "\\u0022": '"',
+    "&quot;": '"',
+    "&#34;": '"',
+    "&#39;": "'",
+    "&lt;": "<",
+    "&gt;": ">",
+    "&amp;": "&",
+    "\u201c": '"',
+    "\u201d": '"',
+    "\u2018": "'",
+    "\u2019": "'",
+    "\u00a0": " ",
+}
+_LINE_END = re.compile(r"(?<!\\)\\+[nr]")
+_TAB = re.compile(r"(?<!\\)\\+t")
+# How a line of a log, or a message of kubectl, begins; also behind a pod's name and a timestamp.
+_STARTS = re.compile(
+    r"\s{0,8}(?:[IWEF]\d{4} \d\d:|\{\"|\d{4}-\d\d-\d\d[T ]\d\d:|time=|level=|Error from server|[Ee]rror: |Error |"
+    r"Unable to connect|The connection to the server|Warning: |Internal error occurred|"
+    r"failed calling webhook|Failed calling webhook|conversion webhook for|oidc authenticator: |Unable to authenticate)"
+)
+_DIGITS = re.compile(r"\d+")
+
+
+class Record(NamedTuple):
+    """One error of a paste. times: how often it was there, but for numbers."""
+
+    text: str
+    times: int = 1
+
+
+def cleaned(text: str) -> str:
+    """Without colours, with plain quotes and real line ends."""
+    text = _ANSI.sub("", text[:MOST_CHARACTERS])
+    for written, meant in _ESCAPES.items():
+        if written in text:
+            text = text.replace(written, meant)
+    text = _ESCAPED_QUOTE.sub(r"\1", text)
+    return _TAB.sub(" ", _LINE_END.sub("\n", text))
+
+
+def records(text: str) -> tuple[Record, ...]:
+    """The errors of a paste, the first MOST_RECORDS different ones."""
+    counted: dict[str, Record] = {}
+    for lines in _grouped(cleaned(text).splitlines()):
+        record = "\n".join(lines)[:_MOST_RECORD]
+        key = _DIGITS.sub("#", "".join(record.split()))
+        known = counted.get(key)
+        if known is not None:
+            counted[key] = known._replace(times=known.times + 1)
+        elif len(counted) < MOST_RECORDS:
+            counted[key] = Record(record)
+    return tuple(counted.values())
+
+
+def _grouped(lines: list[str]) -> list[list[str]]:
+    groups: list[list[str]] = []
+    for line in (whole[:_MOST_LINE] for whole in lines):
+        if not line.strip():
+            groups.append([])
+        elif not groups or _STARTS.match(line) or sum(map(len, groups[-1])) > _MOST_RECORD:
+            groups.append([line])
+        else:
+            groups[-1].append(line)
+    return [group for group in groups if group]
