@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 from tests.e2e import network
@@ -10,14 +11,15 @@ from tests.e2e.emulation import ACCOUNT, CLIENT, REGION, control
 CLUSTER = "prod"
 
 
-def client(service: str) -> Any:
-    """Of the account's root user."""
+def client(service: str, **credentials: str) -> Any:
+    """Of the account's root user, or with other credentials."""
     import boto3
     from botocore.config import Config
 
     # The Planner may take five minutes, and is not to be started twice.
     patient = Config(read_timeout=310, retries={"total_max_attempts": 1})
     keys = {"aws_access_key_id": ACCOUNT, "aws_secret_access_key": CLIENT["AWS_SECRET_ACCESS_KEY"], "config": patient}
+    keys |= credentials
     return boto3.client(service, region_name=REGION, endpoint_url=CLIENT["AWS_ENDPOINT_URL"], **keys)
 
 
@@ -27,6 +29,7 @@ class Account:
     def __init__(self, facts: dict[str, Any], *, subnets: int) -> None:
         """facts: what DescribeCluster says beside the network. subnets: how many of the three the cluster has."""
         self._facts = facts
+        self._roles: dict[str, dict[str, str]] = {}
         ec2, eks, iam = (client(name) for name in ("ec2", "eks", "iam"))
         self.vpc = ec2.create_vpc(CidrBlock=network.VPC)["Vpc"]["VpcId"]
         for attribute in ("EnableDnsSupport", "EnableDnsHostnames"):
@@ -68,6 +71,24 @@ class Account:
         self.describe_cluster(subnets=subnets)
         while eks.describe_cluster(name=CLUSTER)["cluster"]["status"] != "ACTIVE":
             time.sleep(0.1)
+
+    def role(self, name: str) -> Callable[[str], Any]:
+        """Clients of a role that may do everything, as someone who has assumed it."""
+        iam, account = client("iam"), f"arn:aws:iam::{ACCOUNT}:root"
+        trust = {"Effect": "Allow", "Principal": {"AWS": account}, "Action": "sts:AssumeRole"}
+        allow = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+        if name not in self._roles:
+            document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+            arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
+            policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+            iam.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=policy)
+            keys = client("sts").assume_role(RoleArn=arn, RoleSessionName="session")["Credentials"]
+            self._roles[name] = {
+                "aws_access_key_id": keys["AccessKeyId"],
+                "aws_secret_access_key": keys["SecretAccessKey"],
+                "aws_session_token": keys["SessionToken"],
+            }
+        return lambda service: client(service, **self._roles[name])
 
     def _subnet(self, ec2: Any, block: str, zone: str) -> str:
         made = ec2.create_subnet(VpcId=self.vpc, CidrBlock=block, AvailabilityZone=f"{REGION}{zone}")

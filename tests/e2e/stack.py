@@ -16,6 +16,7 @@ NAME = f"egressprobe-{CLUSTER}"
 
 
 PAGE, NOTICE = "page", "notice"
+EVENTS = "incidents"
 _NOTIFIES = ("targets", "path broken", "egress path down", "probe broken", "probe impaired", "notices")
 
 
@@ -33,6 +34,16 @@ class Page(NamedTuple):
     text: str = ""
 
 
+class CauseMessage(NamedTuple):
+    """One message of the Planner that a person got. minute: since the emulation began. attributes: SNS's."""
+
+    minute: int
+    tier: str
+    subject: str
+    text: str
+    attributes: dict[str, str]
+
+
 class Stack:
     """The stack of a cluster, and who is notified by it; `deploy` makes it."""
 
@@ -41,6 +52,8 @@ class Stack:
         self.began = int(control("/now")) // 60
         self.minute = 0
         self.pages: list[Page] = []
+        self.messages: list[CauseMessage] = []
+        self._seen = 0
         self._tiers: dict[str, str] = {}
 
     # -- the commands of a user -------------------------------------------------------------------------------
@@ -152,13 +165,43 @@ class Stack:
             for transition in changed["transitions"]:
                 alarm = transition["alarm"].removeprefix(f"egressprobe {CLUSTER} ")
                 say(f"{self.minute:>5} min  {alarm}: {transition['before']} -> {transition['after']}")
-            expected = len(self.pages) + sum(len(notice["topics"]) for notice in changed["notices"])
-            self.inbox.wait_for(expected)
-            self.pages += [self._page(envelope) for envelope in self.inbox.messages[len(self.pages) :]]
+            self._receive(changed["published"])
         for page in self.pages[first:]:
             named = " ".join(filter(None, (page.target, page.code, page.impact, page.subnet)))
             say(f"{page.minute:>5} min  {page.tier.upper()}: {page.alarm} {page.state} {named}")
         return self.pages[first:]
+
+    def _receive(self, published: int) -> None:
+        """What arrived since the last time; published: how many messages the topics have passed on in all."""
+        self.inbox.wait_for(published)
+        for envelope in self.inbox.messages[self._seen :]:
+            tier = self._tiers[envelope["TopicArn"]]
+            if not envelope["Message"].startswith("{"):
+                values = {name: one["Value"] for name, one in envelope.get("MessageAttributes", {}).items()}
+                message = CauseMessage(self.minute, tier, envelope.get("Subject", ""), envelope["Message"], values)
+                self.messages.append(message)
+                say(f"{self.minute:>5} min  MESSAGE to {tier}s: {message.text.partition(chr(10))[0]}")
+                continue
+            self.pages.append(self._page(envelope))
+        self._seen = len(self.inbox.messages)
+
+    def subscribe_to_events(self) -> None:
+        """A queue gets what the Planner puts on the account's event bus."""
+        events, queues = client("events"), client("sqs")
+        url = queues.create_queue(QueueName=EVENTS)["QueueUrl"]
+        arn = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        events.put_rule(Name=EVENTS, EventPattern=json.dumps({"source": ["egressprobe"]}))
+        events.put_targets(Rule=EVENTS, Targets=[{"Id": "queue", "Arn": arn}])
+
+    def events(self) -> list[dict[str, Any]]:
+        """The events that have arrived in the queue since the last time."""
+        queues, found = client("sqs"), list[dict[str, Any]]()
+        url = queues.get_queue_url(QueueName=EVENTS)["QueueUrl"]
+        while received := queues.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+            for message in received:
+                found.append(json.loads(message["Body"]))
+                queues.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return found
 
     def until(self, alarm: str, state: str = "ALARM", *, within: int, **of: str) -> Page:
         """Lets minutes pass until a message of an alarm arrives, of a target for instance. Raises AssertionError."""

@@ -1,8 +1,9 @@
 """ministack on the emulation's clock, and the emulation's own interface on CONTROL_PORT. Started by tests/e2e/stack.py.
 
-POST /minute: the next minute, from its schedules to its pages; the answer is what changed. POST /cluster: what
-DescribeCluster says. POST /networks: subnet -> network namespace. POST /pass: so many seconds. POST /update: how the next
-update of the cluster ends. GET /updates, /states, /series?NAMESPACE/METRIC, /now.
+POST /minute: the next minute, from its schedules to its pages and to what alarms have started; the answer is what changed.
+POST /cluster: what DescribeCluster says. POST /networks: subnet -> network namespace. POST /pass: so many seconds. POST
+/update: how the next update of the cluster ends. POST /trail: seconds until CloudTrail lists a call. GET /updates, /states,
+/series?NAMESPACE/METRIC, /now, /published: how many messages topics have passed on.
 """
 
 import json
@@ -28,7 +29,7 @@ class Emulation:
     def __init__(self, clock: Clock) -> None:
         from ministack.core import responses
 
-        from tests.e2e.emulator import formation, functions, services
+        from tests.e2e.emulator import alarm_events, alarm_reads, formation, functions, services, trail
         from tests.e2e.emulator.cluster_updates import ClusterUpdates
         from tests.e2e.emulator.monitor import Monitor
 
@@ -39,6 +40,9 @@ class Emulation:
         self.updates = ClusterUpdates(services.cluster)
         self.updates.install()
         functions.install(self.monitor, os.environ["CLOCK_FILE"])
+        alarm_reads.install(self.monitor)
+        self.alarm_events, self.trail = alarm_events, trail
+        trail.install()
         # Whole quarters of an hour, so that each run has the same minutes.
         clock.halt((clock.now() // 900 + 1) * 900)
         self._minute = int(clock.now()) // _MINUTE
@@ -58,11 +62,17 @@ class Emulation:
             self.functions.settle()
             end = (self._minute + 1) * _MINUTE
             self.clock.halt(end)
-            transitions, notices = self.monitor.evaluate(end)
+            changes = self.monitor.evaluate(end)
+            if changes.transitions or changes.contributors:
+                self.clock.run(end)
+                self.alarm_events.send(self.monitor, changes)
+                self.functions.settle()
+                self.clock.halt(end)
             return {
                 "now": end,
-                "transitions": [transition._asdict() for transition in transitions],
-                "notices": [notice._asdict() | {"contributor": dict(notice.contributor)} for notice in notices],
+                "transitions": [transition._asdict() for transition in changes.transitions],
+                "notices": [notice._asdict() | {"contributor": dict(notice.contributor)} for notice in changes.notices],
+                "published": self.services.published(),
             }
 
     def answer(self, path: str, body: Any) -> Any:
@@ -85,6 +95,10 @@ class Emulation:
                 return self.monitor.series(*path.partition("?")[2].rsplit("/", 1))
             case "/now":
                 return self.clock.now()
+            case "/published":
+                return self.services.published()
+            case "/trail":
+                self.trail.lag = float(body)
             case "/pass":
                 self.clock.halt(self.clock.now() + body)
             case _:

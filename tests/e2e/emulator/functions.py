@@ -1,12 +1,13 @@
-"""Lambda and EventBridge Scheduler: where a function runs, when a schedule fires, what it may invoke."""
+"""Lambda, and what starts functions: schedules and rules, when they fire and what they may invoke."""
 
+import json
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ministack.core import iam_evaluator, lambda_runtime, responses
 from ministack.services import eventbridge, lambda_svc, scheduler
@@ -18,6 +19,23 @@ from tests.e2e.emulator.monitor import Monitor
 networks: dict[str, str] = {}
 _CLOCK = str(Path(__file__).with_name("clock.py"))
 _spawning = threading.local()
+# "Lambda ... with a one-minute wait before the first attempt, and two minutes between the first and second".
+# https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+_RETRIES_AFTER = (60, 120)
+
+
+class _Event(NamedTuple):
+    """An asynchronous invocation. due, began: seconds since the epoch. attempt: from 0."""
+
+    due: float
+    arn: str
+    payload: str
+    attempt: int
+    began: float
+
+
+_repeated: list[_Event] = []
+_to_target = eventbridge._invoke_target
 
 
 def install(monitor: Monitor, clock_file: str) -> None:
@@ -26,6 +44,7 @@ def install(monitor: Monitor, clock_file: str) -> None:
     # Nothing fires by real time.
     scheduler.start_scheduler = eventbridge.start_scheduler = lambda: None
     eventbridge._invoke_target = _invoke_target
+    eventbridge._dispatch_to_lambda = lambda arn, payload: _start(_Event(0, arn, payload, 0, time.time()))
 
 
 def _own_network_and_clock(clock_file: str) -> None:
@@ -73,8 +92,32 @@ def _errors(monitor: Monitor) -> None:
     lambda_svc._execute_function_dispatch = counted
 
 
+def _start(event: _Event) -> None:
+    """Attempts that raised are repeated, as the function's configuration says; ministack makes one attempt."""
+    threading.Thread(target=_attempt, args=(event,), daemon=True).start()
+
+
+def _attempt(event: _Event) -> None:
+    function, config, name = lambda_svc._get_func_record_for_ref(event.arn)
+    if not function:
+        raise LookupError(f"no function {name}")
+    record = lambda_svc._execution_record_for_config(function, config)
+    result = lambda_svc._execute_function_with_config_scope(record, json.loads(event.payload))
+    configured = (
+        function.get("event_invoke_config") or (function.get("event_invoke_configs") or {}).get("$LATEST") or {}
+    )
+    retries = int(configured.get("MaximumRetryAttempts", len(_RETRIES_AFTER)))
+    if result.get("error") and event.attempt < retries:
+        due = time.time() + _RETRIES_AFTER[event.attempt]
+        if due - event.began <= int(configured.get("MaximumEventAgeInSeconds", 21_600)):
+            _repeated.append(event._replace(due=due, attempt=event.attempt + 1))
+
+
 def fire(minute: int) -> None:
     """The schedules that are due in a minute, given as seconds since the epoch: the state, not the second, decides."""
+    for event in [event for event in _repeated if event.due < minute + 60]:
+        _repeated.remove(event)
+        _start(event)
     real, scheduler.time = scheduler.time, SimpleNamespace(time=lambda: minute)
     try:
         scheduler._tick_schedules()
@@ -82,11 +125,17 @@ def fire(minute: int) -> None:
         scheduler.time = real
 
 
-def _invoke_target(target: dict[str, Any], *_: Any) -> None:
-    """A schedule invokes with its role; ministack does not look at it.
+def _invoke_target(target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], *view: Any) -> None:
+    """A schedule invokes with its role, a rule as the function's policy allows; ministack looks at neither.
 
     https://docs.aws.amazon.com/scheduler/latest/UserGuide/setting-up.html#setting-up-execution-role
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html#eb-lambda-permissions
     """
+    if "RoleArn" not in target:
+        if ":lambda:" in target["Arn"] and not _allows_rule(target["Arn"], rule["Arn"]):
+            raise PermissionError(f"the policy of {target['Arn']} does not let {rule['Arn']} invoke it")
+        _to_target(target, event, rule, *view)
+        return
     account, role = responses.get_account_id(), target["RoleArn"].rpartition("/")[2]
     context = iam_evaluator.EvalContext(
         principal_arn=f"arn:aws:sts::{account}:assumed-role/{role}/scheduler",
@@ -102,6 +151,23 @@ def _invoke_target(target: dict[str, Any], *_: Any) -> None:
     eventbridge._dispatch_to_lambda(target["Arn"], target.get("Input") or "{}")
 
 
+def _allows_rule(function: str, rule: str) -> bool:
+    account = responses.get_account_id()
+    found, _, _ = lambda_svc._get_func_record_for_ref(function)
+    context = iam_evaluator.EvalContext(
+        principal_arn="events.amazonaws.com",
+        principal_type="Service",
+        principal_account=account,
+        action="lambda:InvokeFunction",
+        resource_arn=function,
+        region=responses.get_region(),
+        service_context={"aws:sourceaccount": account, "aws:sourcearn": rule},
+    )
+    policy = json.dumps(found["policy"]) if found else None
+    decided = iam_evaluator.evaluate_resource_policy(policy, context, service="events.amazonaws.com")
+    return bool(decided.decision == "Allow")
+
+
 def settle(seconds: float = 120) -> None:
     """Waits until no function runs, nor one that a log line has started."""
     deadline = time.monotonic() + seconds
@@ -112,6 +178,6 @@ def settle(seconds: float = 120) -> None:
 
 
 def _running() -> bool:
-    starts = {lambda_svc._execute_function_with_config_scope, lambda_svc._execute_function}
+    starts = {lambda_svc._execute_function_with_config_scope, lambda_svc._execute_function, _attempt}
     waiting = any(getattr(thread, "_target", None) in starts for thread in threading.enumerate())
     return waiting or lambda_svc.executions_in_flight()[0] > 0

@@ -6,6 +6,7 @@ periodically. https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/ala
 
 import json
 import threading
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ministack.core import iam_evaluator, responses
@@ -26,11 +27,30 @@ class Transition(NamedTuple):
     after: str
 
 
+class ContributorChange(NamedTuple):
+    """One series of a Metrics Insights alarm entered or left ALARM."""
+
+    at: int
+    alarm: str
+    attributes: frozenset[tuple[str, str]]
+    after: str
+
+
+class Changes(NamedTuple):
+    """Of one evaluation; the notices are published."""
+
+    transitions: list[Transition]
+    contributors: list[ContributorChange]
+    notices: list[Notice]
+
+
 class Monitor:
-    """`evaluate` at the end of each minute; the clock is a Clock."""
+    """`evaluate` at the end of each minute; the clock is a Clock. muted: whether an alarm's actions are muted now."""
 
     def __init__(self, clock: Any) -> None:
         self._clock = clock
+        self.muted: Callable[[str], bool] = lambda _: False
+        self._since: dict[tuple[str, frozenset[tuple[str, str]]], int] = {}
         self._watch = CloudWatch()
         self._waiting: list[tuple[float, Any]] = []
         self._lock = threading.Lock()
@@ -66,17 +86,18 @@ class Monitor:
         with self._lock:
             self._waiting.append((self._clock.now() + _DELAY, add))
 
-    def evaluate(self, now: int) -> tuple[list[Transition], list[Notice]]:
-        """now: the end of a minute. Returns what changed; the notices are published."""
+    def evaluate(self, now: int) -> Changes:
+        """now: the end of a minute."""
         with self._lock:
             for _, add in [entry for entry in self._waiting if entry[0] <= now]:
                 add()
             self._waiting = [entry for entry in self._waiting if entry[0] > now]
-            before = self._watch.states()
+            before, series_before = self._watch.states(), self._in_alarm()
             self._watch.notices.clear()
             self._watch.evaluate(now)
-            states = self._watch.states()
-            notices = list(self._watch.notices)
+            states, series = self._watch.states(), self._in_alarm()
+            notices = [notice for notice in self._watch.notices if not self.muted(notice.alarm)]
+            self._since = {key: self._since.get(key, now) for key in series}
         transitions = [
             Transition(now, name, before[name], state) for name, state in states.items() if before[name] != state
         ]
@@ -84,13 +105,30 @@ class Monitor:
             self._store(transition)
         for notice in notices:
             self._publish(notice)
-        return transitions, notices
+        changed = [(key, "ALARM") for key in series - series_before] + [(key, "OK") for key in series_before - series]
+        contributors = [
+            ContributorChange(now, alarm, attributes, after)
+            for (alarm, attributes), after in sorted(changed, key=lambda one: (one[0][0], sorted(one[0][1])))
+        ]
+        return Changes(transitions, contributors, notices)
+
+    def _in_alarm(self) -> set[tuple[str, frozenset[tuple[str, str]]]]:
+        return {(alarm.name, key) for alarm in self._watch.metric.values() for key in alarm.contributors}
+
+    def contributors(self, alarm: str) -> list[tuple[dict[str, str], int]]:
+        """Attributes of each series of an alarm that is in ALARM, and since when."""
+        with self._lock:
+            return [(dict(key), at) for (name, key), at in self._since.items() if name == alarm]
+
+    def properties(self, alarm: str) -> dict[str, Any]:
+        return self._properties[alarm]
 
     def _store(self, transition: Transition) -> None:
         """For DescribeAlarms and DescribeAlarmHistory."""
         for alarms in (cloudwatch._alarms, cloudwatch._composite_alarms):
             if transition.alarm in alarms:
-                alarms[transition.alarm] |= {"StateValue": transition.after, "StateUpdatedTimestamp": transition.at}
+                times = dict.fromkeys(("StateUpdatedTimestamp", "StateTransitionedTimestamp"), transition.at)
+                alarms[transition.alarm] |= {"StateValue": transition.after} | times
                 kind = "CompositeAlarm" if alarms is cloudwatch._composite_alarms else "MetricAlarm"
                 cloudwatch._record_history(transition.alarm, transition.before, transition.after, "", kind)
 

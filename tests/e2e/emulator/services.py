@@ -7,13 +7,15 @@ from typing import Any
 
 from ministack import app
 from ministack.core import iam_actions, iam_evaluator, sigv4
-from ministack.services import cloudwatch_logs, ec2, eks
+from ministack.services import cloudwatch_logs, ec2, eks, sns
 
 from tests.e2e.emulator import vpc
 from tests.e2e.emulator.monitor import Monitor
 
 # What DescribeCluster says beside what ministack knows.
 cluster: dict[str, Any] = {}
+# Topic, of each message that a topic passed on to a confirmed subscriber.
+_passed_on: list[str] = []
 _TERM = re.compile(r'\s*\$\.(\w+)\s*(?:=\s*"([^"]*)"|IS (TRUE|FALSE))\s*')
 
 
@@ -22,6 +24,8 @@ def install(monitor: Monitor) -> None:
     _filter_patterns()
     _metrics_of_logs(monitor)
     _resources()
+    _conditions_of_events()
+    _count_messages()
     _without_resources()
     vpc.install()
     # Callers outside the functions are on real time.
@@ -95,6 +99,40 @@ def _metrics_of_logs(monitor: Monitor) -> None:
         return fan_out(group, stream, events)
 
     cloudwatch_logs._fanout_to_subscription_filters = received
+
+
+def published() -> int:
+    """How many messages topics have passed on to subscribers, of alarms and of functions."""
+    return len(_passed_on)
+
+
+def _count_messages() -> None:
+    """A test waits for as many."""
+    fan_out = sns._fanout
+
+    def counted(topic: str, *more: Any, **rest: Any) -> Any:
+        subscriptions = sns._topics[topic]["subscriptions"]
+        _passed_on.extend(topic for one in subscriptions if one.get("confirmed"))
+        return fan_out(topic, *more, **rest)
+
+    sns._fanout = counted
+
+
+def _conditions_of_events() -> None:
+    """The condition key events:source of PutEvents; ministack has none.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/policy-keys-eventbridge.html
+    """
+    original = iam_actions.request_tag_context
+
+    def context(service: str, action: str, body: bytes, *more: Any) -> dict[str, Any]:
+        found: dict[str, Any] = original(service, action, body, *more)
+        if action != "events:PutEvents":
+            return found
+        [source] = {entry["Source"] for entry in json.loads(body)["Entries"]}
+        return found | {"events:source": source}
+
+    iam_actions.request_tag_context = context
 
 
 def _without_resources() -> None:
