@@ -142,9 +142,9 @@ def _actions(policies: Any) -> Iterator[str]:
 
 
 def _is_read(action: str) -> bool:
-    """Of AWS as it is; what the Planner reads of its own schedules is not needed."""
+    """Of AWS as it is; what the Planner reads of its own schedules, and of alarms and metrics, is not needed."""
     service, _, name = action.partition(":")
-    return service != "scheduler" and name.startswith((*_READS, "Search", "Lookup", "Simulate"))
+    return service not in ("scheduler", "cloudwatch") and name.startswith((*_READS, "Search", "Lookup", "Simulate"))
 
 
 def kms_key_policy() -> str:

@@ -121,7 +121,10 @@ PUBLIC = {
         "whatif.result.*",
         "whatif.terraform.read.*",
     ),
-    "incidents": ("alarms.*", "answer.*", "changes.*", "model.*", "states.memory.*"),
+    "incidents": (
+        *("alarms.*", "answer.*", "changes.*", "model.*", "states.memory.*"),
+        *("corroboration.compare.*", "corroboration.facts.*", "corroboration.log_lines.*"),
+    ),
     "publish": ("counting.uncounted", "emf.*", "response.*"),
     "probe": (
         *("doctor.examine", "edges.*", "hop.Prober", "run.*"),
@@ -137,6 +140,7 @@ PUBLIC = {
     "aws": (
         *(
             "cluster.*",
+            "incidents.api_server.*",
             "commands.script.read_script",
             "eks.*",
             "fleet.read_rate.*",

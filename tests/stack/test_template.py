@@ -189,6 +189,7 @@ def test_the_audits_permissions_can_be_left_out():
     }
     gone = allowed["true"] - allowed["false"]
     services = {"ec2", "elasticloadbalancing", "route53", "route53resolver", "cloudtrail", "iam", "network-firewall"}
+    services |= {"cloudwatch"}  # what is compared with the API server
     assert {action.partition(":")[0] for action in gone} == services
     assert {action for action in allowed["false"] if action.startswith("ec2:")} == {"ec2:DescribeSubnets"}
     planner = rendered(2, AuditPermissions="false").of("AWS::Lambda::Function")["Planner"]
@@ -226,7 +227,8 @@ def test_the_planner_may_send_messages_about_causes_and_no_more():
     assert all(iam.allowed(statements, call) for call in wanted)
     assert not any(iam.allowed(statements, call) for call in refused)
     for mode in ("true", "notices", "false"):
-        other = iam.statements(rendered(2, NoticeTopicArn=tickets, TargetNotifications=mode), "PlannerRole")
+        given = {"NoticeTopicArn": tickets, "TargetNotifications": mode, "CorroborateApiServer": "false"}
+        other = iam.statements(rendered(2, **given), "PlannerRole")
         assert not any(iam.allowed(other, call) for call in wanted)
 
 
@@ -258,6 +260,24 @@ def test_with_another_mode_the_stack_has_nothing_of_messages():
         trusted[mode] = [arn.rpartition("/")[2] for arn in trust["Condition"]["StringEquals"]["aws:SourceArn"]]
     own = "egressprobe-1a2b3c4d-planner"
     assert trusted == {"causes": [own, "egressprobe-1a2b3c4d"], "true": [own], "notices": [own], "false": [own]}
+
+
+@pytest.mark.parametrize(
+    ("given", "actions"),
+    [
+        ({"CorroborateApiServer": "false"}, set()),
+        ({}, {"cloudwatch:ListMetrics"}),
+        ({"CorroborateApiServer": "logs"}, {"cloudwatch:ListMetrics", "logs:FilterLogEvents"}),
+        ({"CorroborateApiServer": "logs", "AuditPermissions": "false"}, set()),
+    ],
+)
+def test_what_the_planner_may_read_of_the_api_server(given, actions):
+    """Metrics by default; the control plane's log only where that is asked for, and only this cluster's."""
+    statements = iam.statements(rendered(2, **given), "PlannerRole")
+    allowed = {action for statement in statements for action in iam.actions(statement)}
+    assert allowed & {"cloudwatch:ListMetrics", "logs:FilterLogEvents"} == actions
+    groups = [statement["Resource"] for statement in statements if "logs:FilterLogEvents" in iam.actions(statement)]
+    assert all(group.endswith(":log-group:/aws/eks/prod/cluster:*") for group in groups)
 
 
 def test_the_planner_can_be_put_into_a_vpc():

@@ -19,7 +19,7 @@ class Cluster(NamedTuple):
 
     authority: the cluster's CA, PEM in base64. groups: the cluster security group first. remote, remote_pods: CIDRs of
     hybrid nodes and of their pods. role: ARN of the cluster's role. private_access: endpointPrivateAccess, None where
-    EKS does not report it.
+    EKS does not report it. logs: types of control-plane logs that are on: `api`, `audit` and so on.
     """
 
     version: str
@@ -39,6 +39,7 @@ class Cluster(NamedTuple):
     remote_pods: tuple[str, ...] = ()
     arn: str = ""
     private_access: bool | None = None
+    logs: tuple[str, ...] = ()
 
 
 class IdentityProvider(NamedTuple):
@@ -81,6 +82,7 @@ def described(response: dict[str, Any]) -> Cluster:
         authentication=(response.get("accessConfig") or {}).get("authenticationMode") or "",
         arn=response.get("arn") or "",
         private_access=vpc.get("endpointPrivateAccess"),
+        logs=_logs(response.get("logging") or {}),
     )
     return _as_documented(tuple(cluster), Cluster)
 
@@ -95,6 +97,12 @@ def _as_documented[T](value: Any, kind: type[T]) -> T:
         if isinstance(part, list | tuple):
             waiting.extend(part)
     return msgspec.convert(value, kind)
+
+
+def _logs(logging: dict[str, Any]) -> tuple[str, ...]:
+    """https://docs.aws.amazon.com/eks/latest/APIReference/API_LogSetup.html"""
+    setups = logging.get("clusterLogging") or []
+    return tuple(sorted({kind for setup in setups if setup.get("enabled") for kind in setup.get("types") or []}))
 
 
 def _cidrs(networks: list[dict[str, Any]] | None) -> tuple[str, ...]:

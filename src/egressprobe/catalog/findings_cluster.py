@@ -14,6 +14,32 @@ ANNOTATION_IGNORED = FindingEntry(
     severity="warning",
     degrades=False,
 )
+API_SERVER_AGREES = FindingEntry(
+    "API_SERVER_AGREES",
+    "the real API server fails where the probes do",
+    "The condition of an APIService, the API server's own log or its metrics show the failure that the probes predict."
+    " Metrics are of all webhooks together: they agree where refused calls have increased.",
+    "kubectl get apiservices\n"
+    """aws logs tail /aws/eks/CLUSTER/cluster --since 30m --filter-pattern '"calling webhook"'""",
+    "Fix what the target's own failure names; nothing is to be done about this finding.",
+    severity="info",
+    degrades=False,
+)
+API_SERVER_DISAGREES = FindingEntry(
+    "API_SERVER_DISAGREES",
+    "the real API server does not do what the probes predict",
+    "For 15 minutes the probes failed and the API server's calls did not, or the probes passed and its calls failed. "
+    "The evidence says which, and what that usually means: connections that are kept open, a webhook that is not "
+    "called for what is created now, an API server without an interface in the failing subnet, credentials that only "
+    "the API server has, or an answer that the webhook's own path gives and / does not.",
+    "kubectl get apiservice NAME -o jsonpath='{.status.conditions}'\n"
+    """aws logs tail /aws/eks/CLUSTER/cluster --since 30m --filter-pattern '"calling webhook"'""",
+    "Do not take a success at the API server for an all-clear while the probes fail: the next new connection fails. "
+    'Where the probes pass and the API server fails, follow its own error text: egressprobe explain "TEXT". '
+    "docs/corroboration.md has what each disagreement means.",
+    severity="warning",
+    degrades=False,
+)
 API_SERVER_UNREACHABLE = FindingEntry(
     "API_SERVER_UNREACHABLE",
     "discovery cannot reach the API server",

@@ -17,6 +17,7 @@ from egressprobe.aws.eks import UNKNOWN_MODE, Cluster, facts
 from egressprobe.catalog.findings_cluster import ANNOTATION_IGNORED, OBJECT_NOT_PROBED, TARGET_TOO_LARGE
 from egressprobe.model.errors import InputError
 from egressprobe.model.report import Finding
+from egressprobe.planner.evidence.corroborate import ComparisonScope, corroborate
 from egressprobe.planner.functions import EVERY_LIST, discover_targets
 from egressprobe.planner.inventory import Inventory, with_discovered
 from egressprobe.planner.last_known import LastKnown, last_known, merged, note, owners_note, retired_targets
@@ -96,6 +97,7 @@ def make_plan(
     _report(settings, cluster, pieces, change, findings, age)
     if change.failed:
         raise PlanError(f"{len(change.failed)} schedules could not be written: {'; '.join(change.failed)[:1000]}")
+    looks = audited and not around.leaving
     return {
         "targets": pieces.targets,
         "shards": len(pieces.shards),
@@ -104,7 +106,8 @@ def make_plan(
         "unchanged": len(change.unchanged),
         "planAge": age,
         "excluded": list(known.excluded),
-        "audit": audit_configuration(settings, cluster, known.inventory) if audited and not around.leaving else {},
+        "audit": audit_configuration(settings, cluster, known.inventory) if looks else {},
+        "apiServer": corroborate(_comparison(settings, known, now), cluster, now) if looks else {},
         "findings": msgspec.to_builtins(findings),
     }
 
@@ -129,6 +132,17 @@ def refresh(
         if reason:
             return {"skipped": True, "reason": reason}
     return make_plan(settings, configured, clients, clock(), audited=False, reports=reports)
+
+
+def _comparison(settings: Settings, known: _Known, now: datetime) -> ComparisonScope:
+    """What is compared with the real API server."""
+    return ComparisonScope(
+        cluster_name=settings.cluster_name,
+        mode=settings.corroborate if settings.audits else "false",
+        subnets=[probe.subnet_id for probe in settings.probes],
+        targets=[entry.target for entry in known.inventory.entries.values()],
+        fresh=known.read_at == now,
+    )
 
 
 def _facts(cluster: Cluster) -> dict[str, Any]:

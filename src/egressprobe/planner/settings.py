@@ -30,7 +30,8 @@ class Settings(NamedTuple):
     """groups: the control plane's security groups at deployment. discover: ARN, empty for no discovery.
 
     exclude: names of discovered targets that are not probed; * and ? as in a shell. audit_skip: codes of findings that
-    the audit does not report. audits: whether the Planner may read the VPC's configuration.
+    the audit does not report. audits: whether the Planner may read the VPC's configuration. corroborate: what of the
+    real API server is compared with the probes: `metrics`, `logs` (and metrics) or `false`.
     """
 
     cluster_name: str
@@ -44,6 +45,7 @@ class Settings(NamedTuple):
     audit_skip: tuple[str, ...] = ()
     audits: bool = True
     region: str = ""
+    corroborate: str = "false"
 
 
 class Clients(NamedTuple):
@@ -74,6 +76,7 @@ def read_settings() -> Settings:
         audit_skip=_listed("EGRESSPROBE_AUDIT_SKIP"),
         audits=os.environ.get("EGRESSPROBE_AUDIT_PERMISSIONS", "true") != "false",
         region=os.environ.get("AWS_REGION", ""),
+        corroborate=os.environ.get("EGRESSPROBE_CORROBORATE", "false"),
     )
 
 

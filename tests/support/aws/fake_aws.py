@@ -207,7 +207,7 @@ def call_of(environ: dict[str, Any], body: bytes) -> Call | None:
     return None
 
 
-_JSON_SERVICES = {"cloudtrail": "cloudtrail", "networkfirewall": "network-firewall"}
+_JSON_SERVICES = {"cloudtrail": "cloudtrail", "networkfirewall": "network-firewall", "granite": "cloudwatch"}
 
 
 def _of_the_body(environ: dict[str, Any], body: bytes) -> Call:

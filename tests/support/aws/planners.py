@@ -10,6 +10,7 @@ from egressprobe.handlers import planner
 from egressprobe.handlers.probe import handler as probe_handler
 from egressprobe.planner import settings
 from egressprobe.planner import vpc_audit as audits
+from egressprobe.planner.evidence import corroborate
 from egressprobe.planner.inventory import as_document, read_inventory
 from egressprobe.planner.lookup.note import NOTE
 from tests.support.aws import iam
@@ -35,8 +36,10 @@ class Context:
 def planner_stack(tmp_path, monkeypatch, *, audited=False, **given):
     """The Planner's environment as the template renders it, in front of AWS on loopback; its calls are allowed ones.
 
-    audited: without it nothing looks at the VPC, for which five more clients would be made in each test.
+    audited: without it nothing looks at the VPC, for which five more clients would be made in each test. Nor is the
+    API server compared, unless CorroborateApiServer is given.
     """
+    given = {"CorroborateApiServer": "false"} | given
     if not audited:
         monkeypatch.setattr(audits, "_snapshot", lambda *_: None)
     with aws() as cloud:
@@ -60,10 +63,10 @@ def planner_stack(tmp_path, monkeypatch, *, audited=False, **given):
         )
         scheduler.create_schedule_group(Name=GROUP)
         monkeypatch.setenv("AWS_ENDPOINT_URL", cloud.url)
-        for made in (settings.clients, audits._readers):
+        for made in (settings.clients, audits._readers, corroborate._clients):
             made.cache_clear()
         yield Stack(cloud, found, place, scheduler)
-        for made in (settings.clients, audits._readers):
+        for made in (settings.clients, audits._readers, corroborate._clients):
             made.cache_clear()
         allowed = iam.statements(found, "PlannerRole")
         assert not {call for call in cloud.calls if not iam.allowed(allowed, call)}

@@ -1,0 +1,1 @@
+"""What the real API server does beside what the probes predict: read and compared with each plan (corroborate.py)."""

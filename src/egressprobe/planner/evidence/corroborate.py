@@ -1,0 +1,76 @@
+"""The Planner's comparison of the probes with the real API server: with each plan, and for a message about an incident.
+
+A failure in here is reported. It costs the comparison, never the plan, the audit or a message.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import cache
+from typing import Any, NamedTuple
+
+import msgspec
+from aws_lambda_powertools.logging import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+
+from egressprobe.aws.eks import Cluster
+from egressprobe.aws.incidents.api_server import ApiServerClients, api_server_clients, read_api_server
+from egressprobe.incidents.corroboration.compare import compare
+from egressprobe.incidents.corroboration.facts import ApiServerFacts, Corroboration
+from egressprobe.model.target import Target
+from egressprobe.publish.emf import NAMESPACE
+
+logger = Logger(service="egressprobe-planner")
+
+
+@cache
+def _clients(*, logs: bool) -> ApiServerClients:
+    """Created once per execution environment."""
+    return api_server_clients(logs=logs)
+
+
+class ComparisonScope(NamedTuple):
+    """What is compared. mode: `metrics`, `logs` or `false`. subnets: of the probes. targets: of the plan.
+
+    fresh: whether the targets' conditions of APIServices were read just now.
+    """
+
+    cluster_name: str
+    mode: str
+    subnets: Sequence[str]
+    targets: Sequence[Target]
+    fresh: bool
+
+
+def read_corroboration(scope: ComparisonScope, cluster: Cluster | None, now: datetime) -> Corroboration:
+    """For `evidence_for`, in about two seconds, with the log in at most 17. now: with a time zone. Never raises."""
+    if scope.mode == "false":
+        return Corroboration(unknown=("not compared with the API server: CorroborateApiServer is false",))
+    if cluster is None:
+        return Corroboration(unknown=("not compared with the API server: the cluster cannot be read",))
+    try:
+        return compare(scope.targets, _facts(scope, cluster, now), fresh=scope.fresh)
+    except Exception as error:
+        logger.exception("the comparison with the API server failed")
+        return Corroboration(unknown=(f"not compared with the API server: {type(error).__name__}: {error}",))
+
+
+def corroborate(scope: ComparisonScope, cluster: Cluster | None, now: datetime) -> dict[str, Any]:
+    """The comparison for the plan's answer; findings also go to the log, and a disagreement to the audit's metric."""
+    result = read_corroboration(scope, cluster, now)
+    disagreeing = [finding for finding in result.findings if finding.severity != "info"]
+    for finding in result.findings:
+        fields = {"finding": finding.code, "evidence": finding.evidence, "remedy": finding.remedy}
+        (logger.info if finding.severity == "info" else logger.warning)(finding.summary, extra=fields)
+    if disagreeing:
+        metrics = EphemeralMetrics(namespace=NAMESPACE)
+        metrics.add_dimension("ClusterName", scope.cluster_name)
+        metrics.add_metric("AuditFindings", MetricUnit.Count, len(disagreeing))
+        metrics.add_metadata("findings", [finding.code for finding in disagreeing])
+        metrics.flush_metrics()
+    answer: dict[str, Any] = msgspec.to_builtins(result)
+    return answer
+
+
+def _facts(scope: ComparisonScope, cluster: Cluster, now: datetime) -> ApiServerFacts:
+    clients = _clients(logs=scope.mode == "logs")
+    return read_api_server(clients, scope.cluster_name, scope.subnets, now, log_types=cluster.logs)
