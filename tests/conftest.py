@@ -52,6 +52,9 @@ def _why_not(item: pytest.Item) -> str | None:
     not_there = [name for name in engines if not any(_ENGINES.glob(f"lib/*/site-packages/{name}"))]
     if not_there:
         return f"{', '.join(not_there)} (make template sets it up, on Linux)"
+    for shell in (mark.args[0] for mark in item.iter_markers("shell")):
+        if not shutil.which(shell):
+            return f"{shell} (Debian: apt-get install {shell})"
     if item.get_closest_marker("browser") and not chromium():
         return "Chromium (Debian: apt-get install chromium)"
     if item.get_closest_marker("axe") and not AXE.exists():

@@ -1,10 +1,8 @@
 """The command line. Results go to stdout, messages to stderr. Exit codes: common/exit_codes.py."""
 
 import errno
-import logging
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from io import TextIOWrapper
@@ -25,11 +23,17 @@ from egressprobe.cli.commands import (
 )
 from egressprobe.cli.commands.deployed import ack, incidents
 from egressprobe.cli.common.exit_codes import BAD_INPUT, INTERRUPTED, OUR_ERROR, message
+from egressprobe.cli.common.log import log_as_messages
 from egressprobe.cli.common.parser import parser
+from egressprobe.cli.settings.output import COLOURS, is_verbose, set_output
+from egressprobe.cli.shells import completion
 from egressprobe.model.errors import AwsError, InputError, os_words, short, stack_of
 
 # To add a command: a module in commands/, and its name here. In this order in --help.
-COMMANDS = (run, invoke, incidents, ack, drill, discover, audit, whatif, preflight, switch, verify, diff, explain, demo)
+COMMANDS = (
+    *(run, invoke, incidents, ack, drill, discover, audit, whatif),
+    *(preflight, switch, verify, diff, explain, demo, completion),
+)
 _MOST_MISTAKES = 20
 _NO_CREDENTIALS = "Unable to locate credentials"  # botocore.exceptions.NoCredentialsError
 _LOG_IN = "; log in, for example with `aws sso login`, or name a profile: --profile or AWS_PROFILE"
@@ -39,9 +43,11 @@ _OF_THE_EXTRA = {"boto3", "botocore", "yaml"}  # pyproject.toml: the extra `cli`
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; nothing but `--help` and `--version` exits by itself."""
     _any_encoding()
-    _log_as_messages()
+    set_output(colour=COLOURS[0], quiet=False, verbose=False)
     try:
         options = parser(COMMANDS).parse_args(argv)
+        set_output(colour=options.color, quiet=options.quiet, verbose=options.verbose)
+        log_as_messages(verbose=options.verbose)
         if getattr(options, "profile", None):
             _use_profile(options.profile)
         code: int = options.run(options)
@@ -96,7 +102,7 @@ def _one_line(error: Exception) -> str:
         _drop_stdout()
         return f"the output cannot be written: {os_words(error)}"
     # Not the text of the error: it may hold a secret.
-    where = stack_of(error) if os.environ.get("EGRESSPROBE_TRACEBACK") else "EGRESSPROBE_TRACEBACK=1 shows where"
+    where = stack_of(error) if is_verbose() or os.environ.get("EGRESSPROBE_TRACEBACK") else "--verbose shows where"
     return f"internal error: {type(error).__name__} ({where})"
 
 
@@ -105,21 +111,6 @@ def _any_encoding() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-
-
-class _Messages(logging.Handler):
-    """Errors of the engine as one line each on stderr; the traceback only with EGRESSPROBE_TRACEBACK."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        message(f"egressprobe: {record.getMessage()}")
-        if record.exc_info and os.environ.get("EGRESSPROBE_TRACEBACK"):
-            traceback.print_exception(record.exc_info[1])
-
-
-def _log_as_messages() -> None:
-    logger = logging.getLogger("egressprobe")
-    if not logger.handlers:
-        logger.addHandler(_Messages(logging.ERROR))
 
 
 def _drop_stdout() -> None:

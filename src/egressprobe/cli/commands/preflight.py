@@ -17,6 +17,7 @@ from egressprobe.cli.common.exit_codes import (
 )
 from egressprobe.cli.common.parser import add_output, add_rounds, add_vpc, check_rounds
 from egressprobe.cli.output.formats import FORMATS
+from egressprobe.cli.settings.output import shows_progress
 from egressprobe.model.errors import InputError
 from egressprobe.readiness.fleet.result import Fleet
 from egressprobe.readiness.result import ClusterState, Decision, Preflight
@@ -119,7 +120,7 @@ def _check(options: argparse.Namespace) -> None:
 
 def _say(text: str) -> None:
     """Progress, where a person watches."""
-    if sys.stderr.isatty():
+    if shows_progress(sys.stderr):
         message(f"egressprobe: {text}")
 
 

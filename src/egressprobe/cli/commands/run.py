@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import signal
 import sys
 import time
@@ -14,15 +15,17 @@ from egressprobe.apiserver.kube_version import HELLOS
 from egressprobe.cli.common.exit_codes import INTERRUPTED, exit_code, message
 from egressprobe.cli.common.parser import add_fail_on, add_names, add_output, add_timeout, check_timeout
 from egressprobe.cli.output.formats import FORMATS
+from egressprobe.cli.settings.output import shows_progress
 from egressprobe.model.errors import InputError
 from egressprobe.model.report import Report
-from egressprobe.model.target import DEFAULT_KUBE_VERSION, Plan
+from egressprobe.model.target import DEFAULT_KUBE_VERSION, Plan, Target
 
 EXAMPLES = (
     "egressprobe run https://policy.example.com/validate",
     "egressprobe run -f targets.yaml -l 'kyverno*' --fail-on blocks",
     "egressprobe run --kind oidc https://idp.corp.example/realms/eks -o json",
 )
+logger = logging.getLogger("egressprobe")
 _DESCRIPTORS = 16384
 _PROGRESS_AFTER, _PROGRESS_EVERY = 1.0, 0.2
 
@@ -93,9 +96,10 @@ async def _probe(plan: Plan, seconds: float, concurrency: int) -> tuple[Report, 
 
     done = 0
 
-    def count(_: object) -> None:
+    def count(target: Target) -> None:
         nonlocal done
         done += 1
+        logger.debug("measured %s, %d of %d", target.name, done, len(plan.targets))
 
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
 
@@ -130,7 +134,7 @@ def _more_descriptors() -> None:
 
 async def _progress(done: Callable[[], int], many: int) -> None:
     """A counter on a terminal once a run takes longer than a second."""
-    if not sys.stderr.isatty():
+    if not shows_progress(sys.stderr):
         return
     started = time.monotonic()
     await asyncio.sleep(_PROGRESS_AFTER)

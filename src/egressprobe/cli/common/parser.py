@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 import egressprobe
 from egressprobe.cli.common.exit_codes import FAIL_ON, TEXT
+from egressprobe.cli.settings.output import COLOURS
 from egressprobe.model.errors import InputError
 
 DEFAULT_TIMEOUT = 60.0  # the longest a person waits for a table; the slowest target alone takes about 35 s
@@ -41,14 +42,29 @@ def parser(commands: Sequence[ModuleType]) -> Parser:
     """The parser of the whole command line."""
     shape = argparse.RawDescriptionHelpFormatter
     top = Parser(prog="egressprobe", description=egressprobe.__doc__, epilog=_epilog(_EXAMPLES), formatter_class=shape)
+    top.set_defaults(top=top)
     top.add_argument("--version", action="version", version=f"egressprobe {egressprobe.__version__}")
     added = top.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     for command in commands:
         subparser: argparse.ArgumentParser = command.add_parser(added)
         subparser.set_defaults(run=command.run)
+        _add_to_all(subparser)
         subparser.formatter_class = shape
         subparser.epilog = _epilog(getattr(command, "EXAMPLES", ()), getattr(command, "EXIT_TEXT", TEXT))
     return top
+
+
+def _add_to_all(parser: argparse.ArgumentParser) -> None:
+    """The options of every command."""
+    parser.add_argument(
+        "--color",
+        choices=COLOURS,
+        default=COLOURS[0],
+        metavar="WHEN",
+        help="auto (default: on a terminal, unless NO_COLOR is set), always, never",
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="only the first line of a table; no progress")
+    parser.add_argument("-v", "--verbose", action="store_true", help="log what is done, on stderr")
 
 
 def _epilog(examples: Sequence[str], exit_codes: Mapping[int, str] = TEXT) -> str:

@@ -16,6 +16,7 @@ from egressprobe.aws.updates.eks_updates import ROUTED, EksUpdates
 from egressprobe.cli.common.exit_codes import message
 from egressprobe.cli.inputs.readiness_source import AccountSources
 from egressprobe.cli.inputs.report_file import check_same_cluster
+from egressprobe.cli.settings.output import shows_progress
 from egressprobe.model.errors import InputError, os_words
 from egressprobe.readiness.baseline import file_name, load
 from egressprobe.readiness.comparison.comparable import comparable
@@ -92,7 +93,7 @@ def progress(text: str) -> None:
 
 def _watched(text: str) -> None:
     """Progress, where a person watches."""
-    if sys.stderr.isatty():
+    if shows_progress(sys.stderr):
         progress(text)
 
 

@@ -1,7 +1,6 @@
 """Every kind of report in each of its output formats. What a format or a table needs is imported when it is printed."""
 
 import importlib
-import os
 import re
 import shutil
 import sys
@@ -13,6 +12,7 @@ import msgspec
 from egressprobe.audit.result import Audit
 from egressprobe.audit.whatif.result import WhatIf
 from egressprobe.cli.output.sheet import Sheet
+from egressprobe.cli.settings.output import has_colour, is_quiet
 from egressprobe.incidents.answer import OpenIncidents
 from egressprobe.model.joined_report import Joined
 from egressprobe.model.report import Report
@@ -46,12 +46,9 @@ def show(report: AnyReport, form: str, stream: IO[str], fail_on: str = "fail") -
 
 
 def look(stream: IO[str]) -> dict[str, Any]:
-    """Colour only on a terminal, never with NO_COLOR; its width."""
-    terminal = stream.isatty()
-    return {
-        "colour": terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb",
-        "width": shutil.get_terminal_size().columns if terminal else None,
-    }
+    """Whether it has colours, and the width of a terminal."""
+    width = shutil.get_terminal_size().columns if stream.isatty() else None
+    return {"colour": has_colour(stream), "width": width}
 
 
 # JSON may hold them as they are, and a terminal may obey them: DEL, C1 controls, line separators, directions.
@@ -96,7 +93,7 @@ def sheet_of(report: AnyReport) -> Sheet:
 
 def _table(report: AnyReport, medium: Medium) -> str:
     text: str = _function(_KINDS[type(report)].table)(report, **look(medium.stream))
-    return text
+    return text.partition("\n")[0] if is_quiet() else text
 
 
 def _markdown(report: AnyReport) -> str:

@@ -10,6 +10,7 @@
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from urllib.parse import quote
@@ -50,6 +51,7 @@ from egressprobe.probe.transport.tls_context import CLIENT_CERTIFICATE, Offer, c
 _AT_ONCE = 3
 _CONNECT_SECONDS = 15.0
 # Pause before each retry of a transient error. Seconds.
+logger = logging.getLogger("egressprobe")
 _RETRIES = (0.5, 2.0)
 
 
@@ -151,6 +153,7 @@ class KubernetesSource:
                 if response.status == 401 and not renewed and self._server.token:
                     renewed, self._token = True, self._renewed_token(self._server.token)
                     response = await connection.get(path)
+                logger.debug("GET %s from the API server: %s", resource.path, response.status)
                 return good_body(response, resource, going_on=bool(token))
             except TransientError as error:
                 await connection.close()

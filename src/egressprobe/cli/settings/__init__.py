@@ -1,0 +1,1 @@
+"""What the options that every command has say, for the run of one command."""
