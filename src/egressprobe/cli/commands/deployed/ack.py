@@ -13,14 +13,14 @@ from egressprobe.model.errors import InputError, short
 
 EXAMPLES = (
     "egressprobe ack --stack egressprobe-prod policy.example.com",
-    "egressprobe ack --stack egressprobe-prod 'kyverno*' --for 8h --note 'INC-42, fix on Monday'",
+    "egressprobe ack --stack egressprobe-prod 'kyverno*' --for 8h --note INC-42",
     "egressprobe ack --stack egressprobe-prod --list",
     "egressprobe ack --stack egressprobe-prod policy.example.com --undo",
 )
 EXIT_TEXT = {
     OK: "acknowledged, taken back or listed",
     OUR_ERROR: TEXT[OUR_ERROR],
-    BAD_INPUT: "bad input, or a name that is not in the stack's inventory; others are acknowledged",
+    BAD_INPUT: "bad input, or a name unknown to the stack; the others are acknowledged",
     INTERRUPTED: "interrupted",
 }
 _DEFAULT, _LONGEST = "4h", "30d"
