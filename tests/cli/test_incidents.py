@@ -25,10 +25,10 @@ STACK = ["--stack", "egressprobe-prod"]
 NOTHING = replace(incidents(), incidents=(), acknowledgements=(), notes=())
 
 
-@pytest.fixture
-def planner(monkeypatch):
-    """A stack's outputs in moto, and a Planner that answers `planner.answer`."""
-    with aws() as cloud:
+@pytest.fixture(scope="module")
+def deployed():
+    """A stack's outputs in moto."""
+    with aws() as cloud, pytest.MonkeyPatch.context() as monkeypatch:
         for name, value in ENVIRONMENT.items():
             monkeypatch.setenv(name, value)
         template = {
@@ -37,14 +37,20 @@ def planner(monkeypatch):
         }
         boto3.client("cloudformation").create_stack(StackName="egressprobe-prod", TemplateBody=json.dumps(template))
         monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", cloud.url)
-        cloud.asked, cloud.answer = [], incidents()
-
-        def answer(body):
-            cloud.asked.append(json.loads(body))
-            return cloud.answer if isinstance(cloud.answer, bytes) else msgspec.json.encode(cloud.answer)
-
-        cloud.functions[PLANNER] = answer
         yield cloud
+
+
+@pytest.fixture
+def planner(deployed):
+    """A Planner that answers `planner.answer`."""
+    deployed.asked, deployed.answer = [], incidents()
+
+    def answer(body):
+        deployed.asked.append(json.loads(body))
+        return deployed.answer if isinstance(deployed.answer, bytes) else msgspec.json.encode(deployed.answer)
+
+    deployed.functions[PLANNER] = answer
+    return deployed
 
 
 def test_what_is_open_with_its_messages_and_who_knows_of_it(planner, capsys):

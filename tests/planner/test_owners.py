@@ -84,6 +84,7 @@ def test_a_second_run_writes_nothing_and_a_failed_discovery_keeps_them(stack):
     assert asked(stack, "found.invalid") == {"found.invalid": ("Team F", "error")}
 
 
+@pytest.mark.thorough
 def test_an_annotation_that_is_removed_is_gone_with_its_schedule(stack):
     stack.plan(hook("mine")).run()
     stack.items = {"validatingwebhookconfigurations": [configuration("c", to("found"))]}
@@ -91,11 +92,15 @@ def test_an_annotation_that_is_removed_is_gone_with_its_schedule(stack):
     assert asked(stack, "found.invalid") == {"found.invalid": ("", "")}
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"owners": 7}', '{"owners": {"found.invalid": {"severity": "page"}}}'])
-def test_a_schedule_that_cannot_be_read_costs_the_owners_only(stack, content):
+@pytest.mark.parametrize("content", ["", "[]", "null", '{"owners": 7}', '{"owners": {"t": {"severity": "page"}}}'])
+def test_a_schedule_that_cannot_be_read_has_no_owners(content):
+    assert parse_owners({"Target": {"Input": content}}) == {}
+
+
+def test_a_damaged_schedule_costs_the_owners_only(stack):
     stack.plan(hook("mine")).run()
     damaged = {key: stack.schedules()[OWNERS][key] for key in ("FlexibleTimeWindow", "ScheduleExpression", "Target")}
-    damaged["Target"] = damaged["Target"] | {"Input": content or " "}
+    damaged["Target"] = damaged["Target"] | {"Input": "[]"}
     stack.scheduler.update_schedule(GroupName=GROUP, Name=OWNERS, State="DISABLED", **damaged)
     assert asked(stack, "found.invalid") == {"found.invalid": ("", "")}
     assert stack.run()["updated"].count(OWNERS) == 1, "the next discovery writes it again"
