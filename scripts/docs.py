@@ -19,6 +19,7 @@ sys.path.insert(0, str(ROOT))
 
 from scripts.picture import packages_svg  # noqa: E402
 from scripts.policies import deployer_policy, kms_key_policy, switch_policy  # noqa: E402
+from scripts.schemas import incident_schema  # noqa: E402
 from tests.test_architecture import LAYERS, package_imports  # noqa: E402
 
 from egressprobe.catalog.entry import Entry, is_command  # noqa: E402
@@ -167,6 +168,7 @@ WHOLE: dict[str, Callable[[], str]] = {
     "deploy/deployer-policy.json": deployer_policy,
     "deploy/kms-key-policy.json": kms_key_policy,
     "deploy/switch-policy.json": switch_policy,
+    "docs/schemas/incident-v1.json": incident_schema,
     "docs/packages.svg": lambda: packages_svg(LAYERS, package_imports(), ROOT / "src" / "egressprobe"),
 }
 

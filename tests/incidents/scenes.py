@@ -6,12 +6,12 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from egressprobe.audit.vpc.snapshot import AclEntry, Permission, Route
+from egressprobe.catalog.findings_webhook import SERVICE_WITHOUT_ENDPOINTS
 from egressprobe.incidents.alarms import AlarmKind, Contributor
 from egressprobe.incidents.messages.compose import compose
 from egressprobe.incidents.messages.place import MessagePlace
 from egressprobe.incidents.model import IncidentMessage, NetworkChange
 from egressprobe.model.failure import Code
-from egressprobe.model.report import Finding
 from egressprobe.model.target import Impact, Kind, Verdict
 from tests.support.incident_story import IncidentStory
 from tests.support.incidents import Probed, broken, facts, on, pod
@@ -207,7 +207,7 @@ def scenes() -> Iterator[Scene]:
             [KYVERNO],
             Code.SERVICE_UNRESOLVED,
             clean(),
-            findings=[Finding("SERVICE_NO_READY_ENDPOINTS", "error", "hooks/kyverno-svc has no ready endpoint")],
+            findings=[SERVICE_WITHOUT_ENDPOINTS.found("hooks/kyverno-svc has no ready endpoint", {})],
         ),
     )
     metrics = pod(

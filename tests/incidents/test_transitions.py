@@ -7,9 +7,10 @@ from egressprobe.incidents.alarms import AlarmFacts, AlarmKind, AlarmReading, Co
 from egressprobe.incidents.causes.grouping import observed
 from egressprobe.incidents.model import Acknowledgement, NetworkChange, Tier, Transition
 from egressprobe.incidents.states.evidence import evidence_of
-from egressprobe.incidents.states.transitions import committed, step
+from egressprobe.incidents.states.transitions import step
 from egressprobe.model.failure import Code
 from egressprobe.model.target import Impact, Verdict
+from tests.support.incident_story import IncidentStory
 from tests.support.incidents import Probed, broken, facts, joined_of, on
 from tests.support.vpc.snapshots import A, B, clean, routes
 
@@ -19,15 +20,16 @@ BLACK_HOLE = routes(clean(), "rtb-private", Route("0.0.0.0/0", "nat", "nat-gone"
 CALM = facts()
 
 
-class Story:
-    """The state between looks; `look` returns what was sent, as (transition, key)."""
+class Story(IncidentStory):
+    """`look` returns what was sent, as (transition, key)."""
 
     def __init__(self):
-        self.incidents, self.minute, self.notes, self.messages = (), 0, (), []
+        super().__init__([HOOK, OTHER])
+        self.minute, self.messages = 0, []
 
     def look(self, alarms, snapshot=None, /, *, lost=False, silent=(), crash=False, only=None, **seen):
         """seen: target's first word -> the code that it fails with, or None. lost: probing failed. silent: subnets
-        without response. crash: before `sent` is stored.
+        without response. only: subnets from which it fails. crash: before `sent` is stored.
         """
         self.minute += 5
         now = f"2026-11-26T{2 + self.minute // 60:02}:{self.minute % 60:02}:00+00:00"
@@ -37,27 +39,9 @@ class Story:
             else {probed[n].name: probed[n].result(c if subnet in (only or (A, B)) else None) for n, c in seen.items()}
             for subnet in (A, B)
         }  # fmt: skip
-        joined = None if lost else joined_of(results, [probed[n] for n in seen], snapshot)
-        causes = observed(joined, alarms, targets=[HOOK.view, OTHER.view])
-        evidence = evidence_of(joined, alarms, self.planned)
-        sent = []
-        for _ in range(9):
-            made = step(
-                self.incidents, causes, evidence, now, changes=self.changes, acknowledgements=self.acknowledgements
-            )
-            self.incidents, self.notes = made.incidents, made.notes
-            sent += made.due
-            if not made.due or crash:
-                break
-            self.incidents = committed(self.incidents, [message.id for message in made.due])
-        else:
-            raise AssertionError("it never ends")
+        sent = super().look(now, alarms, None if lost else results, snapshot, crash=crash)
         self.messages += sent
         return [(message.transition, message.incident.key) for message in sent]
-
-    planned = ("hook.example", "other.example")
-    changes = {}
-    acknowledgements = ()
 
 
 HOOK_REFUSED = "connect_refused|hook.example:443"
@@ -164,6 +148,25 @@ def test_a_second_target_of_a_reported_cause_is_no_message_and_holds_the_recover
     assert story.look(both, BLACK_HOLE, hook=SILENT, other=SILENT) == []
     assert story.look(broken("other.example"), BLACK_HOLE, hook=None, other=SILENT) == []
     assert story.look(CALM, clean(), hook=None, other=None) == [("recovered", GONE)]
+
+
+def test_every_subnet_from_which_it_was_seen_to_fail_is_remembered():
+    """The failure moved from one to the other; the first one is silent now."""
+    story = Story()
+    story.look(ON, clean(), only=(A,), hook=REFUSED)
+    story.look(ON, clean(), only=(B,), hook=REFUSED)
+    assert story.look(CALM, clean(), silent=(A,), hook=None) == []
+    assert story.look(CALM, clean(), hook=None) == [("recovered", HOOK_REFUSED)]
+
+
+def test_a_superseded_cause_comes_back_only_where_it_is_seen():
+    """A look without the configuration sees the failure alone, as before the cause was known."""
+    story = Story()
+    on_hook = broken("hook.example")
+    story.look(on_hook, hook=SILENT)
+    story.look(on_hook, BLACK_HOLE, hook=SILENT)
+    assert story.look(on_hook, hook=SILENT) == []
+    assert [incident.superseded_by != "" for incident in story.incidents] == [True, False]
 
 
 def test_a_notice_escalates_once():

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from egressprobe.audit.root_cause import causes
 from egressprobe.audit.vpc.snapshot import VpcSnapshot
+from egressprobe.catalog.advice import with_advice
 from egressprobe.incidents.alarms import AlarmFacts, AlarmKind, AlarmReading, Contributor
 from egressprobe.model.failure import CODES, Code, Failure, Phase
 from egressprobe.model.joined_report import Joined
@@ -74,7 +75,7 @@ class Probed(NamedTuple):
         dialled = phase is not Phase.RESOLVE
         at_connect = failure if phase is Phase.CONNECT else None
         attempts = (Attempt(self.address, self.port, "ipv4", failure=at_connect or failure),) if dialled else ()
-        return Result(
+        result = Result(
             target=self.view,
             verdict=verdict or (Verdict.FAIL if code else Verdict.PASS),
             impact=self.impact,
@@ -87,6 +88,7 @@ class Probed(NamedTuple):
             findings=tuple(findings),
             duration_ms=1.0,
         )
+        return with_advice(result)
 
 
 def pod(name: str, **changed: Any) -> Probed:

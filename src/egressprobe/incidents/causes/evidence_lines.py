@@ -4,15 +4,15 @@ from collections.abc import Iterator, Sequence
 
 from egressprobe.incidents.causes.members import FailingMember
 from egressprobe.incidents.causes.wording import counted, listed
-from egressprobe.model.failure import CODES, Phase
+from egressprobe.model.failure import CODES, Ending, Phase
 from egressprobe.model.target import Kind
 
 # Observed beside a real kube-apiserver 1.35: its HTTP client keeps a connection for 90 s after the last call.
-KEPT_CONNECTIONS = (
-    "Calls on connections opened before the break can still pass: until 90 s after the last call, longer under load."
-)
+KEPT_CONNECTIONS = "Calls on connections opened before can still pass until 90 s after the last one, longer under load."
+FOLLOWS = "Follows from it:"
 _KEEPS = frozenset({Kind.WEBHOOK, Kind.AGGREGATED_API})
 _MOST_ERROR = 300
+_WIDTH = 100
 
 
 def evidence_lines(members: Sequence[FailingMember]) -> Iterator[str]:
@@ -20,10 +20,10 @@ def evidence_lines(members: Sequence[FailingMember]) -> Iterator[str]:
     yield _who(members)
     error = next((text for member in members if (text := _error(member))), "")
     if error:
-        yield f"kube-apiserver's error: {error[:_MOST_ERROR]}"
+        yield f"kube-apiserver: {error[:_MOST_ERROR]}"
     codes = dict.fromkeys(code for member in members for code in member.cause.consequences)
     if codes:
-        yield f"Follows from it: {listed(list(codes), 5)}"
+        yield f"{FOLLOWS} {listed(list(codes), 5)}"
     differs = next((text for member in members for text in member.cause.differs), "")
     if differs:
         yield f"Compared: {differs}"
@@ -37,7 +37,19 @@ def _who(members: Sequence[FailingMember]) -> str:
     passing = list(dict.fromkeys(s for member in members for s in member.passing if s not in failing))
     verb = "fails" if len(names) == 1 else "fail"
     passes = f"; from {listed(passing, 4)} {'it passes' if len(names) == 1 else 'they pass'}" if passing else ""
-    return f"{counted(len(names), 'target')} {verb} from {listed(failing, 4)}{passes}: {listed(names)}"
+    degraded = all(member.degraded for member in members)
+    verb = ("is degraded" if len(names) == 1 else "are degraded") if degraded else verb
+    start = f"{counted(len(names), 'target')} {verb} from {listed(failing, 4)}{passes}: "
+    return start + _fitting(names, _WIDTH - len(start))
+
+
+def _fitting(names: Sequence[str], room: int) -> str:
+    """As many of the names as there is room for, at least one."""
+    for most in range(len(names), 1, -1):
+        text = listed(names, most)
+        if len(text) <= room:
+            return text
+    return listed(names, 1)
 
 
 def _error(member: FailingMember) -> str:
@@ -50,4 +62,7 @@ def _error(member: FailingMember) -> str:
 def _new_connections(member: FailingMember) -> bool:
     """Whether opening a connection is what fails: one that is open already may go on."""
     codes = [result.failure.code for result in member.results.values() if result.failure]
-    return bool(codes) and all(CODES[code].phase in (Phase.RESOLVE, Phase.CONNECT, Phase.TLS) for code in codes)
+    return bool(codes) and all(
+        CODES[code].phase in (Phase.RESOLVE, Phase.CONNECT, Phase.TLS) and CODES[code].ending is not Ending.NOT_SENT
+        for code in codes
+    )

@@ -13,11 +13,12 @@ from egressprobe.incidents.causes.look import LookContext, alarm_since, since_of
 from egressprobe.incidents.causes.members import FailingMember, failing_members
 from egressprobe.incidents.causes.merged_remedy import merged_remedy
 from egressprobe.incidents.causes.unseen import unseen_paths, unseen_subnet, unseen_target
-from egressprobe.incidents.causes.wording import what_of
+from egressprobe.incidents.causes.wording import listed, what_of
 from egressprobe.incidents.model import AffectedTarget, ObservedCause, Tier
 from egressprobe.model.joined_report import Joined
 from egressprobe.model.report import TargetView
 from egressprobe.model.series import ALL_TARGETS, dimension_value
+from egressprobe.model.target import Verdict
 
 
 def observed(
@@ -67,7 +68,7 @@ def _cause(key: str, members: Sequence[FailingMember], context: LookContext) -> 
         alarm_since=alarm_since(on),
         muted=context.alarms.muted(kinds),
         evidence=tuple(evidence_lines(members)),
-        unknown=unknown,
+        unknown=(*_unknown(members), *unknown),
         path=_path(members, where),
         remedy=remedy,
         remedy_steps=steps,
@@ -105,6 +106,17 @@ def _affected(members: Sequence[FailingMember]) -> tuple[AffectedTarget, ...]:
             degraded=member.degraded and (known is None or known.degraded),
         )
     return tuple(targets.values())
+
+
+def _unknown(members: Sequence[FailingMember]) -> Iterator[str]:
+    """What this look does not show of the members."""
+    if not all(member.explained for member in members):
+        yield "the VPC's configuration could not be read, or not all of it: the cause may be in it"
+    subnets = dict.fromkeys(
+        cell.subnet_id for member in members for cell in member.row.cells if cell.verdict is Verdict.UNKNOWN
+    )
+    if subnets:
+        yield f"from {listed(list(subnets), 4)} nothing was measured"
 
 
 def _path(members: Sequence[FailingMember], where: Sequence[str]) -> tuple[str, ...]:

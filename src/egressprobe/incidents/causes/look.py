@@ -39,7 +39,7 @@ def since_of(
     if minutes:
         return min(minutes), ()
     turned_on = alarm_since(on)
-    unknown = "the first failing minute could not be read; the time is that of the alarm, some minutes later"
+    unknown = "the first failing minute: the time is that of the alarm, some minutes later"
     return turned_on, (unknown,) if on else ()
 
 

@@ -141,8 +141,20 @@ def _group_out(evidence: Sequence[Fields]) -> str:
 def _group_in(evidence: Sequence[Fields]) -> str:
     groups = [str(group) for fields in evidence[:1] for group in fields["groups"]]
     noun = "security group" if len(groups) == 1 else "security groups"
+    verb = "denies" if len(groups) == 1 else "deny"
     ports = listed(_values(evidence, "port"))
-    return f"{noun} {listed(groups)} of the target denies {_protocol(evidence)} {ports} from the control plane"
+    source = listed(_values(evidence, "remote")) if evidence[0].get("translated") else "the control plane"
+    return f"{noun} {listed(groups)} of the target {verb} {_protocol(evidence)} {ports} from {source}"
+
+
+def _firewall(does: str) -> Callable[[Sequence[Fields]], str]:
+    def make(evidence: Sequence[Fields]) -> str:
+        groups = [str(fields["ruleGroup"]).rpartition("/")[2] for fields in evidence if fields.get("ruleGroup")]
+        by = listed(list(dict.fromkeys(groups))) or f"its policy's default action {evidence[0]['rule']}"
+        firewalls = [name.rpartition("/")[2] for name in _values(evidence, "firewall")]
+        return f"network firewall {listed(firewalls)} {does} ({by})"
+
+    return make
 
 
 def _protocol(evidence: Sequence[Fields]) -> str:
@@ -157,6 +169,9 @@ _ELEMENTS: dict[str, Callable[[Sequence[Fields]], str]] = {
     "NACL_EGRESS_DENIED": _acl("{protocol} {ports} out"),
     "NACL_INGRESS_DENIED": _acl("{protocol} {ports} in"),
     "NACL_EPHEMERAL_DENIED": _acl("return traffic to {protocol} {ports}"),
+    "FIREWALL_DROPS_TLS": _firewall("drops the TLS handshake"),
+    "FIREWALL_RULE_BLOCKS": _firewall("blocks the call"),
+    "FIREWALL_DROPS_RETURN": _firewall("drops return traffic"),
     "SG_EGRESS_DENIED": _group_out,
     "SG_INGRESS_DENIED": _group_in,
 }

@@ -13,7 +13,7 @@ from egressprobe.model.remedy import RemedySteps
 
 _MOST_COMMANDS = 4
 _MOST_WORDS = 90
-_SENTENCE = re.compile(r"(.+?[.:;])(\s|$)")
+_SENTENCE = re.compile(r"(.+?[.])(\s|$)")
 
 
 class Advised(NamedTuple):
@@ -29,6 +29,9 @@ def advised(cause: ObservedCause, place: MessagePlace) -> Advised:
     again = probe_again(cause, place)
     if not cause.reproduced:
         return Advised("Do: probe it again", "Probe it again:", (again,))
+    if not cause.explained and cause.code.islower():
+        audit = f"egressprobe audit --cluster {shlex.quote(place.cluster_name)}"
+        return Advised("Do: look for the cause in the VPC's configuration", "Do: look for the cause:", (audit,))
     steps = cause.remedy_steps
     fix = steps.fix if isinstance(steps, RemedySteps) else ()
     if isinstance(steps, RemedySteps) and fix and (steps.proven or not steps.placeholders):
@@ -41,8 +44,8 @@ def advised(cause: ObservedCause, place: MessagePlace) -> Advised:
     sentence = first_sentence(cause.remedy)
     check = [text for text in (steps.check if isinstance(steps, RemedySteps) else ()) if _can_be_made(text)]
     if not sentence:
-        return Advised("Do: look at the evidence", "Probe it again:", (again,))
-    return Advised(f"Do: {shortened(sentence, _MOST_WORDS)}", f"Do: {sentence} Check:", tuple(check[:1]) or (again,))
+        return Advised("Do: probe it again, look at its server", "Probe it again:", (again,))
+    return Advised(f"Do: {_clause(sentence)}", f"Do: {sentence}", tuple(check[:1]) or (again,))
 
 
 def probe_again(cause: ObservedCause, place: MessagePlace) -> str:
@@ -53,10 +56,21 @@ def probe_again(cause: ObservedCause, place: MessagePlace) -> str:
 
 
 def first_sentence(text: str) -> str:
-    """Of the lines that are no commands."""
+    """Of the lines that are no commands, with its full stop."""
     words = next((part for part in text.split("\n") if part.strip() and not is_command(part)), "")
     match = _SENTENCE.match(line(words))
-    return match[1].rstrip(":;") + ("" if match[1].endswith(".") else ".") if match else line(words)
+    return (match[1] if match else line(words)).rstrip(":;")
+
+
+def _clause(sentence: str) -> str:
+    """What fits a headline: whole clauses, else words."""
+    sentence = sentence.rstrip(".")
+    before, colon, _ = sentence.partition(": ")
+    sentence = before if colon and "(" not in before else sentence
+    if len(sentence) <= _MOST_WORDS:
+        return sentence
+    clauses = [match.start() for match in re.finditer(r"[;,(]", sentence) if 20 < match.start() <= _MOST_WORDS]
+    return sentence[: clauses[-1]].rstrip() if clauses else shortened(sentence, _MOST_WORDS)
 
 
 def _can_be_made(command: str) -> bool:

@@ -26,12 +26,12 @@ def headline(due: DueMessage, cause: ObservedCause, advised: Advised, cluster: s
     start = f"{label(due, cause.tier)} {line(cluster, 40)}: {line(cause.what, _MOST_WHAT)}"
     if due.transition is Transition.RECOVERED:
         return ascii_line(f"{start}: over{_period(due, cause, now)}. {_passes(cause)} Do: nothing.", MAX_HEADLINE)
-    fails = f"{_fails(cause)} since {clock(cause.since, now)}"
+    start += "" if cause.reproduced else " (reported by the alarm, not reproduced)"
     affected = line(affected_words(cause.targets) or due.incident.affected, _MOST_AFFECTED) or "requests may fail"
-    reported = "" if cause.reproduced else " (the alarm says so; not reproduced)"
-    middle = f"{start}{reported}. {fails}; {affected}."
+    since = f"since {clock(cause.since or due.incident.opened_at, now)}; {affected}."
+    middle = f"{start}. {_fails(cause)} {since}" if cause.targets else f"{start} {since}"
     if due.transition is Transition.CHANGED and due.changes:
-        middle = f"{start}. Before it, {changed(due.changes[0], now)}. {fails}; {affected}."
+        middle = f"{start}. Before it, {changed(due.changes[0], now)}. {_fails(cause)} {since}"
     last = f" {advised.words.rstrip('.')}."
     return ascii_line(shortened(ascii_line(middle), max(MAX_HEADLINE - len(last), 100)) + last, MAX_HEADLINE)
 
@@ -50,9 +50,7 @@ def changed(change: NetworkChange, now: str) -> str:
 def _who(cause: ObservedCause) -> tuple[str, bool]:
     """The target, or how many; and whether it is one."""
     names = [line(target.name, 50) for target in cause.targets]
-    if len(names) == 1:
-        return names[0], True
-    return (counted(len(names), "target"), False) if names else ("the path", True)
+    return (names[0], True) if len(names) == 1 else (counted(len(names), "target"), False)
 
 
 def _where(cause: ObservedCause) -> str:
@@ -61,20 +59,22 @@ def _where(cause: ObservedCause) -> str:
 
 def _fails(cause: ObservedCause) -> str:
     who, single = _who(cause)
-    degraded = bool(cause.targets) and all(target.degraded for target in cause.targets)
-    verb = ("is degraded" if single else "are degraded") if degraded else ("fails" if single else "fail")
-    return f"{who[:1].upper()}{who[1:]} {verb}{_where(cause)}" if not cause.targets else f"{who} {verb}{_where(cause)}"
+    if cause.targets and all(target.degraded for target in cause.targets):
+        return f"{who} {'is' if single else 'are'} degraded{_where(cause)}"
+    return f"{who} {'fails' if single else 'fail'}{_where(cause)}"
 
 
 def _passes(cause: ObservedCause) -> str:
+    if not cause.targets:
+        return f"What is outside the VPC can be reached{_where(cause)}." if cause.where else "Every target passes."
     who, single = _who(cause)
-    return (
-        f"{who[:1].upper() if not cause.targets else who[:1]}{who[1:]} {'passes' if single else 'pass'}{_where(cause)}."
-    )
+    return f"{who} {'passes' if single else 'pass'}{_where(cause)}."
 
 
 def _period(due: DueMessage, cause: ObservedCause, now: str) -> str:
-    end = due.incident.ended_at or now
-    took = seconds_between(cause.since or due.incident.opened_at, end)
-    began = clock(cause.since or due.incident.opened_at, now)
-    return f" after {duration(took)} ({began.removesuffix(' UTC')} to {clock(end, now)})" if took is not None else ""
+    began, end = cause.since or due.incident.opened_at, due.incident.ended_at or now
+    took = seconds_between(began, end)
+    if took is None:
+        return ""
+    first, last = clock(began, now), clock(end, now if began[:10] == end[:10] else "")
+    return f" after {duration(took)} ({first.removesuffix(' UTC')} to {last})"

@@ -32,10 +32,10 @@ def _pagerduty(message: IncidentMessage) -> dict[str, Any]:
     cause = message.cause
     details = {
         "text": message.text,
-        "targets": [target.name for target in cause.targets[:_MOST_NAMED]],
+        "targets": [line(target.name, MAX_DEDUP_KEY) for target in cause.targets[:_MOST_NAMED]],
         "subnets": list(cause.where[:_MOST_NAMED]),
         "since": message.since,
-        "owner": message.owner,
+        "owner": line(message.owner),
         "account": message.account,
         "region": message.region,
         "messageId": message.id,
@@ -103,7 +103,7 @@ def _ops_item(message: IncidentMessage) -> dict[str, Any]:
         "cluster": message.cluster_name,
         "code": message.code,
         "incident": message.incident_id,
-        "owner": message.owner,
+        "owner": line(message.owner),
     }
     data = {name: {"Type": "SearchableString", "Value": value} for name, value in searchable.items() if value}
     data["/aws/dedup"] = {"Type": "SearchableString", "Value": f'{{"dedupString":"{message.dedup_key}"}}'}

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 from egressprobe.catalog.entry import DOCS
+from egressprobe.catalog.registry import lookup
 from egressprobe.incidents.model import Link, ObservedCause
 
 _BEFORE, _AFTER = timedelta(minutes=15), timedelta(minutes=30)
@@ -41,7 +42,7 @@ def _links(cause: ObservedCause, place: MessagePlace, now: str) -> Iterator[Link
         yield Link("query", query)
     if place.runbook_url:
         base = place.runbook_url.partition("#")[0]
-        if base.endswith(f"/{_RUNBOOK}"):
+        if base.endswith(f"/{_RUNBOOK}") and lookup(cause.code):
             yield Link("finding", f"{base.removesuffix(_RUNBOOK)}{DOCS.rpartition('/')[2]}#{cause.code.lower()}")
         yield Link("runbook", place.runbook_url)
 

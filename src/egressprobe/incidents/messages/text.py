@@ -3,11 +3,12 @@
 Order: headline, cause, evidence, fix, what changed, links. What matters most is kept where there is too much.
 """
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from egressprobe.catalog.registry import lookup
-from egressprobe.incidents.causes.evidence_lines import KEPT_CONNECTIONS
+from egressprobe.incidents.causes.evidence_lines import FOLLOWS, KEPT_CONNECTIONS
 from egressprobe.incidents.messages.action import Advised
 from egressprobe.incidents.messages.headline import changed
 from egressprobe.incidents.messages.safe import clock, line
@@ -16,6 +17,7 @@ from egressprobe.incidents.states.decisions import DueMessage
 
 MAX_LINES = 11
 MAX_WIDTH = 100
+_MOST_SENTENCE = 2  # lines
 
 
 class TextLine(NamedTuple):
@@ -56,14 +58,15 @@ def _body(
     for old in due.replaces[:1]:
         yield TextLine(2, line(f"Replaces what was reported {clock(old.opened_at, now)}: {old.what}.", MAX_WIDTH))
     for number, text in enumerate(cause.evidence):
-        kept = text == KEPT_CONNECTIONS
-        yield TextLine(6 if kept else 3 + number, text if kept else line(text, MAX_WIDTH))
+        low = text == KEPT_CONNECTIONS or text.startswith(FOLLOWS)
+        yield TextLine(6 if low else 2 + number, line(text, MAX_WIDTH))
     for number, text in enumerate(cause.unknown):
         yield TextLine(2 if number == 0 and not cause.reproduced else 5, line(f"Unknown: {text}.", MAX_WIDTH))
     if due.incident.owner:
         yield TextLine(4, line(f"Owner: {due.incident.owner}", MAX_WIDTH))
     if not over:
-        yield TextLine(1, line(advised.title, MAX_WIDTH))
+        for text in textwrap.wrap(line(advised.title), MAX_WIDTH)[:_MOST_SENTENCE]:
+            yield TextLine(1, text)
         for command in advised.commands:
             yield TextLine(1, command)
     for number, change in enumerate(due.changes[:3]):
@@ -71,4 +74,4 @@ def _body(
     for note in notes:
         yield TextLine(5, line(f"Note: {note}", MAX_WIDTH))
     for number, link in enumerate(links[:3]):
-        yield TextLine(3 + 3 * number, f"{link.name.capitalize()}: {link.url}")
+        yield TextLine(3 + 4 * number, f"{link.name.capitalize()}: {link.url}")

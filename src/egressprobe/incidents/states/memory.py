@@ -14,7 +14,7 @@ from egressprobe.incidents.causes.wording import affected_words
 from egressprobe.incidents.model import Incident, ObservedCause, Tier, Transition
 from egressprobe.incidents.states.evidence import OUTSIDE
 from egressprobe.model.target import Impact
-from egressprobe.model.text import with_ellipsis
+from egressprobe.model.text import valid_text, with_ellipsis
 
 # The state is the input of one schedule: at most 256 KB in UTF-8, of which other parts need some.
 # https://docs.aws.amazon.com/scheduler/latest/APIReference/API_Target.html
@@ -36,6 +36,7 @@ class Bounded(NamedTuple):
 
 def short_key(key: str) -> str:
     """At most 200 characters, the same for the same key: the end of a long one is its hash."""
+    key = valid_text(key)
     if len(key) <= _MAX_TEXT:
         return key
     return f"{key[: _MAX_TEXT - _HASH - 1]}~{sha256(key.encode()).hexdigest()[:_HASH]}"
@@ -81,7 +82,7 @@ def refreshed(incident: Incident, cause: ObservedCause) -> Incident:
     sinces = [since for since in (incident.since, cause.since) if since]
     return replace(
         incident,
-        what=with_ellipsis(cause.what, _MAX_TEXT),
+        what=_short(cause.what),
         since=min(sinces, default=""),
         failing=failing,
         alarms=tuple(dict.fromkeys((*incident.alarms, *cause.alarms))),
@@ -90,8 +91,12 @@ def refreshed(incident: Incident, cause: ObservedCause) -> Incident:
         impact=worst,
         severity=_severity(cause),
         owner=_owners(cause),
-        affected=with_ellipsis(affected_words(cause.targets), _MAX_TEXT),
+        affected=_short(affected_words(cause.targets)),
     )
+
+
+def _short(text: str) -> str:
+    return with_ellipsis(valid_text(text), _MAX_TEXT)
 
 
 _SEVERITIES = ("critical", "error", "warning", "info")
@@ -106,7 +111,7 @@ def _severity(cause: ObservedCause) -> str:
 
 def _owners(cause: ObservedCause) -> str:
     owners = dict.fromkeys(target.owner for target in cause.targets if target.owner)
-    return with_ellipsis(", ".join(owners), _MAX_TEXT)
+    return _short(", ".join(owners))
 
 
 def is_over(incident: Incident) -> bool:
