@@ -28,15 +28,18 @@ REQUIREMENTS = {"probe": "requirements.txt", "planner": "requirements-planner.tx
 # botocore knows 400 services; the Planner calls these.
 _SERVICES = {
     "cloudtrail",
+    "cloudwatch",
     "ec2",
     "eks",
     "elbv2",
+    "events",
     "iam",
     "lambda",
     "network-firewall",
     "route53",
     "route53resolver",
     "scheduler",
+    "sns",
     "sts",
 }
 _WHEELS = {"arm64": "aarch64", "x86_64": "x86_64"}

@@ -122,7 +122,9 @@ PUBLIC = {
         "whatif.terraform.read.*",
     ),
     "incidents": (
-        *("alarms.*", "answer.*", "changes.*", "model.*", "states.memory.*"),
+        *("alarms.*", "answer.*", "causes.grouping.observed", "changes.*", "model.*"),
+        *("messages.compose.compose", "messages.payloads.*", "messages.place.MessagePlace"),
+        *("states.decisions.DueMessage", "states.evidence.*", "states.memory.*", "states.transitions.*"),
         *("corroboration.compare.*", "corroboration.facts.*", "corroboration.log_lines.*"),
     ),
     "publish": ("counting.uncounted", "emf.*", "response.*"),
@@ -169,6 +171,8 @@ PUBLIC = {
     "planner": (
         *("inventory.*", "join.*", "on_demand.probe_now", "functions.run_doctor", "reconcile.*", "settings.*"),
         *("drill.schedule.*", "scheduler_api.scheduler_errors"),
+        *("incidents.acknowledge.*", "incidents.edges.*", "incidents.evaluate.*", "incidents.metric.count_failure"),
+        *("incidents.reads.events.*", "incidents.settings.*"),
         "lookup.failing.FailingTarget",
         "shards.cut",
     ),

@@ -3,7 +3,7 @@
 import pytest
 
 from egressprobe.incidents.alarms import AlarmFacts, AlarmKind, AlarmReading, Contributor
-from egressprobe.planner.incidents.events import is_alarm_event, reading_of, supplemented
+from egressprobe.planner.incidents.reads.events import is_alarm_event, reading_of, supplemented
 
 PREFIX = "egressprobe prod "
 ARN = "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:"

@@ -3,5 +3,5 @@
 `evaluate.py` has the order. It is level-triggered: what an event reports is read again, so that lost, repeated and late
 events change nothing. What is remembered is in the schedule group (store.py), and one run at a time decides (turn.py).
 
-Public: evaluate.report_incidents, acknowledge.acknowledge, settings.*.
+Public: evaluate, acknowledge, edges, settings, reads.events.
 """

@@ -1,4 +1,4 @@
-"""The metric that shows CloudWatch that the Planner reports: where it does not, CloudWatch pages (docs/alarms.md)."""
+"""The metrics that show CloudWatch that the Planner reports: where it does not, CloudWatch pages (docs/alarms.md)."""
 
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
@@ -16,4 +16,12 @@ def count_reported(cluster_name: str, incidents: int) -> None:
     metrics = EphemeralMetrics(namespace=NAMESPACE)
     metrics.add_dimension("ClusterName", cluster_name)
     metrics.add_metric("IncidentsReported", MetricUnit.Count, incidents)
+    metrics.flush_metrics()
+
+
+def count_failure(cluster_name: str) -> None:
+    """Prints EvaluationsFailed, of an evaluation whose caller has other work that must not look failed: the plan."""
+    metrics = EphemeralMetrics(namespace=NAMESPACE)
+    metrics.add_dimension("ClusterName", cluster_name)
+    metrics.add_metric("EvaluationsFailed", MetricUnit.Count, 1)
     metrics.flush_metrics()
