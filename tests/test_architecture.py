@@ -126,6 +126,7 @@ PUBLIC = {
         *("messages.compose.compose", "messages.payloads.*", "messages.place.MessagePlace"),
         *("states.decisions.DueMessage", "states.evidence.*", "states.memory.*", "states.transitions.*"),
         *("corroboration.compare.*", "corroboration.facts.*", "corroboration.log_lines.*"),
+        "corroboration.sentences.*",
     ),
     "publish": ("counting.uncounted", "emf.*", "response.*"),
     "probe": (

@@ -27,7 +27,7 @@ SEARCHED = {
     "logGroupName": "/aws/eks/prod/cluster",
     "logStreamNamePrefix": "kube-apiserver-",
     "startTime": 1_795_658_400_000,
-    "endTime": 1_795_659_300_000,
+    "endTime": 1_795_659_510_000,
     "filterPattern": FILTER,
 }
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from egressprobe.catalog.advice import KEPT_CONNECTIONS
 from egressprobe.discovery.callers import api_service_call
 from egressprobe.discovery.kubernetes.objects import ApiService
-from egressprobe.incidents.corroboration.compare import USUAL_REASONS, compare, evidence_for
+from egressprobe.incidents.corroboration.compare import USUAL_REASONS, compare
 from egressprobe.incidents.corroboration.facts import (
     ApiServerFacts,
     Corroboration,
@@ -20,7 +20,9 @@ from egressprobe.incidents.corroboration.facts import (
     LoggedFailure,
     WebhookCalls,
 )
-from egressprobe.model.target import AvailableCondition, Expect, FailurePolicy, Kind, Target
+from egressprobe.incidents.corroboration.sentences import evidence_for, with_api_server
+from egressprobe.incidents.model import AffectedTarget, ObservedCause, Tier
+from egressprobe.model.target import AvailableCondition, Expect, FailurePolicy, Impact, Kind, Target
 
 RECORDED = Path(__file__).parents[1] / "data" / "kubernetes" / "apiservices.json"
 SINCE, UNTIL = "2026-11-26T02:00:00+00:00", "2026-11-26T02:15:00+00:00"
@@ -86,7 +88,8 @@ def test_conditions_that_were_not_read_just_now():
     """A list that discovery could not read keeps its last content: nothing follows from it."""
     result = compare([api("False")], FACTS, fresh=False)
     assert result.findings == ()
-    assert result.unknown == ("the conditions of APIServices were not read just now: not compared",)
+    assert result.unknown == ("the conditions of APIServices were not read just now: they disprove nothing",)
+    assert outcome([api("False")], failing(), fresh=False) == [(AGREES, "")]
 
 
 def test_recorded_conditions_of_a_real_api_server():
@@ -192,6 +195,23 @@ def test_the_log_decides_before_the_counters():
     assert outcome([hook()], facts) == [(AGREES, "")]
 
 
+@pytest.mark.parametrize(
+    ("target", "facts", "expected"),
+    [
+        pytest.param(hook(), FACTS._replace(logged=(logged(calls=1),)), [(AGREES, "")], id="in the log"),
+        pytest.param(hook(), with_calls(FACTS, calls(refused=5.0)), [(AGREES, "")], id="more refused"),
+        pytest.param(hook(), with_calls(FACTS, calls()), [], id="none refused yet"),
+        pytest.param(replace(api("False", JUST_NOW), name="policy"), FACTS, [(AGREES, "")], id="unavailable"),
+        pytest.param(replace(api("True"), name="policy"), FACTS, [], id="still available"),
+        pytest.param(hook(), ApiServerFacts(SINCE, UNTIL, logged=(logged(),)), [(AGREES, "")], id="without metrics"),
+    ],
+)
+def test_a_failure_that_has_just_begun(target, facts, expected):
+    """The API server can agree with it at once; to disagree it takes 15 minutes."""
+    result = compare([target], facts, fresh=True, failing_now={"policy": "connect_timeout"})
+    assert [(finding.code, finding.evidence.get("reason", "")) for finding in result.findings] == expected
+
+
 # -- what people read -----------------------------------------------------------------------------------------
 
 
@@ -220,6 +240,28 @@ def test_kept_connections_are_no_excuse_where_the_probes_pass():
     )
     agreeing = compare([api("False")], failing(), fresh=True)
     assert KEPT_CONNECTIONS not in evidence_for(agreeing, ["metrics"])
+
+
+def test_a_causes_evidence():
+    """Two sentences at most, after its first; other causes stay as they are."""
+    result = compare([hook(), hook("b"), hook("c")], FACTS._replace(logged=tuple(logged(f"{n}.corp") for n in ("policy", "b", "c"))), fresh=True, failing_now=dict.fromkeys(("policy", "b", "c"), "tls_reset"))  # fmt: skip
+    cause = ObservedCause(
+        "k",
+        "C",
+        Tier.PAGE,
+        "w",
+        tuple(AffectedTarget(n, Impact.BLOCKS) for n in ("policy", "b", "c")),
+        evidence=("own", "last"),
+    )
+    other = replace(cause, key="o", targets=(AffectedTarget("x", Impact.BLOCKS),))
+    with_sentences, as_it_was = with_api_server([cause, other], result)
+    assert [text.partition(" that ")[0] for text in with_sentences.evidence] == [
+        "own",
+        "the API server's log has 30 calls of webhook policy.corp",
+        "the API server's log has 30 calls of webhook b.corp",
+        "last",
+    ]
+    assert as_it_was == other
 
 
 def test_many_targets_are_one_finding():
@@ -257,6 +299,7 @@ def test_any_facts_are_compared(facts, fresh, status, since):
     assert msgspec.json.encode(result)
     if facts.failing is None:
         assert result.findings == ()
+    compare([hook()], facts, fresh=fresh, failing_now={"policy": since})
 
 
 def test_the_page_has_every_reason_and_figure():

@@ -85,7 +85,7 @@ def read_api_server(
     log_seconds: float = 15.0,
     clock: Callable[[], float] = time.monotonic,
 ) -> ApiServerFacts:
-    """The 15 minutes until 3 minutes before `now`, which needs a time zone. subnets: of the probes.
+    """The 15 minutes until 3 minutes before `now`, which needs a time zone; the log until now. subnets: of the probes.
 
     log_types: the control-plane logs that are on, as EKS names them. Errors of AWS are in `unread`, never raised.
     """
@@ -107,7 +107,7 @@ def read_api_server(
     if clients.logs is not None and _LOGS & set(log_types):
         deadline = clock() + log_seconds
         read = _read(
-            unread, "the control plane's log", lambda: _logged(clients.logs, cluster, since, until, deadline, clock)
+            unread, "the control plane's log", lambda: _logged(clients.logs, cluster, since, now, deadline, clock)
         )
         if read is not None:
             events, whole = read

@@ -16,7 +16,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from egressprobe.catalog.advice import KEPT_CONNECTIONS
 from egressprobe.catalog.findings_cluster import API_SERVER_AGREES, API_SERVER_DISAGREES
 from egressprobe.incidents.corroboration.facts import (
     ENOUGH_MINUTES,
@@ -82,24 +81,33 @@ class _Pair(NamedTuple):
 
 
 class _Predicted(NamedTuple):
-    """Targets by prediction; what is in neither is not compared."""
+    """Targets by prediction for the whole window; what is in neither is not compared.
+
+    codes: of all that fail, also of those that have just begun: the API server can agree with them.
+    """
 
     failing: dict[str, FailingMinutes]
     passing: frozenset[str]
+    codes: dict[str, tuple[str, ...]]
 
 
-def compare(targets: Sequence[Target], facts: ApiServerFacts, *, fresh: bool) -> Corroboration:
-    """targets: of the plan. fresh: whether discovery has just read the conditions; else they are out of date."""
+def compare(
+    targets: Sequence[Target], facts: ApiServerFacts, *, fresh: bool, failing_now: Mapping[str, str] = {}
+) -> Corroboration:
+    """targets: of the plan. fresh: whether discovery has just read the conditions; else they are out of date.
+
+    failing_now: targets that fail now, with the code, whatever they did before: for these only agreement is found.
+    """
     compared = [target for target in targets if target.expect is Expect.REACHABLE]
     unknown = list(facts.unread)
-    predicted = _predicted(compared, facts)
+    predicted = _predicted(compared, facts, failing_now)
     pairs: list[_Pair] = []
     if predicted is not None:
         apis = [target for target in compared if target.kind is Kind.AGGREGATED_API and target.condition]
-        if fresh:
-            pairs += _conditions(apis, predicted, facts)
-        elif apis:
-            unknown.append("the conditions of APIServices were not read just now: not compared")
+        conditions = list(_conditions(apis, predicted, facts))
+        pairs += conditions if fresh else [pair for pair in conditions if not pair.reason]
+        if apis and not fresh:
+            unknown.append("the conditions of APIServices were not read just now: they disprove nothing")
         pairs += _logged(compared, predicted, facts)
         already = {pair.target for pair in pairs}
         for calls in facts.webhooks:
@@ -113,33 +121,19 @@ def compare(targets: Sequence[Target], facts: ApiServerFacts, *, fresh: bool) ->
     return Corroboration(facts.since, facts.until, findings, evidence, tuple(dict.fromkeys(unknown)))
 
 
-def evidence_for(corroboration: Corroboration, targets: Iterable[str]) -> tuple[str, ...]:
-    """Sentences for a message about these targets, each once; the last is KEPT_CONNECTIONS where the API server passes.
-
-    Empty where nothing is known of them: then nothing is said.
-    """
-    names = set(targets)
-    sentences = [text for name, texts in corroboration.evidence.items() if name in names for text in texts]
-    kept = any(
-        finding.code == API_SERVER_DISAGREES.code
-        and "although probes pass" not in str(finding.evidence.get("reason"))
-        and names & set(finding.evidence.get("targets") or ())
-        for finding in corroboration.findings
-    )
-    return (*dict.fromkeys(sentences), *((KEPT_CONNECTIONS,) if kept else ()))
-
-
-def _predicted(targets: Sequence[Target], facts: ApiServerFacts) -> _Predicted | None:
-    if facts.failing is None:
+def _predicted(targets: Sequence[Target], facts: ApiServerFacts, failing_now: Mapping[str, str]) -> _Predicted | None:
+    if facts.failing is None and not failing_now:
         return None
-    seen = {failing.target: failing for failing in facts.failing}
+    seen = {failing.target: failing for failing in facts.failing or ()}
     failing = {name: minutes for name, minutes in seen.items() if minutes.minutes >= ENOUGH_MINUTES}
-    measured = facts.measured_minutes >= ENOUGH_MINUTES
+    codes: dict[str, tuple[str, ...]] = {name: (code,) for name, code in failing_now.items()}
+    codes |= {name: minutes.codes for name, minutes in failing.items()}
+    measured = facts.failing is not None and facts.measured_minutes >= ENOUGH_MINUTES
     if not measured or ALL_TARGETS in seen:
-        return _Predicted(failing, frozenset())
+        return _Predicted(failing, frozenset(), codes)
     # A metric's dimension has printable ASCII only (publish/emf.py): another name could not be found among them.
     passing = {target.name for target in targets if target.name not in seen and target.name.isascii()}
-    return _Predicted(failing, frozenset(passing))
+    return _Predicted(failing, frozenset(passing) - failing_now.keys(), codes)
 
 
 def _conditions(apis: Iterable[Target], predicted: _Predicted, facts: ApiServerFacts) -> Iterator[_Pair]:
@@ -151,7 +145,8 @@ def _conditions(apis: Iterable[Target], predicted: _Predicted, facts: ApiServerF
         since = f" since {condition.since}" if condition.since else ""
         why = f" ({condition.reason}: {condition.message})" if condition.message else ""
         text = f"the API server itself reports Available={condition.status}{since}{why} of {api.name}"
-        if failing and condition.status == "False" and str(Code.APISERVICE_UNAVAILABLE) not in failing.codes:
+        codes = predicted.codes.get(api.name)
+        if codes is not None and condition.status == "False" and str(Code.APISERVICE_UNAVAILABLE) not in codes:
             yield _Pair(api.name, "", text)
         elif failing and condition.status == "True" and lasting and _predicts_unavailable(failing):
             where = f" from {', '.join(failing.subnets)}" if failing.subnets else ""
@@ -189,7 +184,7 @@ def _logged(targets: Iterable[Target], predicted: _Predicted, facts: ApiServerFa
         named = by_webhook.get(logged.webhook, [])
         passing = bool(named) and all(target.name in predicted.passing for target in named)
         for target in named:
-            if target.name in predicted.failing:
+            if target.name in predicted.codes:
                 yield _Pair(target.name, "", _sentence(logged))
             elif passing and _lasts(logged):
                 yield _Pair(target.name, "calls fail although probes pass", _sentence(logged))
@@ -223,7 +218,7 @@ def _counted(
     failing = [
         target
         for target in targets
-        if target.name in predicted.failing
+        if target.name in predicted.codes
         and target.failure_policy is not FailurePolicy.IGNORE
         and any(text.startswith(f"{kind}/") for text in target.objects)
     ]
@@ -243,6 +238,7 @@ def _counted(
     in_window = f"{calls.calls:.0f} {calls.kind} webhook calls in {WINDOW_MINUTES} minutes"
     others = [target for target in failing if target.name not in already]
     if calls.refused == 0:
+        others = [target for target in others if target.name in predicted.failing]
         every = [target for target in others if target.affects.startswith("all ")]
         sentence = f"the API server refused none of its {in_window}"
         narrowed = f"{sentence}; selectors narrow what {names} intercept, so they may not be called"

@@ -3,7 +3,7 @@
 A failure in here is reported. It costs the comparison, never the plan, the audit or a message.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
@@ -16,6 +16,8 @@ from egressprobe.aws.eks import Cluster
 from egressprobe.aws.incidents.api_server import ApiServerClients, api_server_clients, read_api_server
 from egressprobe.incidents.corroboration.compare import compare
 from egressprobe.incidents.corroboration.facts import ApiServerFacts, Corroboration
+from egressprobe.incidents.corroboration.sentences import with_api_server
+from egressprobe.incidents.model import ObservedCause
 from egressprobe.model.target import Target
 from egressprobe.publish.emf import NAMESPACE
 
@@ -31,7 +33,8 @@ def _clients(*, logs: bool) -> ApiServerClients:
 class ComparisonScope(NamedTuple):
     """What is compared. mode: `metrics`, `logs` or `false`. subnets: of the probes. targets: of the plan.
 
-    fresh: whether the targets' conditions of APIServices were read just now.
+    fresh: whether the targets' conditions of APIServices were read just now. failing_now: targets that fail now, with
+    the code; for them it is enough that the API server agrees. log_seconds: how long its log may be read.
     """
 
     cluster_name: str
@@ -39,19 +42,35 @@ class ComparisonScope(NamedTuple):
     subnets: Sequence[str]
     targets: Sequence[Target]
     fresh: bool
+    failing_now: Mapping[str, str] = {}
+    log_seconds: float = 15.0
 
 
 def read_corroboration(scope: ComparisonScope, cluster: Cluster | None, now: datetime) -> Corroboration:
-    """For `evidence_for`, in about two seconds, with the log in at most 17. now: with a time zone. Never raises."""
+    """For `with_api_server`, in about two seconds and those of the log. now: with a time zone. Never raises."""
     if scope.mode == "false":
         return Corroboration(unknown=("not compared with the API server: CorroborateApiServer is false",))
     if cluster is None:
         return Corroboration(unknown=("not compared with the API server: the cluster cannot be read",))
     try:
-        return compare(scope.targets, _facts(scope, cluster, now), fresh=scope.fresh)
+        facts = _facts(scope, cluster, now)
+        return compare(scope.targets, facts, fresh=scope.fresh, failing_now=scope.failing_now)
     except Exception as error:
         logger.exception("the comparison with the API server failed")
         return Corroboration(unknown=(f"not compared with the API server: {type(error).__name__}: {error}",))
+
+
+def with_evidence(
+    causes: tuple[ObservedCause, ...], scope: ComparisonScope, cluster: Cluster | None, now: datetime
+) -> tuple[ObservedCause, ...]:
+    """The causes of incidents, each with what the API server itself shows of its targets. Never raises.
+
+    Their targets fail now, whatever `scope.failing_now` is.
+    """
+    if not causes or scope.mode == "false":
+        return causes
+    failing = {target.name: target.code for cause in causes for target in cause.targets}
+    return with_api_server(causes, read_corroboration(scope._replace(failing_now=failing), cluster, now))
 
 
 def corroborate(scope: ComparisonScope, cluster: Cluster | None, now: datetime) -> dict[str, Any]:
@@ -73,4 +92,6 @@ def corroborate(scope: ComparisonScope, cluster: Cluster | None, now: datetime) 
 
 def _facts(scope: ComparisonScope, cluster: Cluster, now: datetime) -> ApiServerFacts:
     clients = _clients(logs=scope.mode == "logs")
-    return read_api_server(clients, scope.cluster_name, scope.subnets, now, log_types=cluster.logs)
+    return read_api_server(
+        clients, scope.cluster_name, scope.subnets, now, log_types=cluster.logs, log_seconds=scope.log_seconds
+    )
