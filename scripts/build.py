@@ -21,8 +21,8 @@ BUILD = ROOT / "build"
 # Whole packages that no entry point of the artifact reaches (tests/test_architecture.py checks it).
 # The Discover function is another handler of the Probe's artifact.
 LEFT_OUT = {
-    "probe": ("aws", "audit", "incidents", "planner", "cli", "readiness", "stack", "lab"),
-    "planner": ("probe", "cli", "readiness", "stack", "lab"),
+    "probe": ("aws", "audit", "incidents", "observability", "planner", "cli", "readiness", "stack", "lab"),
+    "planner": ("observability", "probe", "cli", "readiness", "stack", "lab"),
 }
 REQUIREMENTS = {"probe": "requirements.txt", "planner": "requirements-planner.txt"}
 # botocore knows 400 services; the Planner calls these.

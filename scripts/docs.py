@@ -20,6 +20,7 @@ sys.path.insert(0, str(ROOT))
 from scripts.picture import packages_svg  # noqa: E402
 from scripts.policies import deployer_policy, kms_key_policy, switch_policy  # noqa: E402
 from scripts.schemas import incident_schema  # noqa: E402
+from tests.support.flows import example_flows  # noqa: E402
 from tests.test_architecture import LAYERS, package_imports  # noqa: E402
 
 from egressprobe.catalog.entry import Entry, is_command  # noqa: E402
@@ -27,6 +28,7 @@ from egressprobe.catalog.failures import FAILURES  # noqa: E402
 from egressprobe.catalog.registry import FINDINGS, all_entries  # noqa: E402
 from egressprobe.cli.main import main as main_of_cli  # noqa: E402
 from egressprobe.cli.output.formats import render  # noqa: E402
+from egressprobe.cli.output.observed.flows_table import flows_table  # noqa: E402
 from egressprobe.cli.output.table import to_table  # noqa: E402
 from egressprobe.model.report import count, worst  # noqa: E402
 from egressprobe.publish.response import from_json  # noqa: E402
@@ -129,6 +131,12 @@ def pasted() -> str:
     return _console(f"egressprobe explain '{_PASTED}'", _printed(main_of_cli, ["explain", _PASTED]))
 
 
+def flows() -> str:
+    """What flow logs saw of an example's interfaces, folded to fit the page."""
+    table = flows_table(example_flows(), width=_SAMPLE_WIDTH)
+    return _console("egressprobe flows --stack egressprobe-prod", table)
+
+
 def price() -> str:
     """The bill of the reference stack, of ten targets more, and with a separate alarm series for each subnet."""
     bills = []
@@ -154,6 +162,7 @@ PARTS: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"sample": sample},
     "docs/audit.md": {"audit": audited},
     "docs/explain.md": {"pasted": pasted},
+    "docs/flows.md": {"flows": flows},
     "docs/price.md": {"price": price},
     "docs/reports.md": {
         "markdown": document("markdown", "policy.healthy", "refused"),

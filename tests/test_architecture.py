@@ -17,7 +17,7 @@ SRC = Path(__file__).parents[1] / "src" / "egressprobe"
 # Lowest first. A package imports itself and lower layers; packages of one layer do not know each other.
 LAYERS = (
     ("model", "net"),
-    ("error_texts",),
+    ("error_texts", "observability"),
     ("golang", "catalog"),
     ("apiserver", "audit", "incidents", "publish"),
     ("probe", "aws", "targets"),
@@ -98,6 +98,7 @@ PUBLIC = {
         "pasted.recognise.*",
         "registry.*",
     ),
+    "observability": ("flows.judge.*", "flows.records.*", "flows.report.*", "flows.result.*"),
     "apiserver": (
         *("authentication.*", "availability.*", "client_rules.*", "forecast.*", "kube_version.*"),
         *("admission_review.*", "log_messages.*", "refusals.*", "tls_alerts.*"),
@@ -151,6 +152,12 @@ PUBLIC = {
             "incidents.since.*",
             "incidents.trail.*",
             "paging.not_as_documented",
+            "observability.calls.*",
+            "observability.flow_athena.*",
+            "observability.flow_insights.*",
+            "observability.flow_logs.*",
+            "observability.flow_objects.*",
+            "observability.insights.*",
             "session.*",
             "updates.eks_updates.*",
         ),
@@ -175,10 +182,14 @@ PUBLIC = {
         *("incidents.acknowledge.*", "incidents.edges.*", "incidents.evaluate.*", "incidents.metric.count_failure"),
         *("incidents.reads.events.*", "incidents.settings.*"),
         "lookup.failing.FailingTarget",
+        "scheduler_api.list_schedules",
         "shards.cut",
     ),
     "handlers": ("probe.make_handler",),
-    "stack": ("aws_answers.failures_as_lines", "drill.run.*", "of_cluster.*", "planner_client.*"),
+    "stack": (
+        *("aws_answers.failures_as_lines", "drill.run.*", "of_cluster.*", "planner_client.*"),
+        "observing.flows.*",
+    ),
     "readiness": (
         "baseline.*",
         "comparison.comparable.*",
@@ -215,6 +226,7 @@ PURE = (
     "planner/shards.py",
     "planner/lookup",
     "incidents",
+    "observability",
     "readiness/causes.py",
     "readiness/checks.py",
     "readiness/coverage.py",

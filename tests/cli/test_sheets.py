@@ -8,6 +8,7 @@ from egressprobe.cli.output.sheet import column_key
 from egressprobe.cli.output.sheets.audit import audit_sheet
 from egressprobe.cli.output.sheets.difference import difference_sheet
 from egressprobe.cli.output.sheets.fleet import fleet_sheet
+from egressprobe.cli.output.sheets.flows import flows_sheet
 from egressprobe.cli.output.sheets.joined import joined_sheet
 from egressprobe.cli.output.sheets.preflight import preflight_sheet
 from egressprobe.cli.output.sheets.report import report_sheet
@@ -31,6 +32,7 @@ MAKE = {
     "Preflight": preflight_sheet,
     "Difference": difference_sheet,
     "OpenIncidents": incidents_sheet,
+    "Flows": flows_sheet,
 }
 
 

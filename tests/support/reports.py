@@ -16,6 +16,7 @@ from egressprobe.model.joined_report import Cause, Joined
 from egressprobe.model.remedy import RemedySteps, Touched
 from egressprobe.model.report import Report
 from egressprobe.model.target import Impact, Verdict
+from egressprobe.observability.flows.result import Flows
 from egressprobe.planner.join import Heard, join
 from egressprobe.publish.response import from_json
 from egressprobe.readiness.fleet.result import FLEET_SCHEMA, Fleet, FleetCluster, FleetEvidence, FleetRegion
@@ -37,6 +38,7 @@ from egressprobe.readiness.result import (
     Trend,
 )
 from tests.conftest import ROOT
+from tests.support.flows import example_flows
 
 EXAMPLES = ROOT / "docs" / "examples"
 _PICKED = ("policy.healthy", "one-of-two-dead", "expired", "expires-soon", "loopback-alias")
@@ -283,6 +285,12 @@ def incidents() -> OpenIncidents:
     )
 
 
+@cache
+def flows() -> Flows:
+    """Rejected from one subnet and answered from the other, no return from both, and one of the control plane."""
+    return example_flows()
+
+
 SAMPLES = {
     Fleet: fleet,
     Report: report,
@@ -292,6 +300,7 @@ SAMPLES = {
     Preflight: preflight,
     Difference: difference,
     OpenIncidents: incidents,
+    Flows: flows,
 }
 
 

@@ -21,7 +21,7 @@ from egressprobe.cli.commands import (
     verify,
     whatif,
 )
-from egressprobe.cli.commands.deployed import ack, incidents
+from egressprobe.cli.commands.deployed import ack, flows, incidents
 from egressprobe.cli.common.exit_codes import BAD_INPUT, INTERRUPTED, OUR_ERROR, message
 from egressprobe.cli.common.log import log_as_messages
 from egressprobe.cli.common.parser import parser
@@ -31,7 +31,7 @@ from egressprobe.model.errors import AwsError, InputError, os_words, short, stac
 
 # To add a command: a module in commands/, and its name here. In this order in --help.
 COMMANDS = (
-    *(run, invoke, incidents, ack, drill, discover, audit, whatif),
+    *(run, invoke, incidents, ack, flows, drill, discover, audit, whatif),
     *(preflight, switch, verify, diff, explain, demo, completion),
 )
 _MOST_MISTAKES = 20

@@ -17,10 +17,11 @@ from egressprobe.incidents.answer import OpenIncidents
 from egressprobe.model.joined_report import Joined
 from egressprobe.model.report import Report
 from egressprobe.model.text import valid
+from egressprobe.observability.flows.result import Flows
 from egressprobe.readiness.fleet.result import Fleet
 from egressprobe.readiness.result import Difference, Preflight
 
-type AnyReport = Report | Joined | Audit | WhatIf | Preflight | Fleet | Difference | OpenIncidents
+type AnyReport = Report | Joined | Audit | WhatIf | Preflight | Fleet | Difference | OpenIncidents | Flows
 
 
 class Medium(NamedTuple):
@@ -140,6 +141,7 @@ _KINDS: dict[type, _ReportKind] = {
         "observed.incidents_sheet.incidents_sheet",
         "documents.lines.incidents_lines",
     ),
+    Flows: _ReportKind("observed.flows_table.flows_table", "sheets.flows.flows_sheet", "documents.lines.flows_lines"),
 }
 # The formats of every report; the first is the default. To add a format: one function, one row here.
 _FORMATS: dict[str, Format] = {

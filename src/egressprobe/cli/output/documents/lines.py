@@ -10,6 +10,7 @@ from egressprobe.audit.whatif.result import WhatIf
 from egressprobe.incidents.answer import OpenIncidents
 from egressprobe.model.joined_report import Joined
 from egressprobe.model.report import Report
+from egressprobe.observability.flows.result import Flows
 from egressprobe.readiness.fleet.result import Fleet
 from egressprobe.readiness.result import Difference, Preflight
 
@@ -90,3 +91,16 @@ def incidents_lines(answer: OpenIncidents) -> Iterator[Line]:
     """A line for each open incident."""
     head = {"takenAt": answer.at, "clusterName": answer.cluster_name}
     yield from (head | {"name": incident.key} | to_builtins(incident) for incident in answer.open)
+
+
+def flows_lines(flows: Flows) -> Iterator[Line]:
+    """A line for each target, kind of interface and subnet."""
+    head = {
+        "startedAt": flows.started_at,
+        "clusterName": flows.cluster_name,
+        "since": flows.since,
+        "until": flows.until,
+    }
+    for row in flows.rows:
+        about = {"target": row.target, "url": row.url, "kind": row.kind}
+        yield from (head | about | to_builtins(cell) for cell in row.cells)

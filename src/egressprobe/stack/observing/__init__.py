@@ -1,0 +1,1 @@
+"""`egressprobe flows` and `egressprobe history`: records of the past of a stack, read and judged."""
