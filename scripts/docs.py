@@ -110,6 +110,13 @@ def document(form: str, *names: str) -> Callable[[], str]:
     return printed
 
 
+def message() -> str:
+    """The text of a message, as its golden file has it; the query's address is cut."""
+    text = (ROOT / "tests" / "incidents" / "golden" / "black-hole.txt").read_text().partition("\n\n")[2].rstrip()
+    lines = (f"{line[:_SAMPLE_WIDTH]}..." if line.startswith("Query: ") else line for line in text.split("\n"))
+    return "```text\n" + "\n".join(lines) + "\n```"
+
+
 def audited() -> str:
     """What the audit reports for the broken VPC among the examples."""
     return _console(f"egressprobe audit {' '.join(_AUDITED)}", _printed(main_of_cli, ["audit", *_AUDITED]))
@@ -163,6 +170,7 @@ PARTS: dict[str, dict[str, Callable[[], str]]] = {
     "docs/audit.md": {"audit": audited},
     "docs/explain.md": {"pasted": pasted},
     "docs/flows.md": {"flows": flows},
+    "docs/messages.md": {"sample": message},
     "docs/price.md": {"price": price},
     "docs/reports.md": {
         "markdown": document("markdown", "policy.healthy", "refused"),

@@ -59,7 +59,8 @@ def all_fail(targets, code, subnets=(A, B), **made):
 def told(story, *looks):
     """Each look is (now, alarms, seen, snapshot, options)."""
     messages = []
-    for now, alarms, seen, snapshot, options in looks:
+    for now, alarms, seen, snapshot, given in looks:
+        options = dict(given)
         story.since = {target.name: SINCE for target in story.targets} | {A: SINCE, B: SINCE}
         story.changes = options.pop("changes", story.changes)
         messages += [compose(due, PLACE, now) for due in story.look(now, alarms, seen, snapshot, **options)]
@@ -181,7 +182,7 @@ def scenes() -> Iterator[Scene]:
     yield Scene("black-hole-recovered", black_hole_then((LATER, CALM, all_fail(HOOKS, None), clean(), {})))
     yield Scene(
         "black-hole-changed",
-        black_hole_then((LATER, broken(*(h.name for h in HOOKS)), all_fail(HOOKS, SILENT), BLACK_HOLE, dict(GO))),
+        black_hole_then((LATER, broken(*(h.name for h in HOOKS)), all_fail(HOOKS, SILENT), BLACK_HOLE, GO)),
     )
     yield Scene("network-acl", simple([POLICY], SILENT, acl(clean(), A, DENY), subnets=(A,)))
     yield Scene(

@@ -4,8 +4,8 @@
   integration's own: an API destination adds it (docs/messages.md).
 - Slack, Block Kit: https://docs.slack.dev/reference/block-kit/blocks. Text from outside is `plain_text`, which Slack
   does not interpret; only commands are `mrkdwn`, inside a code block.
-- OpsCenter: https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_CreateOpsItem.html. A recovery creates
-  none: OpsCenter has no create that closes.
+- OpsCenter: https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_CreateOpsItem.html, and the same as
+  EventBridge's target for OpsItems takes it. A recovery creates none: OpsCenter has no create that closes.
 """
 
 from typing import Any
@@ -23,9 +23,12 @@ _CLOSING = Transition.RECOVERED
 
 
 def integrations_of(message: IncidentMessage, advised: Advised) -> dict[str, Any]:
-    """By name: pagerduty, slack, opsItem (not of a recovery)."""
+    """By name: pagerduty, slack; opsItem and opsItemInput, not of a recovery."""
     made = {"pagerduty": _pagerduty(message), "slack": _slack(message, advised)}
-    return made if message.transition is _CLOSING else made | {"opsItem": _ops_item(message)}
+    if message.transition is _CLOSING:
+        return made
+    item = _ops_item(message)
+    return made | {"opsItem": item, "opsItemInput": _with_small_initials(item)}
 
 
 def _pagerduty(message: IncidentMessage) -> dict[str, Any]:
@@ -115,3 +118,12 @@ def _ops_item(message: IncidentMessage) -> dict[str, Any]:
         "Category": "Availability",
         "OperationalData": data,
     }
+
+
+def _with_small_initials(parameters: dict[str, Any]) -> dict[str, Any]:
+    """The names of CreateOpsItem's parameters as an event's target has them; those of operational data stay."""
+    data = {
+        name: {key.lower(): value for key, value in item.items()}
+        for name, item in parameters["OperationalData"].items()
+    }
+    return {name[0].lower() + name[1:]: value for name, value in (parameters | {"OperationalData": data}).items()}
