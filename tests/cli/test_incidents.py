@@ -16,7 +16,9 @@ from egressprobe.incidents.model import Tier, Transition
 from egressprobe.model.errors import InputError
 from egressprobe.model.joined_report import RefusedTarget
 from egressprobe.model.target import Verdict
+from egressprobe.planner.incidents.settings import incident_clients
 from tests.support.aws.fake_aws import ENVIRONMENT, aws
+from tests.support.aws.planners import hook, planner_stack
 from tests.support.documents import junit_tests
 from tests.support.reports import incidents
 
@@ -153,7 +155,7 @@ def test_texts_of_others_cannot_control_a_terminal(planner, capsys):
 def test_ack_sends_who_until_when_and_why(planner, capsys):
     """The caller is moto's; --for is from now."""
     before = datetime.now(UTC).replace(microsecond=0)
-    assert cli.main(["ack", *STACK, "audit.example.com", "kyverno*", "--for", "90m", "--note", "INC-42"]) == 0
+    assert cli.main(["ack", *STACK, "audit.example.com", "AUDIT*", "--for", "90m", "--note", "INC-42"]) == 0
     [event] = planner.asked
     until = datetime.fromisoformat(event.pop("until"))
     assert before + timedelta(minutes=90) <= until <= datetime.now(UTC) + timedelta(minutes=90)
@@ -161,7 +163,7 @@ def test_ack_sends_who_until_when_and_why(planner, capsys):
     assert caller.endswith(event["by"])
     assert event == {
         "action": "acknowledge",
-        "targets": ["audit.example.com", "kyverno*"],
+        "targets": ["audit.example.com", "AUDIT*"],
         "by": event["by"],
         "note": "INC-42",
     }
@@ -189,12 +191,25 @@ def test_a_name_that_is_not_in_the_inventory_is_2_and_says_which_is(planner, cap
     assert msgspec.json.decode(captured.out, type=OpenIncidents) == planner.answer
 
 
+def test_what_was_not_done_is_no_success(planner, capsys):
+    """A stack that sends no messages of causes acknowledges nothing, and its note says so."""
+    planner.answer = replace(NOTHING, notes=("nothing was changed: the stack sends no messages of causes",))
+    assert cli.main(["ack", *STACK, "t"]) == 2
+    captured = capsys.readouterr()
+    assert captured.err == 'egressprobe: "t" is not acknowledged\n'
+    assert captured.out == "nothing was changed: the stack sends no messages of causes\n"
+    planner.answer = incidents()
+    assert cli.main(["ack", *STACK, "audit*", "--undo"]) == 2
+    assert capsys.readouterr().err == 'egressprobe: "audit*" is still acknowledged\n'
+
+
 @pytest.mark.parametrize(
     ("arn", "by"),
     [
         ("arn:aws:sts::123456789012:assumed-role/Admin/alice@example.com", "Admin/alice@example.com"),
         ("arn:aws:iam::123456789012:user/alice", "alice"),
         ("arn:aws:iam::123456789012:root", "root"),
+        (f"arn:aws:sts::123456789012:assumed-role/{'r' * 64}/{'s' * 64}", f"{'r' * 64}/{'s' * 35}"),
         (None, ""),
     ],
 )
@@ -268,3 +283,44 @@ def test_what_goes_wrong_is_one_line(planner, capsys, command, answer, code, tex
     assert cli.main([*command, *STACK]) == code
     [line] = capsys.readouterr().err.splitlines()
     assert text in line
+
+
+# -- the real Planner -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def real(deployed, tmp_path, monkeypatch):
+    """The Planner's handler behind the command's Invoke, with moto's scheduler behind it."""
+    with planner_stack(tmp_path, monkeypatch, Discovery="false", TargetNotifications="causes") as stack:
+        for service in ("cloudformation", "sts"):
+            monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service.upper()}", f"https://{service}.eu-west-1.amazonaws.com")
+        incident_clients.cache_clear()
+        stack.plan(hook("policy-a"), hook("policy-b"))
+        deployed.functions[PLANNER] = lambda body: json.dumps(stack.run(json.loads(body))).encode()
+        yield stack
+        incident_clients.cache_clear()
+
+
+def test_the_planner_remembers_who_knows_of_what(real, capsys, monkeypatch):
+    """Acknowledged, listed, mistyped, taken back; and what a stack without messages answers."""
+    assert cli.main(["ack", *STACK, "policy-a", "--until", soon(), "--note", "INC-42"]) == 0
+    [line] = capsys.readouterr().out.splitlines()
+    assert line.startswith("policy-a is acknowledged until ")
+    assert line.endswith(": INC-42")
+    assert cli.main(["ack", *STACK, "--list"]) == 0
+    assert capsys.readouterr().out == f"{line}\n"
+    assert cli.main(["ack", *STACK, "polcy-b"]) == 2
+    assert 'egressprobe: "polcy-b" is not in this stack\'s inventory of 2 targets; did you mean "policy-b"?' in (
+        capsys.readouterr().err
+    )
+    assert cli.main(["ack", *STACK, "POLICY*", "--undo"]) == 0
+    assert capsys.readouterr().out == "No target is acknowledged.\n"
+    monkeypatch.setenv("EGRESSPROBE_MESSAGES", "false")
+    assert cli.main(["ack", *STACK, "policy-a"]) == 2
+    assert "the stack sends no messages of causes" in capsys.readouterr().out
+    assert cli.main(["incidents", *STACK]) == 4
+    assert "UNKNOWN: prod: it is not known what is open" in capsys.readouterr().out
+
+
+def soon():
+    return (datetime.now(UTC) + timedelta(hours=2)).isoformat()

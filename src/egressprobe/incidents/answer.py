@@ -17,7 +17,8 @@ OPEN_INCIDENTS_SCHEMA = "egressprobe/open-incidents/v1"
 class OpenIncidents(Struct, frozen=True):
     """at: when it was read (RFC 3339). incidents: also those of which only the end of `path broken` is missing.
 
-    evaluated: False where what is open is not known: messages are off, or what decides could not be read.
+    evaluated: False where what is open is not known: nothing was evaluated, as by `acknowledge` and where messages are
+    off, or what decides could not be read.
 
     acknowledgements: those that have not expired. refused: requested targets that are not in the inventory. notes: what
     is not as a reader expects: no messages are on, another run evaluates just now, an alarm could not be read.

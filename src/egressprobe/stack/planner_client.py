@@ -18,6 +18,7 @@ from egressprobe.stack.cloudformation import outputs
 
 # The Planner's own limit (template.yaml) and the network.
 _SECONDS = 310
+_MAX_BY = 100
 
 
 def invoke(stack: str, targets: Sequence[str], region: str | None) -> Joined:
@@ -56,7 +57,8 @@ def _planner(stack: str, region: str | None) -> tuple[Any, str]:
 
 
 def _caller(session: Any) -> str:
-    """ROLE/SESSION, or the user's name; empty where STS does not answer, which is not worth a refusal.
+    """ROLE/SESSION, or the user's name, at most _MAX_BY characters: the Planner takes no more. Empty where STS does not
+    answer, which is not worth a refusal.
 
     No permission is needed: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
     """
@@ -66,7 +68,7 @@ def _caller(session: Any) -> str:
     except AwsError:
         return ""
     kind, _, name = arn.rpartition(":")[2].partition("/")
-    return name or kind
+    return (name or kind)[:_MAX_BY]
 
 
 def _about_incidents(session: Any, planner: str, event: dict[str, Any]) -> OpenIncidents:

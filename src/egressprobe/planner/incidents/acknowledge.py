@@ -100,6 +100,7 @@ def acknowledge(
         incidents=remembered,
         acknowledgements=current,
         refused=refused,
+        evaluated=False,
         notes=() if incidents.on else ("nothing was changed: the stack sends no messages of causes",),
     )
 

@@ -72,13 +72,15 @@ class _Done(NamedTuple):
     acknowledgements: tuple[Acknowledgement, ...] = ()
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    evaluated: bool = True
 
 
 def report_incidents(evaluator: Evaluator) -> OpenIncidents:
     """What is open after it. Raises NotReportedError at the end, where another attempt may help."""
     if not evaluator.incidents.on:
         return _answer(
-            evaluator, _Done((), notes=("there are no messages of causes: TargetNotifications is not causes",))
+            evaluator,
+            _Done((), notes=("there are no messages of causes: TargetNotifications is not causes",), evaluated=False),
         )
     edges = evaluator.edges
     began = edges.monotonic()
@@ -99,7 +101,8 @@ def report_incidents(evaluator: Evaluator) -> OpenIncidents:
     if done is None:
         logger.info("incidents: another run evaluates", extra={"marked": True})
         open_now = remembered.incidents if remembered else ()
-        done = _Done(open_now, notes=("another run evaluates at this moment, and does so again after it",))
+        notes = ("another run evaluates at this moment, and does so again after it",)
+        done = _Done(open_now, notes=notes, evaluated=False)
     if done.problems:
         raise NotReportedError("; ".join(done.problems)[:2000])
     return _answer(evaluator, done)
@@ -113,6 +116,7 @@ def _answer(evaluator: Evaluator, done: _Done) -> OpenIncidents:
         incidents=done.incidents,
         acknowledgements=done.acknowledgements,
         notes=done.notes,
+        evaluated=done.evaluated,
     )
 
 
@@ -181,7 +185,7 @@ def _evaluated(evaluator: Evaluator, store: IncidentStore, turn: Turn) -> _Done:
         "problems": list(problems),
     }
     logger.info("incidents", extra=facts)
-    return _Done(sent.incidents, acknowledgements, notes, problems)
+    return _Done(sent.incidents, acknowledgements, notes, problems, remembered is not None and not alarms.unknown)
 
 
 def _acknowledgements(evaluator: Evaluator, store: IncidentStore) -> tuple[Acknowledgement, ...]:

@@ -2,7 +2,9 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
 from typing import Any
 
 from egressprobe.cli.common.durations import seconds_of
@@ -20,7 +22,7 @@ EXAMPLES = (
 EXIT_TEXT = {
     OK: "acknowledged, taken back or listed",
     OUR_ERROR: TEXT[OUR_ERROR],
-    BAD_INPUT: "bad input, or a name unknown to the stack; the others are acknowledged",
+    BAD_INPUT: "bad input, a name that is not in the inventory, or messages off",
     INTERRUPTED: "interrupted",
 }
 _DEFAULT, _LONGEST = "4h", "30d"
@@ -53,8 +55,26 @@ def run(options: argparse.Namespace) -> int:
         answer = acknowledge(options.stack, options.region, options.targets, until=until, note=options.note)
     for refused in answer.refused:
         message(f'egressprobe: "{refused.name}" {refused.why}')
+    undone = unchanged(options.targets, answer, undo=options.undo)
+    for name in undone:
+        message(f'egressprobe: "{name}" is {"still" if options.undo else "not"} acknowledged')
     _show(answer, options.output)
-    return BAD_INPUT if answer.refused else OK
+    return BAD_INPUT if answer.refused or undone else OK
+
+
+def unchanged(names: Sequence[str], answer: OpenIncidents, *, undo: bool) -> list[str]:
+    """Requested names and globs for which the answer is not as requested, though it does not refuse them.
+
+    That is so where messages are off. A name is compared as the Planner does (planner/inventory.py): globs in any case.
+    """
+    refused = {entry.name for entry in answer.refused}
+    acknowledged = [entry.target for entry in answer.acknowledgements]
+    return [
+        name
+        for name in names
+        if name not in refused
+        and undo == any(target == name or fnmatchcase(target.lower(), name.lower()) for target in acknowledged)
+    ]
 
 
 def _check(options: argparse.Namespace) -> None:
