@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from egressprobe.catalog.pasted.recognise import Recognised
 from egressprobe.model.target import Kind
+from egressprobe.net.urls import shown
 
 _PORTS = {"https": "443", "http": "80"}
 _API_PATH = re.compile(r"/apis/([a-z0-9.-]{1,253})/(v[a-z0-9]{1,30})\b")
@@ -24,9 +25,9 @@ class CallPlace(NamedTuple):
 
 def place(error: Recognised) -> CallPlace:
     """Read from the URL, else from the host or the endpoint that the text names."""
-    url = error.values.get("url", "")
-    scheme, separator, rest = url.partition("://")
-    if separator:
+    # What is left of a URL that cannot be taken apart may be a part of a password.
+    scheme, separator, rest = shown(error.values.get("url", "")).partition("://")
+    if separator and rest != "...":
         authority, slash, path = rest.partition("/")
         authority = authority.rpartition("@")[2]
         for mark in "?#":
