@@ -172,6 +172,8 @@ PUBLIC = {
             "kubernetes.in_cluster.is_possible",
             "kubernetes.eks_token.*",
             "kubernetes.kubeconfig.*",
+            "kubernetes.resources.*",
+            "kubernetes.responses.unreadable",
         ),
         *("kubernetes.recorded.RecordedSource", "kubernetes.resources.*"),
     ),

@@ -1,6 +1,7 @@
 """The lists of a snapshot: which operation reads each part, several at a time, and what AWS refused."""
 
 import math
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -49,10 +50,14 @@ _ABSENT = {"public_access": ec2lists.NO_PUBLIC_ACCESS_BLOCK, "encryption": ()}
 
 
 class ListReading:
-    """Reads parts of a snapshot, and records those that AWS refuses. seconds: later on no further read begins."""
+    """Reads parts of a snapshot, and records those that AWS refuses.
 
-    def __init__(self, seconds: float = math.inf) -> None:
+    No further read begins after the seconds, or after a person's `stop`.
+    """
+
+    def __init__(self, seconds: float = math.inf, stop: threading.Event | None = None) -> None:
         self.unread: list[Unread] = []
+        self._stop = stop
         self._seconds, self._deadline = seconds, time.monotonic() + seconds
 
     @contextmanager
@@ -60,7 +65,7 @@ class ListReading:
         """Within, none of the boto3 clients begins a call after the seconds, whoever asks for it: a read may need many,
         for pages, load balancers or other VPCs. A call that runs then ends by its own time limits.
         """
-        if self._seconds == math.inf:
+        if self._seconds == math.inf and self._stop is None:
             yield
             return
         limited = list(clients)
@@ -73,7 +78,9 @@ class ListReading:
                 client.meta.events.unregister("before-call", self._in_time)
 
     def _in_time(self, **_event: Any) -> None:
-        """Raises ReadRefused after the seconds."""
+        """Raises ReadRefused after the seconds, or after `stop`."""
+        if self._stop is not None and self._stop.is_set():
+            raise ReadRefused(Unread("", "", "not read: interrupted"))
         if time.monotonic() > self._deadline:
             raise ReadRefused(Unread("", "", f"not read: AWS took more than {self._seconds:.0f} s for other parts"))
 

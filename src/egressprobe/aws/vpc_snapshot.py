@@ -5,6 +5,7 @@ whose answer is not as documented: values of other types, missing ids, invalid C
 """
 
 import math
+import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -60,14 +61,23 @@ def readers(session: Any = None, peers: Sequence[Any] = (), *, patient: bool = T
     return own._replace(peers=others_ec2, peer_firewalls=others_firewall)
 
 
-def read_snapshot(clients: Readers, cluster: Cluster, *, region: str, seconds: float = math.inf) -> VpcSnapshot:
+def read_snapshot(
+    clients: Readers,
+    cluster: Cluster,
+    *,
+    region: str,
+    seconds: float = math.inf,
+    stop: threading.Event | None = None,
+) -> VpcSnapshot:
     """seconds: what is not read by then stays unknown; the calls that run then may take half a minute longer.
+
+    stop: as if the seconds were over once it is set.
 
     Raises AwsError if the VPC itself cannot be read: then there is nothing to audit.
     """
     if not cluster.vpc:
         raise AwsError(f"EKS does not report the VPC of the cluster {cluster.name}")
-    reading = ListReading(seconds)
+    reading = ListReading(seconds, stop)
     with reading.limits((*clients[:-2], *clients.peers, *clients.peer_firewalls)):
         return _read(clients, cluster, region, reading)
 

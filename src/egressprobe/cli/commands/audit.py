@@ -5,9 +5,10 @@ import sys
 from typing import Any
 
 from egressprobe.audit.result import Audit
-from egressprobe.cli.common.exit_codes import exit_code
+from egressprobe.cli.common.exit_codes import INTERRUPTED, exit_code, message
 from egressprobe.cli.common.parser import add_fail_on, add_names, add_output, add_vpc
 from egressprobe.cli.output.formats import FORMATS, show
+from egressprobe.model.errors import AwsError
 
 EXAMPLES = (
     "egressprobe audit --cluster prod -f targets.yaml",
@@ -35,17 +36,31 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> int:
+    """Read, audit, print. Ctrl-C ends the reading: what was not read by then is unknown, and the exit code is 130."""
     from egressprobe.cli.inputs.audit_source import read_audit
+    from egressprobe.cli.inputs.interruption import first_interrupt
 
-    audit = read_audit(
-        cluster=options.cluster,
-        region=options.region,
-        peer_profiles=options.peer_profile,
-        snapshot=options.snapshot,
-        save=options.save,
-        targets=options.file,
-        skip=options.skip,
-        names=options.names,
-    )
+    with first_interrupt() as stop:
+        try:
+            audit = read_audit(
+                cluster=options.cluster,
+                region=options.region,
+                peer_profiles=options.peer_profile,
+                snapshot=options.snapshot,
+                save=options.save,
+                targets=options.file,
+                skip=options.skip,
+                names=options.names,
+                stop=stop,
+            )
+        except AwsError:
+            if stop.is_set():  # before there was anything to audit
+                raise KeyboardInterrupt from None
+            raise
     show(audit, options.output, sys.stdout, options.fail_on)
+    if stop.is_set():
+        message(
+            "egressprobe: interrupted; what was not read is unknown" + ", and nothing was saved" * bool(options.save)
+        )
+        return INTERRUPTED
     return exit_code(audit, options.fail_on)

@@ -8,6 +8,7 @@ from egressprobe.cli.common.parser import add_output, add_region, add_timeout, c
 
 EXAMPLES = (
     "egressprobe discover --cluster prod > targets.yaml",
+    "egressprobe discover --context staging > targets.yaml",
     "egressprobe discover --kubeconfig ~/.kube/config --context staging -o json",
 )
 EXIT_TEXT = {
@@ -15,7 +16,7 @@ EXIT_TEXT = {
     OUR_ERROR: TEXT[OUR_ERROR],
     BAD_INPUT: TEXT[BAD_INPUT],
     NOT_SURE: "some lists could not be read; what was found is printed",
-    INTERRUPTED: "interrupted",
+    INTERRUPTED: "interrupted; what was read by then is printed",
 }
 
 
@@ -57,4 +58,7 @@ def run(options: argparse.Namespace) -> int:
     yaml = options.output == "yaml"
     discovered, facts = discovery.discovered, discovery.facts
     print(to_yaml(discovered, facts, discovery.origin) if yaml else to_json(discovered, facts))
+    if discovery.interrupted:
+        message("egressprobe: interrupted; what was read by then is printed")
+        return INTERRUPTED
     return NOT_SURE if discovered.unread else OK

@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import Any
 
-from egressprobe.cli.common.exit_codes import BAD_INPUT, exit_code, message
+from egressprobe.cli.common.exit_codes import BAD_INPUT, INTERRUPTED, TEXT, exit_code, message
 from egressprobe.cli.common.parser import add_fail_on, add_names, add_output, add_region
 from egressprobe.cli.output.formats import FORMATS
 from egressprobe.model.joined_report import Joined
@@ -15,6 +15,9 @@ EXAMPLES = (
     "egressprobe invoke --stack egressprobe-prod policy.example.com -o json",
     "egressprobe invoke --stack egressprobe-prod -l 'kyverno*' -o junit",
 )
+
+# One response has everything: by Ctrl-C it is not here yet.
+EXIT_TEXT = TEXT | {INTERRUPTED: "interrupted; the probes go on, with their results in the logs"}
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
@@ -37,7 +40,11 @@ def run(options: argparse.Namespace) -> int:
 
     # Globs alone are matched by the Planner, which has the inventory.
     names = matching(options.targets, options.names) if options.targets else options.names
-    joined = invoke(options.stack, names, options.region)
+    try:
+        joined = invoke(options.stack, names, options.region)
+    except KeyboardInterrupt:
+        message("egressprobe: interrupted; the stack's probes go on, and their results are in its logs")
+        return INTERRUPTED
     for refused in joined.refused:
         message(f'egressprobe: "{refused.name}" {refused.why}')
     show(joined, options.output, sys.stdout, options.fail_on)

@@ -1,5 +1,6 @@
 """The input of `audit` and `whatif`: a cluster by name, or a snapshot in a file; and the audit of it."""
 
+import threading
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,13 +43,23 @@ def read_audit(
     targets: str | None,
     skip: list[str],
     names: list[str] | None = None,
+    stop: threading.Event | None = None,
 ) -> Audit:
-    """Raises InputError and AwsError; a part that cannot be read is a finding."""
+    """Raises InputError and AwsError; a part that cannot be read is a finding.
+
+    stop: once it is set nothing more is read from AWS, and nothing is saved.
+    """
     skipped = codes(skip)
     source = read_source(
-        cluster=cluster, region=region, peer_profiles=peer_profiles, snapshot=snapshot, targets=targets, names=names
+        cluster=cluster,
+        region=region,
+        peer_profiles=peer_profiles,
+        snapshot=snapshot,
+        targets=targets,
+        names=names,
+        stop=stop,
     )
-    if save is not None:
+    if save is not None and not (stop and stop.is_set()):
         _save(save, source.snapshot)
     try:
         return audit(source.snapshot, source.targets, skipped, source.beside)
@@ -64,6 +75,7 @@ def read_source(
     snapshot: str | None,
     targets: str | None,
     names: list[str] | None = None,
+    stop: threading.Event | None = None,
 ) -> AuditSource:
     """With the addresses of the targets' names. names: globs of those to audit. Raises InputError and AwsError."""
     if (cluster is None) == (snapshot is None):
@@ -75,7 +87,7 @@ def read_source(
         source = AuditSource(_read(snapshot), given)
     else:
         assert cluster is not None  # noqa: S101
-        source = _of_cluster(cluster, region, peer_profiles, given)
+        source = _of_cluster(cluster, region, peer_profiles, given, stop)
     wanted = tuple(map(with_impact, targets_named(source.targets, names or [])))
     return source._replace(targets=wanted, snapshot=with_names(source.snapshot, hosts_of(wanted)))
 
@@ -115,18 +127,29 @@ def _save(name: str, snapshot: VpcSnapshot) -> None:
         raise InputError("--save", f"{name} cannot be written: {os_words(error)}") from None
 
 
-def _of_cluster(name: str, region: str | None, peer_profiles: list[str], given: tuple[Target, ...]) -> AuditSource:
+def _of_cluster(
+    name: str,
+    region: str | None,
+    peer_profiles: list[str],
+    given: tuple[Target, ...],
+    stop: threading.Event | None,
+) -> AuditSource:
     """Without targets: the issuers that EKS names."""
     named = by_name(name, region)
     targets = given or _issuers(named.cluster, named.around.providers or [])
-    return of_named_cluster(named, peer_profiles, targets)
+    return of_named_cluster(named, peer_profiles, targets, stop)
 
 
-def of_named_cluster(named: NamedCluster, peer_profiles: list[str], targets: tuple[Target, ...]) -> AuditSource:
+def of_named_cluster(
+    named: NamedCluster,
+    peer_profiles: list[str],
+    targets: tuple[Target, ...],
+    stop: threading.Event | None = None,
+) -> AuditSource:
     """Reads the VPC now; the targets' names have no addresses yet. Raises InputError and AwsError."""
     session, surroundings, cluster = named
     peers = [by_profile(profile, session.region_name) for profile in peer_profiles]
-    snapshot = read_snapshot(readers(session, peers), cluster, region=session.region_name)
+    snapshot = read_snapshot(readers(session, peers), cluster, region=session.region_name, stop=stop)
     beside = tuple(finding for finding in surroundings.findings if finding.code != NETWORKS_UNREADABLE.code)
     return AuditSource(snapshot, targets, beside)
 

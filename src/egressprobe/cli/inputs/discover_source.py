@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from egressprobe.aws.cluster import Surroundings
 from egressprobe.aws.eks import Cluster, described, facts
 from egressprobe.aws.session import NamedCluster, by_name
+from egressprobe.cli.inputs.interruption import InterruptibleLists
 from egressprobe.discovery.issuers import with_issuers
 from egressprobe.discovery.kubelets import NodeNetwork, networks_of
 from egressprobe.discovery.kubernetes.api_server import ApiServer, proxy_of_environment
@@ -25,11 +26,15 @@ from egressprobe.targets.file import read_file
 
 
 class Discovery(NamedTuple):
-    """facts: of the cluster, for the head of a targets file. origin: what was read, in words."""
+    """facts: of the cluster, for the head of a targets file. origin: what was read, in words.
+
+    interrupted: by Ctrl-C; the lists that were not read by then are in `discovered.unread`.
+    """
 
     discovered: Discovered
     facts: dict[str, Any]
     origin: str
+    interrupted: bool = False
 
 
 def discover(
@@ -48,7 +53,10 @@ def discover(
     sources = [source for source in (cluster, kubeconfig, folder) if source is not None]
     paths = [Path(kubeconfig)] if kubeconfig is not None else default_paths()
     if len(sources) > 1 or not (sources or paths or in_pod()):
-        raise InputError("", "give one of --cluster NAME, --kubeconfig FILE and --from DIR")
+        without = "no kubeconfig is there (KUBECONFIG, ~/.kube/config), and this is no pod; " if not sources else ""
+        raise InputError("", f"{without}give one of --cluster NAME, --kubeconfig FILE and --from DIR")
+    if context is not None and (cluster is not None or folder is not None):
+        raise InputError("--context", "goes with a kubeconfig only, not with --cluster or --from")
     if folder is not None:
         return _recorded(Path(folder))
     if cluster is not None:
@@ -77,8 +85,8 @@ def _recorded_cluster(path: Path) -> Cluster | None:
 def _by_kubeconfig(paths: list[Path], context: str | None, seconds: float) -> Discovery:
     with api_server(paths, context) as server:
         # A person's own file may name a tunnel on this computer.
-        discovered = asyncio.run(_read(server, [], None, seconds, guard=lambda _: None))
-    return Discovery(discovered, {}, shown(server.url))
+        discovered, interrupted = asyncio.run(_read(server, [], None, seconds, guard=lambda _: None))
+    return Discovery(discovered, {}, shown(server.url), interrupted)
 
 
 async def _read(
@@ -88,19 +96,30 @@ async def _read(
     seconds: float,
     *,
     guard: Guard,
-) -> Discovered:
-    return await collect(KubernetesSource(server, seconds=seconds, guard=guard), networks, pod_networks)
+) -> tuple[Discovered, bool]:
+    """What the API server lists, and whether Ctrl-C ended the reading."""
+    lists = InterruptibleLists(KubernetesSource(server, seconds=seconds, guard=guard))
+    with lists.until_interrupt():
+        return await collect(lists, networks, pod_networks), lists.interrupted
 
 
 def _by_cluster(name: str, region: str | None, seconds: float) -> Discovery:
     named = by_name(name, region)
     session, _, cluster = named
     origin = f"{name} ({session.region_name}, egress {cluster.mode})"
-    return Discovery(of_named_cluster(named, seconds), facts(cluster), origin)
+    discovered, interrupted = _of_named_cluster(named, seconds)
+    return Discovery(discovered, facts(cluster), origin, interrupted)
 
 
 def of_named_cluster(named: NamedCluster, seconds: float) -> Discovered:
-    """What the API server and EKS list, with the AWS profile's identity. Raises AwsError."""
+    """What the API server and EKS list, with the AWS profile's identity. Raises AwsError, KeyboardInterrupt."""
+    discovered, interrupted = _of_named_cluster(named, seconds)
+    if interrupted:
+        raise KeyboardInterrupt
+    return discovered
+
+
+def _of_named_cluster(named: NamedCluster, seconds: float) -> tuple[Discovered, bool]:
     session, around, cluster = named
 
     def credentials() -> Credentials:
@@ -119,4 +138,5 @@ def of_named_cluster(named: NamedCluster, seconds: float) -> Discovered:
     token = tokens(credentials, region=session.region_name, cluster=cluster.name)
     server = ApiServer(cluster.endpoint, anchors, token, proxy=proxy_of_environment(cluster.endpoint))
     networks, pods = networks_of(around.networks, cluster.remote), networks_of({}, cluster.remote_pods)
-    return with_issuers(asyncio.run(_read(server, networks, pods, seconds, guard=forbidden)), around)
+    discovered, interrupted = asyncio.run(_read(server, networks, pods, seconds, guard=forbidden))
+    return with_issuers(discovered, around), interrupted
