@@ -194,6 +194,21 @@ def test_run_on_a_computer_without_a_network(capsys):
     assert "aws " not in table
 
 
+@pytest.mark.netns
+@pytest.mark.parametrize(
+    "command", [("audit", "--cluster", "prod"), ("invoke", "--stack", "prod")], ids=["audit", "invoke"]
+)
+def test_aws_without_a_network(command, capsys, monkeypatch):
+    """One line says so: neither the cluster nor the permissions are to blame."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    assert cli.main([*command, "--region", "eu-west-1"]) == 1
+    err = capsys.readouterr().err
+    assert err.endswith("; this computer has no network: no route to any address\n")
+    assert err.count("\n") == 1
+
+
 def test_ctrl_c_prints_what_was_measured(files):
     """One target is measured, one is silent: the table has both, the exit code is 130."""
     with socket.socket() as silent, socket.socket() as closed:
@@ -299,3 +314,18 @@ def test_a_mistyped_url_is_refused_and_not_taken_for_a_host(text, capsys):
     written = capsys.readouterr()
     assert "HIDDEN" not in written.out + written.err
     assert written.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "command", [("egressprobe", "audit", "--cluster"), ("egressprobe.stack", "check")], ids=["cli", "make"]
+)
+def test_the_region_of_the_environment(command):
+    """AWS_REGION, which the README names, is enough, and overrides AWS_DEFAULT_REGION as in the AWS CLI."""
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT / "src"), "HOME": "/nowhere"}
+    environment |= {"AWS_EC2_METADATA_DISABLED": "true", "AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "nowhere!"}
+    run = subprocess.run(
+        [sys.executable, "-m", *command, "prod"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 1
+    assert "credentials" in run.stderr
+    assert "nowhere" not in run.stderr

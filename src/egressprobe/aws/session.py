@@ -1,5 +1,6 @@
 """A cluster by its name, read with the credentials of the AWS profile."""
 
+import os
 from typing import Any, NamedTuple
 
 from egressprobe.aws.cluster import Surroundings, look_around
@@ -13,6 +14,17 @@ class NamedCluster(NamedTuple):
     session: Any
     around: Surroundings
     cluster: Cluster
+
+
+def use_region_of_environment() -> None:
+    """AWS_REGION decides, as for the AWS CLI and the other SDKs; boto3 reads AWS_DEFAULT_REGION only.
+
+    https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-envvars.html: AWS_REGION "overrides the values in the
+    environment variable AWS_DEFAULT_REGION".
+    """
+    region = os.environ.get("AWS_REGION")
+    if region:
+        os.environ["AWS_DEFAULT_REGION"] = region
 
 
 def by_name(name: str, region: str | None, session: Any = None) -> NamedCluster:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from io import TextIOWrapper
 
+from egressprobe.aws.session import use_region_of_environment
 from egressprobe.cli.commands import (
     audit,
     demo,
@@ -35,6 +36,7 @@ COMMANDS = (
     *(preflight, switch, verify, diff, explain, demo, completion),
 )
 _MOST_MISTAKES = 20
+_NO_CONNECTION = "Could not connect to the endpoint URL"  # botocore.exceptions.EndpointConnectionError
 _NO_CREDENTIALS = "Unable to locate credentials"  # botocore.exceptions.NoCredentialsError
 _LOG_IN = "; log in, for example with `aws sso login`, or name a profile: --profile or AWS_PROFILE"
 _OF_THE_EXTRA = {"boto3", "botocore", "yaml"}  # pyproject.toml: the extra `cli`
@@ -48,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         options = parser(COMMANDS).parse_args(argv)
         set_output(colour=options.color, quiet=options.quiet, verbose=options.verbose)
         log_as_messages(verbose=options.verbose)
+        use_region_of_environment()
         if getattr(options, "profile", None):
             _use_profile(options.profile)
         code: int = options.run(options)
@@ -56,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _show_mistakes(error)
         return BAD_INPUT
     except AwsError as error:
-        message(f"egressprobe: {error}{_LOG_IN if _NO_CREDENTIALS in str(error) else ''}")
+        message(f"egressprobe: {error}{_next_step(str(error))}")
         return OUR_ERROR
     except BrokenPipeError:
         _drop_stdout()
@@ -77,6 +80,17 @@ def _show_mistakes(error: InputError) -> None:
     more = len(error.mistakes) - _MOST_MISTAKES
     if more > 0:
         message(f"egressprobe: and {more} more mistakes")
+
+
+def _next_step(error: str) -> str:
+    """What a person can do about an error of AWS, if that is known."""
+    if _NO_CREDENTIALS in error:
+        return _LOG_IN
+    if _NO_CONNECTION in error:
+        from egressprobe.cli.common.no_network import has_network
+
+        return "" if has_network() else "; this computer has no network: no route to any address"
+    return ""
 
 
 def _use_profile(name: str) -> None:

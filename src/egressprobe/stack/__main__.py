@@ -9,12 +9,14 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from egressprobe.aws.session import use_region_of_environment
 from egressprobe.model.errors import AwsError, InputError
 from egressprobe.stack.aws_answers import aws_errors, error_line, is_foreign_answer
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
+    use_region_of_environment()
     command: Callable[[argparse.Namespace], int] = options.command
     try:
         return command(options)

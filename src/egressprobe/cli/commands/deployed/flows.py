@@ -25,14 +25,14 @@ EXAMPLES = (
     "egressprobe flows --stack egressprobe-prod",
     "egressprobe flows --stack egressprobe-prod policy.example.com --since 6h",
     "egressprobe flows --stack egressprobe-prod 'kyverno*' -o json",
-    "egressprobe flows --stack egressprobe-prod --athena logs.vpc_flow_logs --workgroup network",
+    "egressprobe flows --stack egressprobe-prod --athena logs.flows --workgroup net",
 )
 EXIT_TEXT = {
     OK: "requests to every target were accepted, and answered",
     OUR_ERROR: "an error of egressprobe or of AWS; a permission that is missing is named",
     BAD_INPUT: "bad input",
     FAILED: "requests to at least one target were rejected, refused, or not answered",
-    NOT_SURE: "there is no flow log, or not everything was seen; or a rejection that has ended",
+    NOT_SURE: "no flow log, not everything was seen, or a rejection that has ended",
     INTERRUPTED: "interrupted; queries that were running are stopped",
 }
 _LONGEST = "7d"
