@@ -328,3 +328,10 @@ def test_the_report_has_every_field_of_the_contract():
             assert found.keys() == {"code", "severity", "summary", "evidence", "remedy", "docs", "remedySteps"}
             steps = {"check", "fix", "undo", "touches", "placeholders", "notes", "proven", "provenBy"}
             assert found["remedySteps"].keys() == steps
+
+
+@pytest.mark.parametrize(("code", "kept"), [("connect_timeout", True), ("http_status", False), ("ca_bundle_invalid", False)])  # fmt: skip
+def test_an_explanation_says_what_kept_connections_hide(capsys, code, kept):
+    """Of failures that only a new connection meets."""
+    assert cli.main(["explain", code]) == 0
+    assert ("after 85 s without a" in " ".join(capsys.readouterr().out.split())) is kept

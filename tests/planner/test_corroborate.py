@@ -1,14 +1,10 @@
 """With each plan the probes are compared with the real API server; trouble with it costs neither plan nor audit."""
 
 import json
-from datetime import UTC, datetime
 
 import pytest
 
-from egressprobe.aws.eks import Cluster
-from egressprobe.incidents.corroboration.facts import ApiServerFacts, FailingMinutes, LoggedFailure, WebhookCalls
-from egressprobe.incidents.model import AffectedTarget, ObservedCause, Tier
-from egressprobe.model.target import Impact, Kind, Target
+from egressprobe.incidents.corroboration.facts import ApiServerFacts, FailingMinutes, WebhookCalls
 from egressprobe.planner.evidence import corroborate
 from tests.support.aws import emf
 from tests.support.aws.planners import hook, planner_stack
@@ -83,26 +79,6 @@ def test_a_bug_in_the_comparison_costs_the_plan_nothing(stack, monkeypatch):
     answer = answered(stack, hook("a"))
     assert answer["apiServer"] == {"unknown": ["not compared with the API server: ZeroDivisionError: division by zero"]}
     assert len(answer["created"]) == 3
-
-
-def test_the_causes_of_incidents_get_its_evidence(monkeypatch):
-    """As soon as they fail; nothing is read where nothing fails."""
-    target = Target(Kind.WEBHOOK, "a", "", "a", 443, objects=("ValidatingWebhookConfiguration/a/a.corp",))
-    scope = corroborate.ComparisonScope("prod", "logs", ("subnet-a",), [target], fresh=False)
-    cause = ObservedCause(
-        "k", "connect_timeout", Tier.PAGE, "w", (AffectedTarget("a", Impact.BLOCKS),), evidence=("o",)
-    )
-    logged = (LoggedFailure("a.corp", True, 1, SINCE, SINCE, ""),)
-    monkeypatch.setattr(corroborate, "_facts", lambda *_: facts(logged=logged))
-    cluster = Cluster("1.35", "ipv4", "CUSTOMER_ROUTED", "ACTIVE", logs=("api",))
-    (found,) = corroborate.with_evidence((cause,), scope, cluster, datetime.now(UTC))
-    assert found.evidence == (
-        "o",
-        f"the API server's log has 1 call of webhook a.corp that failed ({SINCE}), and requests were refused",
-    )
-    monkeypatch.setattr(corroborate, "_facts", lambda *_: 1 / 0)
-    assert corroborate.with_evidence((cause,), scope, cluster, datetime.now(UTC)) == (cause,)
-    assert corroborate.with_evidence((), scope, cluster, datetime.now(UTC)) == ()
 
 
 @pytest.mark.parametrize("given", [{"CorroborateApiServer": "false"}, {"AuditPermissions": "false"}])

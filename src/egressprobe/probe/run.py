@@ -33,7 +33,8 @@ DEFAULT_CONCURRENCY = 10
 # A phase ends itself at the deadline; what has not returned this much later is cancelled. Seconds.
 _GRACE = 0.15
 _KEPT_CONNECTIONS = (
-    "Calls on connections opened before the break can still pass: each stays open until it is idle for 90 s. "
+    "Calls on connections opened before the break can still pass: until 90 s after the last call, without end if "
+    "called more often. "
     "Success at the API server does not prove that the path works."
 )
 _HEAD_ONLY = (

@@ -6,11 +6,19 @@ from typing import Any
 
 import msgspec
 
+from egressprobe.catalog.advice import KEPT_CONNECTIONS
 from egressprobe.catalog.entry import Entry, is_command
 from egressprobe.catalog.registry import FINDINGS, all_entries, struct_dict
 from egressprobe.cli.output.formats import harmless
+from egressprobe.model.failure import CODES, Ending, Phase
 
 _WIDTH, _INDENT = 96, 9
+# Of new connections only: a call on a connection that is open already does not meet them.
+_BEFORE_A_REQUEST = frozenset(
+    str(code)
+    for code, facts in CODES.items()
+    if facts.phase in (Phase.RESOLVE, Phase.CONNECT, Phase.TLS) and facts.ending is not Ending.NOT_SENT
+)
 SCHEMA = "egressprobe/explain/v1"
 
 
@@ -58,7 +66,10 @@ def json_text(document: dict[str, Any]) -> str:
 def to_text(entry: Entry, width: int | None = None) -> str:
     """width: of the terminal; commands are never folded. 96 columns where it is not known."""
     parts = [f"{entry.code}: {entry.summary}", ""]
-    for label, text in (("means", entry.means), ("confirm", entry.confirm), ("fix", entry.remedy)):
+    texts = [("means", entry.means), ("confirm", entry.confirm), ("fix", entry.remedy)]
+    if entry.code in _BEFORE_A_REQUEST:
+        texts.append(("note", KEPT_CONNECTIONS))
+    for label, text in texts:
         for i, part in enumerate(text.split("\n")):
             head = f"{'' if i else label:<{_INDENT}}"
             if is_command(part):

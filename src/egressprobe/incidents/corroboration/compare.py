@@ -27,8 +27,8 @@ from egressprobe.incidents.corroboration.facts import (
     WebhookCalls,
 )
 from egressprobe.model.failure import CODES, Code, Ending
-from egressprobe.model.report import Finding
-from egressprobe.model.target import Expect, FailurePolicy, Kind, Target
+from egressprobe.model.report import Finding, TargetView
+from egressprobe.model.target import Expect, FailurePolicy, Target
 
 # One call a minute: below that, that none was refused is no evidence.
 _FEWEST_CALLS = 15
@@ -71,6 +71,9 @@ USUAL_REASONS: dict[str, tuple[str, ...]] = {
     ),
 }
 
+# Of a view the condition is not known, so that only its calls are compared.
+type ComparedTarget = Target | TargetView
+
 
 class _Pair(NamedTuple):
     """A sentence about a target. reason: a key of USUAL_REASONS; empty: they agree."""
@@ -92,7 +95,7 @@ class _Predicted(NamedTuple):
 
 
 def compare(
-    targets: Sequence[Target], facts: ApiServerFacts, *, fresh: bool, failing_now: Mapping[str, str] = {}
+    targets: Sequence[ComparedTarget], facts: ApiServerFacts, *, fresh: bool, failing_now: Mapping[str, str] = {}
 ) -> Corroboration:
     """targets: of the plan. fresh: whether discovery has just read the conditions; else they are out of date.
 
@@ -103,7 +106,7 @@ def compare(
     predicted = _predicted(compared, facts, failing_now)
     pairs: list[_Pair] = []
     if predicted is not None:
-        apis = [target for target in compared if target.kind is Kind.AGGREGATED_API and target.condition]
+        apis = [target for target in compared if isinstance(target, Target) and target.condition]
         conditions = list(_conditions(apis, predicted, facts))
         pairs += conditions if fresh else [pair for pair in conditions if not pair.reason]
         if apis and not fresh:
@@ -121,7 +124,9 @@ def compare(
     return Corroboration(facts.since, facts.until, findings, evidence, tuple(dict.fromkeys(unknown)))
 
 
-def _predicted(targets: Sequence[Target], facts: ApiServerFacts, failing_now: Mapping[str, str]) -> _Predicted | None:
+def _predicted(
+    targets: Sequence[ComparedTarget], facts: ApiServerFacts, failing_now: Mapping[str, str]
+) -> _Predicted | None:
     if facts.failing is None and not failing_now:
         return None
     seen = {failing.target: failing for failing in facts.failing or ()}
@@ -174,9 +179,9 @@ def _before(since: str, start: str) -> bool:
         return False
 
 
-def _logged(targets: Iterable[Target], predicted: _Predicted, facts: ApiServerFacts) -> Iterator[_Pair]:
+def _logged(targets: Iterable[ComparedTarget], predicted: _Predicted, facts: ApiServerFacts) -> Iterator[_Pair]:
     """Failed calls in the log, for the targets of webhooks of that name."""
-    by_webhook: dict[str, list[Target]] = {}
+    by_webhook: dict[str, list[ComparedTarget]] = {}
     for target in targets:
         for name in _webhooks(target):
             by_webhook.setdefault(name, []).append(target)
@@ -190,7 +195,7 @@ def _logged(targets: Iterable[Target], predicted: _Predicted, facts: ApiServerFa
                 yield _Pair(target.name, "calls fail although probes pass", _sentence(logged))
 
 
-def _webhooks(target: Target) -> set[str]:
+def _webhooks(target: ComparedTarget) -> set[str]:
     """Names of the admission webhooks that a target was made of."""
     parts = [text.split("/", 2) for text in target.objects]
     return {part[2] for part in parts if len(part) == 3 and part[0] in _CONFIGURATIONS.values()}
@@ -211,7 +216,7 @@ def _sentence(logged: LoggedFailure) -> str:
 
 
 def _counted(
-    calls: WebhookCalls, targets: Iterable[Target], predicted: _Predicted, already: set[str]
+    calls: WebhookCalls, targets: Iterable[ComparedTarget], predicted: _Predicted, already: set[str]
 ) -> tuple[list[_Pair], list[str]]:
     """By the cluster's counters of one kind of webhook; why nothing follows from them. already: known better."""
     kind = _CONFIGURATIONS[calls.kind]

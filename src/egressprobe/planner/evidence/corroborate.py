@@ -14,11 +14,8 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from egressprobe.aws.eks import Cluster
 from egressprobe.aws.incidents.api_server import ApiServerClients, api_server_clients, read_api_server
-from egressprobe.incidents.corroboration.compare import compare
+from egressprobe.incidents.corroboration.compare import ComparedTarget, compare
 from egressprobe.incidents.corroboration.facts import ApiServerFacts, Corroboration
-from egressprobe.incidents.corroboration.sentences import with_api_server
-from egressprobe.incidents.model import ObservedCause
-from egressprobe.model.target import Target
 from egressprobe.publish.emf import NAMESPACE
 
 logger = Logger(service="egressprobe-planner")
@@ -40,37 +37,29 @@ class ComparisonScope(NamedTuple):
     cluster_name: str
     mode: str
     subnets: Sequence[str]
-    targets: Sequence[Target]
+    targets: Sequence[ComparedTarget]
     fresh: bool
     failing_now: Mapping[str, str] = {}
     log_seconds: float = 15.0
 
 
-def read_corroboration(scope: ComparisonScope, cluster: Cluster | None, now: datetime) -> Corroboration:
-    """For `with_api_server`, in about two seconds and those of the log. now: with a time zone. Never raises."""
+def read_corroboration(
+    scope: ComparisonScope, cluster: Cluster | None, now: datetime, clients: ApiServerClients | None = None
+) -> Corroboration:
+    """In about two seconds and those of the log. Never raises.
+
+    now: with a time zone. clients: None for this module's own.
+    """
     if scope.mode == "false":
         return Corroboration(unknown=("not compared with the API server: CorroborateApiServer is false",))
     if cluster is None:
         return Corroboration(unknown=("not compared with the API server: the cluster cannot be read",))
     try:
-        facts = _facts(scope, cluster, now)
+        facts = _facts(scope, cluster, now, clients or _clients(logs=scope.mode == "logs"))
         return compare(scope.targets, facts, fresh=scope.fresh, failing_now=scope.failing_now)
     except Exception as error:
         logger.exception("the comparison with the API server failed")
         return Corroboration(unknown=(f"not compared with the API server: {type(error).__name__}: {error}",))
-
-
-def with_evidence(
-    causes: tuple[ObservedCause, ...], scope: ComparisonScope, cluster: Cluster | None, now: datetime
-) -> tuple[ObservedCause, ...]:
-    """The causes of incidents, each with what the API server itself shows of its targets. Never raises.
-
-    Their targets fail now, whatever `scope.failing_now` is.
-    """
-    if not causes or scope.mode == "false":
-        return causes
-    failing = {target.name: target.code for cause in causes for target in cause.targets}
-    return with_api_server(causes, read_corroboration(scope._replace(failing_now=failing), cluster, now))
 
 
 def corroborate(scope: ComparisonScope, cluster: Cluster | None, now: datetime) -> dict[str, Any]:
@@ -90,8 +79,7 @@ def corroborate(scope: ComparisonScope, cluster: Cluster | None, now: datetime) 
     return answer
 
 
-def _facts(scope: ComparisonScope, cluster: Cluster, now: datetime) -> ApiServerFacts:
-    clients = _clients(logs=scope.mode == "logs")
+def _facts(scope: ComparisonScope, cluster: Cluster, now: datetime, clients: ApiServerClients) -> ApiServerFacts:
     return read_api_server(
         clients, scope.cluster_name, scope.subnets, now, log_types=cluster.logs, log_seconds=scope.log_seconds
     )

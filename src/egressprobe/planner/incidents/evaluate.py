@@ -30,6 +30,7 @@ from egressprobe.incidents.model import Acknowledgement, Incident, ObservedCause
 from egressprobe.incidents.states.evidence import evidence_of
 from egressprobe.incidents.states.memory import is_over, short_key
 from egressprobe.planner.incidents.edges import IncidentEdges
+from egressprobe.planner.incidents.reads.api_server import with_evidence
 from egressprobe.planner.incidents.reads.events import supplemented
 from egressprobe.planner.incidents.reads.look import Look, take_look
 from egressprobe.planner.incidents.reads.surroundings import TrailChanges, since_when, trail_changes
@@ -231,6 +232,7 @@ def _causes(evaluator: Evaluator, alarms: AlarmFacts, look: Look) -> tuple[Obser
         egress_pages=evaluator.incidents.egress_pages,
         not_probed=look.not_probed,
     )
+    causes = with_evidence(causes, look, evaluator.settings, evaluator.aws, evaluator.edges)
     if not look.not_audited:
         return causes
     unread = f"the VPC's configuration was not read: {look.not_audited}"

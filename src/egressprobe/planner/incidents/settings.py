@@ -57,6 +57,10 @@ class IncidentClients:
         return self._make("events")
 
     @cached_property
+    def logs(self) -> Any:
+        return self._make("logs")
+
+    @cached_property
     def trail(self) -> TrailClients:
         return self._make_trail()
 
