@@ -121,6 +121,14 @@ def _egress_unseen():
     return told(IncidentStory([POLICY]), (NOW, alarms, all_fail([POLICY], None), clean(), {}))
 
 
+def _issuer(kind):
+    """Nothing but the cluster's issuer is outside the VPC."""
+    issuer = Probed("oidc.eks.eu-west-1.amazonaws.com", kind=Kind.OIDC, impact=Impact.NONE, affects="", objects=())
+    alarms = facts(on(kind, Contributor(subnet_id=A, since=NOW)))
+    seen = all_fail([issuer], SILENT, (A,))
+    return lambda: told(IncidentStory([issuer]), (NOW, alarms, seen, acl(clean(), A, DENY), {}))
+
+
 def _path_broken():
     return told(IncidentStory([POLICY]), (NOW, facts(on(AlarmKind.PATH_BROKEN)), all_fail([POLICY], None), clean(), {}))
 
@@ -217,6 +225,8 @@ def scenes() -> Iterator[Scene]:
     yield Scene("aggregated-api", simple([metrics], REFUSED, clean()))
     yield Scene("egress-path-down", _egress_down)
     yield Scene("egress-path-down-not-reproduced", _egress_unseen)
+    yield Scene("egress-path-down-issuer", _issuer(AlarmKind.EGRESS_DOWN))
+    yield Scene("egress-path-would-be-down", _issuer(AlarmKind.EGRESS_WOULD_FAIL))
     yield Scene("target-not-named", _path_broken)
     yield Scene("degraded", _degraded)
     yield Scene("fails-open", _fails_open)

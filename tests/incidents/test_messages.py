@@ -10,6 +10,8 @@ from pathlib import Path
 import jsonschema
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from egressprobe.incidents.alarms import Contributor
@@ -17,8 +19,11 @@ from egressprobe.incidents.messages.compose import compose
 from egressprobe.incidents.messages.headline import MAX_HEADLINE
 from egressprobe.incidents.messages.payloads import detail_json, sns_attributes
 from egressprobe.incidents.messages.safe import ascii_line, clock, duration, line, seconds_between
-from egressprobe.incidents.model import IncidentMessage, NetworkChange
+from egressprobe.incidents.model import AffectedTarget, IncidentMessage, NetworkChange, ObservedCause, Transition
+from egressprobe.incidents.states.decisions import DueMessage
+from egressprobe.incidents.states.memory import opened
 from egressprobe.model.failure import Code
+from egressprobe.model.remedy import RemedySteps
 from egressprobe.model.series import dimension_value
 from egressprobe.model.text import valid_text
 from tests.conftest import ROOT
@@ -78,7 +83,7 @@ def test_the_headline_alone_is_enough(message):
     assert "UTC" in first
     assert "Fix" in first or "Do:" in first
     assert any(subnet in first for subnet in message.cause.where) or not message.cause.where
-    assert message.duration_seconds is not None or "request" in first
+    assert message.duration_seconds is not None or "request" in first or "calls to" in first
     names = [target.name for target in message.cause.targets]
     assert not names or any(name in message.text for name in names) or message.duration_seconds is not None
 
@@ -228,6 +233,70 @@ def test_a_large_message_is_cut_and_says_so():
     huge = replace(made, integrations={"x": "y" * 300_000})
     assert len(detail_json(huge).encode()) <= 200_000
     assert "integrations were left out" in detail_json(huge)
+
+
+def test_a_part_that_fails_costs_that_part(monkeypatch, caplog):
+    """The message leaves, with what is left of it."""
+    for part in ("links_of", "text_of", "integrations_of"):
+        monkeypatch.setattr(f"egressprobe.incidents.messages.compose.{part}", lambda *_: 1 / 0)
+    made = SCENES["black-hole"].make()[-1]
+    assert made.text == made.headline
+    assert (made.links, made.integrations) == ((), {})
+    assert "a part of a message could not be made" in caplog.text
+
+
+_texts = st.text(st.characters(codec="utf-8"), max_size=60)
+_severities = st.sampled_from(("", "critical", "error", "warning", "info"))
+
+
+@given(
+    cause=st.builds(
+        ObservedCause,
+        key=_texts,
+        code=st.sampled_from(("ROUTE_BLACKHOLE", "connect_refused", "egress_down", "x")) | _texts,
+        what=_texts,
+        targets=st.lists(
+            st.builds(
+                AffectedTarget,
+                name=_texts,
+                subnets=st.lists(_texts, max_size=2).map(tuple),
+                objects=st.lists(_texts, max_size=3).map(tuple),
+                affects=_texts,
+                severity=_severities,
+                owner=_texts,
+            ),
+            max_size=4,
+        ).map(tuple),
+        where=st.lists(_texts, max_size=4).map(tuple),
+        since=_texts | st.just(NOW),
+        evidence=st.lists(_texts, max_size=5).map(tuple),
+        unknown=st.lists(_texts, max_size=4).map(tuple),
+        alarms=st.just(("targets",)),
+        alarm_since=_texts | st.just(NOW),
+        path=st.just(()),
+        remedy=_texts,
+        remedy_steps=st.none().map(lambda _: msgspec.UNSET) | st.builds(RemedySteps, fix=st.lists(_texts).map(tuple)),
+    ),
+    transition=st.sampled_from(Transition),
+    note=_texts,
+)
+@settings(max_examples=60)
+def test_any_text_makes_a_message(cause, transition, note):
+    """Whatever names, texts and commands hold: short, one line a line, and accepted by everyone."""
+    incident = opened(cause, NOW)
+    change = NetworkChange("1", note, note, note, (note,), True)
+    due = DueMessage(incident, transition, cause, (change,), (incident,))
+    made = compose(due, PLACE._replace(cluster_name=note or "prod"), NOW, [note])
+    lines = made.text.split("\n")
+    assert len(lines) < 12
+    assert all(text.isprintable() for text in lines)
+    assert made.headline.isascii()
+    assert len(made.headline) <= MAX_HEADLINE
+    assert len(made.subject) < 100
+    pagerduty_accepts(made.integrations["pagerduty"])
+    slack_accepts(made.integrations["slack"])
+    assert len(sns_attributes(made)) <= 10
+    jsonschema.Draft202012Validator(SCHEMA).validate(json.loads(detail_json(made)))
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,20 @@
 """The state machine, scene by scene: what is sent, what is not, and what keeps an incident open."""
 
+import msgspec
 from msgspec.structs import replace
 
-from egressprobe.audit.vpc.snapshot import Route
+from egressprobe.audit.vpc.snapshot import AclEntry, Route
 from egressprobe.incidents.alarms import AlarmFacts, AlarmKind, AlarmReading, Contributor
 from egressprobe.incidents.causes.grouping import observed
 from egressprobe.incidents.model import Acknowledgement, NetworkChange, Tier, Transition
-from egressprobe.incidents.states.evidence import evidence_of
+from egressprobe.incidents.states.evidence import IncidentEvidence, evidence_of, still_open
+from egressprobe.incidents.states.memory import MAX_INCIDENTS, MAX_STATE_BYTES, opened
 from egressprobe.incidents.states.transitions import step
 from egressprobe.model.failure import Code
 from egressprobe.model.target import Impact, Verdict
 from tests.support.incident_story import IncidentStory
 from tests.support.incidents import Probed, broken, facts, joined_of, on
-from tests.support.vpc.snapshots import A, B, clean, routes
+from tests.support.vpc.snapshots import A, B, acl, clean, routes
 
 SILENT, REFUSED = Code.CONNECT_TIMEOUT, Code.CONNECT_REFUSED
 HOOK, OTHER = Probed("hook.example"), Probed("other.example")
@@ -167,6 +169,60 @@ def test_a_superseded_cause_comes_back_only_where_it_is_seen():
     story.look(on_hook, BLACK_HOLE, hook=SILENT)
     assert story.look(on_hook, hook=SILENT) == []
     assert [incident.superseded_by != "" for incident in story.incidents] == [True, False]
+
+
+def test_two_causes_of_one_target_from_two_subnets_end_by_themselves():
+    """One is fixed while the other goes on: it is not superseded by what fails elsewhere."""
+    story = Story()
+    denied = acl(clean(), A, AclEntry(10, True, False, 6, "0.0.0.0/0", (443, 443)))
+    story.look(broken("hook.example"), denied, only=(A,), hook=SILENT)
+    story.look(ON, clean(), only=(B,), hook=REFUSED)
+    assert [(incident.code, incident.superseded_by) for incident in story.incidents] == [
+        ("NACL_EGRESS_DENIED", ""),
+        ("connect_refused", ""),
+    ]
+    ended = story.look(CALM, clean(), hook=None)
+    assert sorted(ended) == [("recovered", "NACL_EGRESS_DENIED|acl-subnet-a"), ("recovered", HOOK_REFUSED)]
+
+
+def test_severity_is_the_highest_and_never_falls():
+    """Of the targets, each its own, else of the tier."""
+    story = Story()
+    story.look(ON, clean(), hook=REFUSED)
+    notices = facts(on(AlarmKind.NOTICES, Contributor("hook.example", "connect_refused", "degraded")))
+    story.look(notices, clean(), hook=REFUSED)
+    assert story.incidents[0].severity == "critical"
+    causes = observed(joined_of({A: {HOOK.name: HOOK.result(REFUSED)}}, [HOOK], clean()), ON)
+    own = [replace(target, severity="info") for target in causes[0].targets]
+    assert opened(replace(causes[0], targets=tuple(own)), "2026-11-26T02:00:00Z").severity == "info"
+    both = (*own, replace(own[0], name="other", severity=""))
+    assert opened(replace(causes[0], targets=both), "2026-11-26T02:00:00Z").severity == "critical"
+
+
+def test_more_causes_than_are_remembered_are_counted_in_the_messages():
+    """And opened when there is room, none of them twice."""
+    targets = [Probed(f"hook-{number}.example") for number in range(MAX_INCIDENTS + 30)]
+    story = IncidentStory(targets)
+    alarms = broken(*(target.name for target in targets), code=REFUSED)
+    seen = {A: {target.name: target.result(REFUSED) for target in targets}}
+    sent = story.look("2026-11-26T02:20:00Z", alarms, seen, clean())
+    assert len(sent) == len(story.incidents) == MAX_INCIDENTS
+    assert "30 more causes are not reported on their own" in sent[0].notes[0]
+    assert story.look("2026-11-26T02:25:00Z", alarms, seen, clean()) == []
+    assert len(msgspec.json.encode(story.incidents)) <= MAX_STATE_BYTES
+
+
+def test_what_does_not_fit_is_not_forgotten_silently():
+    """One cause of 4,000 targets: some names are left out, and its end waits for `path broken`."""
+    cause = observed(joined_of({A: {HOOK.name: HOOK.result(REFUSED)}}, [HOOK], clean()), ON)[0]
+    many = [replace(cause.targets[0], name=f"{'x' * 60}-{number}") for number in range(4000)]
+    made = step((), (replace(cause, targets=tuple(many)),), evidence_of(None, ON), "2026-11-26T02:20:00Z")
+    assert len(msgspec.json.encode(made.incidents)) <= MAX_STATE_BYTES
+    [incident] = made.incidents
+    assert incident.more >= 4000 - len(incident.failing)
+    fine = {name: {A: Verdict.PASS} for name in incident.failing}
+    for alarms, over in ((facts(on(AlarmKind.PATH_BROKEN)), False), (CALM, True)):
+        assert (still_open(incident, IncidentEvidence(fine, {}, (A,), alarms)) == "") is over
 
 
 def test_a_notice_escalates_once():

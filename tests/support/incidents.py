@@ -54,9 +54,13 @@ class Probed(NamedTuple):
             service,
             addresses=() if self.outside else (f"{self.address}:{self.port}",),
             failure_policy=FailurePolicy.IGNORE if ignored else FailurePolicy.FAIL,
-            objects=self.objects or (f"ValidatingWebhookConfiguration/{self.name}/check",),
+            objects=self.objects or self._callers,
             affects=self.affects,
         )
+
+    @property
+    def _callers(self) -> tuple[str, ...]:
+        return (f"ValidatingWebhookConfiguration/{self.name}/check",) if self.kind is Kind.WEBHOOK else ()
 
     def result(
         self,

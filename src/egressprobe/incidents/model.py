@@ -104,7 +104,7 @@ class Incident(CompactStruct, frozen=True):
     id: of the cause and of when its alarm turned on, so that a repeat has the same one, also after the memory is lost.
     sent: transitions whose message was published. sending: the one that may have been: it was stored before
     publishing, and `sent` after it. failing: target -> subnets from which it was seen to fail, none where it was not
-    seen; the empty name is everything outside the VPC. more: targets beyond the most that are remembered.
+    seen; the empty name is everything outside the VPC. more: how many targets, at least, are not remembered.
     reported_changes: ids of NetworkChange that a message had. silent: why no message was sent: muted or acknowledged.
     alarms: those that were on for it. superseded_by: the incident by whose cause its targets fail now. ended_at: since
     when all evidence is that it is over. impact, severity, owner, affected: of its targets, for the later messages.

@@ -196,6 +196,7 @@ _SERVERS: dict[str, str] = {
     Code.TLS_CERT_NOT_YET_VALID: "the certificate of {server} is not valid yet",
     Code.TLS_UNKNOWN_AUTHORITY: "the certificate of {server} is signed by an unknown CA",
     Code.TLS_HOSTNAME_MISMATCH: "the certificate of {server} is for another name",
+    Code.BLOCKED_TARGET_REACHED: "{server} must be blocked, and can be reached",
     Code.HTTP_TIMEOUT: "{server} accepts requests and does not answer",
     Code.HTTP_RESET: "{server} drops requests",
     "CONFIG_ALLOWS_BUT_NO_REPLY": "{server} does not answer; the VPC's configuration allows the call",

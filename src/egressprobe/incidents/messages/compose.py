@@ -1,6 +1,8 @@
 """A due message made into what is published: the event's detail, with the text and the integrations in it. Pure."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -16,11 +18,14 @@ from egressprobe.incidents.model import (
     AffectedTarget,
     Incident,
     IncidentMessage,
+    Link,
     ObservedCause,
     Transition,
 )
 from egressprobe.incidents.states.decisions import DueMessage
 from egressprobe.incidents.states.evidence import OUTSIDE
+
+logger = logging.getLogger("egressprobe")
 
 
 def compose(due: DueMessage, place: MessagePlace, now: str, notes: Sequence[str] = ()) -> IncidentMessage:
@@ -34,7 +39,8 @@ def compose(due: DueMessage, place: MessagePlace, now: str, notes: Sequence[str]
         cause = replace(cause, tier=incident.tier, since=incident.since or cause.since)
     ended = incident.ended_at or now
     started = incident.since or incident.opened_at
-    links = links_of(cause, place, now)
+    no_links: tuple[Link, ...] = ()
+    links = _attempted(lambda: links_of(cause, place, now), no_links)
     fix = advised(cause, place)
     first = headline(due, cause, fix, place.cluster_name, now)
     remarks = tuple(dict.fromkeys((*due.notes, *notes)))
@@ -56,7 +62,7 @@ def compose(due: DueMessage, place: MessagePlace, now: str, notes: Sequence[str]
         code=incident.code,
         subject=subject(due, cause, place.cluster_name),
         headline=first,
-        text=text_of(due, cause, first, fix, links, remarks, now),
+        text=_attempted(lambda: text_of(due, cause, first, fix, links, remarks, now), first),
         cause=cause,
         owner=incident.owner,
         changes=due.changes,
@@ -66,7 +72,17 @@ def compose(due: DueMessage, place: MessagePlace, now: str, notes: Sequence[str]
         people=due.people,
     )
     bounded = with_bounds(message)
-    return replace(bounded, integrations=integrations_of(bounded, fix))
+    without: dict[str, Any] = {}
+    return replace(bounded, integrations=_attempted(lambda: integrations_of(bounded, fix), without))
+
+
+def _attempted[T](make: Callable[[], T], without: T) -> T:
+    """A part that fails for a reason that is not known here costs that part, never the message."""
+    try:
+        return make()
+    except Exception:
+        logger.exception("a part of a message could not be made")
+        return without
 
 
 def remembered(incident: Incident) -> ObservedCause:

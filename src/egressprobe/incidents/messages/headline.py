@@ -3,11 +3,13 @@
 It is read alone, on a phone: at most 300 ASCII characters, no newline.
 """
 
+from egressprobe.incidents.alarms import AlarmKind
 from egressprobe.incidents.causes.wording import affected_words, counted, listed
 from egressprobe.incidents.messages.action import Advised
 from egressprobe.incidents.messages.safe import ascii_line, clock, duration, line, seconds_between, shortened
 from egressprobe.incidents.model import NetworkChange, ObservedCause, Tier, Transition
 from egressprobe.incidents.states.decisions import DueMessage
+from egressprobe.model.target import Impact
 
 MAX_HEADLINE = 300
 # SNS: less than 100 characters, no line breaks or control characters.
@@ -27,7 +29,7 @@ def headline(due: DueMessage, cause: ObservedCause, advised: Advised, cluster: s
     if due.transition is Transition.RECOVERED:
         return ascii_line(f"{start}: over{_period(due, cause, now)}. {_passes(cause)} Do: nothing.", MAX_HEADLINE)
     start += "" if cause.reproduced else " (reported by the alarm, not reproduced)"
-    affected = line(affected_words(cause.targets) or due.incident.affected, _MOST_AFFECTED) or "requests may fail"
+    affected = line(_affected(due, cause), _MOST_AFFECTED)
     since = f"since {clock(cause.since or due.incident.opened_at, now)}; {affected}."
     middle = f"{start}. {_fails(cause)} {since}" if cause.targets else f"{start} {since}"
     if due.transition is Transition.CHANGED and due.changes:
@@ -51,6 +53,17 @@ def _who(cause: ObservedCause) -> tuple[str, bool]:
     """The target, or how many; and whether it is one."""
     names = [line(target.name, 50) for target in cause.targets]
     return (names[0], True) if len(names) == 1 else (counted(len(names), "target"), False)
+
+
+def _affected(due: DueMessage, cause: ObservedCause) -> str:
+    """What it means for the cluster; of an egress path it is more than what its targets mean."""
+    words = affected_words(cause.targets) or due.incident.affected
+    blocks = any(target.impact is Impact.BLOCKS and not target.degraded for target in cause.targets)
+    if not blocks and AlarmKind.EGRESS_DOWN in cause.alarms:
+        return "calls to anything outside the VPC fail"
+    if not blocks and AlarmKind.EGRESS_WOULD_FAIL in cause.alarms:
+        return "after the switch, calls to anything outside the VPC fail"
+    return words or "requests may fail"
 
 
 def _where(cause: ObservedCause) -> str:

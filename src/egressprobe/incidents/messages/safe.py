@@ -40,8 +40,8 @@ def shortened(text: str, most: int) -> str:
 
 
 def is_whole(command: str) -> bool:
-    """Whether a command can be printed as it is: one line, nothing in it that `line` would change."""
-    return line(command) == _BLANKS.sub(" ", command).strip() and "\n" not in command
+    """Whether a command can be printed as it is: nothing in it that `line` would change but the number of blanks."""
+    return command.isprintable() and line(command) == _BLANKS.sub(" ", command).strip()
 
 
 def clock(at: str, now: str) -> str:

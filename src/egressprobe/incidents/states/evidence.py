@@ -20,12 +20,13 @@ OUTSIDE = ""
 
 
 class IncidentEvidence(NamedTuple):
-    """What is known now. verdicts: by target and subnet. outside: by subnet, whether something outside the VPC passed.
+    """What is known now. verdicts: by target, then by subnet.
 
-    subnets: those that the cluster's probes are in. planned: names of the plan's targets; None: not known.
+    outside: by subnet, whether something outside the VPC could be reached. subnets: those that the cluster's probes are
+    in. planned: names of the plan's targets; None: not known.
     """
 
-    verdicts: Mapping[tuple[str, str], Verdict]
+    verdicts: Mapping[str, Mapping[str, Verdict]]
     outside: Mapping[str, bool]
     subnets: Collection[str]
     alarms: AlarmFacts
@@ -36,7 +37,7 @@ def evidence_of(joined: Joined | None, alarms: AlarmFacts, planned: Collection[s
     """joined: None where probing failed: nothing is known then. planned: names of all targets of the plan."""
     if joined is None:
         return IncidentEvidence({}, {}, (), alarms, planned)
-    verdicts = {(row.target.name, cell.subnet_id): cell.verdict for row in joined.rows for cell in row.cells}
+    verdicts = {row.target.name: {cell.subnet_id: cell.verdict for cell in row.cells} for row in joined.rows}
     outside: dict[str, bool] = {}
     for report in joined.reports:
         for result in report.results:
@@ -77,10 +78,12 @@ def _target(name: str, subnets: Collection[str], tier: Tier, evidence: IncidentE
         yield f"the alarm `{kind}` is on for {name}"
     over = (Verdict.PASS, Verdict.DEGRADED) if tier is Tier.PAGE else (Verdict.PASS,)
     if name == ALL_TARGETS:
-        bad = (f"{target} from {at}: {v}" for (target, at), v in evidence.verdicts.items() if v not in over)
-        yield from bad if evidence.verdicts else ("no target was probed",)
+        for target, measured in evidence.verdicts.items():
+            yield from (f"{target} from {at}: {verdict}" for at, verdict in measured.items() if verdict not in over)
+        if not evidence.verdicts:
+            yield "no target was probed"
         return
-    measured = {subnet: verdict for (target, subnet), verdict in evidence.verdicts.items() if target == name}
+    measured = evidence.verdicts.get(name, {})
     if not measured:
         if evidence.planned is None or name in evidence.planned:
             yield f"{name} was not probed"

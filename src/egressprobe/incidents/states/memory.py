@@ -78,18 +78,23 @@ def refreshed(incident: Incident, cause: ObservedCause) -> Incident:
         failing[target.name] = tuple(dict.fromkeys((*failing.get(target.name, ()), *target.subnets)))
     if any(str(kind) in cause.alarms for kind in OF_SUBNETS):
         failing[OUTSIDE] = tuple(dict.fromkeys((*failing.get(OUTSIDE, ()), *cause.where)))
-    worst = next((impact for impact in Impact if any(t.impact is impact for t in cause.targets)), Impact.BLOCKS)
     sinces = [since for since in (incident.since, cause.since) if since]
-    return replace(
+    seen = replace(
         incident,
-        what=_short(cause.what),
         since=min(sinces, default=""),
         failing=failing,
         alarms=tuple(dict.fromkeys((*incident.alarms, *cause.alarms))),
         superseded_by="",
         ended_at="",
+    )
+    if incident.what and not cause.reproduced:  # what an alarm reports is less than a probe saw before
+        return seen
+    worst = next((impact for impact in Impact if any(t.impact is impact for t in cause.targets)), Impact.BLOCKS)
+    return replace(
+        seen,
+        what=_short(cause.what),
         impact=worst,
-        severity=_severity(cause),
+        severity=_severity(cause, incident.severity),
         owner=_owners(cause),
         affected=_short(affected_words(cause.targets)),
     )
@@ -102,11 +107,11 @@ def _short(text: str) -> str:
 _SEVERITIES = ("critical", "error", "warning", "info")
 
 
-def _severity(cause: ObservedCause) -> str:
-    """The highest of the targets' own; else of the tier."""
-    own = {target.severity for target in cause.targets}
-    default = "critical" if cause.tier is Tier.PAGE else "warning"
-    return next((severity for severity in _SEVERITIES if severity in own), default)
+def _severity(cause: ObservedCause, before: str) -> str:
+    """The highest of the targets', each its own, else that of the tier; it never falls."""
+    of_tier = "critical" if cause.tier is Tier.PAGE else "warning"
+    known = {target.severity or of_tier for target in cause.targets} | {before}
+    return next((severity for severity in _SEVERITIES if severity in known), of_tier)
 
 
 def _owners(cause: ObservedCause) -> str:
@@ -144,7 +149,7 @@ def _trimmed(incident: Incident) -> Incident:
 def _halved(incident: Incident) -> Incident:
     keep = max(len(incident.failing) // 2, _FEWEST_TARGETS)
     failing = dict(sorted(incident.failing.items())[:keep])
-    return replace(incident, failing=failing, more=incident.more + len(incident.failing) - keep)
+    return replace(incident, failing=failing, more=max(incident.more, len(incident.failing) - keep))
 
 
 def _size(incidents: Sequence[Incident]) -> int:

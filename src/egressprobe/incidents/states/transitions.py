@@ -149,12 +149,13 @@ def _judged(incident: Incident, cause: ObservedCause | None, matched: _Matched, 
 
 
 def _moved(incident: Incident, matched: _Matched) -> Iterator[tuple[str, str]]:
-    """Targets that fail now by another cause that is as severe -> its incident."""
+    """Targets that fail now, from where they failed, by another cause that is as severe -> its incident."""
     for other, cause in matched:
         if cause is None or _is_vague(cause) or other.id == incident.id:
             continue
         if incident.tier is Tier.PAGE and cause.tier is not Tier.PAGE:
             continue
         for target in cause.targets:
-            if target.name in incident.failing:
+            places = incident.failing.get(target.name)
+            if places is not None and (not places or set(places) & set(target.subnets)):
                 yield target.name, other.id
