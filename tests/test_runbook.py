@@ -40,6 +40,8 @@ WORDS = {
     "NAME": "kyverno-policy",
     "I": "0",
     "HOST": "policy.example.com",
+    "OPERATOR": "kyverno-admission-controller",
+    "NAMESPACE": "kyverno",
 }
 # Capitals that are no placeholders: output columns, patterns, a code.
 _OTHERS = {"KIND", "WEBHOOKS", "POLICY", "ERROR", "WARNING", "ALARM", "CLUSTER_UNREADABLE"}
@@ -123,7 +125,7 @@ def test_it_stays_short():
 
 
 def words_of(command):
-    return set(re.findall(r"(?<![\w$])[A-Z][A-Z_]*(?![\w])", command)) - _OTHERS
+    return set(re.findall(r"(?<![\w$])(?<! -)[A-Z][A-Z_]*(?![\w])", command)) - _OTHERS
 
 
 def test_each_word_in_capitals_comes_from_a_command_of_the_page():
@@ -150,7 +152,7 @@ def test_the_outputs_that_the_table_names_are_the_stacks():
 
 def filled(command):
     for word in words_of(command):
-        command = re.sub(rf"(?<![\w$]){word}(?!\w)", WORDS[word], command)
+        command = re.sub(rf"(?<![\w$])(?<! -){word}(?!\w)", WORDS[word], command)
     return command
 
 

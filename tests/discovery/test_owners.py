@@ -4,6 +4,8 @@ import re
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from egressprobe.cli.output.targets_yaml import document, to_yaml
 from egressprobe.model.ownership import (
@@ -135,6 +137,26 @@ def test_annotations_of_others_cost_nothing(annotations):
     found = discover({"validatingwebhookconfigurations": [raw]})
     assert set(by_name(found)) == {"policy.example"}
     assert (found.owners, ignored(found)) == ({}, {})
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=250) | st.sampled_from(list(TargetSeverity)),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
+    max_leaves=4,
+)
+_KEYS = st.sampled_from([OWNER_ANNOTATION, SEVERITY_ANNOTATION, "egressprobe/other"])
+
+
+@settings(max_examples=60)
+@given(annotations=st.dictionaries(_KEYS, _VALUES, max_size=3) | _VALUES)
+def test_no_annotation_costs_a_target_or_a_plan(annotations):
+    """Whatever it is: the target is there, its file reads back, and what is kept is valid."""
+    raw = policy("v")
+    raw["metadata"]["annotations"] = annotations
+    found = discover({"validatingwebhookconfigurations": [raw]})
+    assert set(by_name(found)) == {"policy.example"}
+    [target] = read_plan(document(found, {})).targets
+    assert found.owners.get("policy.example", TargetOwner()) == TargetOwner(target.owner, target.severity)
 
 
 def test_the_targets_file_that_discover_writes_has_both_and_reads_back():
