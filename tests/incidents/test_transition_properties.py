@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -184,10 +185,8 @@ class World:
                 assert any(Transition.BROKEN in i.sent or i.silent for i in mine), (contributor, mine)
 
 
-@given(_turns)
-@settings(max_examples=100)
-def test_whatever_happens(turns):
-    """One id for each message, no recovery without evidence, and no alarm without a message or a reason."""
+def everything_holds(turns):
+    """No assertion of `World` fails, and when all is well at last, all of it ends."""
     world = World()
     for turn in turns:
         world.take(turn)
@@ -202,3 +201,18 @@ def test_whatever_happens(turns):
     ends = [key for key, transition in world.published.values() if transition is Transition.RECOVERED]
     begins = [key for key, transition in world.published.values() if transition is Transition.BROKEN]
     assert sorted(ends) == sorted(begins), "each that was reported has ended"
+
+
+@given(_turns)
+@settings(max_examples=60)
+def test_whatever_happens(turns):
+    """One id for each message, no recovery without evidence, and no alarm without a message or a reason."""
+    everything_holds(turns)
+
+
+@pytest.mark.thorough
+@given(_turns)
+@settings(max_examples=2000)
+def test_whatever_happens_in_many_sequences(turns):
+    """The same, of 2,000 sequences."""
+    everything_holds(turns)
