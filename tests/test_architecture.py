@@ -24,7 +24,7 @@ LAYERS = (
     ("discovery", "lab"),
     ("planner",),
     ("handlers", "stack"),
-    ("readiness",),
+    ("readiness", "watching"),
     ("cli",),
 )
 # What other packages may import; `module.*` is everything of it.
@@ -189,7 +189,7 @@ PUBLIC = {
     ),
     "handlers": ("probe.make_handler",),
     "stack": (
-        *("aws_answers.failures_as_lines", "drill.run.*", "of_cluster.*", "planner_client.*"),
+        *("aws_answers.failures_as_lines", "cloudformation.outputs", "drill.run.*", "of_cluster.*", "planner_client.*"),
         "observing.flows.*",
     ),
     "readiness": (
@@ -207,6 +207,7 @@ PUBLIC = {
         "switching.state.*",
         "switching.truth.*",
     ),
+    "watching": ("history.*", "joined.*", "local.*", "repeat.*", "rounds.*", "stack_logs.logs_of"),
     "cli": ("main.main",),
 }
 # Packages that decide: no socket, no event loop, no clock of their own.
@@ -230,6 +231,9 @@ PURE = (
     "incidents",
     "observability",
     "readiness/causes.py",
+    "watching/history.py",
+    "watching/log_lines.py",
+    "watching/rounds.py",
     "readiness/checks.py",
     "readiness/coverage.py",
     "readiness/decision.py",

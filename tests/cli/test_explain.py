@@ -1,10 +1,11 @@
 """`egressprobe explain` with pasted errors: what a person and a program get, and the exit codes."""
 
+import io
 import json
-import subprocess
-import sys
 
 import pytest
+
+from egressprobe.cli import main as cli
 
 CALL = (
     'Internal error occurred: failed calling webhook "vpod.kyverno.svc": failed to call webhook: Post '
@@ -13,15 +14,20 @@ CALL = (
 DENIED = 'Error from server: admission webhook "a.b" denied the request: no'
 
 
-def explain(*args, stdin=b""):
-    """The command as a person runs it."""
-    run = subprocess.run(
-        [sys.executable, "-m", "egressprobe", "explain", *args], input=stdin, capture_output=True, check=False
-    )
-    return run.returncode, run.stdout.decode(), run.stderr.decode()
+@pytest.fixture
+def explain(monkeypatch, capsys):
+    """The command: its exit code, what it prints, and its messages."""
+
+    def run(*args, stdin=b""):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        code = cli.main(["explain", *args])
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return run
 
 
-def test_a_copied_error_for_a_person():
+def test_a_copied_error_for_a_person(explain):
     """Ranked codes with their reason, what was read out of the text, and the next commands."""
     code, text, _ = explain(CALL)
     assert code == 0
@@ -39,7 +45,7 @@ def test_a_copied_error_for_a_person():
     assert max(map(len, text.splitlines())) <= 96
 
 
-def test_a_copied_error_as_data():
+def test_a_copied_error_as_data(explain):
     """All errors, and the first at the top, also where the shell made words of it."""
     data = json.loads(explain(*CALL.split(), "-o", "json")[1])
     assert data["schemaVersion"] == "egressprobe/explain/v1"
@@ -51,7 +57,7 @@ def test_a_copied_error_as_data():
     assert data["next"] == error["next"]
 
 
-def test_errors_from_standard_input():
+def test_errors_from_standard_input(explain):
     """`kubectl ... 2>&1 | egressprobe explain -`: several errors, the last one a decision."""
     code, text, _ = explain("-", stdin=f"{CALL}\n{CALL}\n{DENIED}\n".encode())
     assert code == 0
@@ -61,7 +67,7 @@ def test_errors_from_standard_input():
     assert [error["pathProblem"] for error in data["errors"]] == [True, False]
 
 
-def test_a_decision_alone_is_explained():
+def test_a_decision_alone_is_explained(explain):
     """No code, exit 0: there is nothing to fix in the network."""
     code, text, _ = explain(DENIED)
     assert code == 0
@@ -69,7 +75,7 @@ def test_a_decision_alone_is_explained():
     assert "kubectl get validatingwebhookconfigurations" in text
 
 
-def test_a_client_s_own_connection_is_kept_apart():
+def test_a_client_s_own_connection_is_kept_apart(explain):
     """The client did not reach the API server: nothing that egressprobe probes."""
     code, text, _ = explain("Unable to connect to the server: dial tcp 10.0.7.1:443: i/o timeout")
     assert code == 0
@@ -85,14 +91,14 @@ def test_a_client_s_own_connection_is_kept_apart():
         (("-",), b"\xff\xfe\x00 nothing", "no error of kube-apiserver or kubectl is known in this text"),
     ],
 )
-def test_what_is_not_known_is_exit_2(args, stdin, message):
+def test_what_is_not_known_is_exit_2(explain, args, stdin, message):
     code, text, errors = explain(*args, stdin=stdin)
     assert (code, text) == (2, "")
     assert message in errors
     assert errors.count("\n") == 1
 
 
-def test_standard_input_is_bounded():
+def test_standard_input_is_bounded(explain):
     """1 MiB is read, and a line says that there was more."""
     code, text, errors = explain("-", stdin=f"{CALL}\n".encode() + b"x" * (2 << 20))
     assert code == 0
@@ -100,7 +106,7 @@ def test_standard_input_is_bounded():
     assert errors == "egressprobe: only the first 1 MiB of standard input was read\n"
 
 
-def test_a_text_of_others_is_harmless():
+def test_a_text_of_others_is_harmless(explain):
     """Escape sequences, bidirectional overrides and secrets of a URL do not reach the terminal."""
     hostile = 'Post "https://user:secret@h.example/v?token=secret": \x1b]0;title\x07\u202eEOF'
     for output in ("text", "json"):

@@ -26,13 +26,14 @@ from egressprobe.cli.commands.deployed import ack, flows, incidents
 from egressprobe.cli.common.exit_codes import BAD_INPUT, INTERRUPTED, OUR_ERROR, message
 from egressprobe.cli.common.log import log_as_messages
 from egressprobe.cli.common.parser import parser
+from egressprobe.cli.live import watch
 from egressprobe.cli.settings.output import COLOURS, is_verbose, set_output
 from egressprobe.cli.shells import completion
 from egressprobe.model.errors import AwsError, InputError, os_words, short, stack_of
 
 # To add a command: a module in commands/, and its name here. In this order in --help.
 COMMANDS = (
-    *(run, invoke, incidents, ack, flows, drill, discover, audit, whatif),
+    *(run, watch, invoke, incidents, ack, flows, drill, discover, audit, whatif),
     *(preflight, switch, verify, diff, explain, demo, completion),
 )
 _MOST_MISTAKES = 20
