@@ -35,6 +35,7 @@ _SERVICES = {
     "events",
     "iam",
     "lambda",
+    "logs",
     "network-firewall",
     "route53",
     "route53resolver",

@@ -59,7 +59,7 @@ def answer(clients, *results, listed=(), logs=None, **options):
         cloudwatch.add_response("get_metric_data", {"MetricDataResults": list(results)})
         for page, token in logs or ():
             lines.add_response("filter_log_events", page, SEARCHED | token)
-        facts = read_api_server(clients, "prod", SUBNETS, NOW, **options)
+        facts = read_api_server(clients, "prod", SUBNETS, NOW, compared=True, **options)
         cloudwatch.assert_no_pending_responses()
         lines.assert_no_pending_responses()
     return facts
@@ -86,6 +86,7 @@ def test_the_metrics_that_are_read(clients):
         ("AWS/EKS", "apiserver_admission_webhook_admission_duration_seconds_VALIDATING_P99", "Average"),
         ("AWS/EKS", "apiserver_admission_webhook_admission_duration_seconds_ADMIT_P99", "Average"),
         ("EgressProbe", "MeasuredShare", "Sum"),
+        ("EgressProbe", "TargetsFailed", "Sum"),
         ("EgressProbe", "ProbeSuccess", "Minimum"),
     }
     eks = [q["MetricStat"]["Metric"] for q in sent["MetricDataQueries"] if q["Id"].startswith(("valid", "mutat"))]
@@ -143,6 +144,16 @@ def test_minutes_in_which_everything_was_measured(clients, shares, minutes):
     assert answer(clients, *results).measured_minutes == minutes
 
 
+def test_minutes_with_failures_that_are_not_listed_yet(clients):
+    """ListMetrics lists a new series within 15 minutes: until then it is not known which targets pass."""
+    whole = [values(f"measured_{i}", IN_WINDOW, 1.0) for i in range(2)]
+    failed = values("failed_1", IN_WINDOW[5:], 2.0)
+    assert answer(clients, *whole, failed).measured_minutes == 5
+    listed = [series(Target=name, Impact="blocks") for name in "ab"]
+    probed = [values("probed_0", IN_WINDOW, 0.0), values("probed_1", IN_WINDOW[10:], 0.0)]
+    assert answer(clients, *whole, failed, *probed, listed=listed).measured_minutes == 10
+
+
 def test_the_log(clients):
     """Page by page, also where one is empty; only where the cluster writes one of the two logs."""
     event = {"timestamp": 1_795_658_460_000, "message": LINE, "logStreamName": "kube-apiserver-1"}
@@ -168,7 +179,7 @@ def test_what_aws_refuses(clients):
         cloudwatch.add_client_error("list_metrics", "AccessDenied", "no")
         cloudwatch.add_response("get_metric_data", {"MetricDataResults": [values("validating_calls", IN_WINDOW, 1.0)]})
         logs.add_client_error("filter_log_events", "ResourceNotFoundException", "none")
-        facts = read_api_server(clients, "prod", SUBNETS, NOW, log_types=("audit",))
+        facts = read_api_server(clients, "prod", SUBNETS, NOW, compared=True, log_types=("audit",))
     assert (facts.failing, facts.webhooks[0].calls, facts.logged) == (None, 15.0, None)
     assert facts.unread == (
         "the probes' metrics could not be read (cloudwatch:ListMetrics): AccessDenied: no",
@@ -180,7 +191,7 @@ def test_what_aws_refuses(clients):
 def test_answers_of_another_shape(clients, page, monkeypatch):
     for operation in ("list_metrics", "get_metric_data"):
         monkeypatch.setattr(clients.cloudwatch, operation, lambda **_: page)
-    facts = read_api_server(ApiServerClients(clients.cloudwatch), "prod", SUBNETS, NOW)
+    facts = read_api_server(ApiServerClients(clients.cloudwatch), "prod", SUBNETS, NOW, compared=True)
     assert facts.failing is None
     assert all("could not be read" in why for why in facts.unread)
     assert facts.unread
@@ -190,4 +201,22 @@ def test_more_series_than_one_request_takes(clients):
     """Then which target passes is not known."""
     facts = answer(clients, listed=[series(Target=f"t{i}", Impact="blocks") for i in range(451)])
     assert facts.failing is None
-    assert facts.unread == ("451 series of failing targets: the first 450 were compared",)
+    assert facts.unread == ("451 series of failing targets: more than can be compared",)
+
+
+@pytest.mark.parametrize(
+    ("listed", "lines", "compared"), [((), [], False), ((), [], True), (("a",), [], False), ((), [LINE], False)]
+)
+def test_metrics_are_read_only_where_something_fails(clients, listed, lines, compared):
+    """By the probes, by the log, or by what the caller knows: each metric costs."""
+    with Stubber(clients.cloudwatch) as cloudwatch, Stubber(clients.logs) as logs:
+        metrics = [series(Target=name, Impact="blocks") for name in listed]
+        cloudwatch.add_response("list_metrics", {"Metrics": metrics}, LISTED)
+        events = [{"timestamp": 1_795_658_460_000, "message": line} for line in lines]
+        logs.add_response("filter_log_events", {"events": events})
+        if listed or lines or compared:
+            cloudwatch.add_response("get_metric_data", {"MetricDataResults": []})
+        facts = read_api_server(clients, "prod", SUBNETS, NOW, compared=compared, log_types=("api",))
+        cloudwatch.assert_no_pending_responses()
+    assert facts.unread == ()
+    assert (facts.failing is None) == (not (listed or lines or compared))

@@ -47,6 +47,11 @@ def test_alarms_are_events_and_their_series_are_listed(stack, cluster):
     [result] = answer["MetricDataResults"]
     assert 5 <= len(result["Timestamps"]) <= 7
     assert set(result["Values"]) == {2.0}, "of two subnets"
+    with_impact = [{"Name": "ClusterName", "Value": "prod"}, {"Name": "Impact"}]
+    listed = watch.list_metrics(Namespace="EgressProbe", MetricName="ProbeSuccess", Dimensions=with_impact)["Metrics"]
+    assert sorted(pair["Value"] for pair in metric["Dimensions"]) in [
+        sorted(pair["Value"] for pair in one["Dimensions"]) for one in listed
+    ]
     stack.settle()
     received = queues.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
     seen = [json.loads(message["Body"]) for message in received]

@@ -46,8 +46,8 @@ _OF_CLUSTER = 2  # plan age, certificates
 _COUNT_SECONDS = 15.0
 _COMPOSITES = 5
 _CLUSTER_ALARMS = 6  # the Planner's errors, throttles and reported incidents, plan age, audit findings, certificates
-# Calls of CloudWatch's API in a run of the Planner while no alarm is on: DescribeAlarms.
-_PLANNER_CALLS = 1
+# Calls of CloudWatch's API in a run of the Planner while no alarm is on: DescribeAlarms and ListMetrics.
+_PLANNER_CALLS = 2
 # Per subnet: heartbeat, gap, errors, failing with two metrics; and of Metrics Insights alarms the measured share twice.
 # Targets that fail, notices, egress and unsettled targets have no series in a healthy month.
 _SUBNET_ALARMS = 7

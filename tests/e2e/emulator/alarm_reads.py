@@ -2,6 +2,7 @@
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarmContributors.html
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_ListMetrics.html
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutAlarmMuteRule.html
 
 The clients here speak JSON 1.0, the first of the protocols that botocore prefers.
@@ -38,6 +39,7 @@ def install(monitor: Monitor) -> None:
     answers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
         "DescribeAlarmContributors": lambda request: _contributors(monitor, request),
         "GetMetricData": lambda request: _metric_data(monitor, request),
+        "ListMetrics": lambda request: _metrics(monitor, request),
         "PutAlarmMuteRule": _put_rule,
         "ListAlarmMuteRules": _list_rules,
         "GetAlarmMuteRule": _get_rule,
@@ -94,6 +96,19 @@ def _metric_data(monitor: Monitor, request: dict[str, Any]) -> dict[str, Any]:
             }
         )
     return {"MetricDataResults": results, "Messages": []}
+
+
+def _metrics(monitor: Monitor, request: dict[str, Any]) -> dict[str, Any]:
+    """Of one name, with dimensions by name or by name and value; however long ago they had a value."""
+    namespace, name = request["Namespace"], request["MetricName"]
+    wanted = {one["Name"]: one.get("Value") for one in request.get("Dimensions", [])}
+    listed = [
+        dimensions
+        for dimensions, _ in monitor.series(namespace, name)
+        if all(key in dimensions and value in (None, dimensions[key]) for key, value in wanted.items())
+    ]
+    pairs = [[{"Name": key, "Value": value} for key, value in dimensions.items()] for dimensions in listed]
+    return {"Metrics": [{"Namespace": namespace, "MetricName": name, "Dimensions": each} for each in pairs]}
 
 
 def _put_rule(request: dict[str, Any]) -> dict[str, Any]:

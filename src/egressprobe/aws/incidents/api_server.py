@@ -2,7 +2,7 @@
 
 - Metrics: `AWS/EKS`, dimension ClusterName, one value a minute, free to have
   (https://docs.aws.amazon.com/eks/latest/userguide/cloudwatch.html); the probes' own in `EgressProbe`. Each metric that
-  GetMetricData returns costs $0.00001.
+  GetMetricData reads costs $0.00001, so that while nothing fails on either side only ListMetrics is called.
 - The control plane's log: FilterLogEvents, for which AWS lists no price by the amount of data, unlike Logs Insights;
   it is bounded in time and pages. Its streams are `kube-apiserver-...` and `kube-apiserver-audit-...`
   (https://docs.aws.amazon.com/eks/latest/userguide/control-plane-logs.html).
@@ -32,6 +32,8 @@ _SETTLED = timedelta(minutes=3)
 _WINDOW = timedelta(minutes=WINDOW_MINUTES)
 # One call in a hundred took longer: a bucket of the API server's histogram ends there.
 _SLOW_SECONDS = 10.0
+# Shards add up to 1 within the precision of their shares.
+_WHOLE = 1e-6
 _MOST_SERIES = 450  # of 500 that one GetMetricData takes
 _MOST_LIST_PAGES = 10
 _MOST_LOG_PAGES = 40
@@ -81,29 +83,20 @@ def read_api_server(
     subnets: Sequence[str],
     now: datetime,
     *,
+    compared: bool,
     log_types: Collection[str] = (),
     log_seconds: float = 15.0,
     clock: Callable[[], float] = time.monotonic,
 ) -> ApiServerFacts:
     """The 15 minutes until 3 minutes before `now`, which needs a time zone; the log until now. subnets: of the probes.
 
-    log_types: the control-plane logs that are on, as EKS names them. Errors of AWS are in `unread`, never raised.
+    compared: whether a failure is known that no metric has: then metrics are read in any case. log_types: the
+    control-plane logs that are on, as EKS names them. Errors of AWS are in `unread`, never raised.
     """
     until = now.astimezone(UTC).replace(second=0, microsecond=0) - _SETTLED
     since, unread = until - _WINDOW, list[str]()
     facts = ApiServerFacts(since.isoformat(timespec="seconds"), until.isoformat(timespec="seconds"))
     series = _read(unread, "the probes' metrics", lambda: _probed(clients.cloudwatch, cluster))
-    if series is not None and len(series) > _MOST_SERIES:
-        unread.append(f"{len(series)} series of failing targets: the first {_MOST_SERIES} were compared")
-    queries = _queries(cluster, subnets, (series or ())[:_MOST_SERIES])
-    values = _read(unread, "metrics", lambda: _values(clients.cloudwatch, queries, since - _WINDOW, until))
-    if values is not None:
-        complete = series is not None and len(series) <= _MOST_SERIES
-        facts = facts._replace(
-            failing=_failing(series or (), values, since) if complete else None,
-            measured_minutes=_measured(len(subnets), values, since),
-            webhooks=tuple(_webhooks(kind, values, since) for kind, _ in _KINDS),
-        )
     if clients.logs is not None and _LOGS & set(log_types):
         deadline = clock() + log_seconds
         read = _read(
@@ -113,7 +106,34 @@ def read_api_server(
             events, whole = read
             facts = facts._replace(logged=logged_failures(events), log_complete=whole)
             unread += [] if whole else ["the control plane's log was read in part: it is larger than the time allows"]
+    if series or facts.logged or compared:
+        facts = _measurements(clients.cloudwatch, cluster, subnets, series, facts, unread)
     return facts._replace(unread=tuple(unread))
+
+
+def _measurements(
+    cloudwatch: Any,
+    cluster: str,
+    subnets: Sequence[str],
+    series: Sequence[_Probed] | None,
+    facts: ApiServerFacts,
+    unread: list[str],
+) -> ApiServerFacts:
+    """The facts with what GetMetricData has. series: None where the failing targets are not known."""
+    since, until = datetime.fromisoformat(facts.since), datetime.fromisoformat(facts.until)
+    listed = (series or ())[:_MOST_SERIES]
+    if series and len(series) > len(listed):
+        unread.append(f"{len(series)} series of failing targets: more than can be compared")
+        series = None
+    queries = _queries(cluster, subnets, listed)
+    values = _read(unread, "metrics", lambda: _values(cloudwatch, queries, since - _WINDOW, until))
+    if values is None:
+        return facts
+    return facts._replace(
+        failing=None if series is None else _failing(series, values, since),
+        measured_minutes=_measured(len(subnets), listed, values, since),
+        webhooks=tuple(_webhooks(kind, values, since) for kind, _ in _KINDS),
+    )
 
 
 def _read[T](unread: list[str], what: str, read: Callable[[], T]) -> T | None:
@@ -173,6 +193,7 @@ def _queries(cluster: str, subnets: Sequence[str], series: Iterable[_Probed]) ->
     for number, subnet in enumerate(subnets):
         at = [*of_cluster, {"Name": "SubnetId", "Value": subnet}]
         metrics.append((f"measured_{number}", _NAMESPACE, "MeasuredShare", at, "Sum"))
+        metrics.append((f"failed_{number}", _NAMESPACE, "TargetsFailed", at, "Sum"))
     for number, probed in enumerate(series):
         metrics.append((f"probed_{number}", _NAMESPACE, "ProbeSuccess", probed.dimensions, "Minimum"))
     return [
@@ -220,17 +241,28 @@ def _failing(series: Sequence[_Probed], values: Mapping[str, Values], since: dat
     )
 
 
-def _measured(subnets: int, values: Mapping[str, Values], since: datetime) -> int:
-    """Minutes in which the runs of every subnet add up to the whole plan: more is a run that counted twice."""
+def _measured(subnets: int, series: Sequence[_Probed], values: Mapping[str, Values], since: datetime) -> int:
+    """Minutes in which it is known which targets passed.
+
+    The runs of every subnet add up to the whole plan; more is a run that counted twice. And as many targets as failed
+    in a subnet have a series that was listed: ListMetrics may not list a new one yet.
+    """
     whole = [
         {
             stamp
             for stamp, share in values.get(f"measured_{number}", {}).items()
-            if stamp >= since and abs(share - 1) < 1e-6
+            if stamp >= since and abs(share - 1) < _WHOLE
         }
         for number in range(subnets)
     ]
-    return len(set.intersection(*whole)) if whole else 0
+    failing: defaultdict[datetime, set[str]] = defaultdict(set)
+    for number, probed in enumerate(series):
+        for stamp, value in values.get(f"probed_{number}", {}).items():
+            if value < 1:
+                failing[stamp].add(probed.target)
+    counted = [values.get(f"failed_{number}", {}) for number in range(subnets)]
+    minutes = set.intersection(*whole) if whole else set()
+    return sum(all(failed.get(stamp, 0) <= len(failing[stamp]) for failed in counted) for stamp in minutes)
 
 
 def _webhooks(kind: Literal["validating", "mutating"], values: Mapping[str, Values], since: datetime) -> WebhookCalls:

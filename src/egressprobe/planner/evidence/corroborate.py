@@ -16,6 +16,7 @@ from egressprobe.aws.eks import Cluster
 from egressprobe.aws.incidents.api_server import ApiServerClients, api_server_clients, read_api_server
 from egressprobe.incidents.corroboration.compare import ComparedTarget, compare
 from egressprobe.incidents.corroboration.facts import ApiServerFacts, Corroboration
+from egressprobe.model.target import Target
 from egressprobe.publish.emf import NAMESPACE
 
 logger = Logger(service="egressprobe-planner")
@@ -80,6 +81,16 @@ def corroborate(scope: ComparisonScope, cluster: Cluster | None, now: datetime) 
 
 
 def _facts(scope: ComparisonScope, cluster: Cluster, now: datetime, clients: ApiServerClients) -> ApiServerFacts:
+    unavailable = any(
+        isinstance(target, Target) and target.condition is not None and target.condition.status != "True"
+        for target in scope.targets
+    )
     return read_api_server(
-        clients, scope.cluster_name, scope.subnets, now, log_types=cluster.logs, log_seconds=scope.log_seconds
+        clients,
+        scope.cluster_name,
+        scope.subnets,
+        now,
+        compared=unavailable or bool(scope.failing_now),
+        log_types=cluster.logs,
+        log_seconds=scope.log_seconds,
     )
