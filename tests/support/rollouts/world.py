@@ -57,7 +57,8 @@ class RolloutWorld:
         self.looks: list[float] = []
         self.states: list[tuple[float, str, str]] = []
         self._delay = self.dice.uniform(5, 45) if delay is None else delay
-        self._watch = CloudWatch(rendered(3, MetricDetail="target"))
+        # The alarms' own messages, which come in the minute in which the Planner would be woken.
+        self._watch = CloudWatch(rendered(3, MetricDetail="target", TargetNotifications="true"))
         self._scheduler = Scheduler()
         self._scheduler.before = lambda *_: self.clock.sleep(self.dice.uniform(0.03, 0.2))
         self._runs = 0
