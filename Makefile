@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 SETUP := .venv/.ready
 
 .PHONY: help setup run test fuzz conformance e2e check lint types docs docs-check lock-check template build bench bench-audit bench-discovery \
-  bench-peer coldstart deployable deploy destroy drill invoke package price lock clean
+  bench-peer coldstart dist zipapp deployable deploy destroy drill invoke package price lock clean
 
 # Arguments of the targets below: make deploy CLUSTER=prod TARGETS=targets.yaml
 ARCH := arm64
@@ -37,7 +37,7 @@ e2e: .tools/e2e/.ready ## The stack deployed in an emulated AWS account, on netw
 	@$(PYTHON) scripts/build.py --arch $(HOST_ARCH)
 	@scripts/e2e $(ARGS)
 
-check: $(SETUP) build/probe/.ready .tools/browser/.ready lint types docs-check lock-check template ## Everything CI runs; ALLOW_SKIP=1 where namespaces are missing
+check: $(SETUP) build/probe/.ready build/dist/.ready .tools/browser/.ready lint types docs-check lock-check template ## Everything CI runs; ALLOW_SKIP=1 where namespaces are missing
 	@EGRESSPROBE_REQUIRE_ALL=1 EGRESSPROBE_FUZZ_TIMES=6 scripts/isolated $(PYTHON) -m pytest -q -n 2 $(ARGS)
 
 lint: $(SETUP)
@@ -73,6 +73,14 @@ build: $(SETUP) ## Build both artifacts to deploy (ARCH=arm64, TARGETS=FILE for 
 
 build/probe/.ready: $(SETUP) $(wildcard src/*.txt) $(shell find src/egressprobe -name '*.py') scripts/build.py
 	@$(PYTHON) scripts/build.py
+
+dist: $(SETUP) ## Wheel, single file, SBOM and checksums into build/dist (PLATFORM=linux-x86_64, linux-arm64, macosx-arm64, macosx-x86_64)
+	@$(PYTHON) scripts/packaging/dist.py $(if $(PLATFORM),--platform $(PLATFORM))
+
+zipapp: dist ## The same: build/dist/egressprobe-VERSION-PLATFORM.pyz
+
+build/dist/.ready: $(SETUP) requirements/cli.txt pyproject.toml README.md events/demo.json $(shell find src/egressprobe -name '*.py') $(wildcard scripts/packaging/*.py)
+	@$(PYTHON) scripts/packaging/dist.py >/dev/null
 
 needs = $(foreach name,$(1),$(if $($(name)),,$(error $(name)=... is missing; see docs/deploy.md)))
 
@@ -124,6 +132,8 @@ bench-peer: $(SETUP) ## Side by side with blackbox_exporter (Debian: prometheus-
 lock: ## Renew the locks (needs uv)
 	@uv pip compile pyproject.toml --extra cli --extra dev --python-version 3.13 --universal --generate-hashes -q -U \
 	  -o requirements/dev.txt --custom-compile-command "make lock"
+	@uv pip compile pyproject.toml --extra cli --python-version 3.13 --universal --generate-hashes -q \
+	  -c requirements/dev.txt -o requirements/cli.txt --custom-compile-command "make lock"
 	@uv pip compile pyproject.toml --python-version 3.13 --universal --generate-hashes -q \
 	  -c requirements/dev.txt -o src/requirements.txt --custom-compile-command "make lock"
 	@for tool in sam checkov awscli governance ministack; do uv pip compile requirements/$$tool.in --python-version 3.13 --universal --generate-hashes \

@@ -1,4 +1,4 @@
-"""The functions' requirements are a part of the development lock: same packages, same versions, same hashes."""
+"""The requirements of the functions and of the command line are parts of the development lock, with the same hashes."""
 
 import re
 import sys
@@ -14,11 +14,11 @@ def pins(name: str) -> dict[str, str]:
 
 def main() -> int:
     whole = pins("requirements/dev.txt")
-    for name in ("src/requirements.txt", "src/requirements-planner.txt"):
+    for name in ("src/requirements.txt", "src/requirements-planner.txt", "requirements/cli.txt"):
         part = pins(name)
         wrong = [f"{package} {version}" for package, version in part.items() if whole.get(package) != version]
-        if ("boto3" in part) is not ("planner" in name):
-            wrong.append("boto3 belongs to the Planner and has no place in the probe")
+        if ("boto3" in part) is not (name != "src/requirements.txt"):
+            wrong.append("boto3 belongs to the Planner and the command line and has no place in the probe")
         if not part or wrong:
             print(f"{name} is not a part of requirements/dev.txt: {', '.join(wrong)}; run make lock")
             return 1

@@ -59,6 +59,8 @@ def _why_not(item: pytest.Item) -> str | None:
         return "Chromium (Debian: apt-get install chromium)"
     if item.get_closest_marker("axe") and not AXE.exists():
         return "axe-core (make .tools/browser/.ready sets it up, with npm)"
+    if item.get_closest_marker("packaged") and not (ROOT / "build/dist/.ready").exists():
+        return "the packages (make dist)"
     if item.get_closest_marker("artifact"):
         missing = [p for p in (".tools/aws-lambda-rie", "build/probe/.ready") if not (ROOT / p).exists()]
         return f"the built artifact and the emulator ({', '.join(missing)} missing)" if missing else None
