@@ -21,6 +21,7 @@ from scripts.picture import packages_svg  # noqa: E402
 from scripts.policies import deployer_policy, kms_key_policy, switch_policy  # noqa: E402
 from scripts.schemas import incident_schema  # noqa: E402
 from tests.support.flows import example_flows  # noqa: E402
+from tests.support.history import example_history  # noqa: E402
 from tests.test_architecture import LAYERS, package_imports  # noqa: E402
 
 from egressprobe.catalog.entry import Entry, is_command  # noqa: E402
@@ -29,6 +30,7 @@ from egressprobe.catalog.registry import FINDINGS, all_entries  # noqa: E402
 from egressprobe.cli.main import main as main_of_cli  # noqa: E402
 from egressprobe.cli.output.formats import render  # noqa: E402
 from egressprobe.cli.output.observed.flows_table import flows_table  # noqa: E402
+from egressprobe.cli.output.observed.history_table import history_table  # noqa: E402
 from egressprobe.cli.output.table import to_table  # noqa: E402
 from egressprobe.model.report import count, worst  # noqa: E402
 from egressprobe.publish.response import from_json  # noqa: E402
@@ -138,6 +140,12 @@ def pasted() -> str:
     return _console(f"egressprobe explain '{_PASTED}'", _printed(main_of_cli, ["explain", _PASTED]))
 
 
+def history() -> str:
+    """Outages and availability of an example's targets, folded to fit the page."""
+    table = history_table(example_history(), width=_SAMPLE_WIDTH)
+    return _console("egressprobe history --stack egressprobe-prod --since 3d", table)
+
+
 def flows() -> str:
     """What flow logs saw of an example's interfaces, folded to fit the page."""
     table = flows_table(example_flows(), width=_SAMPLE_WIDTH)
@@ -170,6 +178,7 @@ PARTS: dict[str, dict[str, Callable[[], str]]] = {
     "docs/audit.md": {"audit": audited},
     "docs/explain.md": {"pasted": pasted},
     "docs/flows.md": {"flows": flows},
+    "docs/history.md": {"history": history},
     "docs/messages.md": {"sample": message},
     "docs/price.md": {"price": price},
     "docs/reports.md": {

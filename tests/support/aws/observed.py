@@ -6,6 +6,7 @@ Logs Insights runs the real query strings (insights.py), Athena's SQL runs in SQ
 import io
 import json
 import sqlite3
+import threading
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -70,6 +71,7 @@ class ObservedAccount:
         }
         self.queries: dict[str, tuple[list[dict[str, Any]], int]] = {}
         self.stopped: list[str] = []
+        self._lock = threading.Lock()
         self.answers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "cloudformation.DescribeStacks": self._stacks,
             "scheduler.ListSchedules": lambda _: {"Schedules": [{"Name": "s00-00"}]},
@@ -146,9 +148,10 @@ class ObservedAccount:
         assert len(parameters["queryString"]) <= 10_000
         since, until = parameters["startTime"] * 1000, parameters["endTime"] * 1000 + 999
         events = [event for event in self.log_groups[group] if since <= event[0] <= until]
-        query = f"q{len(self.queries)}"
         result = rows(parameters["queryString"], events)[: parameters["limit"]]
-        self.queries[query] = (result, sum(len(line) for _, line in events))
+        with self._lock:  # several queries run at once
+            query = f"q{len(self.queries)}"
+            self.queries[query] = (result, sum(len(line) for _, line in events))
         return {"queryId": query}
 
     def _results(self, parameters: dict[str, Any]) -> dict[str, Any]:

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from egressprobe.model.joined_report import Joined
     from egressprobe.model.report import Report
     from egressprobe.observability.flows.result import Flows
+    from egressprobe.observability.history.result import OutageHistory
     from egressprobe.readiness.result import Difference
 
-    type AnyReport = Report | Joined | Audit | Difference | OpenIncidents | Flows
+    type AnyReport = Report | Joined | Audit | Difference | OpenIncidents | Flows | OutageHistory
 
 OK, OUR_ERROR, BAD_INPUT, FAILED, NOT_SURE, INTERRUPTED = 0, 1, 2, 3, 4, 130
 EXIT_CODES = {Verdict.PASS: OK, Verdict.FAIL: FAILED, Verdict.DEGRADED: NOT_SURE, Verdict.UNKNOWN: NOT_SURE}

@@ -18,10 +18,13 @@ from egressprobe.model.joined_report import Joined
 from egressprobe.model.report import Report
 from egressprobe.model.text import valid
 from egressprobe.observability.flows.result import Flows
+from egressprobe.observability.history.result import OutageHistory
 from egressprobe.readiness.fleet.result import Fleet
 from egressprobe.readiness.result import Difference, Preflight
 
-type AnyReport = Report | Joined | Audit | WhatIf | Preflight | Fleet | Difference | OpenIncidents | Flows
+type AnyReport = (
+    Report | Joined | Audit | WhatIf | Preflight | Fleet | Difference | OpenIncidents | Flows | OutageHistory
+)
 
 
 class Medium(NamedTuple):
@@ -142,6 +145,11 @@ _KINDS: dict[type, _ReportKind] = {
         "documents.lines.incidents_lines",
     ),
     Flows: _ReportKind("observed.flows_table.flows_table", "sheets.flows.flows_sheet", "documents.lines.flows_lines"),
+    OutageHistory: _ReportKind(
+        "observed.history_table.history_table",
+        "observed.history_sheet.history_sheet",
+        "documents.lines.history_lines",
+    ),
 }
 # The formats of every report; the first is the default. To add a format: one function, one row here.
 _FORMATS: dict[str, Format] = {

@@ -141,7 +141,8 @@ class Sending:
             logger.exception("a message could not be sent")
             failures = (f"{type(error).__name__}: {error}",)
         text = "a message was sent" if not failures else "a message was not sent"
-        logger.info(text, extra={"message_id": due.id, "incident": due.incident.key, "failures": list(failures)})
+        about = {"incident": due.incident.key, "what": due.incident.what, "targets": sorted(due.incident.failing)}
+        logger.info(text, extra={"message_id": due.id, "failures": list(failures)} | about)
         return tuple(f"{due.id}: {failure}" for failure in failures)
 
     def _topic(self, due: DueMessage) -> str:

@@ -11,6 +11,7 @@ from egressprobe.incidents.answer import OpenIncidents
 from egressprobe.model.joined_report import Joined
 from egressprobe.model.report import Report
 from egressprobe.observability.flows.result import Flows
+from egressprobe.observability.history.result import OutageHistory
 from egressprobe.readiness.fleet.result import Fleet
 from egressprobe.readiness.result import Difference, Preflight
 
@@ -104,3 +105,12 @@ def flows_lines(flows: Flows) -> Iterator[Line]:
     for row in flows.rows:
         about = {"target": row.target, "url": row.url, "kind": row.kind}
         yield from (head | about | to_builtins(cell) for cell in row.cells)
+
+
+def history_lines(history: OutageHistory) -> Iterator[Line]:
+    """A line for each target, in all and from each subnet."""
+    head = {"startedAt": history.started_at, "clusterName": history.cluster_name, "since": history.since}
+    for row in history.rows:
+        about = head | {"target": row.target, "url": row.url}
+        yield about | {"subnetId": None} | to_builtins({"tally": row.tally, "verdict": row.verdict})
+        yield from (about | to_builtins(cell) for cell in row.cells)
