@@ -54,7 +54,7 @@ def test_a_cause_is_one_message_and_its_end_another(world, name):
     assert len({message.detail["dedupKey"] for message in world.published}) == 1
     assert [message["TopicArn"] for message in world.sns] == [topic, topic]
     assert remembered(world) == []
-    assert {outcome for _, _, outcome in world.runs} == {"ended"}
+    assert {run.outcome for run in world.runs} == {"ended"}
 
 
 def test_most_runs_read_twice(world):

@@ -7,7 +7,7 @@ import pytest
 
 from egressprobe.incidents.model import Acknowledgement, Incident, Tier, Transition
 from egressprobe.planner.incidents.store import INCIDENTS, IncidentStore, Remembered, StateTooLargeError, as_input
-from egressprobe.planner.incidents.turn import Turn
+from egressprobe.planner.incidents.turn import Turn, store_errors
 from egressprobe.planner.shards import MAX_INPUT
 from tests.planner.incidents.test_turn import INCIDENTS as ON
 from tests.planner.incidents.test_turn import NOW, SETTINGS
@@ -66,7 +66,6 @@ def test_what_does_not_fit_is_refused_whole():
 @pytest.mark.parametrize(
     "stored",
     [
-        {},
         {"Target": {}},
         {"Target": {"Input": "not JSON"}},
         {"Target": {"Input": "[]"}},
@@ -81,6 +80,13 @@ def test_a_state_that_cannot_be_understood_is_lost_and_reported(store, stored):
     assert store.incidents() == Remembered(lost=1)
     store.write_incidents((incident(),), NOW)
     assert store.incidents().incidents == (incident(),)
+
+
+def test_an_answer_without_a_target_is_no_state(store):
+    """GetSchedule always has one: nothing is taken from such an answer, and nothing is written over what is there."""
+    store._client.there[INCIDENTS] = {}
+    with pytest.raises(store_errors()):
+        store.incidents()
 
 
 def test_one_entry_that_cannot_be_understood_costs_no_other(store):

@@ -8,11 +8,13 @@ import json
 import logging
 import random
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from unittest.mock import patch
 
 import msgspec
@@ -24,9 +26,10 @@ from egressprobe.model.report import REPORT_SCHEMA, Report, Vantage, count, wors
 from egressprobe.planner import functions, scheduler_api, vpc_audit
 from egressprobe.planner.incidents.background import OverdueError
 from egressprobe.planner.incidents.edges import IncidentEdges
-from egressprobe.planner.incidents.evaluate import Evaluator, report_incidents
+from egressprobe.planner.incidents.evaluate import Evaluator, NotReportedError, report_incidents
 from egressprobe.planner.incidents.reads.events import reading_of
 from egressprobe.planner.incidents.settings import IncidentSettings
+from egressprobe.planner.incidents.store import ExecutionMemory
 from egressprobe.planner.inventory import read_inventory
 from egressprobe.planner.settings import Clients, Probe, Settings
 from egressprobe.publish import emf
@@ -88,13 +91,45 @@ BREAKAGES = (
 
 
 class Published(NamedTuple):
-    """A message that has arrived. run: the evaluation that sent it, with its first second."""
+    """A message that has arrived. run: the evaluation that sent it."""
 
     at: float
     id: str
     transition: str
     detail: dict[str, Any]
+    run: "OneRun"
+
+
+@dataclass
+class OneRun:
+    """An evaluation: when it began and ended, and how: ended, raised or killed. calls: how many it has made.
+
+    blind: a call of EventBridge Scheduler met a fault: it may have had no memory, or no lock.
+    """
+
     began: float
+    ended: float = 0.0
+    outcome: str = "raised"
+    answer: Any = None
+    calls: int = 0
+    dies_at: int = 0
+    blind: bool = False
+
+
+class InlinePool:
+    """A pool of threads without threads: calls in an order that a seed decides, on the world's clock."""
+
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def map(self, function: Callable[[Any], Any], items: Any) -> list[Any]:
+        return [function(item) for item in items]
 
 
 class VirtualBackground:
@@ -129,7 +164,8 @@ class OutageWorld:
         self.published: list[Published] = []
         self.events: list[tuple[float, dict[str, Any]]] = []
         self.on_event: Callable[[dict[str, Any]], None] = self._invoke_soon
-        self.runs: list[tuple[float, float, str]] = []
+        self.runs: list[OneRun] = []
+        self.silent: tuple[str, ...] = ()  # subnets whose probe does not run
         self._watch = CloudWatch(rendered(2, Subnets=f"{A}/eu-west-1a,{B}/eu-west-1b", TargetNotifications="causes", MetricDetail=detail, NoticeTopicArn=NOTICES))  # fmt: skip
         self._detail = detail
         self.cloudwatch = CloudWatchApi(self.calls, self._minutes)
@@ -148,11 +184,11 @@ class OutageWorld:
             EksApi(self.calls, list(SUBNETS)), None, self.scheduler, LambdaApi(self.calls, self._probe)
         )
         self._aws = IncidentAws(
-            self.cloudwatch, self.scheduler, SnsApi(self.calls, self.sns.append), self.bus, self.trail
+            self.cloudwatch, self.scheduler, SnsApi(self.calls, self._to_people), self.bus, self.trail
         )
         self._since: dict[Any, datetime] = {}
         self._states: dict[Any, str] = {}
-        self._began_of_run = 0.0
+        self._run = threading.local()
 
     # -- what is broken --------------------------------------------------------------------------------------------
 
@@ -205,7 +241,7 @@ class OutageWorld:
         """Every probe's run of this minute, and after it the alarms."""
         buffer = io.StringIO()
         with patch.object(sys, "stdout", buffer):
-            for subnet in SUBNETS:
+            for subnet in set(SUBNETS) - set(self.silent):
                 emf.publish(self.report(subnet), emf.Series(self._detail))
         for line in buffer.getvalue().splitlines():
             document = json.loads(line)
@@ -265,23 +301,48 @@ class OutageWorld:
         )
         reported = reading_of(event or {}, PREFIX)
         evaluator = Evaluator(
-            self.settings, self.incidents, self._inventory, self._clients, self._aws, "run", reported, edges
+            self.settings,
+            self.incidents,
+            self._inventory,
+            self._clients,
+            self._aws,
+            "run",
+            reported,
+            edges,
+            self.memory(),
         )
-        began = self._began_of_run = self.clock.now
-        outcome = "raised"
+        run = self._run.now = OneRun(self.clock.now)
+        self.runs.append(run)
+        self._begins(run)
         try:
-            answer = report_incidents(evaluator)
-            outcome = "ended"
+            run.answer = report_incidents(evaluator)
+            run.outcome = "ended"
         finally:
-            self.runs.append((began, self.clock.now, outcome))
-        return answer
+            run.ended = self.clock.now
+            self._run.now = None
+        return run.answer
+
+    def memory(self) -> ExecutionMemory:
+        """Of the execution environment of the next run."""
+        return ExecutionMemory()
+
+    def _begins(self, run: "OneRun") -> None:
+        """Before its first call."""
+
+    @property
+    def run(self) -> "OneRun | None":
+        """The evaluation of this thread."""
+        return getattr(self._run, "now", None)
 
     def _invoke_soon(self, event: dict[str, Any]) -> None:
         self.events.append((self.clock.now, event))
         self.clock.process(self.clock.now + self.dice.uniform(0.5, 3), lambda: self.evaluate(event))
 
+    def _to_people(self, message: dict[str, Any]) -> None:
+        self.sns.append(message)
+
     def _put(self, detail: dict[str, Any]) -> None:
-        self.published.append(Published(self.clock.now, detail["id"], detail["transition"], detail, self._began_of_run))
+        self.published.append(Published(self.clock.now, detail["id"], detail["transition"], detail, self.run))
 
     # -- time ------------------------------------------------------------------------------------------------------
 
@@ -299,6 +360,7 @@ class OutageWorld:
         with contextlib.ExitStack() as stack:
             for module in (scheduler_api, functions):
                 stack.enter_context(patch.object(module, "time", fake))
+                stack.enter_context(patch.object(module, "ThreadPoolExecutor", InlinePool))
             stack.enter_context(
                 patch.object(vpc_audit, "_snapshot", lambda *_: self.calls.call("Snapshot", self.snapshot))
             )
@@ -322,7 +384,7 @@ class OutageWorld:
         """As the handler: a failure is logged."""
         try:
             self.evaluate()
-        except Exception as error:
+        except NotReportedError as error:
             print(f"evaluation failed: {error!r}", file=self.log)
 
     def _fire(self, start: float) -> None:

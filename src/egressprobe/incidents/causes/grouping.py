@@ -65,7 +65,7 @@ def _cause(key: str, members: Sequence[FailingMember], context: LookContext) -> 
         since=since,
         explained=all(member.explained for member in members),
         alarms=tuple(map(str, kinds)),
-        alarm_since=alarm_since(on),
+        alarm_since=alarm_since(_of_this_failure(on, members)),
         muted=context.alarms.muted(kinds),
         evidence=tuple(evidence_lines(members)),
         unknown=(*_unknown(members), *unknown),
@@ -86,6 +86,14 @@ def _alarms(members: Sequence[FailingMember], context: LookContext) -> Iterator[
     if any(member.pages for member in members):
         for alarm in alarms.without_names():
             yield alarm.kind, Contributor(since=alarm.since)
+
+
+def _of_this_failure(
+    on: Sequence[tuple[AlarmKind, Contributor]], members: Sequence[FailingMember]
+) -> Sequence[tuple[AlarmKind, Contributor]]:
+    """Without contributors of what failed before otherwise: they leave soon, and the incident's id must not change."""
+    codes = {member.code for member in members}
+    return [pair for pair in on if pair[1].code in codes] or on
 
 
 def _affected(members: Sequence[FailingMember]) -> tuple[AffectedTarget, ...]:

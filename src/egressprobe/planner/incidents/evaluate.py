@@ -36,7 +36,7 @@ from egressprobe.planner.incidents.reads.look import Look, take_look
 from egressprobe.planner.incidents.reads.surroundings import TrailChanges, since_when, trail_changes
 from egressprobe.planner.incidents.send import Sending, Situation
 from egressprobe.planner.incidents.settings import IncidentClients, IncidentSettings
-from egressprobe.planner.incidents.store import IncidentStore, Remembered
+from egressprobe.planner.incidents.store import ExecutionMemory, IncidentStore, Remembered
 from egressprobe.planner.incidents.turn import Turn, in_turn, store_errors
 from egressprobe.planner.inventory import Inventory
 from egressprobe.planner.settings import Clients, Settings
@@ -53,6 +53,10 @@ class NotReportedError(RuntimeError):
     """Something could not be read or sent, and is worth another attempt."""
 
 
+# Of this execution environment.
+_MEMORY = ExecutionMemory()
+
+
 class Evaluator(NamedTuple):
     """What an evaluation works with. configured: the targets file. reported: what the event says of an alarm."""
 
@@ -64,6 +68,7 @@ class Evaluator(NamedTuple):
     run_id: str
     reported: AlarmReading | None = None
     edges: IncidentEdges = IncidentEdges()
+    memory: ExecutionMemory = _MEMORY
 
 
 class _Done(NamedTuple):
@@ -157,7 +162,8 @@ def _evaluated(evaluator: Evaluator, store: IncidentStore, turn: Turn) -> _Done:
     edges, now = evaluator.edges, evaluator.edges.clock()
     alarms, remembered = _alarms(evaluator), _remembered(store)
     acknowledgements = _acknowledgements(evaluator, store)
-    incidents = remembered.incidents if remembered else ()
+    memory = evaluator.memory
+    incidents = memory.with_unstored(remembered.incidents, now) if remembered else memory.incidents(now)
     look = _look(evaluator, alarms, incidents)
     causes = _causes(evaluator, alarms, look)
     trail = _trail(evaluator, look, incidents, causes)
@@ -173,6 +179,7 @@ def _evaluated(evaluator: Evaluator, store: IncidentStore, turn: Turn) -> _Done:
     )
     sending = Sending(evaluator.settings, evaluator.incidents, evaluator.aws, store if remembered else None, edges)
     sent = sending.send_due(incidents, situation)
+    memory.keep(sent.incidents, now, stored=sent.stored)
     notes = (*alarms.unknown, *sent.notes, *((look.not_probed,) if look.not_probed and look.joined else ()))
     problems = (*([alarms.unread] if alarms.unread else ()), *sent.failures)
     _afterwards(turn, sent.incidents, sent.opened, trail, edges)

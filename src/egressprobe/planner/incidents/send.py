@@ -46,7 +46,8 @@ class Situation(NamedTuple):
 class SentMessages(NamedTuple):
     """incidents: as they are remembered now. sent: ids of messages. opened: incidents whose first message has left.
 
-    failures: messages that could not be sent, with AWS's words. notes: what was not reported, or not stored.
+    failures: messages that could not be sent, with AWS's words. notes: what was not reported, or not stored. stored:
+    whether all of it is.
     """
 
     incidents: tuple[Incident, ...]
@@ -54,6 +55,7 @@ class SentMessages(NamedTuple):
     opened: tuple[Incident, ...] = ()
     failures: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    stored: bool = True
 
 
 class Sending:
@@ -83,12 +85,14 @@ class Sending:
                 changes=situation.changes,
                 acknowledgements=situation.acknowledgements,
             )
-            notes = [*decided.notes, *self._stored(stored, decided.incidents, situation.at)]
+            unstored = self._stored(stored, decided.incidents, situation.at)
+            notes = [*decided.notes, *unstored]
             stored = decided.incidents
             published = [(due, self._published(due, situation)) for due in decided.due]
             sent = [due for due, failures in published if not failures]
             incidents = _marked(committed(decided.incidents, [due.id for due in sent]), sent, self._topic)
-            notes += self._stored(stored, incidents, situation.at)
+            unstored = self._stored(stored if not unstored else None, incidents, situation.at)
+            notes += unstored
             stored = incidents
             done = SentMessages(
                 incidents=incidents,
@@ -96,6 +100,7 @@ class Sending:
                 opened=(*done.opened, *(due.incident for due in sent if due.transition is Transition.BROKEN)),
                 failures=tuple(failure for _, failures in published for failure in failures),
                 notes=tuple(dict.fromkeys((*done.notes, *notes))),
+                stored=not unstored,
             )
             if not decided.due or done.failures:
                 break
@@ -103,8 +108,8 @@ class Sending:
             self._count(done.incidents)
         return done
 
-    def _stored(self, before: tuple[Incident, ...], incidents: tuple[Incident, ...], at: datetime) -> list[str]:
-        """Writes them where they have changed; why they could not be written."""
+    def _stored(self, before: tuple[Incident, ...] | None, incidents: tuple[Incident, ...], at: datetime) -> list[str]:
+        """Writes them where they have changed; why they could not be written. before: as stored, None for not known."""
         if incidents == before:
             return []
         if self._store is None:

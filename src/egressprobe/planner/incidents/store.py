@@ -14,21 +14,25 @@ import json
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
-from egressprobe.incidents.model import Acknowledgement, Incident
+from egressprobe.incidents.model import Acknowledgement, Incident, Transition
+from egressprobe.incidents.states.memory import is_over
 from egressprobe.planner.incidents.background import Background
 from egressprobe.planner.incidents.edges import Start
-from egressprobe.planner.incidents.turn import Turn
+from egressprobe.planner.incidents.turn import OddAnswerError, Turn
 from egressprobe.planner.scheduler_api import INCIDENT, attempted, read_schedule, write_schedule
 from egressprobe.planner.shards import MAX_INPUT
 
 INCIDENTS, ACKNOWLEDGED = f"{INCIDENT}s", f"{INCIDENT}-acknowledged"
 _VERSION = 1
 _SECONDS = 20.0
+# An environment that was not used for so long knows nothing of what happened meanwhile.
+_KEPT = timedelta(minutes=30)
 # Characters; above it the list is compressed, below it a person can read it with GetSchedule.
 _READABLE = 100_000
 # Unpacked characters that are read: the names of 500 incidents' targets.
@@ -45,6 +49,40 @@ class Remembered(NamedTuple):
     incidents: tuple[Incident, ...] = ()
     at: str = ""
     lost: int = 0
+
+
+class ExecutionMemory:
+    """What this execution environment has read or decided last: used while EventBridge Scheduler cannot be read.
+
+    It may be older than what is stored: of it only what could not be stored is written later.
+    """
+
+    def __init__(self) -> None:
+        self._incidents: tuple[Incident, ...] = ()
+        self._stored, self._at = True, datetime.min.replace(tzinfo=UTC)
+
+    def keep(self, incidents: tuple[Incident, ...], now: datetime, *, stored: bool) -> None:
+        self._incidents, self._stored, self._at = incidents, stored, now
+
+    def incidents(self, now: datetime) -> tuple[Incident, ...]:
+        """Those known last; none where that is too long ago."""
+        return self._incidents if now - self._at < _KEPT else ()
+
+    def with_unstored(self, stored: tuple[Incident, ...], now: datetime) -> tuple[Incident, ...]:
+        """What is stored, and what was reported and could not be stored: else its end would not be reported.
+
+        One whose cause has another incident meanwhile is superseded by it.
+        """
+        if self._stored:
+            return stored
+        ids = {incident.id for incident in stored}
+        open_now = {incident.key: incident.id for incident in stored if not is_over(incident)}
+        unstored = (
+            replace(incident, superseded_by=open_now.get(incident.key, incident.superseded_by))
+            for incident in self.incidents(now)
+            if incident.id not in ids and Transition.BROKEN in incident.sent
+        )
+        return (*unstored, *stored)  # of two with one key the last one is matched with its cause
 
 
 class IncidentStore:
@@ -73,6 +111,8 @@ class IncidentStore:
 
     def _read[T](self, name: str, kind: type[T]) -> tuple[list[T], int, str]:
         schedule = self._attempted(lambda: read_schedule(self._client, self._group, name))
+        if schedule is not None and "Target" not in schedule:  # not what is stored: it must not be overwritten
+            raise OddAnswerError("GetSchedule's answer has no Target")
         content = _content(schedule or {})
         raw = content.get("items")
         items: list[T] = []

@@ -40,9 +40,13 @@ _SECONDS = 25.0
 _INPUT = '{"action": "incidents"}'
 
 
+class OddAnswerError(Exception):
+    """An answer of EventBridge Scheduler that is not as documented."""
+
+
 def store_errors() -> tuple[type[Exception], ...]:
-    """What reading and writing schedules raises here: `scheduler_errors`, and where no answer came in time."""
-    return (*scheduler_errors(), OverdueError)
+    """What reading and writing schedules raises here: `scheduler_errors`, no answer in time, and an odd one."""
+    return (*scheduler_errors(), OverdueError, OddAnswerError)
 
 
 def in_turn[T](
