@@ -189,3 +189,10 @@ def test_contributors_of_another_shape_are_unknown(contributors):
 def test_a_state_that_is_none_of_the_three_is_unknown():
     facts = read_alarms(Odd([{"MetricAlarms": [metric("targets", "PANIC")]}]), PREFIX)
     assert facts.of(AlarmKind.TARGETS).unread == "its state is 'PANIC'"
+
+
+@pytest.mark.parametrize("pages", [[], [{}], [{"MetricAlarms": []}]])
+def test_a_stack_without_any_alarm_is_unknown_not_well(pages):
+    """Every stack has some: a list without them is no evidence."""
+    facts = read_alarms(Odd(pages), PREFIX)
+    assert facts.unread == "CloudWatch lists no alarm whose name begins with 'egressprobe prod '"

@@ -28,6 +28,7 @@ import msgspec
 from aws_lambda_powertools.logging import Logger
 
 from egressprobe.handlers.context import Context
+from egressprobe.incidents.answer import OpenIncidents
 from egressprobe.model.errors import InputError
 from egressprobe.planner.drill.schedule import remove_expired, start, stop
 from egressprobe.planner.functions import run_doctor
@@ -89,8 +90,7 @@ def _incidents(event: dict[str, Any], run_id: str) -> dict[str, Any]:
     incidents = read_incident_settings()
     reported = reading_of(event, incidents.alarm_prefix)
     evaluator = Evaluator(read_settings(), incidents, bundled(), clients(), incident_clients(), run_id, reported)
-    answer: dict[str, Any] = msgspec.to_builtins(report_incidents(evaluator))
-    return answer
+    return _as_json(report_incidents(evaluator))
 
 
 def _incidents_after_plan(context: Context, run_id: str) -> None:
@@ -114,8 +114,12 @@ def _acknowledge(event: dict[str, Any]) -> dict[str, Any]:
     scheduler = incident_clients().scheduler
     answer = acknowledge(read_settings(), read_incident_settings(), bundled(), scheduler, request, edges)
     logger.info("acknowledge", extra={"targets": request.targets, "until": str(request.until), "by": request.by})
-    acknowledged: dict[str, Any] = msgspec.to_builtins(answer)
-    return acknowledged
+    return _as_json(answer)
+
+
+def _as_json(answer: OpenIncidents) -> dict[str, Any]:
+    decoded: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(answer))
+    return decoded
 
 
 def _drill(state: str, now: datetime) -> dict[str, Any]:

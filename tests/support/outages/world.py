@@ -179,13 +179,14 @@ class OutageWorld:
         self.incidents = IncidentSettings(
             True, PAGES, notices, PREFIX, "egressprobe-prod", planner=PLANNER, planner_role="r"
         )
-        self._inventory = read_inventory({"targets": [_raw(target) for target in TARGETS]})
-        self._clients = Clients(
+        self.inventory = read_inventory({"targets": [_raw(target) for target in TARGETS]})
+        self.clients = Clients(
             EksApi(self.calls, list(SUBNETS)), None, self.scheduler, LambdaApi(self.calls, self._probe)
         )
-        self._aws = IncidentAws(
+        self.aws = IncidentAws(
             self.cloudwatch, self.scheduler, SnsApi(self.calls, self._to_people), self.bus, self.trail
         )
+        self.cloudwatch.alarms = dict.fromkeys(self._watch.states(), ("OK", BEGAN))
         self._since: dict[Any, datetime] = {}
         self._states: dict[Any, str] = {}
         self._run = threading.local()
@@ -303,9 +304,9 @@ class OutageWorld:
         evaluator = Evaluator(
             self.settings,
             self.incidents,
-            self._inventory,
-            self._clients,
-            self._aws,
+            self.inventory,
+            self.clients,
+            self.aws,
             "run",
             reported,
             edges,

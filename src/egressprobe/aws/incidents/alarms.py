@@ -26,6 +26,8 @@ _STATES = ("ALARM", "OK", "INSUFFICIENT_DATA")
 def read_alarms(client: Any, prefix: str) -> AlarmFacts:
     """client: CloudWatch's. prefix: of the names of the stack's alarms. Raises nothing of AWS."""
     states = _understood(lambda: _states(client, prefix))
+    if not states:  # every stack has some: this is no answer about it
+        return AlarmFacts(unread=f"CloudWatch lists no alarm whose name begins with {prefix!r}")
     if isinstance(states, str):
         return AlarmFacts(unread=states)
     return AlarmFacts(tuple(_reading(client, prefix, kind, states) for kind in AlarmKind))
