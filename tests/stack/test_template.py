@@ -20,6 +20,8 @@ from tests.support.aws import iam
 from tests.support.aws.cloudformation import SUBNETS, rendered, template
 from tests.support.aws.fake_aws import ENVIRONMENT, Call
 
+RBAC = ROOT / "deploy" / "rbac"
+
 
 @pytest.mark.parametrize("many", [1, 3, 16])
 @pytest.mark.parametrize("family", ["ipv4", "ipv6"])
@@ -309,7 +311,7 @@ def test_a_failing_minute_of_what_may_have_moved_wakes_the_planner():
 
 def test_the_cluster_role_is_what_discovery_reads_and_no_more():
     """Each list, to read; the group is the access entry's."""
-    role, binding = yaml.safe_load_all((ROOT / "deploy" / "rbac.yaml").read_text())
+    role, binding = yaml.safe_load_all((RBAC / "rbac.yaml").read_text())
     granted = {(group, one) for rule in role["rules"] for group in rule["apiGroups"] for one in rule["resources"]}
     assert granted == {(one.group, one.plural) for one in RESOURCES}
     assert {verb for rule in role["rules"] for verb in rule["verbs"]} == {"list"}
@@ -317,6 +319,17 @@ def test_the_cluster_role_is_what_discovery_reads_and_no_more():
     [subject] = binding["subjects"]
     [entry] = rendered(1).of("AWS::EKS::AccessEntry").values()
     assert (subject["kind"], [subject["name"]]) == ("Group", entry["KubernetesGroups"])
+
+
+def test_kustomize_applies_the_role_and_nothing_else():
+    """deploy/rbac.yaml is the same file, for who applies that one. Kustomize takes no file from outside its folder."""
+    kustomization = yaml.safe_load((RBAC / "kustomization.yaml").read_text())
+    assert kustomization["kind"] == "Kustomization"
+    assert kustomization["resources"] == sorted(
+        path.name for path in RBAC.iterdir() if path.name != "kustomization.yaml"
+    )
+    assert not any(path.is_symlink() for path in RBAC.iterdir())
+    assert (RBAC.parent / "rbac.yaml").resolve() == (RBAC / "rbac.yaml").resolve()
 
 
 def test_functions_go_before_the_role_that_removes_their_interfaces():

@@ -367,7 +367,7 @@ def test_bad_input_is_refused_before_anything_is_made(account, more, said):
 @pytest.mark.parametrize(
     ("mode", "entry", "said"),
     [
-        ("API", "true", "kubectl apply -f deploy/rbac.yaml"),
+        ("API", "true", "kubectl apply -k deploy/rbac"),
         (
             "CONFIG_MAP",
             "false",

@@ -104,7 +104,7 @@ DISCOVERY_FORBIDDEN = FindingEntry(
     "list are not discovered; the others are. What was discovered of it before stays in the plan.",
     "kubectl auth can-i list RESOURCE --as=x --as-group=egressprobe",
     "Bind the group egressprobe to these rules; the access entry must name that group.\n"
-    "kubectl apply -f deploy/rbac.yaml\n"
+    "kubectl apply -k deploy/rbac\n"
     "aws eks describe-access-entry --cluster-name CLUSTER --principal-arn ROLE",
     severity="warning",
     degrades=False,
@@ -189,7 +189,7 @@ OBJECT_NOT_PROBED = FindingEntry(
     "kubectl get KIND NAME -o yaml",
     "Correct the URL in clientConfig (https://host[:port]/path, no user information, no query, not "
     "link-local), or let discovery read Services and EndpointSlices.\n"
-    "kubectl apply -f deploy/rbac.yaml",
+    "kubectl apply -k deploy/rbac",
     severity="warning",
     degrades=False,
 )
@@ -222,7 +222,7 @@ TOKEN_REFUSED = FindingEntry(
     "Create the access entry, and bind its group.\n"
     "aws eks create-access-entry --cluster-name CLUSTER --principal-arn ROLE --kubernetes-groups "
     "egressprobe\n"
-    "kubectl apply -f deploy/rbac.yaml",
+    "kubectl apply -k deploy/rbac",
     severity="warning",
     degrades=False,
 )

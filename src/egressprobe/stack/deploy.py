@@ -168,7 +168,7 @@ def _about_discovery(survey: Survey, entry: str, *, discovers: bool) -> list[str
     """What has to be done in the cluster by hand."""
     if not discovers:
         return ["  discovery is off: only the targets file is probed"]
-    lines = ["  discovery: kubectl apply -f deploy/rbac.yaml lets it read webhooks, APIServices, Services and nodes"]
+    lines = ["  discovery: kubectl apply -k deploy/rbac lets it read webhooks, APIServices, Services and nodes"]
     if entry != "true":
         lines.append(
             f"  no access entry is created (authentication mode {survey.authentication or 'unknown'}): map the output "
