@@ -68,8 +68,11 @@ def corroborate(scope: ComparisonScope, cluster: Cluster | None, now: datetime) 
     result = read_corroboration(scope, cluster, now)
     disagreeing = [finding for finding in result.findings if finding.severity != "info"]
     for finding in result.findings:
-        fields = {"finding": finding.code, "evidence": finding.evidence, "remedy": finding.remedy}
-        (logger.info if finding.severity == "info" else logger.warning)(finding.summary, extra=fields)
+        fields = {"finding": finding.code, "evidence": finding.evidence}
+        if finding in disagreeing:  # the saved query lists what has a remedy
+            logger.warning(finding.summary, extra=fields | {"remedy": finding.remedy})
+        else:
+            logger.info(finding.summary, extra=fields)
     if disagreeing:
         metrics = EphemeralMetrics(namespace=NAMESPACE)
         metrics.add_dimension("ClusterName", scope.cluster_name)
