@@ -15,15 +15,18 @@ from egressprobe.aws.observability.metric_points import ranges
 from egressprobe.aws.observability.minute_queries import INCIDENTS_QUERY, bad_query, seen_query
 from egressprobe.cli import main as cli
 from egressprobe.cli.output.observed.history_table import history_table, minutes, percent
-from egressprobe.handlers import probe
+from egressprobe.handlers import planner, probe
 from egressprobe.model.target import Verdict
 from egressprobe.observability.history.result import MinuteTally, OutageHistory
 from egressprobe.publish.emf import Series, publish
 from egressprobe.stack.observing import log_minutes
+from egressprobe.stack.observing.history import reported_incidents
 from tests.conftest import ROOT
 from tests.stack.test_alarms import BEGAN, report
+from tests.support.aws.insights import rows as insights_rows
 from tests.support.aws.observed import PLANNER_LOGS, PROBE_LOGS, ObservedAccount
 from tests.support.history import example_history
+from tests.support.outages.world import BREAKAGES, OutageWorld
 
 STACK = ["--stack", "egressprobe-prod"]
 SUBNETS = ("subnet-0a/eu-west-1a", "subnet-0b/eu-west-1b")
@@ -371,6 +374,23 @@ def test_incidents_of_the_planner_are_named(life, account, capsys):
     [incident] = found.incidents
     assert (incident.id, incident.transitions, incident.targets) == (name, ("broken", "recovered"), ("a",))
     assert found.outages[0].incidents == (name,)
+
+
+def test_the_query_reads_what_the_planner_logs(caplog):
+    """The real lines of a run that sends a message, with cause and targets."""
+    breakage = next(one for one in BREAKAGES if one.name == "a server is down")
+    with OutageWorld().running() as world:
+        world.breaks(breakage)
+        caplog.set_level("INFO", logger="egressprobe-planner")
+        world.pass_minutes(8)
+    lines = [planner.logger.registered_formatter.format(r) for r in caplog.records if r.name == "egressprobe-planner"]
+    found = [{name: str(value) for name, value in row.items()} for row in insights_rows(INCIDENTS_QUERY, lines)]
+    [incident] = reported_incidents(row | {"first": "1795000000000"} for row in found)
+    assert incident.transitions == ("broken",)
+    assert incident.id == world.published[0].detail["incidentId"]
+    assert set(incident.targets) == set(breakage.targets)
+    assert incident.what == world.published[0].detail["cause"]["what"]
+    assert incident.first == "2026-11-18T11:06:40Z"
 
 
 def test_nothing_was_recorded(account, capsys):

@@ -62,7 +62,7 @@ _PIECES = (
 )
 # Fields with a closed list of values, and what is a number, an address or a time.
 _KEPT = {"kind", "verdict", "impact", "phase", "code", "outcome", "severity", "family", "origin", "transport", "type", "expect", "failurePolicy", "address", "schemaVersion", "url", "startedAt", "ladder"}  # fmt: skip
-_KEPT_OF_KINDS = _KEPT | {"subnet", "subnets", "subnetId", "state", "effect", "before", "after", "status", "decision", "relation", "trend", "rounds", "configured", "exchange", "family", "targets"}  # fmt: skip
+_KEPT_OF_KINDS = _KEPT | {"subnet", "subnets", "subnetId", "state", "effect", "before", "after", "status", "decision", "relation", "trend", "rounds", "configured", "exchange", "family", "targets", "tier", "sent", "sending"}  # fmt: skip
 
 
 def _hostile(node, random):

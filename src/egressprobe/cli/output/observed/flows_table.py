@@ -11,6 +11,7 @@ from egressprobe.cli.output.terminal import (
     indented,
     line,
     paragraph,
+    printable,
     short,
     some,
     widths,
@@ -205,7 +206,7 @@ def source_line(source: FlowSource) -> str:
 
 def create_lines(flows: Flows) -> list[str]:
     """The command, whole: it is there to be copied."""
-    return ["", "Create one:", *flows.create] if flows.create else []
+    return ["", "Create one:", *map(printable, flows.create)] if flows.create else []
 
 
 def summary_line(flows: Flows) -> str:

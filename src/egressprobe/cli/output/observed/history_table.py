@@ -11,6 +11,7 @@ from egressprobe.cli.output.terminal import (
     indented,
     line,
     paragraph,
+    printable,
     short,
     some,
     widths,
@@ -114,8 +115,8 @@ def minutes(count: float) -> str:
 
 
 def _outage(outage: TargetOutage, style: Style, width: int | None) -> Iterator[str]:
-    head = f"{moment(outage.start)} to {'now' if outage.ongoing else moment(outage.end)}"
-    text = f"{short(outage.target)}: {outage_text(outage)}"
+    head = printable(f"{moment(outage.start)} to {'now' if outage.ongoing else moment(outage.end)}")
+    text = printable(f"{short(outage.target)}: {outage_text(outage)}")
     if width and len(head) + 2 + len(text) > width:
         yield head
         yield from (f"    {part}" for part in paragraph(text, width - 4))
