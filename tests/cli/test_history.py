@@ -6,6 +6,7 @@ import time
 from datetime import UTC, datetime
 from itertools import pairwise
 
+import boto3
 import msgspec
 import pytest
 from botocore.exceptions import ClientError
@@ -21,6 +22,7 @@ from egressprobe.observability.history.result import MinuteTally, OutageHistory
 from egressprobe.publish.emf import Series, publish
 from egressprobe.stack.observing import log_minutes
 from egressprobe.stack.observing.history import reported_incidents
+from egressprobe.stack.observing.log_minutes import LogQueries, TimePart
 from tests.conftest import ROOT
 from tests.stack.test_alarms import BEGAN, report
 from tests.support.aws.insights import rows as insights_rows
@@ -427,6 +429,26 @@ def test_ctrl_c_stops_the_queries(life, account, capsys):
     account.answers["logs.GetQueryResults"] = interrupted
     assert cli.main(["history", *STACK, "--since", "1h"]) == 130
     assert account.stopped
+
+
+def test_ctrl_c_between_two_queries_stops_those_that_run(account):
+    """It comes in the main thread, while others wait for their answers."""
+    results, first = account.answers["logs.GetQueryResults"], []
+
+    def only_the_first(parameters):
+        if not first:
+            first.append(parameters["queryId"])
+        return results(parameters) if parameters["queryId"] == first[0] else {"status": "Running", "results": []}
+
+    def interrupted(_text):
+        raise KeyboardInterrupt
+
+    account.answers["logs.GetQueryResults"] = only_the_first
+    queries = LogQueries(boto3.client("logs"), PROBE_LOGS, time.monotonic() + 900, interrupted)
+    parts = [TimePart(END - 60 * (i + 1), END - 60 * i) for i in range(4)]
+    with pytest.raises(KeyboardInterrupt):
+        queries.rows(seen_query(()), parts, "x")
+    assert set(account.stopped) == {f"q{i}" for i in range(len(account.queries))} - set(first[:1])
 
 
 @pytest.mark.parametrize("operation", ["DescribeLogGroups"])

@@ -66,7 +66,7 @@ def by_athena(values, scope):
     return answer.counts, answer.gaps
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(st.lists(records, min_size=1, max_size=12))
 def test_text_logs_insights_and_athena_count_alike(values):
     """One rule in three languages: objects are counted here, the queries count in AWS."""
@@ -149,7 +149,7 @@ def test_the_end_of_the_answers_is_named():
     assert state(*OK[:20], *SILENT[10:]) == (FlowState.NO_RETURN, NOW - 3000 + 9 * 60 + 60)
 
 
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=50, deadline=None, derandomize=True)
 @given(st.lists(records, max_size=8), st.booleans(), st.booleans())
 def test_no_accepted_return_is_never_a_pass(values, accepts, skipped):
     """Whatever is recorded: without an accepted packet from there, no place is answered; with a reject none passes."""

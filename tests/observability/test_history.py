@@ -25,7 +25,7 @@ from egressprobe.observability.history.result import ReportedIncident
 
 LENGTH = 40
 SUBNETS = ("subnet-0a", "subnet-0b")
-repeatable = settings(max_examples=80, deadline=None, derandomize=True)
+repeatable = settings(max_examples=50, deadline=None, derandomize=True)
 minutes = st.sets(st.integers(0, LENGTH - 1))
 
 

@@ -44,7 +44,7 @@ def run_query(
     until: int,
     *,
     deadline: float,
-    pause: Callable[[float], None] = time.sleep,
+    pause: Callable[[float], object] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> InsightsAnswer:
     """Rows of log events from `since` to before `until` (Unix time, seconds). group: name or ARN of a log group.
@@ -79,7 +79,7 @@ def run_query(
         raise
 
 
-def _started(logs: Any, parameters: dict[str, Any], pause: Callable[[float], None]) -> str:
+def _started(logs: Any, parameters: dict[str, Any], pause: Callable[[float], object]) -> str:
     """100 queries run at once in an account; one that finds no slot waits."""
     for seconds in _SLOTS:
         try:

@@ -4,6 +4,8 @@ A part whose answer is full is asked again in two halves. What cannot be read, b
 too many rows or the time is up, is unknown: none of its minutes counts as passed.
 """
 
+import math
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
@@ -53,6 +55,7 @@ class LogQueries:
         self._logs, self._group, self._deadline, self._say = logs, group, deadline, say
         self.queries, self.bytes_scanned, self.dollars = 0, 0, 0.0
         self.unread: list[tuple[TimePart, str]] = []
+        self._ended = threading.Event()
 
     def rows(self, query: str, parts: Sequence[TimePart], what: str) -> list[dict[str, str]]:
         """The rows of all parts. What cannot be read is in `unread`. Raises AwsError where nothing can be."""
@@ -93,6 +96,8 @@ class LogQueries:
                         ask(TimePart(part.since, middle))
                         ask(TimePart(middle, part.until))
             except BaseException:
+                # Ctrl-C: queries that run are stopped by their threads, which the pool waits for.
+                self._ended.set()
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
         if errors and len(errors) == done:
@@ -100,7 +105,16 @@ class LogQueries:
         return rows
 
     def _answer(self, query: str, part: TimePart) -> InsightsAnswer:
-        return run_query(self._logs, self._group, query, part.since, part.until, deadline=self._deadline)
+        return run_query(
+            self._logs,
+            self._group,
+            query,
+            part.since,
+            part.until,
+            deadline=self._deadline,
+            pause=self._ended.wait,
+            clock=lambda: math.inf if self._ended.is_set() else time.monotonic(),
+        )
 
 
 def read_minutes(
