@@ -74,7 +74,7 @@ build: $(SETUP) ## Build both artifacts to deploy (ARCH=arm64, TARGETS=FILE for 
 build/probe/.ready: $(SETUP) $(wildcard src/*.txt) $(shell find src/egressprobe -name '*.py') scripts/build.py
 	@$(PYTHON) scripts/build.py
 
-dist: $(SETUP) ## Wheel, single file, SBOM and checksums into build/dist (PLATFORM=linux-x86_64, linux-arm64, macosx-arm64, macosx-x86_64)
+dist: $(SETUP) ## Wheel, single file, SBOM and checksums into build/dist (PLATFORM=linux-x86_64, linux-arm64, macosx-arm64)
 	@$(PYTHON) scripts/packaging/dist.py $(if $(PLATFORM),--platform $(PLATFORM))
 
 zipapp: dist ## The same: build/dist/egressprobe-VERSION-PLATFORM.pyz

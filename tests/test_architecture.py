@@ -134,7 +134,7 @@ PUBLIC = {
     ),
     "publish": ("counting.uncounted", "emf.*", "response.*"),
     "probe": (
-        *("doctor.examine", "edges.*", "hop.Prober", "run.*"),
+        *("doctor.examine", "edges.*", "hop.Prober", "run.*", "transport.connect.*"),
         *("transport.exchange.USER_AGENT", "transport.http.wire.*", "transport.resolve.*", "transport.time_limits.*"),
         *(
             "transport.peer_limits.*",

@@ -20,12 +20,12 @@ ROOT = Path(__file__).parents[2]
 LOCK = ROOT / "requirements" / "cli.txt"
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 _SHEBANG = b"#!/usr/bin/env python3.13\n"
+_MACOS = ("11_0", *(f"10_{minor}" for minor in range(16, 8, -1)))
 # The tags of wheels that run there, newest first: glibc 2.34 is Amazon Linux 2023's, macOS 11 the first on arm64.
 PLATFORMS = {
     "linux-x86_64": [f"manylinux{glibc}_x86_64" for glibc in ("_2_34", "_2_28", "_2_17", "2014")],
     "linux-arm64": [f"manylinux{glibc}_aarch64" for glibc in ("_2_34", "_2_28", "_2_17", "2014")],
-    "macosx-arm64": ["macosx_11_0_arm64", *(f"macosx_{version}_universal2" for version in ("11_0", "10_12", "10_9"))],
-    "macosx-x86_64": [f"macosx_10_{minor}_{kind}" for minor in (13, 12, 9) for kind in ("x86_64", "universal2")],
+    "macosx-arm64": ["macosx_11_0_arm64", *(f"macosx_{v}_universal2" for v in _MACOS)],
 }
 
 

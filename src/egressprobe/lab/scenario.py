@@ -1,12 +1,12 @@
 """The faults of the lab, and the verdict and code that the probe must report for each.
 
-One loopback address for each server, one port for all, names under lab.example. The lab's guard lets through
-127.77.0.0/24 and nothing else that is forbidden; it is handed to the handler in code, no event can set it.
+One loopback address for each server (places.py), one port for all, names under lab.example. The lab's guard lets
+through 127.77.0.0/24 and nothing else that is forbidden; it is handed to the handler in code, no event can set it.
 """
 
 import errno
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from ipaddress import ip_address, ip_network
@@ -16,6 +16,7 @@ from typing import Any
 from egressprobe.golang.resolver import ResolverConfig
 from egressprobe.lab.certs import Credential, issue, make_authority
 from egressprobe.lab.dns import DnsServer, Records, serve_zone
+from egressprobe.lab.places import LabPlace, places
 from egressprobe.lab.servers import (
     DeafServer,
     HttpServer,
@@ -27,6 +28,7 @@ from egressprobe.lab.servers import (
     TcpServer,
     server_context,
 )
+from egressprobe.model.errors import os_words
 from egressprobe.model.failure import Code
 from egressprobe.model.target import Verdict
 from egressprobe.net.guard import forbidden
@@ -96,39 +98,37 @@ def _host(name: str) -> str:
     return f"{name}.lab.example"
 
 
-def _servers(ca: Credential, port: int) -> Iterator[Server]:
-    """Every server of the lab, by the last byte of its address."""
+def _servers(ca: Credential, port: int, at: Callable[[int], tuple[str, int]]) -> Iterator[Server]:
+    """Every server of the lab. port: that of the URLs. at: where a server listens, by the last byte of its address."""
 
     def web(
         last: int, names: tuple[str, ...], *, by: Credential = ca, ends: timedelta = timedelta(days=80)
     ) -> HttpServer:
         credential = issue(by, names, ends=ends)
-        return HttpServer(f"127.77.0.{last}", port, tls=server_context(credential))
+        return HttpServer(*at(last), tls=server_context(credential))
 
     yield web(10, tuple(map(_host, ("policy", "half", "aaaa-dropped"))))
-    yield HttpServer(
-        "127.77.0.11", port, tls=server_context(issue(ca, (_host("idp"),)), alpn=("http/1.1",)), pages=_pages(port)
-    )
-    yield HttpServer("127.77.0.12", port, tls=server_context(issue(ca, (_host("keys"),))), pages={"/jwks": _KEYS})
+    yield HttpServer(*at(11), tls=server_context(issue(ca, (_host("idp"),)), alpn=("http/1.1",)), pages=_pages(port))
+    yield HttpServer(*at(12), tls=server_context(issue(ca, (_host("keys"),))), pages={"/jwks": _KEYS})
     yield web(13, (_host("expired"),), ends=timedelta(hours=-1))
     yield web(14, (_host("another-name"),))
     yield web(15, (_host("rogue"),), by=make_authority("Rogue Firewall CA"))
-    yield TcpServer("127.77.0.16", port)
-    yield PlainHttpServer("127.77.0.17", port)
+    yield TcpServer(*at(16))
+    yield PlainHttpServer(*at(17))
     mtls = server_context(issue(ca, (_host("mtls"),)), client_ca=ca.pem)
-    yield RefusingServer("127.77.0.18", port, context=mtls)
+    yield RefusingServer(*at(18), context=mtls)
     yield web(19, (_host("soon"),), ends=timedelta(days=1.5))
     metrics = issue(ca, ("metrics-server.kube-system.svc",))
-    yield HttpServer("127.77.0.20", port, tls=server_context(metrics), pages={_METRICS: Page(b"{}")})
+    yield HttpServer(*at(20), tls=server_context(metrics), pages={_METRICS: Page(b"{}")})
     custom = issue(make_authority("rotated CA"), ("adapter.monitoring.svc",))
-    yield HttpServer("127.77.0.25", port, tls=server_context(custom), pages={_CUSTOM_METRICS: Page(b"{}")})
+    yield HttpServer(*at(25), tls=server_context(custom), pages={_CUSTOM_METRICS: Page(b"{}")})
     for last in (21, 22):
         node = issue(make_authority(f"node-{last}-ca"), (f"127.77.0.{last}",))
-        yield HttpServer(f"127.77.0.{last}", port, tls=server_context(node, alpn=_H2))
+        yield HttpServer(*at(last), tls=server_context(node, alpn=_H2))
     yield web(24, (_host("ldap"),))
     for last in (31, 32):
         yield web(last, ("pods.policy.svc",))
-    yield DeafServer("127.77.0.66", port)
+    yield DeafServer(*at(66))
 
 
 _METRICS, _CUSTOM_METRICS = "/apis/metrics.k8s.io/v1beta1", "/apis/custom.metrics.k8s.io/v1beta2"
@@ -179,28 +179,26 @@ def lab() -> Iterator[tuple[dict[str, Any], Edges]]:
     ca = make_authority("egressprobe lab CA")
     zone = {_host(name): records for name, records in _ZONE.items()}
     with Loop() as loop:
-        port, dns = _start(loop, ca, zone)
-        event = demo_event(port)
+        place = _start(loop, ca)
+        dns = loop.start(DnsServer(serve_zone(zone), place.dns))
+        event = demo_event(place.port)
         event["plan"]["bundles"]["lab-ca"] = ca.pem
-        yield event, Edges(guard=lab_guard, config=ResolverConfig(servers=(dns.text,)))
+        yield event, Edges(guard=lab_guard, config=ResolverConfig(servers=(dns.text,)), dial=place.dial)
 
 
-def _start(loop: Loop, ca: Credential, zone: dict[str, Records]) -> tuple[int, DnsServer]:
-    """Start every server, on another port where the usual one is taken (a second demo, say)."""
-    failed: OSError | None = None
-    for port in (PORT, *_SPARE_PORTS):
+def _start(loop: Loop, ca: Credential) -> LabPlace:
+    """Start every server: on other ports where the usual ones are taken (a second demo, say), and on 127.0.0.1 alone
+    where there is no other loopback address.
+    """
+    for place in places((PORT, *_SPARE_PORTS)):
         try:
-            for server in _servers(ca, port):
+            for server in _servers(ca, place.port, place.at):
                 loop.start(server)
-            return port, loop.start(DnsServer(serve_zone(zone), "127.77.0.53"))
+            return place
         except OSError as error:
             loop.stop_servers()
-            failed = error
-            if error.errno != errno.EADDRINUSE:
-                break
+            # Without a number: asyncio's own for an address that is not there.
+            if error.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, None):
+                raise LabError(f"the lab cannot listen on a loopback address: {os_words(error)}") from error
     ports = ", ".join(map(str, (PORT, *_SPARE_PORTS)))
-    raise LabError(
-        f"the lab needs the loopback addresses 127.77.0.10 to .66 with one of the ports {ports} free "
-        f"({failed.strerror if failed else ''}); Linux has them all, on macOS add each with: "
-        "sudo ifconfig lo0 alias 127.77.0.10"
-    ) from failed
+    raise LabError(f"the lab needs one of the ports {ports} free on 127.77.0.10 to .66, or a range of 57 on 127.0.0.1")

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from egressprobe.golang.resolver import ResolverConfig
 from egressprobe.net.guard import Guard, forbidden
+from egressprobe.probe.transport.connect import Dial, connect
 
 
 class Location(NamedTuple):
@@ -19,6 +20,7 @@ class Edges(NamedTuple):
 
     guard: Guard = forbidden
     config: ResolverConfig | None = None  # None: the system's, read anew
+    dial: Dial = connect
 
 
 NO_LOCATION = Location()

@@ -75,11 +75,11 @@ class _Terms(NamedTuple):
 class Prober:
     """One run's engine: the plan's trust and resolvers, the guard, and the run's end (event loop time)."""
 
-    def __init__(self, plan: Plan, config: ResolverConfig, guard: Guard, run_ends: float) -> None:
+    def __init__(self, plan: Plan, config: ResolverConfig, guard: Guard, run_ends: float, dial: Dial = connect) -> None:
         self.plan, self.config, self._guard, self.run_ends = plan, config, guard, run_ends
         self._hello = HELLOS[plan.kube_version]
         self._ladders = asyncio.Semaphore(LADDERS)
-        self.dial: Dial = connect
+        self.dial = dial
 
     def context(self, target: Target, *, verify: bool, group: str | None = None) -> ProbeContext:
         offer = Offer(RULES[target.kind].alpn, self._hello, groups(self._hello)[0] if group is None else group)
@@ -229,7 +229,7 @@ class Prober:
         name = _server_name(host_port.host)
         climber: Climber | None = None
         if terms.climbed is not None:
-            shape = Shape(endpoint, name, RULES[target.kind].alpn, self._hello)
+            shape = Shape(endpoint, name, RULES[target.kind].alpn, self._hello, self.dial)
             climber = Climber(shape, self.run_ends, self._ladders, terms.climbed)
         keep = False
         try:

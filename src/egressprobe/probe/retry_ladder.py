@@ -15,7 +15,7 @@ from egressprobe.apiserver.kube_version import CLASSIC, Hello
 from egressprobe.model.failure import CODES, Code, Ending
 from egressprobe.model.measurement import Rung, RungName, RungOutcome
 from egressprobe.model.target import Endpoint
-from egressprobe.probe.transport.connect import connect
+from egressprobe.probe.transport.connect import Dial, connect
 from egressprobe.probe.transport.time_limits import CLIMB_AFTER, RUNG_LIMIT, Budget, timers
 from egressprobe.probe.transport.tls import tls_handshake
 from egressprobe.probe.transport.tls_context import Offer, context, groups
@@ -37,6 +37,7 @@ class Shape(NamedTuple):
     server_name: str | None
     alpn: tuple[str, ...]
     hello: Hello
+    dial: Dial = connect
 
 
 async def climb(shape: Shape, run_ends: float) -> tuple[Rung, ...]:
@@ -57,7 +58,7 @@ async def _rung(what: RungName, shape: Shape, hello: Hello, name: str | None, bu
     started = time.perf_counter()
     mss = _SMALL_MSS if what.endswith("mss-536") else None
     size, outcome = 0, _NOT_TRIED
-    stream, _ = await connect(shape.endpoint, budget, mss=mss)
+    stream, _ = await shape.dial(shape.endpoint, budget, mss=mss)
     try:
         if stream is not None and budget.call_ends - loop.time() >= _LEAST_SILENCE:
             tls = context("", (), Offer(shape.alpn, hello, groups(hello)[0]), verify=False)

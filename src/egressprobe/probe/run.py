@@ -19,7 +19,6 @@ from egressprobe.model.failure import Code, Failure, Phase
 from egressprobe.model.measurement import Measurement
 from egressprobe.model.report import REPORT_SCHEMA, Finding, Report, Result, Vantage, count, worst
 from egressprobe.model.target import DEFAULT_KUBE_VERSION, Kind, Plan, Target
-from egressprobe.net.guard import Guard
 from egressprobe.probe.concurrency import Slots
 from egressprobe.probe.diagnosis.verdict import judge
 from egressprobe.probe.edges import NO_LOCATION, REAL_WORLD, Edges, Location
@@ -67,7 +66,7 @@ async def run(
     config = edges.config or system_config()
     if plan.resolvers:
         config = override_servers(config, plan.resolvers)
-    measured = await _measure_all(plan, config, edges.guard, seconds, concurrency, on_measured, stop)
+    measured = await _measure_all(plan, config, edges, seconds, concurrency, on_measured, stop)
     judged = judge(plan, measured)
     results = tuple(with_advice(result, own_resolvers=bool(plan.resolvers)) for result in judged)
     findings: tuple[Finding, ...] = ()
@@ -115,14 +114,14 @@ def vantage(location: Location, resolvers: tuple[str, ...] = (), kube_version: s
 async def _measure_all(
     plan: Plan,
     config: ResolverConfig,
-    guard: Guard,
+    edges: Edges,
     seconds: float,
     concurrency: int,
     on_measured: Callable[[Target], None],
     stop: asyncio.Event | None,
 ) -> dict[str, Measurement]:
     loop = asyncio.get_running_loop()
-    prober = Prober(plan, config, guard, loop.time() + seconds)
+    prober = Prober(plan, config, edges.guard, loop.time() + seconds, edges.dial)
     prepare(prober)
     slots = Slots(concurrency)
 

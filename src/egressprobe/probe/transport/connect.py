@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from egressprobe.error_texts.network import DIAL_ERROR, DIAL_TIMEOUT
 from egressprobe.model.failure import Code, Failure, Phase, classify_connect, errno_text
@@ -22,8 +22,12 @@ class Connected(Struct, frozen=True):
     failure: Failure | None = None
 
 
-# How a connection to an address is made: `connect`, or through a proxy (proxy.py).
-type Dial = Callable[[Endpoint, Budget], Awaitable[tuple[Stream | None, Connected]]]
+class Dial(Protocol):
+    """How a connection to an address is made: `connect`, through a proxy (proxy.py), or elsewhere (the lab)."""
+
+    async def __call__(
+        self, endpoint: Endpoint, budget: Budget, *, mss: int | None = None
+    ) -> tuple[Stream | None, Connected]: ...
 
 
 async def connect(endpoint: Endpoint, budget: Budget, *, mss: int | None = None) -> tuple[Stream | None, Connected]:

@@ -78,7 +78,8 @@ class _TlsTunnel(Stream):
 def proxy_dialer(proxy: Proxy, tunnel: Endpoint | None, config: ResolverConfig, handshake: Handshaker) -> Dial:
     """tunnel: what the proxy shall connect to, None for a proxy that gets the requests themselves."""
 
-    async def dial(_: Endpoint, budget: Budget) -> tuple[Stream | None, Connected]:
+    async def dial(endpoint: Endpoint, budget: Budget, *, mss: int | None = None) -> tuple[Stream | None, Connected]:
+        del endpoint, mss  # the connection is the proxy's
         started = time.perf_counter()
         stream, failure = await _connected(proxy, config, budget)
         if stream is not None:
