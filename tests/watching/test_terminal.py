@@ -38,7 +38,7 @@ class Terminal:
             stderr=subprocess.PIPE,
             cwd=ROOT,
             env=environment,
-            start_new_session=True,
+            process_group=0,
         )
 
     def _size(self, columns, rows):
@@ -158,6 +158,7 @@ def test_a_suspended_watch_gives_the_terminal_back(terminal):
     run = terminal()
     run.until(failing)
     run.process.send_signal(signal.SIGTSTP)
+    assert os.waitid(os.P_PID, run.process.pid, os.WSTOPPED | os.WNOWAIT) is not None
     run.until(lambda screen: not screen.alternate)
     assert termios.tcgetattr(run._slave) == run.before
     run.process.send_signal(signal.SIGCONT)

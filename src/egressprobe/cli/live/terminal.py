@@ -25,7 +25,8 @@ _FALLBACK = os.terminal_size((80, 24))
 class LiveTerminal:
     """A context: enters the alternate screen and reads keys without a line end. SIGTERM and SIGHUP end it too.
 
-    stdin: None where keys cannot be read. Signals are set in the main thread only.
+    stdin: None where keys cannot be read. Signals are set in the main thread only. Their handlers write nothing, for
+    they may come in the middle of a write: they set a flag, and `draw` does the rest.
     """
 
     def __init__(self, stdout: IO[str], stdin: IO[str] | None) -> None:
@@ -36,16 +37,16 @@ class LiveTerminal:
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
-        self._inside = False
+        self._inside = self._stopping = self._continued = self._resized = False
         self._shown: list[str] = []
 
     def __enter__(self) -> Self:
         for number, handler in (
             (signal.SIGTERM, self._end),
             (signal.SIGHUP, self._end),
-            (signal.SIGWINCH, self._resized),
-            (signal.SIGTSTP, self._suspend),
-            (signal.SIGCONT, self._resumed),
+            (signal.SIGWINCH, self._resize),
+            (signal.SIGTSTP, self._stop),
+            (signal.SIGCONT, self._continue),
         ):
             self._handlers[number] = signal.signal(number, handler)
         atexit.register(self._leave)
@@ -63,7 +64,7 @@ class LiveTerminal:
 
     def _enter(self) -> None:
         if self._keys is not None:
-            self._saved = termios.tcgetattr(self._keys)
+            self._saved = self._saved or termios.tcgetattr(self._keys)
             tty.setcbreak(self._keys)
         self._write(_ENTER)
         self._inside, self._shown = True, []
@@ -92,6 +93,13 @@ class LiveTerminal:
 
     def draw(self, lines: Sequence[str]) -> None:
         """The lines that differ from those before. Each must have the terminal's width."""
+        if self._stopping:
+            self._suspend()
+        if self._continued:
+            self._enter()
+        if self._resized:
+            self._shown = []
+        self._continued = self._resized = False
         # Erased before it is written: behind the last column some terminals would erase that.
         parts = [] if self._shown else [_CLEAR]
         for number, line in enumerate(lines):
@@ -125,18 +133,24 @@ class LiveTerminal:
     def _end(self, number: int, _frame: FrameType | None) -> None:
         raise SystemExit(128 + number)  # as a shell reports the end by a signal
 
-    def _resized(self, _number: int, _frame: FrameType | None) -> None:
-        self._shown = []
+    def _resize(self, _number: int, _frame: FrameType | None) -> None:
+        self._resized = True
         self.wake()
 
-    def _suspend(self, number: int, _frame: FrameType | None) -> None:
+    def _continue(self, _number: int, _frame: FrameType | None) -> None:
+        """After a stop, perhaps one that could not be seen (SIGSTOP): the terminal may be as the shell left it."""
+        self._continued = True
+        self.wake()
+
+    def _stop(self, _number: int, _frame: FrameType | None) -> None:
+        self._stopping = True
+        self.wake()
+
+    def _suspend(self) -> None:
         """Ctrl-Z: the terminal is the shell's until `fg`."""
+        self._stopping = False
         self._leave()
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
-
-    def _resumed(self, _number: int, _frame: FrameType | None) -> None:
-        signal.signal(signal.SIGTSTP, self._suspend)
-        if not self._inside:
-            self._enter()
-        self.wake()
+        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTSTP)  # returns when it is continued
+        signal.signal(signal.SIGTSTP, self._stop)
+        self._continued = True
