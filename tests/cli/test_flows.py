@@ -11,6 +11,7 @@ import pytest
 
 from egressprobe.catalog.entry import is_command
 from egressprobe.cli import main as cli
+from egressprobe.cli.common.progress import ProgressLine
 from egressprobe.cli.output.observed.flows_table import PROVES, flows_table
 from egressprobe.model.target import Verdict
 from egressprobe.observability.flows.records import fields_of
@@ -448,6 +449,20 @@ def test_the_page_has_every_permission(account, capsys):
     for action in granted - set(renamed.values()):
         service, _, operation = action.partition(":")
         assert operation in SharedSession.client(service).meta.service_model.operation_names, action
+
+
+def test_progress_is_for_a_terminal_alone(monkeypatch, capsys):
+    """One line, written over, gone at the end; hostile text is escaped."""
+    with ProgressLine() as progress:
+        progress("reading")
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("egressprobe.cli.common.progress.shows_progress", lambda _: True)
+    with ProgressLine() as progress:
+        progress("reading \x1b[2J" + "x" * 100)
+    text = capsys.readouterr().err
+    assert text.startswith("\r\x1b[Kreading \\x1b[2J")
+    assert text.endswith("\r\x1b[K")
+    assert "\n" not in text
 
 
 # -- the table --

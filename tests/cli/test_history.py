@@ -332,6 +332,18 @@ def test_before_the_log_begins_metrics_are_read(life, account, capsys):
     assert found.sources[1].until == found.sources[0].since
 
 
+def test_an_hour_before_the_log_is_not_worth_its_metrics(life, account, capsys):
+    """The log of 30 days has 29 days and some hours: the report begins where the log does."""
+    life.run(well)
+    account.answers["logs.DescribeLogGroups"] = lambda p: {
+        "logGroups": [{"logGroupName": p["logGroupNamePrefix"], "retentionInDays": 1, "creationTime": 0}]
+    }
+    found = run(capsys, since="1d")
+    assert [source.name for source in found.sources] == ["probe log", "Planner log"]
+    assert found.since == found.sources[0].since
+    assert not account.called("cloudwatch:GetMetricData")
+
+
 DAY = 86_400
 NOW = 1_795_000_000
 

@@ -27,6 +27,7 @@ _SECONDS = 900.0
 _DAY, _HOUR, _MINUTE = 86_400, 3600, 60
 # The newest minutes are left out: their lines may not be in the log yet.
 _LATE = 3 * _MINUTE
+_SHORT = 2 * _HOUR
 PROBE_LOG, METRICS, PLANNER_LOG = "probe log", "metrics", "Planner log"
 type Say = Callable[[str], None]
 
@@ -68,6 +69,9 @@ def history(session: Any, request: HistoryRequest, say: Say = lambda _: None) ->
     reading = _PastReading(session, facts, since, until, names, began + _SECONDS, say, [], [])
     log = _log_part(reading, [target.name for target in plan.targets])
     log_since = log.since if log else until
+    if log and log_since - since <= _SHORT:
+        since = log_since  # the log is about as long as what is asked for: metrics would add an hour without causes
+        reading = reading._replace(since=since)
     known = sorted({target.name for target in targets} | ({s.target for s in log.records.seen} if log else set()))
     metrics = _metric_part(reading, known, log_since)
     incidents = _incidents(reading)

@@ -13,11 +13,10 @@ from egressprobe.cli.common.exit_codes import (
     OK,
     OUR_ERROR,
     exit_code,
-    message,
 )
 from egressprobe.cli.common.parser import add_fail_on, add_output, add_region
+from egressprobe.cli.common.progress import ProgressLine
 from egressprobe.cli.output.formats import FORMATS, show
-from egressprobe.cli.settings.output import shows_progress
 from egressprobe.model.errors import InputError
 from egressprobe.observability.history.outages import DEFAULT_GAP
 from egressprobe.observability.history.result import OutageHistory
@@ -76,12 +75,7 @@ def run(options: argparse.Namespace) -> int:
         options.objective,
         options.gap,
     )
-    report = history(in_region(options.region), request, _progress)
+    with ProgressLine() as progress:
+        report = history(in_region(options.region), request, progress)
     show(report, options.output, sys.stdout, options.fail_on)
     return exit_code(report, options.fail_on)
-
-
-def _progress(text: str) -> None:
-    """On a terminal only: in a pipe it would be noise."""
-    if shows_progress(sys.stderr):
-        message(f"egressprobe: {text}")

@@ -70,7 +70,7 @@ def flows_table(flows: Flows, *, colour: bool = False, width: int | None = None)
     lines = [style.paint(word, COLOURS[flows.verdict]) + first.removeprefix(word), *rest]
     for kind, title in ((PROBE, "From the probes"), (CONTROL_PLANE, "From the control plane")):
         rows = sorted((row for row in flows.rows if row.kind == kind), key=lambda row: ORDER.index(row.verdict))
-        if rows:
+        if rows and any(source.method for source in flows.sources):
             lines += ["", f"{title}:", *_matrix(rows, flows, style, width)]
     if flows.others:
         lines += ["", *_others(flows, style, width)]
