@@ -106,14 +106,18 @@ def test_verbose_names_aws_calls_and_nothing_that_is_secret(capsys, monkeypatch)
     """The service and the operation; the record of botocore also has headers and parameters."""
     for name, value in {"ACCESS_KEY_ID": "AKIA", "SECRET_ACCESS_KEY": "HIDDEN1", "SESSION_TOKEN": "HIDDEN2"}.items():
         monkeypatch.setenv(f"AWS_{name}", value)
+    loggers = [logging.getLogger(name) for name in ("egressprobe", "botocore.endpoint")]
+    log_as_messages(verbose=False)
+    before = [logger.level for logger in loggers]
     log_as_messages(verbose=True)
     with mock_aws():
         boto3.client("ssm", region_name="eu-west-1").put_parameter(Name="a", Value="HIDDEN3", Type="SecureString")
     written = capsys.readouterr().err
     assert "egressprobe: AWS ssm PutParameter\n" in written
     assert "HIDDEN" not in written
+    assert all(logger.level == logging.DEBUG for logger in loggers)
     log_as_messages(verbose=False)
-    assert logging.getLogger("botocore.endpoint").level == logging.ERROR
+    assert [logger.level for logger in loggers] == before
 
 
 def test_verbose_shows_where_an_error_of_ours_was_raised(capsys, monkeypatch):

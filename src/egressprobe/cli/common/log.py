@@ -10,24 +10,34 @@ _CALL = "Making request for "  # botocore/endpoint.py, Endpoint.make_request
 
 
 def log_as_messages(*, verbose: bool) -> None:
-    """Once a command. verbose: what is done, and tracebacks."""
-    logger = logging.getLogger("egressprobe")
-    level = logging.DEBUG if verbose else logging.ERROR
+    """Once a command. verbose: what is done, and tracebacks. The loggers' own levels are left as they are without it:
+    the engine may be used in the same process for something else.
+    """
+    logger, calls = logging.getLogger("egressprobe"), logging.getLogger("botocore.endpoint")
     for handler in logger.handlers:
         if isinstance(handler, _Messages):
             logger.removeHandler(handler)
+            handler.restore()
     if verbose or not logger.handlers:
-        logger.addHandler(_Messages(level))
-    logger.setLevel(level)
-    calls = logging.getLogger("botocore.endpoint")
-    calls.setLevel(level)
-    if verbose and not any(isinstance(handler, _AwsCalls) for handler in calls.handlers):
-        calls.addHandler(_AwsCalls())
+        logger.addHandler(_Messages(logging.DEBUG if verbose else logging.ERROR, (logger, calls)))
+    if verbose:
+        logger.setLevel(logging.DEBUG)
+        calls.setLevel(logging.DEBUG)
+        if not any(isinstance(handler, _AwsCalls) for handler in calls.handlers):
+            calls.addHandler(_AwsCalls())
     calls.propagate = not verbose
 
 
 class _Messages(logging.Handler):
-    """A line on stderr; the traceback with --verbose or EGRESSPROBE_TRACEBACK."""
+    """A line on stderr; the traceback with --verbose or EGRESSPROBE_TRACEBACK. loggers: whose levels it gives back."""
+
+    def __init__(self, level: int, loggers: tuple[logging.Logger, ...]) -> None:
+        super().__init__(level)
+        self._levels = [(logger, logger.level) for logger in loggers]
+
+    def restore(self) -> None:
+        for logger, level in self._levels:
+            logger.setLevel(level)
 
     def emit(self, record: logging.LogRecord) -> None:
         message(f"egressprobe: {record.getMessage().removeprefix('egressprobe ')}")
