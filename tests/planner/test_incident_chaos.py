@@ -58,8 +58,11 @@ def _target(event):
 def check_messages(world):
     """No recovery without evidence; each cause has one id, and an end. A run without memory or lock may not know them."""
     assert world.false_recoveries == []
-    to_people = {message.id for message in world.published if message.detail["people"]}
-    assert world.arrived() ^ to_people <= world.of_blind_runs
+    # As it was repeated last: a cause that another one has superseded meanwhile is for machines.
+    last = {message.id: message.detail["people"] for message in world.published}
+    to_people = {name for name, people in last.items() if people}
+    of_blind_runs = world.of_blind_runs | {message.id for message in world.published if message.run.blind}
+    assert world.arrived() ^ to_people <= of_blind_runs
     ids = {transition: set() for transition in ("broken", "recovered")}
     by_key = {}
     blind = {message.detail["incidentId"] for message in world.published if message.run.blind}
