@@ -12,7 +12,7 @@ from egressprobe.incidents.messages.compose import compose
 from egressprobe.incidents.messages.place import MessagePlace
 from egressprobe.incidents.model import IncidentMessage, NetworkChange
 from egressprobe.model.failure import Code
-from egressprobe.model.target import Impact, Kind, Verdict
+from egressprobe.model.target import DRILL_TARGET, Impact, Kind, Verdict
 from tests.support.incident_story import IncidentStory
 from tests.support.incidents import Probed, broken, facts, on, pod
 from tests.support.vpc.broken import ONE_NAT_EACH, firewall_before_nat
@@ -91,6 +91,13 @@ BLACK_HOLE = routes(clean(), "rtb-private", GONE)
 BLACK_HOLE_KEY = "ROUTE_BLACKHOLE|nat-0b"
 GO = {"changes": {BLACK_HOLE_KEY: (DEPLOYER,)}}
 CALM = facts()
+
+
+def _drill():
+    """Its target is in no inventory, and the alarm is all that is known of it."""
+    story = IncidentStory([POLICY])
+    alarms = broken(DRILL_TARGET, code=Code.SERVICE_UNRESOLVED)
+    return told(story, (NOW, alarms, all_fail([POLICY], None), clean(), {}))
 
 
 def _not_reproduced():
@@ -231,6 +238,7 @@ def scenes() -> Iterator[Scene]:
     yield Scene("degraded", _degraded)
     yield Scene("fails-open", _fails_open)
     yield Scene("not-reproduced", _not_reproduced)
+    yield Scene("drill", _drill)
     yield Scene("probing-failed", _probing_failed)
     yield Scene("a-silent-subnet", _silent_subnet)
     yield Scene("without-the-audit", simple([POLICY], SILENT, None))

@@ -8,7 +8,7 @@ from egressprobe.incidents.causes.grouping import observed
 from egressprobe.incidents.model import Tier
 from egressprobe.model.failure import Code
 from egressprobe.model.series import ALL_TARGETS
-from egressprobe.model.target import Impact, Verdict
+from egressprobe.model.target import DRILL_TARGET, Impact, Verdict
 from tests.support.incidents import Probed, broken, facts, joined_of, on, pod
 from tests.support.vpc.broken import ONE_NAT_EACH
 from tests.support.vpc.snapshots import ANY, CLUSTER_SG, A, B, acl, clean, group, routes
@@ -106,6 +106,14 @@ def test_an_alarm_without_a_failing_probe_is_a_cause_that_is_not_reproduced(join
     assert (cause.key, cause.reproduced) == ("connect_refused|hook-0.example:443", False)
     assert cause.what == "hook-0.example:443 refuses connections"
     assert cause.unknown[0].startswith(why)
+
+
+def test_a_drill_is_called_one():
+    """Nothing is unknown about it, and its code is no failure's."""
+    joined = joined_of(everywhere(HOOKS[1:2], None), HOOKS[1:2])
+    (cause,) = observed(joined, broken(DRILL_TARGET, code=Code.SERVICE_UNRESOLVED), targets=[HOOKS[1].view])
+    assert (cause.key, cause.code, cause.unknown) == (f"drill|{DRILL_TARGET}", "drill", ())
+    assert "drill" in cause.what
 
 
 def test_a_target_that_the_plan_does_not_have_any_more():

@@ -6,13 +6,17 @@ import signal
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from egressprobe.cli.commands import drill as command
 from egressprobe.cli.main import main
 from egressprobe.handlers import planner
+from egressprobe.incidents.answer import OpenIncidents
+from egressprobe.incidents.model import Incident, Tier, Transition
 from egressprobe.model.errors import InputError
+from egressprobe.model.target import DRILL_TARGET
 from egressprobe.planner.drill.schedule import LASTS, start
 from egressprobe.planner.settings import Probe, Settings
 from egressprobe.stack.drill import run as drills
@@ -33,6 +37,8 @@ class Account:
         self.world, self.scheduler, self.parameters = world, Scheduler(), parameters
         self.failing, self.pauses, self._seconds = {}, 0, 0.0
         self.said = []
+        # Of the Planner's memory: why it sends nothing, and whether what is over is forgotten at once.
+        self.silent, self.forgets, self.reported = "", False, False
         world.drills = lambda: any(name.startswith("drill-") for name in self.scheduler.there)
         monkeypatch.setattr(planner, "clients", lambda: SimpleNamespace(scheduler=self.scheduler))
         monkeypatch.setattr(planner, "read_settings", lambda: SETTINGS)
@@ -57,6 +63,24 @@ class Account:
     def drill(self, **more):
         return drill(self, "egressprobe-prod", say=self.said.append, pause=self.pause, now=self.now, **more)
 
+    def remembered(self):
+        """Of a Planner that reports the drill a minute after its alarm, its end a minute after that of the incident."""
+        on = {dict(key).get("Target") for key in self.world.watch.metric["Targets"].contributors}
+        broken = self.world.watch.composite["PathBroken"].state == "ALARM"
+        incidents = ()
+        if DRILL_TARGET in on or (self.reported and broken):
+            self.reported = True
+            incidents = (self.incident(),)
+        elif self.reported and not self.forgets:
+            incidents = (self.incident(Transition.RECOVERED),)
+        return OpenIncidents("egressprobe/open-incidents/v1", "prod", "", incidents)
+
+    def incident(self, *more):
+        fields = {"id": "i-1", "key": "drill|egressprobe-drill", "code": "drill", "tier": Tier.PAGE, "what": "a drill"}
+        sent = () if self.silent else (Transition.BROKEN, *more)
+        failing = {DRILL_TARGET: ()}
+        return Incident(**fields, opened_at="2026-11-26T15:00:00Z", failing=failing, sent=sent, silent=self.silent)
+
     # -- AWS ----------------------------------------------------------------------------------------------------
 
     def describe_stacks(self, StackName):  # noqa: N803
@@ -74,6 +98,9 @@ class Account:
 
     def invoke(self, FunctionName, Payload):  # noqa: N803
         event = json.loads(Payload)
+        if event["action"] == "acknowledge":
+            answer = msgspec.to_builtins(self.remembered())
+            return {"Payload": io.BytesIO(json.dumps(answer).encode())}
         if event["state"] in self.failing:
             raise self.failing[event["state"]]
         answer = planner.handler(event, SimpleNamespace(aws_request_id="r"))
@@ -132,6 +159,31 @@ def test_a_drill_sees_the_page_and_the_all_clear_in_time_and_is_gone(account):
     assert outcome.document()["kept"] is True
     one.world.run(60)
     assert about(one)[2:] == [], "nothing is remembered of it"
+
+
+@pytest.mark.parametrize("forgets", [False, True])
+def test_where_the_planner_sends_its_memory_shows_that_the_message_has_left(account, forgets):
+    """No alarm has an action; what is over may be forgotten before it is looked at."""
+    one = account(TargetNotifications="causes")
+    one.forgets = forgets
+    outcome = one.drill()
+    assert outcome.kept, str(outcome)
+    assert all(timedelta(minutes=2) < step.took < step.promised for step in outcome.steps)
+    assert one.scheduler.there == {}
+
+
+def test_a_planner_that_does_not_report_the_drill_has_failed_it(account, monkeypatch):
+    """Muted, it says why; a Planner that nothing woke has nothing in its memory."""
+    one = account(TargetNotifications="causes")
+    one.silent = "muted: mute rule maintenance"
+    outcome = one.drill()
+    assert outcome.steps[0].problem == "was not sent: muted: mute rule maintenance"
+    other = account(TargetNotifications="causes")
+    monkeypatch.setattr(other, "remembered", lambda: OpenIncidents("egressprobe/open-incidents/v1", "prod", ""))
+    outcome = other.drill()
+    [step] = outcome.steps
+    assert (step.what, step.problem[:22]) == ("page", "did not come in 14 min")
+    assert other.scheduler.there == {}
 
 
 def test_no_target_of_the_cluster_is_hidden_by_a_drill(account):

@@ -12,6 +12,8 @@ from egressprobe.model.struct import Struct
 
 DEFAULT_KUBE_VERSION = "1.35"
 TARGETS_SCHEMA = "egressprobe/targets/v1"
+# The target of `egressprobe drill`, which fails on purpose; no inventory has it.
+DRILL_TARGET = "egressprobe-drill"
 # A target of which fewer of all equally likely calls pass fails: a fail-closed webhook that fails every third call is
 # an outage.
 LEAST_SHARE = 2 / 3

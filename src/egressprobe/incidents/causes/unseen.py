@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 from egressprobe.catalog.registry import lookup
 from egressprobe.incidents.alarms import AlarmKind, AlarmReading, Contributor
+from egressprobe.incidents.causes.drill import as_drill
 from egressprobe.incidents.causes.look import AlarmsOn, LookContext, alarm_since, since_of, tier_of
 from egressprobe.incidents.causes.members import cause_key
 from egressprobe.incidents.causes.wording import clause_of_code, counted, listed
 from egressprobe.incidents.model import AffectedTarget, ObservedCause
 from egressprobe.model.joined_report import Joined, Row
 from egressprobe.model.series import DEGRADED, UNCOUNTED
-from egressprobe.model.target import Impact, Verdict
+from egressprobe.model.target import DRILL_TARGET, Impact, Verdict
 
 # Codes of causes that no probe sees: of alarms that report none.
 NOT_LOOKED_UP, EGRESS_DOWN, PATH_BROKEN = "not_looked_up", "egress_down", "path_broken"
@@ -36,7 +37,7 @@ def unseen_target(name: str, on: AlarmsOn, joined: Joined | None, context: LookC
         severity=str(view.severity or "") if view else "",
         degraded=newest.impact == DEGRADED,
     )
-    return ObservedCause(
+    cause = ObservedCause(
         key=cause_key(code, "", view) if view else f"{code}|{name}",
         code=code,
         tier=tier_of(on, context),
@@ -52,6 +53,7 @@ def unseen_target(name: str, on: AlarmsOn, joined: Joined | None, context: LookC
         unknown=(_why(name, row, joined, context), *unknown),
         remedy=entry.remedy if entry else "",
     )
+    return as_drill(cause) if name == DRILL_TARGET else cause
 
 
 def unseen_subnet(

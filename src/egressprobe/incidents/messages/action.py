@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from egressprobe.catalog.entry import is_command
+from egressprobe.incidents.causes import drill
 from egressprobe.incidents.messages.place import MessagePlace
 from egressprobe.incidents.messages.safe import is_whole, line, shortened
 from egressprobe.incidents.model import ObservedCause
@@ -27,6 +28,8 @@ class Advised(NamedTuple):
 def advised(cause: ObservedCause, place: MessagePlace) -> Advised:
     """The fix that is proven, else the catalogue's; what was not reproduced is to be probed again first."""
     again = probe_again(cause, place)
+    if cause.code == drill.CODE:
+        return Advised("Do: nothing", "Do: nothing. The drill ends by itself, and its end is reported.")
     if not cause.reproduced:
         return Advised("Do: probe it again", "Probe it again:", (again,))
     if not cause.explained and cause.code.islower():

@@ -4,6 +4,7 @@ It is read alone, on a phone: at most 300 ASCII characters, no newline.
 """
 
 from egressprobe.incidents.alarms import AlarmKind
+from egressprobe.incidents.causes import drill
 from egressprobe.incidents.causes.wording import affected_words, counted, listed
 from egressprobe.incidents.messages.action import Advised
 from egressprobe.incidents.messages.safe import ascii_line, clock, duration, line, seconds_between, shortened
@@ -28,7 +29,7 @@ def headline(due: DueMessage, cause: ObservedCause, advised: Advised, cluster: s
     start = f"{label(due, cause.tier)} {line(cluster, 40)}: {line(cause.what, _MOST_WHAT)}"
     if due.transition is Transition.RECOVERED:
         return ascii_line(f"{start}: over{_period(due, cause, now)}. {_passes(cause)} Do: nothing.", MAX_HEADLINE)
-    start += "" if cause.reproduced else " (reported by the alarm, not reproduced)"
+    start += "" if cause.reproduced or cause.code == drill.CODE else " (reported by the alarm, not reproduced)"
     affected = line(_affected(due, cause), _MOST_AFFECTED)
     since = f"since {clock(cause.since or due.incident.opened_at, now)}; {affected}."
     middle = f"{start}. {_fails(cause)} {since}" if cause.targets else f"{start} {since}"

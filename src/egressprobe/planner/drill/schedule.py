@@ -12,19 +12,19 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+from egressprobe.model.target import DRILL_TARGET
 from egressprobe.planner.scheduler_api import DRILL, attempted, delete_schedule, names_of
 from egressprobe.planner.schedules import Wanted, schedule_properties
 from egressprobe.planner.settings import Settings
 from egressprobe.planner.shards import as_input
 
-TARGET = "egressprobe-drill"
 # As long as a page may take, twice, so that the command that started it decides when it ends.
 LASTS = timedelta(minutes=20)
-_PLACE = {"namespace": TARGET, "name": TARGET}
+_PLACE = {"namespace": DRILL_TARGET, "name": DRILL_TARGET}
 _REFUSAL = {"finding": "SERVICE_WITHOUT_ENDPOINTS", "error": "this is a drill of egressprobe: no call is made"}
 _PLAN = {
     "drill": True,
-    "targets": [{"kind": "webhook", "name": TARGET, "service": _PLACE, "refusal": _REFUSAL}],
+    "targets": [{"kind": "webhook", "name": DRILL_TARGET, "service": _PLACE, "refusal": _REFUSAL}],
 }
 
 
@@ -38,7 +38,7 @@ def start(client: Any, settings: Settings, now: datetime) -> dict[str, Any]:
     properties |= {"EndDate": until, "ActionAfterCompletion": "DELETE"}
     attempted(lambda: client.create_schedule(GroupName=settings.group, Name=name, **properties))
     return {
-        "target": TARGET,
+        "target": DRILL_TARGET,
         "schedule": name,
         "subnet": probe.subnet_id,
         "until": until.isoformat(timespec="seconds"),

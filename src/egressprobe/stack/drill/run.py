@@ -12,12 +12,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from egressprobe.model.errors import AwsError, InputError
+from egressprobe.model.target import DRILL_TARGET
 from egressprobe.stack.aws_answers import aws_errors, error_line, failures_as_lines
 from egressprobe.stack.cloudformation import outputs, read_stack
+from egressprobe.stack.drill.memory import PlannerMemory
 from egressprobe.stack.drill.watch import INCIDENT, NO_PROBE, TARGETS, Alarms, Message
 from egressprobe.stack.planner_client import call_planner
 
-TARGET = "egressprobe-drill"
 # docs/alarms.md: a page four to six minutes after the first failing one, which is the first of the schedule.
 PAGE_WITHIN = timedelta(minutes=7)
 # The failing minutes have left the alarm's window.
@@ -73,11 +74,15 @@ class DrillResult(NamedTuple):
 
 
 class _Drill(NamedTuple):
-    """One run of the command: what it asks, and how it waits. say: progress for a person."""
+    """One run of the command: what it asks, and how it waits. say: progress for a person.
+
+    memory: of the Planner, where it sends the messages; None: the alarms send them, by_target: of each target.
+    """
 
     session: Any
     planner: str
     alarms: Alarms
+    memory: PlannerMemory | None
     by_target: bool
     say: Callable[[str], None]
     pause: Callable[[float], None]
@@ -124,15 +129,18 @@ def drill(
     """
     formation = session.client("cloudformation")
     values, parameters = outputs(formation, stack), read_stack(formation, stack).parameters
-    by_target = parameters.get("TargetNotifications", "true") == "true"
-    if not (by_target or may_page):
+    mode = parameters.get("TargetNotifications", "true")
+    by_planner, by_target = mode == "causes", mode == "true"
+    if not (by_planner or by_target or may_page):
         raise InputError(
             "stack",
             "its page does not name the target (TargetNotifications), so a drill looks like a real incident; "
             "warn whoever is on call and use --page",
         )
     alarms = Alarms(session.client("cloudwatch"), parameters["ClusterName"])
-    run = _Drill(session, values["PlannerFunction"], alarms, by_target, say, pause, now)
+    planner = values["PlannerFunction"]
+    memory = PlannerMemory(lambda event: call_planner(session, planner, event), now) if by_planner else None
+    run = _Drill(session, planner, alarms, memory, by_target, say, pause, now)
     _clear_away(run)
     steps: list[DrillStep] = []
     with _failing_target(run):
@@ -171,7 +179,7 @@ def _failing_target(run: _Drill) -> Iterator[None]:
     started: dict[str, Any] = {}
     try:
         started = _ask(run, "start")
-        run.say(f"{TARGET} fails each minute from {started['subnet']}, at the latest until {started['until']}")
+        run.say(f"{DRILL_TARGET} fails each minute from {started['subnet']}, at the latest until {started['until']}")
         yield
     finally:
         _end(run, started)
@@ -190,7 +198,7 @@ def _end(run: _Drill, started: dict[str, Any]) -> None:
         until = started.get("until", "20 minutes from now")
         run.say(f"the drill could not be stopped: {error_line(error)}; it ends by itself, at the latest {until}")
     else:
-        run.say(f"{TARGET} is removed")
+        run.say(f"{DRILL_TARGET} is removed")
 
 
 def _ask(run: _Drill, state: str) -> dict[str, Any]:
@@ -204,19 +212,23 @@ def _ask(run: _Drill, state: str) -> dict[str, Any]:
 
 def _page(run: _Drill, began: datetime) -> Message | None:
     """The message that a person gets."""
+    if run.memory is not None:
+        return run.memory.page()
     alarm = TARGETS if run.by_target else INCIDENT
     messages = run.alarms.messages(alarm, began, of_contributors=run.by_target)
-    wanted = [message for message in messages if not run.by_target or message.contributor.get("Target") == TARGET]
+    wanted = [message for message in messages if not run.by_target or message.contributor.get("Target") == DRILL_TARGET]
     return wanted[0] if wanted else None
 
 
 def _all_clear(run: _Drill, page: Message) -> Message | None:
     """The incident's next message after the page."""
+    if run.memory is not None:
+        return run.memory.all_clear(still=run.alarms.states()[INCIDENT] == "ALARM")
     return next((message for message in run.alarms.messages(INCIDENT, page.at) if message.at > page.at), None)
 
 
 def _others(run: _Drill) -> tuple[str, ...]:
-    return tuple(sorted(run.alarms.broken_targets() - {TARGET}))
+    return tuple(sorted(run.alarms.broken_targets() - {DRILL_TARGET}))
 
 
 def _minutes(span: timedelta) -> str:
