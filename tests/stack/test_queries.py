@@ -5,7 +5,9 @@ import json
 import pytest
 
 from egressprobe.handlers import planner, probe
+from egressprobe.incidents.model import Incident, Tier
 from egressprobe.model.target import Verdict
+from egressprobe.planner.incidents.log import log_open
 from egressprobe.publish.emf import publish
 from tests.planner.test_vpc_audit import stack  # noqa: F401 (a fixture)
 from tests.stack.test_alarms import report
@@ -28,6 +30,8 @@ QUERIES = {name: (one["QueryString"], one["LogGroupNames"][0]) for name, one in 
 @pytest.fixture
 def logs(stack, capsys, caplog):  # noqa: F811
     """Lines of the Probes' group and of the Planner's."""
+    for name in ("egressprobe", "egressprobe-planner"):
+        caplog.set_level("INFO", logger=name)
     verdicts = {"NAME": Verdict.FAIL, "a": Verdict.PASS, "b": Verdict.DEGRADED, "c": Verdict.UNKNOWN}
     publish(report(80_000, "subnet-0/eu-west-1a", verdicts))
     printed = capsys.readouterr().out.splitlines()
@@ -47,6 +51,10 @@ def logs(stack, capsys, caplog):  # noqa: F811
     lines = capsys.readouterr().out.splitlines()
     formatter = planner.logger.registered_formatter
     lines += [formatter.format(record) for record in caplog.records if record.name == "egressprobe-planner"]
+    caplog.clear()
+    facts = {"opened_at": "2026-11-26T02:11:00Z", "affected": "all Pod CREATE", "owner": "net", "silent": "muted"}
+    log_open(planner.logger, [Incident("i-1", "key", "ROUTE_BLACKHOLE", Tier.PAGE, "a black hole", **facts)])
+    lines += [formatter.format(record) for record in caplog.records if record.name == "egressprobe-planner"]
     return {"probe": printed, "planner": lines}
 
 
@@ -60,6 +68,9 @@ def test_every_query_has_rows(logs):
         found = rows(query, logs[group.rpartition("/")[2]])
         assert found, name
         assert any(set(row) - {"@timestamp"} for row in found), name
+    for name in ("incidents", "Incidents: open where last is less than 15 minutes ago"):
+        [row] = rows(QUERIES[name][0], logs["planner"])
+        assert {"openIncident", "opened", "last", "kind", "cause", "impact", "notSentBecause"} <= set(row), name
     plan, _ = QUERIES["Mode, version, plan age (seconds)"]
     [row] = rows(plan, logs["planner"])
     assert {"egressMode", "kubeVersion", "plannedTargets", "schedules", "planAge"} <= set(row)

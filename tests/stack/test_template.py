@@ -369,7 +369,7 @@ def test_every_metric_and_field_that_is_looked_at_is_published():
         (ROOT / "src" / "egressprobe" / name).read_text()
         for name in (
             *("publish/emf.py", "publish/log_line.py", "planner/reconcile.py", "planner/vpc_audit.py"),
-            "planner/incidents/metric.py",
+            *("planner/incidents/metric.py", "planner/incidents/log.py"),
         )
     )
     alarms = json.dumps(stack.of("AWS::CloudWatch::Alarm"))

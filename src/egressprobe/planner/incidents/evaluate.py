@@ -30,6 +30,7 @@ from egressprobe.incidents.model import Acknowledgement, Incident, ObservedCause
 from egressprobe.incidents.states.evidence import evidence_of
 from egressprobe.incidents.states.memory import is_over, short_key
 from egressprobe.planner.incidents.edges import IncidentEdges
+from egressprobe.planner.incidents.log import log_open
 from egressprobe.planner.incidents.reads.api_server import with_evidence
 from egressprobe.planner.incidents.reads.events import supplemented
 from egressprobe.planner.incidents.reads.look import Look, take_look
@@ -193,6 +194,7 @@ def _evaluated(evaluator: Evaluator, store: IncidentStore, turn: Turn) -> _Done:
         "problems": list(problems),
     }
     logger.info("incidents", extra=facts)
+    log_open(logger, sent.incidents)
     return _Done(sent.incidents, acknowledgements, notes, problems, remembered is not None and not alarms.unknown)
 
 
