@@ -44,7 +44,7 @@ def test_the_probe_carries_no_aws_and_nothing_of_ours_that_it_does_not_run():
 
 
 def test_the_planner_carries_the_boto3_that_knows_the_egress_mode():
-    """Below 1.43.33 the field is dropped without a word."""
+    """Below 1.43.33 the field is dropped silently."""
     [found] = PLANNER.glob("boto3-*.dist-info")
     version = tuple(map(int, found.name.removeprefix("boto3-").removesuffix(".dist-info").split(".")))
     assert version >= (1, 43, 33)

@@ -1,7 +1,7 @@
 """A second host on the wire: the namespace `world`, behind a veth pair, with the addresses of the recorded vectors.
 
 here 10.99.0.1, fd99::1  <---veth--->  world 10.99.0.53 (DNS), .10-.12 and .100-.159 (live), .2 (nothing listens)
-.66, .67, fd99::66: at layer 2 they are world's, at layer 3 nobody's: packets die without a word
+.66, .67, fd99::66: at layer 2 they are world's, at layer 3 nobody's: packets are dropped silently
 .200: nobody answers ARP
 """
 

@@ -31,7 +31,7 @@ EXIT_TEXT = {
     OUR_ERROR: "an error of egressprobe or of AWS; a permission that is missing is named",
     BAD_INPUT: "bad input",
     FAILED: "at least one target missed the objective",
-    NOT_SURE: "none missed it; an outage goes on, or less than half of the time was measured",
+    NOT_SURE: "none missed it; an outage goes on, or less than half was measured",
     INTERRUPTED: "interrupted; queries that were running are stopped",
 }
 _LONGEST, _MOST_GAP = "455d", 60
