@@ -126,7 +126,7 @@ PUBLIC = {
         "whatif.terraform.read.*",
     ),
     "incidents": (
-        *("alarms.*", "answer.*", "causes.grouping.observed", "changes.*", "model.*"),
+        *("alarms.*", "answer.*", "causes.grouping.observed", "causes.grouping.with_reason", "changes.*", "model.*"),
         *("messages.compose.compose", "messages.payloads.*", "messages.place.MessagePlace"),
         *("states.decisions.DueMessage", "states.evidence.*", "states.memory.*", "states.transitions.*"),
         *("corroboration.compare.*", "corroboration.facts.*", "corroboration.log_lines.*"),

@@ -4,14 +4,16 @@ import pytest
 
 from egressprobe.audit.vpc.snapshot import AclEntry, Permission, Route
 from egressprobe.incidents.alarms import AlarmKind, AlarmReading, Contributor
-from egressprobe.incidents.causes.grouping import observed
+from egressprobe.incidents.causes.evidence_lines import KEPT_CONNECTIONS
+from egressprobe.incidents.causes.grouping import CONFIGURATION_UNREAD, observed, with_reason
+from egressprobe.incidents.causes.wording import unknown_element
 from egressprobe.incidents.model import Tier
 from egressprobe.model.failure import Code
 from egressprobe.model.series import ALL_TARGETS
 from egressprobe.model.target import DRILL_TARGET, Impact, Verdict
 from tests.support.incidents import Probed, broken, facts, joined_of, on, pod
 from tests.support.vpc.broken import ONE_NAT_EACH
-from tests.support.vpc.snapshots import ANY, CLUSTER_SG, A, B, acl, clean, group, routes
+from tests.support.vpc.snapshots import ANY, CLUSTER_SG, CORP, A, B, acl, clean, group, routes
 
 SILENT, REFUSED = Code.CONNECT_TIMEOUT, Code.CONNECT_REFUSED
 HOOKS = [Probed(f"hook-{number}.example") for number in range(3)]
@@ -147,7 +149,7 @@ def test_an_egress_alarm_for_which_everything_passes():
     alarms = facts(on(AlarmKind.EGRESS_DOWN, Contributor(subnet_id=A)))
     (cause,) = observed(joined, alarms)
     assert (cause.key, cause.where, cause.targets, cause.reproduced) == (f"egress_down|{A}", (A,), (), False)
-    assert cause.unknown[0] == "1 target outside the VPC pass when probed again: hook-0.example"
+    assert cause.unknown[0] == "1 target outside the VPC passes when probed again: hook-0.example"
 
 
 def test_a_degraded_target_is_a_notice():
@@ -195,3 +197,67 @@ def test_every_broken_vpc_has_a_clause_of_its_own():
     denied = acl(clean(), A, AclEntry(10, True, False, 6, "0.0.0.0/0", (443, 443)))
     (cause,) = observed(joined_of(everywhere(targets[:1], SILENT, (A,)), targets, denied), broken("a.example"))
     assert cause.what == "network ACL acl-subnet-a denies TCP 443 out (rule 10)"
+
+
+@pytest.mark.parametrize(
+    ("code", "line"),
+    [
+        (Code.CONNECT_TIMEOUT, True),
+        (Code.DNS_NXDOMAIN, True),
+        (Code.TLS_CERT_EXPIRED, True),
+        (Code.TLS_RESET, True),
+        (Code.CONNECT_REFUSED, False),
+        (Code.TLS_NOT_TLS, False),
+        (Code.SERVICE_UNRESOLVED, False),
+        (Code.HTTP_TIMEOUT, False),
+    ],
+)
+def test_kept_connections_are_named_where_only_a_new_connection_fails(code, line):
+    """A server that is gone took its connections with it; a path, a name or a certificate breaks the next handshake."""
+    (cause,) = observed(joined_of(everywhere(HOOKS[:1], code), HOOKS[:1]), broken("hook-0.example", code=str(code)))
+    assert (KEPT_CONNECTIONS in cause.evidence) is line
+
+
+def test_where_knowledge_of_the_path_ends_is_named_and_its_owner_is_asked():
+    """Not that something was not read: what, and whom to ask."""
+    corp = Probed("corp.example.com", address=CORP)
+    joined = joined_of(everywhere([corp], Code.CONNECT_TIMEOUT), [corp], clean())
+    (cause,) = observed(joined, broken("corp.example.com", code="connect_timeout"))
+    assert (
+        cause.what == "corp.example.com:443 does not answer; whether the transit gateway tgw-1 lets it pass is unknown"
+    )
+    assert cause.unknown[0] == "part of the path: the transit gateway tgw-1: its route tables, and what is behind it"
+    assert CONFIGURATION_UNREAD not in cause.unknown
+    assert cause.remedy.startswith(
+        "Ask the owner of the transit gateway tgw-1 whether packets to corp.example.com:443 "
+    )
+    assert "tgw-1" in cause.path
+    assert not [part for part in cause.path if part.endswith(":")]
+
+
+@pytest.mark.parametrize(
+    ("why", "element"),
+    [
+        ("the other side of pcx-0a1: vpc-2 of another account", "pcx-0a1"),
+        ("the firewall egress behind vpce-1: its rules", "the firewall egress"),
+        ("tgw-rtb-1 of tgw-1 has more routes than can be listed", "tgw-rtb-1"),
+        ("no interface of the VPC has 10.0.3.9 now", ""),
+    ],
+)
+def test_the_element_where_knowledge_ends(why, element):
+    """By id or name; none where the reason has none."""
+    assert unknown_element({"why": [why]}) == element
+
+
+def test_the_reason_replaces_the_sentence_that_the_configuration_was_not_read():
+    """One meaning, one sentence."""
+    joined = joined_of(everywhere(HOOKS[:1], Code.CONNECT_TIMEOUT), HOOKS[:1])
+    (cause,) = observed(joined, broken("hook-0.example", code="connect_timeout"))
+    assert CONFIGURATION_UNREAD in cause.unknown
+    unread = with_reason(cause, "the VPC's configuration was not read: AccessDenied").unknown
+    assert [text for text in unread if "configuration" in text] == [
+        "the VPC's configuration was not read: AccessDenied"
+    ]
+    assert set(unread) - {"the VPC's configuration was not read: AccessDenied"} == {*cause.unknown} - {
+        CONFIGURATION_UNREAD
+    }

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from egressprobe.catalog.entry import filled, is_command, steps
 from egressprobe.catalog.registry import lookup
-from egressprobe.model.failure import Code
+from egressprobe.model.failure import CODES, Code, Ending, Phase
 from egressprobe.model.measurement import Resolution
 from egressprobe.model.report import Result
 from egressprobe.model.target import Verdict
@@ -30,6 +30,13 @@ KEPT_CONNECTIONS = (
     "full timeout). Where every packet is dropped the next call fails; over HTTP/2 one that waits fails after 39.7 s. "
     "So success at the API server does not disprove a failure that the probes measure."
 )
+# Failures of new connections which one that is open already does not meet. Not those of a server that is gone or was
+# replaced by another one: the kernel closes the connections of a process that ends.
+HIDDEN_BY_KEPT_CONNECTIONS = frozenset(
+    code
+    for code, facts in CODES.items()
+    if facts.phase in (Phase.RESOLVE, Phase.CONNECT, Phase.TLS) and facts.ending is not Ending.NOT_SENT
+) - {Code.CONNECT_REFUSED, Code.TLS_NOT_TLS}
 _OWN_RESOLVER = "Correct --resolver (in a targets file: `resolvers`)."
 _OF_THE_RESOLVER = frozenset({Code.DNS_TIMEOUT, Code.DNS_UNREACHABLE, Code.DNS_REFUSED})
 

@@ -281,7 +281,8 @@ PATH_UNKNOWN = FindingEntry(
     "account, a firewall's rules, an appliance, a load balancer, or an address that no interface has now. Nothing "
     "that is known in the VPC's configuration blocks the path.",
     "egressprobe audit --cluster CLUSTER -o json | jq '.paths[] | select(.knowledgeEnds)'",
-    "No fix is known; `egressprobe run` shows whether packets pass.",
+    "Where probes get no answer, ask the owner of what could not be read whether packets pass it. Where they pass, "
+    "there is nothing to do.",
     severity="info",
     degrades=False,
 )

@@ -81,8 +81,8 @@ SERVICE_WITHOUT_ENDPOINTS = FindingEntry(
     "involved.",
     "kubectl get endpointslices -n NAMESPACE -l kubernetes.io/service-name=SERVICE\n"
     "kubectl get pods -n NAMESPACE -o wide",
-    "Restore the pods: the first command names those that are not ready, the second says why. When that "
-    "takes long, failurePolicy Ignore lets requests through.\n"
+    "Restore the pods: `describe` shows which are not ready, and why. When that takes long, failurePolicy Ignore "
+    "lets requests through.\n"
     "kubectl describe endpointslices -n NAMESPACE -l kubernetes.io/service-name=SERVICE\n"
     "kubectl describe pod -n NAMESPACE POD",
     severity="error",

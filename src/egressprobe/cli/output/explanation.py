@@ -6,19 +6,12 @@ from typing import Any
 
 import msgspec
 
-from egressprobe.catalog.advice import KEPT_CONNECTIONS
+from egressprobe.catalog.advice import HIDDEN_BY_KEPT_CONNECTIONS, KEPT_CONNECTIONS
 from egressprobe.catalog.entry import Entry, is_command
 from egressprobe.catalog.registry import FINDINGS, all_entries, struct_dict
 from egressprobe.cli.output.formats import harmless
-from egressprobe.model.failure import CODES, Ending, Phase
 
 _WIDTH, _INDENT = 96, 9
-# Of new connections only: a call on a connection that is open already does not meet them.
-_BEFORE_A_REQUEST = frozenset(
-    str(code)
-    for code, facts in CODES.items()
-    if facts.phase in (Phase.RESOLVE, Phase.CONNECT, Phase.TLS) and facts.ending is not Ending.NOT_SENT
-)
 SCHEMA = "egressprobe/explain/v1"
 
 
@@ -67,7 +60,7 @@ def to_text(entry: Entry, width: int | None = None) -> str:
     """width: of the terminal; commands are never folded. 96 columns where it is not known."""
     parts = [f"{entry.code}: {entry.summary}", ""]
     texts = [("means", entry.means), ("confirm", entry.confirm), ("fix", entry.remedy)]
-    if entry.code in _BEFORE_A_REQUEST:
+    if entry.code in HIDDEN_BY_KEPT_CONNECTIONS:
         texts.append(("note", KEPT_CONNECTIONS))
     for label, text in texts:
         for i, part in enumerate(text.split("\n")):

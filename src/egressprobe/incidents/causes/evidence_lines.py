@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
+from egressprobe.catalog.advice import HIDDEN_BY_KEPT_CONNECTIONS
 from egressprobe.incidents.causes.members import FailingMember
 from egressprobe.incidents.causes.wording import counted, listed
-from egressprobe.model.failure import CODES, Ending, Phase
 from egressprobe.model.target import Kind
 
 # Observed beside a real kube-apiserver 1.35: its HTTP client keeps a connection for 90 s after the last call.
@@ -62,7 +62,4 @@ def _error(member: FailingMember) -> str:
 def _new_connections(member: FailingMember) -> bool:
     """Whether opening a connection is what fails: one that is open already may go on."""
     codes = [result.failure.code for result in member.results.values() if result.failure]
-    return bool(codes) and all(
-        CODES[code].phase in (Phase.RESOLVE, Phase.CONNECT, Phase.TLS) and CODES[code].ending is not Ending.NOT_SENT
-        for code in codes
-    )
+    return bool(codes) and HIDDEN_BY_KEPT_CONNECTIONS.issuperset(codes)

@@ -7,18 +7,24 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from msgspec.structs import replace
+
+from egressprobe.catalog.findings_vpc_path import PATH_UNKNOWN
 from egressprobe.incidents.alarms import OF_SUBNETS, OF_TARGETS, AlarmFacts, AlarmKind, Contributor
 from egressprobe.incidents.causes.evidence_lines import evidence_lines
 from egressprobe.incidents.causes.look import LookContext, alarm_since, since_of, tier_of
-from egressprobe.incidents.causes.members import FailingMember, failing_members
+from egressprobe.incidents.causes.members import FailingMember, failing_members, server_of
 from egressprobe.incidents.causes.merged_remedy import merged_remedy
 from egressprobe.incidents.causes.unseen import unseen_paths, unseen_subnet, unseen_target
-from egressprobe.incidents.causes.wording import listed, what_of
+from egressprobe.incidents.causes.wording import listed, unknown_element, what_of
 from egressprobe.incidents.model import AffectedTarget, ObservedCause, Tier
 from egressprobe.model.joined_report import Joined
 from egressprobe.model.report import TargetView
 from egressprobe.model.series import ALL_TARGETS, dimension_value
 from egressprobe.model.target import Verdict
+
+# Of causes that the configuration may explain, where there is none: who knows the reason puts it in its place.
+CONFIGURATION_UNREAD = "the VPC's configuration could not be read, or not all of it: the cause may be in it"
 
 
 def observed(
@@ -70,9 +76,16 @@ def _cause(key: str, members: Sequence[FailingMember], context: LookContext) -> 
         evidence=tuple(evidence_lines(members)),
         unknown=(*_unknown(members), *unknown),
         path=_path(members, where),
-        remedy=remedy,
+        remedy=f"{_ask_owner(members)}{remedy}",
         remedy_steps=steps,
     )
+
+
+def _ask_owner(members: Sequence[FailingMember]) -> str:
+    """Of a path that is known up to an element of another owner: a sentence and a newline, else nothing."""
+    element = unknown_element(members[0].cause.evidence) if members[0].cause.code == PATH_UNKNOWN.code else ""
+    place = server_of(members[0].row.target)
+    return f"Ask the owner of {element} whether packets to {place} pass it, and back.\n" if element else ""
 
 
 def _alarms(members: Sequence[FailingMember], context: LookContext) -> Iterator[tuple[AlarmKind, Contributor]]:
@@ -118,13 +131,22 @@ def _affected(members: Sequence[FailingMember]) -> tuple[AffectedTarget, ...]:
 
 def _unknown(members: Sequence[FailingMember]) -> Iterator[str]:
     """What this look does not show of the members."""
-    if not all(member.explained for member in members):
-        yield "the VPC's configuration could not be read, or not all of it: the cause may be in it"
+    beyond = [member.cause for member in members if member.cause.code == PATH_UNKNOWN.code]
+    yield from dict.fromkeys(f"part of the path: {why}" for cause in beyond for why in cause.evidence.get("why") or ())
+    if not beyond and not all(member.explained for member in members):
+        yield CONFIGURATION_UNREAD
     subnets = dict.fromkeys(
         cell.subnet_id for member in members for cell in member.row.cells if cell.verdict is Verdict.UNKNOWN
     )
     if subnets:
         yield f"from {listed(list(subnets), 4)} nothing was measured"
+
+
+def with_reason(cause: ObservedCause, unread: str) -> ObservedCause:
+    """The cause with why the configuration was not read, in place of the sentence that it was not."""
+    known = (text for text in cause.unknown if text != CONFIGURATION_UNREAD)
+    first = () if cause.reproduced else cause.unknown[:1]
+    return replace(cause, unknown=tuple(dict.fromkeys((*first, unread, *known))))
 
 
 def _path(members: Sequence[FailingMember], where: Sequence[str]) -> tuple[str, ...]:
@@ -133,10 +155,13 @@ def _path(members: Sequence[FailingMember], where: Sequence[str]) -> tuple[str, 
     for member in members:
         for value in (member.cause.element, *member.cause.evidence.values()):
             texts = value if isinstance(value, list | tuple) else (value,)
-            ids.update(
-                dict.fromkeys(part for text in texts if isinstance(text, str) for part in text.split() if "-" in part)
-            )
+            ids.update(dict.fromkeys(part for text in texts if isinstance(text, str) for part in _ids(text)))
     return tuple(dict.fromkeys((*ids, *where)))
+
+
+def _ids(text: str) -> Iterator[str]:
+    """Words that may be ids, without the punctuation of a sentence."""
+    yield from (part.strip(":;,.()") for part in text.split() if "-" in part)
 
 
 def _unseen(joined: Joined | None, causes: Sequence[ObservedCause], context: LookContext) -> Iterator[ObservedCause]:

@@ -154,5 +154,6 @@ def _why_subnet(subnet: str, joined: Joined | None, context: LookContext) -> str
         if cell.subnet_id == subnet and cell.verdict is Verdict.PASS
     ]
     if passing:
-        return f"{counted(len(passing), 'target')} outside the VPC pass when probed again: {listed(passing)}"
+        verb = "passes" if len(passing) == 1 else "pass"
+        return f"{counted(len(passing), 'target')} outside the VPC {verb} when probed again: {listed(passing)}"
     return f"no target outside the VPC was measured from {subnet}"

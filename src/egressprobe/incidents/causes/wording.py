@@ -3,6 +3,7 @@
 Each clause names the element or the server. What has no row here has the cause's own summary.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -28,6 +29,11 @@ _CALLERS = {
     "APIService": "API service",
     "Node": "node",
 }
+# An id, or a firewall's name, with the noun before it where there is one.
+_ELEMENT = re.compile(
+    r"\b(?:the firewall \S+|the (?:transit gateway|peering connection|VPN gateway|VPC endpoint|appliance) \S+"
+    r"|(?:tgw|pcx|vgw|vpce|eni|lgw|i)-[\w-]+)"
+)
 _NAT_STATES = {"deleted": "was deleted", "deleting": "is being deleted", "failed": "failed", "pending": "is pending"}
 
 
@@ -44,6 +50,15 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def unknown_element(evidence: Fields) -> str:
+    """Where knowledge of the path ends, of PATH_UNKNOWN's evidence: `the transit gateway tgw-1`; empty if not named."""
+    for why in evidence.get("why") or ():
+        match = _ELEMENT.search(str(why))
+        if match:
+            return match[0].rstrip(":,;")
+    return ""
+
+
 def what_of(members: Sequence[FailingMember]) -> str:
     """The clause of members that have one key."""
     first = members[0]
@@ -55,7 +70,8 @@ def what_of(members: Sequence[FailingMember]) -> str:
             return first.cause.summary
     template = _SERVERS.get(first.cause.code)
     if template is not None:
-        return template.format(server=subject(first.row.target, first.code))
+        element = unknown_element(first.cause.evidence) or "the VPC"
+        return template.format(server=subject(first.row.target, first.code), element=element)
     return first.cause.summary
 
 
@@ -200,5 +216,5 @@ _SERVERS: dict[str, str] = {
     Code.HTTP_TIMEOUT: "{server} accepts requests and does not answer",
     Code.HTTP_RESET: "{server} drops requests",
     "CONFIG_ALLOWS_BUT_NO_REPLY": "{server} does not answer; the VPC's configuration allows the call",
-    "PATH_UNKNOWN": "{server} does not answer; whether the VPC lets it pass is unknown",
+    "PATH_UNKNOWN": "{server} does not answer; whether {element} lets it pass is unknown",
 }

@@ -19,12 +19,11 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from aws_lambda_powertools.logging import Logger
-from msgspec.structs import replace
 
 from egressprobe.aws.incidents.alarms import read_alarms
 from egressprobe.incidents.alarms import AlarmFacts, AlarmKind, AlarmReading
 from egressprobe.incidents.answer import OPEN_INCIDENTS_SCHEMA, OpenIncidents
-from egressprobe.incidents.causes.grouping import observed
+from egressprobe.incidents.causes.grouping import observed, with_reason
 from egressprobe.incidents.changes import ChangeScope
 from egressprobe.incidents.model import Acknowledgement, Incident, ObservedCause, Transition
 from egressprobe.incidents.states.evidence import evidence_of
@@ -245,7 +244,7 @@ def _causes(evaluator: Evaluator, alarms: AlarmFacts, look: Look) -> tuple[Obser
     if not look.not_audited:
         return causes
     unread = f"the VPC's configuration was not read: {look.not_audited}"
-    return tuple(cause if cause.explained else replace(cause, unknown=(*cause.unknown, unread)) for cause in causes)
+    return tuple(cause if cause.explained else with_reason(cause, unread) for cause in causes)
 
 
 def _trail(
