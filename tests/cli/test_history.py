@@ -358,6 +358,7 @@ def test_metrics_are_as_exact_as_they_are_kept(days, periods):
     assert all(part.since % part.period == 0 for part in parts)
     assert all(one.until == other.since for one, other in pairwise(parts))
     assert parts[-1].until == NOW
+    assert all(part.until % part.period == 0 for part in parts[:-1]), "no point is of two parts"
     kept = {60: 15, 300: 63, 3600: 455}
     assert all(part.since >= NOW - kept[part.period] * DAY for part in parts)
     assert parts[0].since - max(NOW - days * DAY, NOW - 455 * DAY) <= 3600
