@@ -13,7 +13,7 @@ from egressprobe.planner.incidents.turn import Turn
 from tests.support.outages.chaos import ChaosWorld
 from tests.support.outages.world import BREAKAGES
 
-FEW, ALL = range(4), range(4, 200)
+FEW, ALL = range(3), range(3, 200)
 
 
 def open_incidents(world):
