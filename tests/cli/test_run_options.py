@@ -245,15 +245,30 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+def _help_of_all(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    return capsys.readouterr().out
+
+
+def test_the_help_of_all_fits_80_columns(capsys, monkeypatch):
+    """The first sentence too."""
+    monkeypatch.setenv("COLUMNS", "80")
+    assert [line for line in _help_of_all(capsys).splitlines() if len(line) > 80] == []
+
+
 @pytest.mark.parametrize("command", cli.COMMANDS, ids=lambda command: command.__name__.rpartition(".")[2])
 def test_every_help_has_examples_and_exit_codes(command, capsys, monkeypatch):
-    """The examples are accepted by the parser. Nothing is wider than a terminal of 80 columns."""
+    """It says what the command does. The examples are accepted by the parser. Nothing is wider than 80 columns."""
     monkeypatch.setenv("COLUMNS", "80")
     name = command.__name__.rpartition(".")[2]
     with pytest.raises(SystemExit):
         cli.main([name, "--help"])
     text = capsys.readouterr().out
     assert [line for line in text.splitlines() if len(line) > 80] == []
+    about = text.split("\n\n")[1]
+    assert about[0].isupper() and about.endswith("."), about
+    assert " ".join(about[1:-1].split()) in " ".join(_help_of_all(capsys).split())
     assert command.EXAMPLES
     for example in command.EXAMPLES:
         import shlex

@@ -4,6 +4,7 @@ Every --help ends with the command's EXAMPLES and the exit codes: its own EXIT_T
 """
 
 import argparse
+import textwrap
 from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any, NoReturn
@@ -16,6 +17,7 @@ from egressprobe.model.errors import InputError
 DEFAULT_TIMEOUT = 60.0  # the longest a person waits for a table; the slowest target alone takes about 35 s
 _MAX_TIMEOUT = 900.0  # as long as a Lambda function may run
 _MAX_ROUNDS, _MAX_SECONDS = 100, 3600.0
+_WIDTH = 78  # of a terminal of 80, as argparse wraps
 _EXAMPLES = (
     "egressprobe demo",
     "egressprobe run https://policy.example.com/validate",
@@ -38,15 +40,32 @@ class Parser(argparse.ArgumentParser):
         raise InputError("", f"{message} (see {self.prog} --help)")
 
 
+class _Commands:
+    """The subparsers; what the list of commands has about one is also the first sentence of its own --help."""
+
+    def __init__(self, added: Any) -> None:
+        self._added = added
+
+    def add_parser(self, name: str, **texts: Any) -> argparse.ArgumentParser:
+        about = f"{texts['help'][0].upper()}{texts['help'][1:]}."
+        added: argparse.ArgumentParser = self._added.add_parser(name, description=_filled(about), **texts)
+        return added
+
+
+def _filled(text: str) -> str:
+    return textwrap.fill(text, _WIDTH)
+
+
 def parser(commands: Sequence[ModuleType]) -> Parser:
     """The parser of the whole command line."""
     shape = argparse.RawDescriptionHelpFormatter
-    top = Parser(prog="egressprobe", description=egressprobe.__doc__, epilog=_epilog(_EXAMPLES), formatter_class=shape)
+    about = _filled(egressprobe.__doc__ or "")
+    top = Parser(prog="egressprobe", description=about, epilog=_epilog(_EXAMPLES), formatter_class=shape)
     top.set_defaults(top=top)
     top.add_argument("--version", action="version", version=f"egressprobe {egressprobe.__version__}")
     added = top.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     for command in commands:
-        subparser: argparse.ArgumentParser = command.add_parser(added)
+        subparser: argparse.ArgumentParser = command.add_parser(_Commands(added))
         subparser.set_defaults(run=command.run)
         _add_to_all(subparser)
         subparser.formatter_class = shape

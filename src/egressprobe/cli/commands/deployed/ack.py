@@ -30,7 +30,9 @@ _MAX_NOTE = 500  # characters
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser("ack", help="no messages about a target that you know of")
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "ack", help="acknowledge a target that fails: no messages about it for a time"
+    )
     parser.add_argument("targets", metavar="TARGET", nargs="*", help="names of the stack's inventory, * and ?")
     parser.add_argument("--stack", required=True, metavar="NAME", help="the CloudFormation stack")
     time = parser.add_mutually_exclusive_group()
