@@ -160,6 +160,18 @@ def test_invoke_prints_the_table_and_fails_with_the_path(deployed, capsys):
     assert "FAIL connect_timeout" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("planner", ["egressprobe-1a2b3c4d-planner", PLANNER])
+def test_the_planner_itself_is_named_where_terraform_has_made_it(deployed, capsys, monkeypatch, planner):
+    """No stack is looked up; the ARN has the region."""
+    deployed.functions[planner] = deployed.functions[PLANNER]
+    monkeypatch.setattr("egressprobe.stack.planner_client.outputs", None)
+    if planner == PLANNER:
+        monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+        monkeypatch.delenv("AWS_REGION", raising=False)
+    assert cli.main(["invoke", "--stack", planner]) == 3
+    assert capsys.readouterr().out.startswith("FAIL: prod: 2 fail")
+
+
 def test_invoke_by_globs(deployed, capsys):
     """The Planner has the inventory; names that are given beside are matched here."""
     cli.main(["invoke", "--stack", "egressprobe-prod", "-l", "kyverno*", "-l", "opa"])

@@ -1,10 +1,12 @@
 """What people ask a stack's Planner: probe from every subnet now, which incidents are open, acknowledge a target.
 
-The caller needs `cloudformation:DescribeStacks` on the stack and `lambda:InvokeFunction` on the Planner, nothing else:
-permission to invoke a probe itself is network access with the cluster's security groups.
+A stack is named by its CloudFormation name, or by its Planner: the function's name or ARN, for what Terraform has made.
+The caller needs `cloudformation:DescribeStacks` on the stack, if there is one, and `lambda:InvokeFunction` on the
+Planner, nothing else: permission to invoke a probe itself is network access with the cluster's security groups.
 """
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +21,8 @@ from egressprobe.stack.cloudformation import outputs
 # The Planner's own limit (template.yaml) and the network.
 _SECONDS = 310
 _MAX_BY = 100
+# The name, or the ARN, that template.yaml and the Terraform module give the function.
+_PLANNER = re.compile(r"(arn:[^:]+:lambda:(?P<region>[a-z0-9-]+):\d{12}:function:)?egressprobe-[0-9a-f]{8}-planner")
 
 
 def invoke(stack: str, targets: Sequence[str], region: str | None) -> Joined:
@@ -48,11 +52,14 @@ def acknowledge(stack: str, region: str | None, targets: Sequence[str], *, until
 
 
 def _planner(stack: str, region: str | None) -> tuple[Any, str]:
-    """A session, and the name of the stack's Planner."""
+    """A session, and the stack's Planner; stack: may also be the Planner itself, where Terraform has made it."""
     with failures_as_lines():
         import boto3
 
-        session = boto3.Session(region_name=region)
+        named = _PLANNER.fullmatch(stack)
+        session = boto3.Session(region_name=region or (named and named["region"]))
+        if named:
+            return session, stack
         return session, outputs(session.client("cloudformation"), stack)["PlannerFunction"]
 
 

@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 from egressprobe.cli.common.exit_codes import BAD_INPUT, INTERRUPTED, TEXT, exit_code, message
-from egressprobe.cli.common.parser import add_fail_on, add_names, add_output, add_region
+from egressprobe.cli.common.parser import STACK, add_fail_on, add_names, add_output, add_region
 from egressprobe.cli.output.formats import FORMATS
 from egressprobe.model.joined_report import Joined
 from egressprobe.model.target import Verdict
@@ -25,7 +25,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         "invoke", help="probe now from every subnet of a deployed stack"
     )
     parser.add_argument("targets", metavar="TARGET", nargs="*", help="names of the stack's inventory (default: all)")
-    parser.add_argument("--stack", required=True, metavar="NAME", help="the CloudFormation stack")
+    parser.add_argument("--stack", required=True, metavar="NAME", help=STACK)
     add_names(parser)
     add_region(parser)
     add_fail_on(parser)

@@ -14,6 +14,7 @@ from egressprobe.cli.common.exit_codes import FAIL_ON, TEXT
 from egressprobe.cli.settings.output import COLOURS
 from egressprobe.model.errors import InputError
 
+STACK = "the CloudFormation stack, or the Planner's function (name or ARN) where Terraform has made it"
 DEFAULT_TIMEOUT = 60.0  # the longest a person waits for a table; the slowest target alone takes about 35 s
 _MAX_TIMEOUT = 900.0  # as long as a Lambda function may run
 _MAX_ROUNDS, _MAX_SECONDS = 100, 3600.0

@@ -9,7 +9,7 @@ from typing import Any
 
 from egressprobe.cli.common.durations import seconds_of
 from egressprobe.cli.common.exit_codes import BAD_INPUT, INTERRUPTED, OK, OUR_ERROR, TEXT, message
-from egressprobe.cli.common.parser import add_output, add_region
+from egressprobe.cli.common.parser import STACK, add_output, add_region
 from egressprobe.incidents.answer import OpenIncidents
 from egressprobe.model.errors import InputError, short
 
@@ -34,7 +34,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         "ack", help="acknowledge a target that fails: no messages about it for a time"
     )
     parser.add_argument("targets", metavar="TARGET", nargs="*", help="names of the stack's inventory, * and ?")
-    parser.add_argument("--stack", required=True, metavar="NAME", help="the CloudFormation stack")
+    parser.add_argument("--stack", required=True, metavar="NAME", help=STACK)
     time = parser.add_mutually_exclusive_group()
     time.add_argument("--for", dest="duration", metavar="TIME", help=f"30m, 8h, 3d (default: {_DEFAULT})")
     time.add_argument("--until", metavar="TIME", help="a time such as 2026-11-30T08:00:00Z")

@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 from egressprobe.cli.common.exit_codes import BAD_INPUT, FAILED, INTERRUPTED, NOT_SURE, OK, OUR_ERROR, TEXT, exit_code
-from egressprobe.cli.common.parser import add_output, add_region
+from egressprobe.cli.common.parser import STACK, add_output, add_region
 from egressprobe.cli.output.formats import FORMATS
 from egressprobe.incidents.answer import OpenIncidents
 
@@ -27,7 +27,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
         "incidents", help="open incidents of a stack: since when, why, was it sent"
     )
-    parser.add_argument("--stack", required=True, metavar="NAME", help="the CloudFormation stack")
+    parser.add_argument("--stack", required=True, metavar="NAME", help=STACK)
     add_region(parser)
     add_output(parser, tuple(FORMATS[OpenIncidents]))
     return parser
