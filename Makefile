@@ -46,7 +46,7 @@ lint: $(SETUP)
 types: $(SETUP)
 	@.venv/bin/mypy
 
-docs: $(SETUP) ## Generate docs/findings.md, the transcripts and the picture of the packages
+docs: $(SETUP) ## Generate docs/findings.md, the Terraform module, the transcripts and the picture of the packages
 	@$(PYTHON) scripts/docs.py
 
 docs-check: $(SETUP)
