@@ -1,5 +1,6 @@
 """Errors as people paste them: out of logs, `kubectl` and YAML, escaped, wrapped, several at once."""
 
+import json
 import textwrap
 
 import pytest
@@ -9,9 +10,12 @@ from egressprobe.catalog.pasted.next_steps import next_steps
 from egressprobe.catalog.pasted.paste import MOST_CHARACTERS, cleaned, records
 from egressprobe.catalog.pasted.place import api_service, place
 from egressprobe.catalog.pasted.recognise import recognise
+from egressprobe.cli.output.pasted_errors import described, to_json
 from egressprobe.model.target import Kind
+from tests.conftest import ROOT
 from tests.support.cpu_time import assert_linear, within_seconds
 
+DATA = ROOT / "tests/data"
 POST = 'failed to call webhook: Post "https://policy.example:8443/validate?timeout=10s": '
 CALL = f'failed calling webhook "check.policy.example": {POST}'
 KUBECTL = f'Error from server (InternalError): error when creating "app.yaml": Internal error occurred: {CALL}'
@@ -84,12 +88,12 @@ CALLS = [
     (
         '  Message:               endpointslices for service/metrics-server in "kube-system" have no addresses with port '
         'name "https"\n  Reason:                MissingEndpoints\n  Status:                False',
-        *(None, "service_unresolved"),
+        *("aggregated-api", "service_unresolved"),
     ),
     (
         "Error from server (ServiceUnavailable): the server is currently unable to handle the request "
         "(get pods.metrics.k8s.io)",
-        *(None, "apiservice_unavailable"),
+        *("aggregated-api", "apiservice_unavailable"),
     ),
     (
         "Error from server (ServiceUnavailable): error trying to reach service: tls: failed to verify certificate: x509: "
@@ -98,7 +102,7 @@ CALLS = [
     ),
     (
         "couldn't get resource list for metrics.k8s.io/v1beta1: the server is currently unable to handle the request",
-        *("aggregated-api", "http_status"),
+        *("aggregated-api", "apiservice_unavailable"),
     ),
     (
         "unable to retrieve the complete list of server APIs: metrics.k8s.io/v1beta1: stale GroupVersion discovery: "
@@ -358,3 +362,30 @@ def test_a_paste_is_bounded():
     assert len(cleaned("a" * (MOST_CHARACTERS + 10))) == MOST_CHARACTERS
     lines = [f"E1126 14:00:00.000000 x.go:1] {'abcdefghij'[i % 10] * (1 + i // 10)} EOF" for i in range(400)]
     assert len(records("\n".join(lines))) == 200
+
+
+RECORDED = [
+    (head.split(), paste)
+    for head, _, paste in (part.partition("\n") for part in (DATA / "pasted-errors.txt").read_text().split("### ")[1:])
+]
+
+
+@pytest.mark.parametrize(("expected", "paste"), RECORDED, ids=range(len(RECORDED)))
+def test_texts_as_people_paste_them(expected, paste):
+    """In the forms of issues, events, controllers' logs and tools: whose error it is, and what it says first.
+
+    Once each: a paste that repeats one error has one explanation. A client's connection is probed as far as TLS.
+    """
+    about, kind, code = (None if word == "-" else word for word in expected)
+    errors = [described(error) for error in recognise(paste)]
+    if about == "none":
+        assert errors == []
+        return
+    (pasted,) = errors
+    document = json.loads(to_json([pasted.error]))["errors"][0]
+    assert (document["about"], document["kind"] if kind else None) == (about, kind)
+    assert (document["meanings"][0]["code"] if code else None) == code
+    assert document["pathProblem"] is (about == "call")
+    probes = [command for command in pasted.next if command.startswith(("egressprobe run", "egressprobe invoke"))]
+    assert bool(probes) or about != "call"
+    assert about != "client" or all(" tls://" in command for command in probes)

@@ -67,6 +67,7 @@ _DIALLING_BACKEND = ErrorText("error dialing backend: {problem}", root=True)
 CHECK = ErrorText(
     "failing or missing response from {url}: {problem}", _UNFINISHED, _UNFINISHED_WHY, family=True, root=True
 )
+_CHECK_BEFORE_1_17 = ErrorText("no response from {url}: {problem}", root=True)
 _CHECK_OF = ErrorText("{api} failed with: failing or missing response from {url}: {problem}", root=True)
 _OPENAPI = ErrorText("failed to download {api}: failed to retrieve openAPI spec", root=True)
 _OPENAPI_ERROR = ErrorText('Error updating APIService "{api}" with err: {problem}', root=True)
@@ -95,7 +96,10 @@ CALLS = (
     *(CallText(row, Kind.WEBHOOK) for row in (FAILING_OPEN, _FAILING_CLOSED, FAILED_CALLING, TO_CALL, CONVERSION)),
     *(CallText(row, Kind.WEBHOOK) for row in (NO_CONVERTER, _INVALID_BUNDLE, _FAILED_OPEN_NOTE, NO_CLIENT)),
     *(CallText(row, Kind.OIDC) for row in (INITIALIZING, _VERIFYING, FETCHING_KEY_SET)),
-    *(CallText(row, Kind.AGGREGATED_API) for row in (_CHECK_OF, CHECK, REACHING_SERVICE, _OPENAPI, _OPENAPI_ERROR)),
+    *(
+        CallText(row, Kind.AGGREGATED_API)
+        for row in (_CHECK_OF, CHECK, _CHECK_BEFORE_1_17, REACHING_SERVICE, _OPENAPI, _OPENAPI_ERROR)
+    ),
     *(CallText(row, Kind.AGGREGATED_API) for row in _RESOURCE_LISTS),
     CallText(_DIALLING_BACKEND, Kind.KUBELET),
     *(CallText(row, None) for row in (INTERNAL, POST, GET, _UNAUTHENTICATED, *FROM_SERVER)),

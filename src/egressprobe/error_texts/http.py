@@ -154,10 +154,20 @@ _GATEWAY = tuple(
         *((401, "Unauthorized"), (400, "Bad Request"), (301, "Moved Permanently"), (302, "Found")),
     )
 )
+_PROXY_REFUSES = tuple(
+    ErrorText(f'": {reason}', codes(Code.HTTP_STATUS), f"a proxy answers CONNECT with `{reason}`: it refuses the call")
+    for reason in (
+        "Forbidden",
+        "Proxy Authentication Required",
+        "Bad Gateway",
+        "Service Unavailable",
+        "Gateway Timeout",
+    )
+)
 
 ROWS = (
     *(_BROKEN_END, *_BROKEN_SOCKET, *_BODY_END, _BODY_SOCKET, HEADERS_TOO_LARGE, TOO_MUCH_BODY, CONNECTION_LOST),
     *(TOO_MANY_REDIRECTS, BAD_LOCATION, UNSUPPORTED_SCHEME, *_URL_PROBLEMS, BAD_STATUS),
-    *(*REVIEWS.values(), *STATUSES.values(), SERVER_ERROR, OTHER_STATUS, *_GATEWAY),
+    *(*REVIEWS.values(), *STATUSES.values(), SERVER_ERROR, OTHER_STATUS, *_PROXY_REFUSES, *_GATEWAY),
     *(TRANSPORT_BROKEN, READING_BODY, _MALFORMED, *_HTTP2, _PARSE_URL, _JSON, _UNEXPECTED_EOF, _EOF),
 )

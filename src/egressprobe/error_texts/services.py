@@ -78,8 +78,17 @@ _STALE = ErrorText(
     "the APIService of this group is not Available",
     _CAUSES,
 )
+_UNABLE = "{api}: the server is currently unable to handle the request"
+_LISTED = tuple(
+    ErrorText(f"{text} {_UNABLE}", _STALE.codes, _STALE.why, _CAUSES)
+    for text in ("couldn't get resource list for", "unable to retrieve the complete list of server APIs:")
+)
+# What only an APIService's condition, or a request of its group, says.
+_CONDITIONS = (*(NOT_PRESENT, NOT_LISTENING), *NO_ADDRESSES.values(), *NO_SLICES.values(), *_REASONS)
+_OF_GROUPS = (_STALE, *_LISTED, _CHECK_FAILED)
+OF_APISERVICES = frozenset((*_CONDITIONS, *_OF_GROUPS))
 
 ROWS = (
-    *(NO_SERVICE, NO_PORT, NO_ENDPOINTS, TYPE_UNSUPPORTED, NOT_ALLOWED, NOT_PRESENT, NOT_LISTENING, _NO_ROUTE),
-    *(*NO_ADDRESSES.values(), *NO_SLICES.values(), *_REASONS, UNAVAILABLE, _OF_RESOURCE, _STALE, _CHECK_FAILED),
+    *(NO_SERVICE, NO_PORT, NO_ENDPOINTS, TYPE_UNSUPPORTED, NOT_ALLOWED, _NO_ROUTE),
+    *(*_CONDITIONS, UNAVAILABLE, _OF_RESOURCE, *_OF_GROUPS),
 )

@@ -10,11 +10,15 @@ from egressprobe.error_texts.template import ErrorText
 
 
 class VerdictText(NamedTuple):
-    """A row. what: what was decided, by whom. check: commands that lead on; NAME in them is a value of the row."""
+    """A row. what: what was decided, by whom. check: commands that lead on; NAME in them is a value of the row.
+
+    other: nothing was decided; the call is one of a node or of another client, and may have a problem of its own path.
+    """
 
     row: ErrorText
     what: str
     check: tuple[str, ...] = ()
+    other: bool = False
 
 
 _DENIED = "the webhook was reached, and it denied the request: its policy decides, not the network"
@@ -92,6 +96,12 @@ VERDICTS = (
         "the API server refuses the client's certificate, which is not one of a webhook or a provider",
     ),
     _row("etcdserver: {problem}", "etcd, behind the API server, did not answer in time: not a path of yours"),
+    _row("Error from server (TooManyRequests)", "API Priority and Fairness limits this client"),
+    _row(
+        "Cannot evict pod as it would violate the pod's disruption budget",
+        "a PodDisruptionBudget does not allow the eviction now",
+        "kubectl get poddisruptionbudgets -A",
+    ),
     _row("Too many requests, please try again later", "API Priority and Fairness limits this client"),
     _row(
         "the server has received too many requests and has asked us to try again later",
@@ -109,4 +119,22 @@ VERDICTS = (
         "egressprobe invoke --stack <STACK>",
     ),
     _row("invalid bearer token", "the API server does not take the token", *_ACCESS, root=False),
+    *(
+        VerdictText(
+            ErrorText(f"{kind} probe failed: {{problem}}", root=True),
+            "a kubelet checks a container's health, from its own node",
+            ("kubectl describe pod <POD>",),
+            other=True,
+        )
+        for kind in ("Liveness", "Readiness", "Startup")
+    ),
+    *(
+        VerdictText(
+            ErrorText(f"{text} {{problem}}", root=True),
+            "a node's container runtime pulls an image, by the path of the node's subnet",
+            ("kubectl describe pod <POD>",),
+            other=True,
+        )
+        for text in ("Failed to pull image", "failed to pull and unpack image", "ErrImagePull:")
+    ),
 )

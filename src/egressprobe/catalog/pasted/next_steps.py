@@ -79,6 +79,9 @@ def _cluster_checks(error: Recognised, at: CallPlace) -> list[str]:
     if at.service and at.namespace:
         label = shlex.quote(f"kubernetes.io/service-name={at.service}")
         checks.append(f"kubectl -n {shlex.quote(at.namespace)} get endpointslices -l {label}")
+    elif error.values.get("namespace") and error.values.get("name"):
+        label = shlex.quote(f"kubernetes.io/service-name={error.values['name']}")
+        checks.append(f"kubectl -n {shlex.quote(error.values['namespace'])} get endpointslices -l {label}")
     if error.kind is Kind.AGGREGATED_API:
         name = api_service(error)
         checks.append(f"kubectl get apiservice {shlex.quote(name)} -o yaml" if name else "kubectl get apiservices")

@@ -37,6 +37,9 @@ _STARTS = re.compile(
     r"Unable to connect|The connection to the server|Warning: |Internal error occurred|"
     r"failed calling webhook|Failed calling webhook|conversion webhook for|oidc authenticator: |Unable to authenticate)"
 )
+# A link of a web page, and a URL as Go before 1.14 wrote it: without quotes.
+_LINK = re.compile(r"\[(https?://[^\]\s]{1,600})\]\(https?://[^)\s]{1,600}\)")
+_UNQUOTED_URL = re.compile(r"\b(Post|Get) (https?://[^\s\"<>]{1,600}): ")
 _DIGITS = re.compile(r"\d+")
 
 
@@ -54,7 +57,8 @@ def cleaned(text: str) -> str:
         if written in text:
             text = text.replace(written, meant)
     text = _ESCAPED_QUOTE.sub(r"\1", text)
-    return _TAB.sub(" ", _LINE_END.sub("\n", text))
+    text = _TAB.sub(" ", _LINE_END.sub("\n", text))
+    return _UNQUOTED_URL.sub(r'\1 "\2": ', _LINK.sub(r"\1", text))
 
 
 def records(text: str) -> tuple[Record, ...]:

@@ -4,6 +4,7 @@ A record is cut where a row begins a new error behind one that is whole. Of rows
 its own counts, so that `dial tcp ADDRESS: i/o timeout` hides `i/o timeout`.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from egressprobe.error_texts import oidc
 from egressprobe.error_texts.calls import CALLS, FAILING_OPEN, FETCHING_KEY_SET, REACHING_SERVICE
 from egressprobe.error_texts.clients import CLIENTS, WHOLE
 from egressprobe.error_texts.rows import CAUSES
+from egressprobe.error_texts.services import OF_APISERVICES
 from egressprobe.error_texts.template import ErrorText, Found, find_all, squeeze, weight
 from egressprobe.error_texts.verdicts import VERDICTS, VerdictText
 from egressprobe.model.target import Kind
@@ -24,6 +26,11 @@ _AROUND = (*(call.row for call in CALLS if not call.row.codes or call.row.root),
 _VERDICT_ORDER = {verdict.row: i for i, verdict in enumerate(VERDICTS)}
 # Rows of which the rest of the text is to come.
 _BEGINNINGS = frozenset((*_CALL_KINDS, *(row for row in oidc.ROWS if row.family)))
+_KUBELET_PORT = "10250"
+# The path of a resource of a group. The API server itself asks an APIService for its group and version alone.
+_OBJECT = re.compile(r"apis/[a-z0-9.-]{1,253}/v[a-z0-9]{1,30}/[a-z]")
+# Where it was written, and from which socket and when: the error is the same.
+_NOT_IDENTITY = frozenset({"local", "now", "limit", "file", "reason"})
 _MOST_ERRORS = 50  # of one record
 
 
@@ -59,7 +66,7 @@ def recognise(text: str) -> tuple[Recognised, ...]:
 
 def _identity(values: dict[str, str]) -> tuple[tuple[str, str], ...]:
     """What makes two errors two: not the local port of a socket, nor the time."""
-    return tuple(sorted((name, value) for name, value in values.items() if name not in ("local", "now", "limit")))
+    return tuple(sorted((name, value) for name, value in values.items() if name not in _NOT_IDENTITY))
 
 
 def _errors(record: Record) -> Iterable[Recognised]:
@@ -137,7 +144,10 @@ def _recognised(text: str, segment: _Segment, times: int) -> Recognised:
     by_client = client is not None or (not kinds and _is_api_url(values.get("url", "")))
     ordered = tuple(sorted({hit.row for hit in causes}, key=lambda row: (row.family, _CAUSE_ORDER[row])))
     verdict = _verdict(rows, kinds, causes)
-    if Kind.AGGREGATED_API in kinds and REACHING_SERVICE in rows and _port(values) == "10250":
+    if not kinds and not by_client and (OF_APISERVICES & {*ordered} or "." in values.get("resource", "")):
+        kinds = [Kind.AGGREGATED_API]
+    of_service = not kinds or (Kind.AGGREGATED_API in kinds and REACHING_SERVICE in rows)
+    if of_service and not by_client and _KUBELET_PORT in (_port(values), _port_of_url(values)):
         kinds = [Kind.KUBELET]
     return Recognised(
         text=text,
@@ -162,6 +172,10 @@ def _port(values: dict[str, str]) -> str:
     return values.get("endpoint", "").rpartition(":")[2]
 
 
+def _port_of_url(values: dict[str, str]) -> str:
+    return values.get("url", "").partition("://")[2].partition("/")[0].rpartition(":")[2]
+
+
 def _is_api_url(url: str) -> bool:
     """A URL that only the API server serves: by its host on EKS, or by its path."""
     scheme, _, rest = url.partition("://")
@@ -169,5 +183,8 @@ def _is_api_url(url: str) -> bool:
     if not scheme.startswith("http") or not slash:
         return False
     name = host.rpartition(":")[0] or host
+    of_object = _OBJECT.match(path) is not None
     of_eks = ".eks.amazonaws.com" in name
-    return of_eks or path.startswith(("api/v1/", "api?", "apis?", "openapi/", "version?", "livez", "readyz"))
+    return (
+        of_eks or of_object or path.startswith(("api/v1/", "api?", "apis?", "openapi/", "version?", "livez", "readyz"))
+    )

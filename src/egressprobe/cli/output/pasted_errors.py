@@ -16,6 +16,7 @@ _WIDTH, _INDENT = 96, 9
 _MOST_SHOWN = 5  # errors of one paste that a person is shown
 _MOST_TEXT = 1500  # characters of the error itself
 _NOT_A_PATH = "This is not a path problem: "
+_OTHER = "This is not a call of the API server, so what egressprobe probes has no part in it: "
 _CLIENT = (
     "This is between the client and the API server, not a call of the API server: what egressprobe probes has no part "
     "in it. The URL is the cluster's endpoint."
@@ -65,7 +66,7 @@ def _facts(error: Recognised, ranked: Sequence[Meaning]) -> Iterator[tuple[str, 
 
 def _notes(error: Recognised) -> Iterator[str]:
     if error.verdict is not None:
-        yield f"{_NOT_A_PATH}{error.verdict.what}."
+        yield f"{_OTHER if error.verdict.other else _NOT_A_PATH}{error.verdict.what}."
     elif error.by_client:
         yield _CLIENT
     if error.fails_open:
@@ -126,12 +127,18 @@ def to_json(errors: Sequence[Recognised]) -> str:
     )
 
 
+def _about(error: Recognised) -> str:
+    if error.verdict is not None:
+        return "other" if error.verdict.other else "decision"
+    return "client" if error.by_client else "call"
+
+
 def _document(pasted: PastedError) -> dict[str, Any]:
     error = pasted.error
     return {
         "error": pasted.text,
         "times": error.times,
-        "about": "decision" if error.verdict else "client" if error.by_client else "call",
+        "about": _about(error),
         "kind": str(error.kind) if error.kind else None,
         "pathProblem": error.verdict is None and not error.by_client,
         "facts": {name: value for name, value in pasted.facts if value},
