@@ -14,6 +14,7 @@ from egressprobe.model.struct import CompactStruct, Struct
 from egressprobe.model.target import Impact
 
 INCIDENT_SCHEMA = "egressprobe/incident/v1"
+TOPIC = "topic"  # in Incident.reached: people have the message
 
 
 class Tier(StrEnum):
@@ -102,12 +103,13 @@ class Incident(CompactStruct, frozen=True):
     """A cause that is remembered from when it was first observed until its recovery is reported.
 
     id: of the cause and of when its alarm turned on, so that a repeat has the same one, also after the memory is lost.
-    sent: transitions whose message was published. sending: the one that may have been: it was stored before
-    publishing, and `sent` after it. failing: target -> subnets from which it was seen to fail, none where it was not
-    seen; the empty name is everything outside the VPC. more: how many targets, at least, are not remembered.
-    reported_changes: ids of NetworkChange that a message had. silent: why no message was sent: muted or acknowledged.
-    alarms: those that were on for it. superseded_by: the incident by whose cause its targets fail now. ended_at: since
-    when all evidence is that it is over. impact, severity, owner, affected: of its targets, for the later messages.
+    sent: transitions whose message was published. sending: the one that may have been: it was stored before publishing,
+    and `sent` after it. reached: where the latter has arrived already: `topic` or `bus`. failing: target -> subnets
+    from which it was seen to fail, none where it was not seen; the empty name is everything outside the VPC. more: how
+    many targets, at least, are not remembered. reported_changes: ids of NetworkChange that a message had. silent: why
+    no message was sent: muted or acknowledged. alarms: those that were on for it. superseded_by: the incident by whose
+    cause its targets fail now. ended_at: since when all evidence is that it is over. impact, severity, owner, affected:
+    of its targets, for the later messages.
     """
 
     id: str
@@ -121,6 +123,7 @@ class Incident(CompactStruct, frozen=True):
     more: int = 0
     sent: tuple[Transition, ...] = ()
     sending: Transition | None = None
+    reached: tuple[str, ...] = ()
     reported_changes: tuple[str, ...] = ()
     silent: str = ""
     alarms: tuple[str, ...] = ()

@@ -39,7 +39,9 @@ def test_a_topic_and_the_bus_get_the_message_with_its_ids(aws, suffix):
     aws.events.put_targets(Rule="all", Targets=[{"Id": "1", "Arn": "arn:aws:sqs:eu-west-1:123456789012:bus"}])
     message = MESSAGE._replace(topic=topic)
     for _ in range(2):
-        assert publish_message(aws.sns, aws.events, message, pytest.fail) == PublishedMessage("id-1/broken")
+        assert publish_message(aws.sns, aws.events, message, pytest.fail) == PublishedMessage(
+            "id-1/broken", (), ("topic", "bus")
+        )
     arrived = [
         json.loads(one["Body"]) for one in aws.sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
     ]

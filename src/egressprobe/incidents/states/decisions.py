@@ -1,17 +1,18 @@
 """Which message of one incident is due, or why it is silent. Pure."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from egressprobe.incidents.alarms import AlarmKind
-from egressprobe.incidents.model import Acknowledgement, Incident, NetworkChange, ObservedCause, Tier, Transition
+from egressprobe.incidents.model import TOPIC, Acknowledgement, Incident, NetworkChange, ObservedCause, Tier, Transition
 from egressprobe.incidents.states.evidence import OUTSIDE, IncidentEvidence
 from egressprobe.incidents.states.memory import is_over, short_key
 
 _MUTED = "muted: "
+_BUS_AFTER_THE_END = timedelta(hours=1)
 
 
 class DueMessage(NamedTuple):
@@ -47,6 +48,7 @@ def decide(
     incident: Incident, cause: ObservedCause | None, by_id: Mapping[str, Incident], around: Surrounding
 ) -> tuple[Incident | None, DueMessage | None]:
     """The incident to store, None for one that ends without a message; and the message that is due."""
+    incident = _given_up(incident, cause, around)
     if is_over(incident):
         return incident, None
     if incident.sending is Transition.RECOVERED and not incident.ended_at:
@@ -61,6 +63,20 @@ def decide(
     if transition is None:
         return (incident if reported else replace(incident, silent=silent)), None
     return _message(incident, transition, cause, by_id, around)
+
+
+def _given_up(incident: Incident, cause: ObservedCause | None, around: Surrounding) -> Incident:
+    """Where people have a message that the event bus refuses, the next one does not wait for the bus.
+
+    Nor does the incident stay open for the bus alone for longer than an hour.
+    """
+    if incident.sending is None or TOPIC not in incident.reached:
+        return incident
+    without = replace(incident, sent=(*incident.sent, incident.sending), sending=None, reached=())
+    if is_over(without):
+        ended = datetime.fromisoformat(incident.ended_at or around.at)
+        return without if datetime.fromisoformat(around.at) - ended > _BUS_AFTER_THE_END else incident
+    return without if _wanted(without, cause, around, _silent(without, around)) else incident
 
 
 def _wanted(incident: Incident, cause: ObservedCause | None, around: Surrounding, silent: str) -> Transition | None:

@@ -42,14 +42,15 @@ def short_key(key: str) -> str:
     return f"{key[: _MAX_TEXT - _HASH - 1]}~{sha256(key.encode()).hexdigest()[:_HASH]}"
 
 
-def opened(cause: ObservedCause, now: str, taken: Collection[str] = ()) -> Incident:
+def opened(cause: ObservedCause, now: str, taken: Collection[str] = (), scope: str = "") -> Incident:
     """Its id depends on the key and on when the alarm turned on: a run that has lost its memory makes the same one.
 
     taken: ids of incidents that are remembered, of which one may be about the same cause and alarm: then it is
-    numbered.
+    numbered. scope: of the stack. Two clusters that call one server may lose it in the same second, and have one pager:
+    with the same id the recovery of the one would close the other's.
     """
     key = short_key(cause.key)
-    first = f"{_moment(cause.alarm_since or now)}-{sha256(key.encode()).hexdigest()[:_HASH]}"
+    first = f"{_moment(cause.alarm_since or now)}-{sha256(f'{scope}|{key}'.encode()).hexdigest()[:_HASH]}"
     ids = itertools.chain([first], (f"{first}-{number}" for number in itertools.count(2)))
     incident = Incident(
         id=next(candidate for candidate in ids if candidate not in taken),

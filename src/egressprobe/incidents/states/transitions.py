@@ -41,14 +41,15 @@ def step(
     *,
     changes: Mapping[str, Sequence[NetworkChange]] | None = None,
     acknowledgements: Sequence[Acknowledgement] = (),
+    scope: str = "",
 ) -> IncidentStep:
-    """observed: of grouping.observed. now: RFC 3339, UTC. changes: by the cause's key.
+    """observed: of grouping.observed. now: RFC 3339, UTC. changes: by the cause's key. scope: as of `opened`.
 
     The same input gives the same output. A message stays due, with the same id, until `committed`.
     """
     around = Surrounding(evidence, now, changes or {}, acknowledgements)
     known = [incident for incident in incidents if not _forgotten(incident, evidence)]
-    matched, notes = _matched(known, observed, now)
+    matched, notes = _matched(known, observed, now, scope)
     current = [_judged(incident, cause, matched, around) for incident, cause in matched]
     by_id = {incident.id: incident for incident in current}
     stored: list[Incident] = []
@@ -67,7 +68,7 @@ def step(
 def committed(incidents: Sequence[Incident], published: Collection[str]) -> tuple[Incident, ...]:
     """The incidents, to be stored after these messages (their ids) were published."""
     return tuple(
-        replace(incident, sent=(*incident.sent, incident.sending), sending=None)
+        replace(incident, sent=(*incident.sent, incident.sending), sending=None, reached=())
         if incident.sending and f"{incident.id}/{incident.sending}" in published
         else incident
         for incident in incidents
@@ -84,7 +85,7 @@ def _forgotten(incident: Incident, evidence: IncidentEvidence) -> bool:
 
 
 def _matched(
-    known: Sequence[Incident], observed: Sequence[ObservedCause], now: str
+    known: Sequence[Incident], observed: Sequence[ObservedCause], now: str, scope: str
 ) -> tuple[_Matched, tuple[str, ...]]:
     """Each incident with its cause as observed now, new ones included; and what was not opened."""
     open_now = {incident.key: incident for incident in known if not is_over(incident)}
@@ -100,7 +101,7 @@ def _matched(
         fresh = _uncovered(cause, known) if _is_vague(cause) else cause
         if fresh is None or not cause.alarms:
             continue
-        incident = opened(fresh, now, [other.id for other in known])
+        incident = opened(fresh, now, [other.id for other in known], scope)
         if len(open_now) + len(new) >= MAX_INCIDENTS:
             unopened.append(cause.key)
             continue

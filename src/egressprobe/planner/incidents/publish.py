@@ -1,4 +1,5 @@
-"""Sends one message: to people by SNS, to machines by EventBridge. One that is refused does not cost the other.
+"""Sends one message: to people by SNS, to machines by EventBridge. One that is refused does not cost the other, and
+what has accepted the message is not asked again: people would get it with each repetition.
 
 Delivery of both is at least once, and a run that was killed after it published repeats the message: its id is the same,
 so that a FIFO topic and who handles the events can drop the repeat.
@@ -7,12 +8,14 @@ https://docs.aws.amazon.com/sns/latest/api/API_Publish.html,
 https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 from egressprobe.aws.paging import not_as_documented
+from egressprobe.incidents.model import TOPIC
 from egressprobe.planner.scheduler_api import scheduler_errors
 
+BUS = "bus"  # beside TOPIC: where a message goes
 SOURCE, DETAIL_TYPE = "egressprobe", "egressprobe incident"
 # Seconds before each further attempt, beside the client's own.
 _PAUSES = (1.0, 3.0)
@@ -33,19 +36,36 @@ class Outgoing(NamedTuple):
 
 
 class PublishedMessage(NamedTuple):
-    """failed: what was refused, with AWS's words."""
+    """failed: what was refused, with AWS's words. reached: what has accepted it, now or before."""
 
     id: str
     failed: tuple[str, ...] = ()
+    reached: tuple[str, ...] = ()
+
+
+def places_of(message: Outgoing, reached: Collection[str] = ()) -> tuple[str, ...]:
+    """Where it is still to go. reached: where it has been before."""
+    wanted = (TOPIC, BUS) if message.topic else (BUS,)
+    return tuple(place for place in wanted if place not in reached)
+
+
+def publish_to(place: str, sns: Any, events: Any, message: Outgoing, pause: Callable[[float], None]) -> str:
+    """Why it was not accepted there; empty where it was. Raises nothing of AWS. pause: sleeps so many seconds."""
+    if place == TOPIC:
+        return _attempted(lambda: _to_topic(sns, message), f"SNS {message.topic}", pause)
+    return _attempted(lambda: _to_bus(events, message), "EventBridge", pause)
 
 
 def publish_message(sns: Any, events: Any, message: Outgoing, pause: Callable[[float], None]) -> PublishedMessage:
-    """Raises nothing of AWS. pause: sleeps so many seconds."""
-    failures = []
-    if message.topic:
-        failures.append(_attempted(lambda: _to_topic(sns, message), f"SNS {message.topic}", pause))
-    failures.append(_attempted(lambda: _to_bus(events, message), "EventBridge", pause))
-    return PublishedMessage(message.id, tuple(failure for failure in failures if failure))
+    """Everywhere, one after the other. Raises nothing of AWS."""
+    results = {place: publish_to(place, sns, events, message, pause) for place in places_of(message)}
+    return published(message.id, results)
+
+
+def published(message_id: str, results: Mapping[str, str], before: Collection[str] = ()) -> PublishedMessage:
+    """results: why each place has not accepted it. before: places that had."""
+    accepted = (place for place, why in results.items() if not why)
+    return PublishedMessage(message_id, tuple(filter(None, results.values())), (*before, *accepted))
 
 
 def _attempted(call: Callable[[], str], where: str, pause: Callable[[float], None]) -> str:

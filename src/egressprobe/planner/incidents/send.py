@@ -5,19 +5,20 @@ What cannot be stored is sent all the same. What cannot be sent stays due.
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from aws_lambda_powertools.logging import Logger
 from msgspec.structs import replace
 
-from egressprobe.incidents.model import Acknowledgement, Incident, NetworkChange, ObservedCause, Tier, Transition
+from egressprobe.incidents.model import TOPIC, Acknowledgement, Incident, NetworkChange, ObservedCause, Tier, Transition
 from egressprobe.incidents.states.decisions import DueMessage
 from egressprobe.incidents.states.evidence import IncidentEvidence
 from egressprobe.incidents.states.transitions import committed, step
-from egressprobe.planner.incidents.edges import IncidentEdges
+from egressprobe.planner.incidents.edges import IncidentEdges, Pending
 from egressprobe.planner.incidents.messages import outgoing
 from egressprobe.planner.incidents.metric import count_reported
-from egressprobe.planner.incidents.publish import publish_message
+from egressprobe.planner.incidents.publish import PublishedMessage, places_of, publish_to, published
 from egressprobe.planner.incidents.reads.look import Look
 from egressprobe.planner.incidents.settings import IncidentClients, IncidentSettings
 from egressprobe.planner.incidents.store import IncidentStore, StateTooLargeError
@@ -71,6 +72,7 @@ class Sending:
     ) -> None:
         self._settings, self._incidents, self._aws = settings, incidents, aws
         self._store, self._edges = store, edges
+        self._scope = f"{incidents.account}/{settings.region}/{settings.cluster_name}"
 
     def send_due(self, remembered: tuple[Incident, ...], situation: Situation) -> SentMessages:
         """Everything that is due for them now. Raises nothing of AWS."""
@@ -84,13 +86,18 @@ class Sending:
                 at,
                 changes=situation.changes,
                 acknowledgements=situation.acknowledgements,
+                scope=self._scope,
             )
             unstored = self._stored(stored, decided.incidents, situation.at)
             notes = [*decided.notes, *unstored]
             stored = decided.incidents
-            published = [(due, self._published(due, situation)) for due in decided.due]
-            sent = [due for due, failures in published if not failures]
-            incidents = _marked(committed(decided.incidents, [due.id for due in sent]), sent, self._topic)
+            results = [(due, self._published(due, situation)) for due in decided.due]
+            sent = [due for due, result in results if not result.failed]
+            reached = {due.incident.id: result.reached for due, result in results}
+            incidents = tuple(
+                replace(incident, reached=reached.get(incident.id, incident.reached)) for incident in decided.incidents
+            )
+            incidents = _marked(committed(incidents, [due.id for due in sent]), sent, self._topic)
             unstored = self._stored(stored if not unstored else None, incidents, situation.at)
             notes += unstored
             stored = incidents
@@ -98,14 +105,13 @@ class Sending:
                 incidents=incidents,
                 sent=(*done.sent, *(due.id for due in sent)),
                 opened=(*done.opened, *(due.incident for due in sent if due.transition is Transition.BROKEN)),
-                failures=tuple(failure for _, failures in published for failure in failures),
+                failures=tuple(f"{due.id}: {failure}" for due, result in results for failure in result.failed),
                 notes=tuple(dict.fromkeys((*done.notes, *notes))),
                 stored=not unstored,
             )
             if not decided.due or done.failures:
                 break
-        if not done.failures:
-            self._count(done.incidents)
+        self._count(done.incidents)
         return done
 
     def _stored(self, before: tuple[Incident, ...] | None, incidents: tuple[Incident, ...], at: datetime) -> list[str]:
@@ -128,8 +134,9 @@ class Sending:
         )
         return [f"the incidents could not be stored: {why}"]
 
-    def _published(self, due: DueMessage, situation: Situation) -> tuple[str, ...]:
-        """Why the message has not left; none where it has."""
+    def _published(self, due: DueMessage, situation: Situation) -> PublishedMessage:
+        """Which places have it, and why others have not."""
+        before = due.incident.reached
         try:
             message = outgoing(
                 due,
@@ -140,15 +147,19 @@ class Sending:
                 notes=situation.unread if due.transition is not Transition.RECOVERED else (),
             )
             sns, events = self._aws.sns, self._aws.events
-            sending = self._edges.start(lambda: publish_message(sns, events, message, self._edges.pause))
-            failures = sending.result(_PUBLISH_SECONDS).failed
+            calls = {
+                place: self._edges.start(partial(publish_to, place, sns, events, message, self._edges.pause))
+                for place in places_of(message, before)
+            }
+            result = published(due.id, {place: _why_not(call, place) for place, call in calls.items()}, before)
         except Exception as error:
             logger.exception("a message could not be sent")
-            failures = (f"{type(error).__name__}: {error}",)
-        text = "a message was sent" if not failures else "a message was not sent"
+            result = PublishedMessage(due.id, (f"{type(error).__name__}: {error}",), before)
+        text = "a message was sent" if not result.failed else "a message was not sent"
         about = {"incident": due.incident.key, "what": due.incident.what, "targets": sorted(due.incident.failing)}
-        logger.info(text, extra={"message_id": due.id, "failures": list(failures)} | about)
-        return tuple(f"{due.id}: {failure}" for failure in failures)
+        facts = {"message_id": due.id, "failures": list(result.failed), "reached": list(result.reached)}
+        logger.info(text, extra=facts | about)
+        return result
 
     def _topic(self, due: DueMessage) -> str:
         """Empty for what machines alone get, and where the stack has no topic for it."""
@@ -156,13 +167,26 @@ class Sending:
             return ""
         return self._incidents.page_topic if due.incident.tier is Tier.PAGE else self._incidents.notice_topic
 
-    def _count(self, incidents: Iterable[Incident]) -> None:
-        """Published while everything that is open was reported, or is silent for a reason: CloudWatch must not page.
+    def _count(self, incidents: tuple[Incident, ...]) -> None:
+        """Published while people have a message of everything that is open, or it is silent for a reason: CloudWatch
+        must not page.
 
         Also of what is over while `path broken` is still on.
         """
-        reported = [incident for incident in incidents if Transition.BROKEN in incident.sent or incident.silent]
+        known = [incident for incident in incidents if not incident.sending or TOPIC in incident.reached]
+        if len(known) < len(incidents):
+            return
+        reported = [
+            incident for incident in known if Transition.BROKEN in incident.sent or incident.sending or incident.silent
+        ]
         count_reported(self._settings.cluster_name, len(reported))
+
+
+def _why_not(call: Pending[str], place: str) -> str:
+    try:
+        return call.result(_PUBLISH_SECONDS)
+    except Exception as error:  # overdue: it goes on in its thread, and may arrive
+        return f"{place}: {type(error).__name__}: {error}"
 
 
 def _marked(
