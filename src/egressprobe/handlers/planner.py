@@ -89,7 +89,16 @@ def _incidents(event: dict[str, Any], run_id: str) -> dict[str, Any]:
     """Raises NotReportedError, so that Lambda repeats the event."""
     incidents = read_incident_settings()
     reported = reading_of(event, incidents.alarm_prefix)
-    evaluator = Evaluator(read_settings(), incidents, bundled(), clients(), incident_clients(), run_id, reported)
+    evaluator = Evaluator(
+        read_settings(),
+        incidents,
+        bundled(),
+        clients(),
+        incident_clients(),
+        run_id,
+        reported,
+        by_alarm=is_alarm_event(event),
+    )
     return _as_json(report_incidents(evaluator))
 
 

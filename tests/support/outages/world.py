@@ -311,6 +311,7 @@ class OutageWorld:
             reported,
             edges,
             self.memory(),
+            by_alarm=bool(event),
         )
         run = self._run.now = OneRun(self.clock.now)
         self.runs.append(run)

@@ -1,6 +1,7 @@
 """One evaluation: read the alarms, look at everything, decide, and send what is due. Level-triggered.
 
-1. Most runs end here: no alarm is on, and nothing is remembered. Two reads.
+1. Most runs end here: no alarm is on, and nothing is remembered, or, of many that one outage invokes at once, another
+   run is going to read what this one would. Two reads, or one; CloudWatch answers nine DescribeAlarms a second.
 2. One run at a time goes on (turn.py); where EventBridge Scheduler fails, this one does without the lock.
 3. Alarms and memory are read again, every target is probed again from every subnet, the configuration audited, and
    metrics and CloudTrail are read.
@@ -46,6 +47,7 @@ _READ_SECONDS = 20.0
 _FOLLOW_UP = timedelta(minutes=6)
 # A second evaluation in one run begins only before this many seconds: the function has 300.
 _GO_ON_SECONDS = 100.0
+_ANOTHER = "another run evaluates at this moment, and does so again after it"
 logger = Logger(service="egressprobe-planner")
 
 
@@ -58,7 +60,10 @@ _MEMORY = ExecutionMemory()
 
 
 class Evaluator(NamedTuple):
-    """What an evaluation works with. configured: the targets file. reported: what the event says of an alarm."""
+    """What an evaluation works with. configured: the targets file. reported: what the event says of an alarm.
+
+    by_alarm: it was invoked by an alarm's change, as it may be a hundred times in one second.
+    """
 
     settings: Settings
     incidents: IncidentSettings
@@ -69,6 +74,7 @@ class Evaluator(NamedTuple):
     reported: AlarmReading | None = None
     edges: IncidentEdges = IncidentEdges()
     memory: ExecutionMemory = _MEMORY
+    by_alarm: bool = False
 
 
 class _Done(NamedTuple):
@@ -92,9 +98,14 @@ def report_incidents(evaluator: Evaluator) -> OpenIncidents:
     began = edges.monotonic()
     turn = Turn(evaluator.aws.scheduler, evaluator.settings, evaluator.incidents, edges.start)
     store = IncidentStore(evaluator.aws.scheduler, evaluator.settings.group, turn, edges.start)
-    alarms, remembered = _alarms(evaluator), _remembered(store)
-    if _is_quiet(alarms) and remembered is not None and not remembered.incidents:
-        return _answer(evaluator, _Done(()))
+    if evaluator.by_alarm:
+        remembered = None
+        if turn.is_covered(edges.clock()):
+            return _answer(evaluator, _Done((), notes=(_ANOTHER,), evaluated=False))
+    else:
+        alarms, remembered = _alarms(evaluator), _remembered(store)
+        if _is_quiet(alarms) and remembered is not None and not remembered.incidents:
+            return _answer(evaluator, _Done(()))
 
     def work() -> _Done:
         return _evaluated(evaluator, store, turn)
@@ -107,8 +118,7 @@ def report_incidents(evaluator: Evaluator) -> OpenIncidents:
     if done is None:
         logger.info("incidents: another run evaluates", extra={"marked": True})
         open_now = remembered.incidents if remembered else ()
-        notes = ("another run evaluates at this moment, and does so again after it",)
-        done = _Done(open_now, notes=notes, evaluated=False)
+        done = _Done(open_now, notes=(_ANOTHER,), evaluated=False)
     if done.problems:
         raise NotReportedError("; ".join(done.problems)[:2000])
     return _answer(evaluator, done)

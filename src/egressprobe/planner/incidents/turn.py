@@ -37,6 +37,7 @@ _AFTER_EXPIRY = timedelta(seconds=10)
 _TRIES = 3
 # In which a step must have ended, whatever the SDK repeats.
 _SECONDS = 25.0
+_ONCE = "at(%Y-%m-%dT%H:%M:%S)"
 _INPUT = '{"action": "incidents"}'
 
 
@@ -102,6 +103,18 @@ class Turn:
         except store_errors():
             return False
 
+    def is_covered(self, now: datetime) -> bool:
+        """Whether a mark of another run is still to be seen: whoever removes it reads everything after that.
+
+        False for one whose time has come, or that never fires. Raises nothing of AWS.
+        """
+        call = partial(read_schedule, self._client, self._settings.group, WANTED)
+        with suppress(*store_errors(), AttributeError, ValueError):
+            mark = self._start(call).result(_SECONDS) or {}
+            at = datetime.strptime(str(mark.get("ScheduleExpression")), _ONCE).replace(tzinfo=UTC)
+            return mark.get("State") == "ENABLED" and at > now
+        return False
+
     def unmark(self) -> None:
         """What was marked until now is covered by what is read from now on. Raises nothing of AWS."""
         with suppress(*store_errors()):  # then there is one evaluation too many
@@ -156,7 +169,7 @@ class Turn:
         # An invocation that is throttled is worth repeating: unlike a minute's measurement, it is as good later.
         target["RetryPolicy"] = {"MaximumRetryAttempts": 10, "MaximumEventAgeInSeconds": 900}
         return properties | {
-            "ScheduleExpression": at.astimezone(UTC).strftime("at(%Y-%m-%dT%H:%M:%S)"),
+            "ScheduleExpression": at.astimezone(UTC).strftime(_ONCE),
             "State": "ENABLED",
             "ActionAfterCompletion": "DELETE",
             "Target": target,
