@@ -140,7 +140,8 @@ def outages_by_hand(text, gap):
         elif state == "p":
             passed += 1
     if start is not None:
-        found.append((start, last + 1, passed < gap))
+        gone = len(text) - len("".join(text).rstrip("-"))  # minutes since it left the plan
+        found.append((start, last + 1, passed < gap and gone < gap))
     return found
 
 
@@ -165,6 +166,9 @@ def test_outages(text, gap):
         ("ffpp-----ppffppppp", [(0, 13, False)]),  # nor what was not in the plan
         ("pppppffpppp", [(5, 7, True)]),  # and goes on until five have passed
         ("pppppffuuuuuuuuuuu", [(5, 7, True)]),
+        ("pppppff----", [(5, 7, True)]),  # a line may be late
+        ("pppppff-----", [(5, 7, False)]),  # what left the plan is not out now
+        ("pppppffuu-----", [(5, 7, False)]),
         ("ppppp", []),
     ],
 )
@@ -322,6 +326,25 @@ def test_each_part_alone():
     assert (row.tally.failed_at_least, row.tally.failed, row.cells) == (1, 3, ())
     by_subnet = made(None, metric_part(30, (5, 3), key=("a", "subnet-0a")))
     assert [(cell.subnet_id, cell.tally.failed) for cell in by_subnet.rows[0].cells] == [("subnet-0a", 3)]
+
+
+def test_a_target_that_was_removed_while_it_failed_is_not_out_now():
+    """Its probe measures the plan without it."""
+    bad = tuple(BadMinute("old", "subnet-0a", minute, True, "connect_timeout") for minute in range(10, 20))
+    seen = (SeenTarget("old", "subnet-0a", 0, 19, 10), SeenTarget("new", "subnet-0a", 0, 999, 1000))
+    log = LogPart(0, MinuteRecords(1000, {"subnet-0a": span(0, 1000)}, seen, bad))
+    made = tables([], log, None, (), objective=99.9, gap=5)
+    (outage,) = made.outages
+    assert (outage.target, outage.ongoing, outage.minutes) == ("old", False, 10)
+    assert [row.ongoing for row in made.rows] == [False, False]
+
+
+def test_a_budget_that_is_used_up_is_no_negative_zero():
+    seen = (SeenTarget("a", "subnet-0a", 0, 999, 999),)
+    bad = (BadMinute("a", "subnet-0a", 500, True, "connect_timeout"),)
+    log = LogPart(0, MinuteRecords(1000, {"subnet-0a": span(0, 1000)}, seen, bad))
+    (row,) = tables([], log, None, (), objective=99.9, gap=5).rows
+    assert (row.verdict, str(row.budget_left)) == (Verdict.PASS, "0.0")
 
 
 def test_a_target_that_was_never_recorded_has_no_row():

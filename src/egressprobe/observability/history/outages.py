@@ -3,7 +3,7 @@
 An outage of a target begins with a failing minute. It ends with its last failing minute: failing minutes belong to one
 outage as long as fewer than `gap` minutes between two of them passed. Minutes that are unknown, or not in the plan,
 neither end an outage nor make one longer: they are counted apart. An outage goes on at the end of the time where fewer
-than `gap` minutes have passed since its last failing one.
+than `gap` minutes have passed since its last failing one, unless the target left the plan `gap` minutes ago or before.
 """
 
 from collections import Counter
@@ -35,6 +35,7 @@ class OutageCauses(NamedTuple):
 
 def find_outages(states: StateMinutes, gap: int, length: int) -> list[OutageSpan]:
     """The outages of one target, in order. gap: minutes, from 1. length: of the time, minutes."""
+    left = states.planned.bit_length() <= length - gap
     joined: list[tuple[int, int]] = []
     for start, end in runs(states.failed):
         if joined and (states.passed & span(joined[-1][1], start)).bit_count() < gap:
@@ -47,7 +48,7 @@ def find_outages(states: StateMinutes, gap: int, length: int) -> list[OutageSpan
             end,
             (states.failed & span(start, end)).bit_count(),
             (states.unknown & span(start, end)).bit_count(),
-            ongoing=(states.passed & span(end, length)).bit_count() < gap,
+            ongoing=not left and (states.passed & span(end, length)).bit_count() < gap,
         )
         for start, end in joined
     ]

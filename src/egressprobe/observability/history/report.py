@@ -230,7 +230,7 @@ def _row(target: NamedTarget, past: _TargetPast, objective: float) -> HistoryRow
         verdict=verdict_of(past.counts, objective, ongoing=ongoing),
         tally=as_tally(past.counts),
         budget_minutes=round(past.counts.budget(objective), 2),
-        budget_left=round(past.counts.left(objective), 2),
+        budget_left=round(past.counts.left(objective), 2) + 0.0,  # no -0.0
         outages=len(past.outages),
         ongoing=ongoing,
         cells=tuple(
