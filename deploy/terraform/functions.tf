@@ -108,6 +108,13 @@ resource "aws_lambda_function" "probe" {
     log_format = "Text"
   }
 
+  lifecycle {
+    precondition {
+      condition     = local.from_bucket ? var.probe_artifact != "" : can(filebase64sha256(var.probe_zip))
+      error_message = "Set probe_zip to the file that make build writes, or artifact_bucket and probe_artifact."
+    }
+  }
+
   depends_on = [aws_iam_role_policy.probe_role_network_interfaces, aws_iam_role_policy.probe_role_log]
 }
 
@@ -185,6 +192,13 @@ resource "aws_lambda_function" "planner" {
     log_format = "Text"
   }
 
+  lifecycle {
+    precondition {
+      condition     = local.from_bucket ? var.planner_artifact != "" : can(filebase64sha256(var.planner_zip))
+      error_message = "Set planner_zip to the file that make build writes, or artifact_bucket and planner_artifact."
+    }
+  }
+
   depends_on = [aws_iam_role_policy.planner_role_planner]
 }
 
@@ -233,6 +247,13 @@ resource "aws_lambda_function" "discover" {
   logging_config {
     log_group  = aws_cloudwatch_log_group.discover_logs[0].name
     log_format = "Text"
+  }
+
+  lifecycle {
+    precondition {
+      condition     = local.from_bucket ? var.probe_artifact != "" : can(filebase64sha256(var.probe_zip))
+      error_message = "Set probe_zip to the file that make build writes, or artifact_bucket and probe_artifact."
+    }
   }
 
   depends_on = [aws_iam_role_policy.discover_role_network_interfaces, aws_iam_role_policy.discover_role_log]

@@ -158,6 +158,9 @@ def test_the_code_is_local_or_in_a_bucket(stand):
         ({"tracing": "Off"}, "One of PassThrough, Active"),
         ({"cluster_name": "-x"}, "It must match"),
         ({"id": "prod"}, "8 characters"),
+        ({"probe_zip": ""}, "Set probe_zip to the file"),
+        ({"planner_zip": "none.zip"}, "Set planner_zip to the file"),
+        ({"artifact_bucket": "b", "probe_artifact": "p"}, "or artifact_bucket"),
     ],
 )
 def test_a_bad_input_is_refused_with_its_place(stand, wrong, message):

@@ -88,7 +88,9 @@ class Stand:
         head = arguments(dict(resource.repeat), 2)
         names = ", ".join(f"terraform_data.{one.replace('.', '__')}" for one in resource.after)
         after = [f"  depends_on = [{names}]"] if names else []
-        body = {"input": {name: _plain(value) for name, value in resource.body.items()}}
+        body = {"input": {name: _plain(value) for name, value in resource.body.items() if name != "lifecycle"}}
+        if "lifecycle" in resource.body:
+            body["lifecycle"] = resource.body["lifecycle"]
         lines = [*head, *arguments(body, 2), *after]
         text = self._without_provider("\n".join(lines))
         return f'resource "terraform_data" "{resource.type}__{resource.name}" {{\n{text}\n}}\n'

@@ -6,7 +6,7 @@ from typing import Any
 from tests.conftest import ROOT
 
 SCHEMA = json.loads((ROOT / "tests" / "data" / "terraform-aws.json").read_text())
-_META = ("count", "for_each", "depends_on")
+_META = ("count", "for_each", "depends_on", "lifecycle")
 
 
 def errors(kind: str, arguments: dict[str, Any]) -> list[str]:

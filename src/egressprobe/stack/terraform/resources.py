@@ -81,6 +81,7 @@ class Resources:
                     "source_code_hash": Raw(f"local.from_bucket ? null : filebase64sha256(var.{artifact}_zip)"),
                     "s3_bucket": Raw("local.from_bucket ? var.artifact_bucket : null"),
                     "s3_key": Raw(f"local.from_bucket ? var.{artifact}_artifact : null"),
+                    "lifecycle": Block({"precondition": _code_is_given(artifact)}),
                 }
             case "AWS::IAM::Policy":
                 [role] = properties["Roles"]
@@ -181,6 +182,13 @@ class Resources:
         if attribute != "Arn":
             raise ValueError(f"{name}.{attribute} has no translation to Terraform")
         return shape.arn.format(whole)
+
+
+def _code_is_given(artifact: str) -> Block:
+    """Without it Terraform's message names no variable."""
+    test = f'local.from_bucket ? var.{artifact}_artifact != "" : can(filebase64sha256(var.{artifact}_zip))'
+    message = f"Set {artifact}_zip to the file that make build writes, or artifact_bucket and {artifact}_artifact."
+    return Block({"condition": Raw(test), "error_message": message})
 
 
 def _name(logical_id: str) -> str:

@@ -79,7 +79,7 @@ def arguments(body: dict[str, Any], indent: int) -> list[str]:
     for name, value in body.items():
         for block in value if isinstance(value, list) else [value]:
             if isinstance(block, Block):
-                lines += ["", *_block(name, block, indent)]
+                lines += [*([""] if lines else []), *_block(name, block, indent)]
     return lines
 
 
