@@ -267,7 +267,8 @@ def test_every_help_has_examples_and_exit_codes(command, capsys, monkeypatch):
     text = capsys.readouterr().out
     assert [line for line in text.splitlines() if len(line) > 80] == []
     about = text.split("\n\n")[1]
-    assert about[0].isupper() and about.endswith("."), about
+    assert about[0].isupper(), about
+    assert about.endswith("."), about
     assert " ".join(about[1:-1].split()) in " ".join(_help_of_all(capsys).split())
     assert command.EXAMPLES
     for example in command.EXAMPLES:
