@@ -35,7 +35,7 @@ def test_a_pipe_gets_a_line_for_each_change(tmp_path):
     assert run.returncode in (3, 4)
     (line,) = run.stdout.splitlines()
     assert line.split()[1:5] in (["FAIL", "t", "from", "here"], ["UNKNOWN", "t", "from", "here"])
-    assert "1 targets" in run.stderr
+    assert "1 target, 1 column;" in run.stderr
     assert "\x1b" not in run.stdout + run.stderr
 
 
@@ -85,7 +85,7 @@ def test_a_stack_is_watched_by_its_log(monkeypatch, capsys):
     assert code == 3
     (line,) = printed.out.splitlines()
     assert line.endswith(" FAIL bad from subnet-a connect_timeout: no reply")
-    assert "s: 2 targets, 1 columns" in printed.err
+    assert "s: 2 targets, 1 column;" in printed.err
 
 
 @mock_aws

@@ -88,3 +88,27 @@ def test_targets_are_bounded():
     history = History()
     history.add(round_of(*(seen(f"t{i}", PASS, at=1) for i in range(MOST_CELLS + 100)), complete=False))
     assert len(history.tracks) == MOST_CELLS
+    assert history.left_out == 100
+
+
+def test_what_fails_is_never_left_out_for_what_passes():
+    """The plan is larger than what is shown: a failure takes the place of a pass, and how many are left out is known."""
+    history = History()
+    many = [seen(f"t{i}", PASS, at=1) for i in range(MOST_CELLS)]
+    changes = history.add(round_of(*many, seen("late", FAIL, at=1)))
+    assert changes[-1].cell.target == "late"
+    assert history.targets()[0] == "late"
+    assert (len(history.tracks), history.left_out) == (MOST_CELLS, 1)
+
+
+def test_an_outage_has_its_beginning_also_where_more_fail_than_are_listed():
+    """More outages at once than MOST_OUTAGES: none begins again, and each has its own length at its end."""
+    history = History()
+    names = [f"t{i}" for i in range(3 * MOST_OUTAGES)]
+    for at in (1, 2, 3):
+        history.add(round_of(*(seen(name, FAIL, at=at) for name in names)))
+    assert {history.going_on(name, "subnet-a").began for name in names} == {1}
+    changes = history.add(round_of(*(seen(name, PASS, at=5) for name in names)))
+    assert [change.lasted for change in changes] == [4] * len(names)
+    assert {(outage.began, outage.ended) for outage in history.outages} == {(1, 5)}
+    assert len(history.outages) == MOST_OUTAGES

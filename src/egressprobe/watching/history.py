@@ -12,7 +12,8 @@ from egressprobe.watching.rounds import WatchedCell, WatchRound
 
 MOST_TIMES = 120  # rounds of one target and subnet
 MOST_OUTAGES = 200
-MOST_CELLS = 5000  # targets times subnets
+MOST_CELLS = 10_000  # targets times subnets
+_MANY, _FEW_TIMES = 1000, 24  # cells beyond so many have as many rounds: a cell of 120 takes about 12 kB
 _ORDER = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.DEGRADED, Verdict.PASS)
 _MEASURED = frozenset({Verdict.PASS, Verdict.DEGRADED})
 
@@ -47,72 +48,93 @@ class WatchedTime(NamedTuple):
 
 
 class Track:
-    """One target from one subnet. since: when it got its verdict; times: the last MOST_TIMES."""
+    """One target from one subnet. since: when it got its verdict; times: the last; outage: that goes on."""
 
-    def __init__(self, cell: WatchedCell) -> None:
+    def __init__(self, cell: WatchedCell, most_times: int = MOST_TIMES) -> None:
         self.cell, self.since = cell, cell.at
-        self.times: deque[WatchedTime] = deque(maxlen=MOST_TIMES)
+        self.times: deque[WatchedTime] = deque(maxlen=most_times)
+        self.outage: Outage | None = None
 
 
 class History:
-    """tracks: by target and subnet. outages: the oldest first, those that go on among them."""
+    """tracks: by target and subnet. outages: the last MOST_OUTAGES, the oldest first, those that go on among them.
+
+    left_out: how many cells of the last round there was no room for; none that fails while there is one that passes.
+    """
 
     def __init__(self) -> None:
         self.tracks: dict[tuple[str, str], Track] = {}
         self.outages: deque[Outage] = deque(maxlen=MOST_OUTAGES)
-        self.rounds = 0
+        self.rounds = self.left_out = 0
 
     def add(self, one_round: WatchRound) -> tuple[VerdictChange, ...]:
         """The changes, in the order of the cells. A measurement that is not newer than the last is left out."""
         self.rounds += 1
         changes = [change for cell in one_round.cells if (change := self._measured(cell))]
+        self.left_out = sum((cell.target, cell.subnet) not in self.tracks for cell in one_round.cells)
         if one_round.complete and one_round.cells:
             present = {(cell.target, cell.subnet) for cell in one_round.cells}
             for key in [key for key in self.tracks if key not in present]:
-                self._end(self.tracks.pop(key).cell, one_round.at)
+                self._end(self.tracks.pop(key), one_round.at)
         return tuple(changes)
 
     def _measured(self, cell: WatchedCell) -> VerdictChange | None:
         key = (cell.target, cell.subnet)
         track = self.tracks.get(key)
         if track is None:
-            if len(self.tracks) >= MOST_CELLS:
+            if len(self.tracks) >= MOST_CELLS and not self._makes_room(cell):
                 return None
-            track = self.tracks[key] = Track(cell)
+            most = MOST_TIMES if len(self.tracks) < _MANY else _FEW_TIMES
+            track = self.tracks[key] = Track(cell, most)
             before = None
         elif cell.at <= track.cell.at:
             return None
         else:
             before = track.cell.verdict
         track.times.append(WatchedTime(cell.seconds, cell.verdict))
-        lasted = self._outage(cell)
+        lasted = self._outage(track, cell)
         track.cell = cell
         if before is cell.verdict:
             return None
         track.since = cell.at
         return VerdictChange(cell, before, lasted)
 
-    def _outage(self, cell: WatchedCell) -> float | None:
+    def _makes_room(self, cell: WatchedCell) -> bool:
+        """Whether a cell that fails takes the place of one that passes."""
+        if cell.verdict is not Verdict.FAIL:
+            return False
+        passing = next((key for key, track in self.tracks.items() if track.cell.verdict is Verdict.PASS), None)
+        if passing is None:
+            return False
+        del self.tracks[passing]
+        return True
+
+    def _outage(self, track: Track, cell: WatchedCell) -> float | None:
         """Begins or ends the outage of a cell; its length in seconds where it ends."""
-        going_on = self.going_on(cell.target, cell.subnet)
-        if cell.verdict is Verdict.FAIL and going_on is None:
-            self.outages.append(Outage(cell.target, cell.subnet, cell.code, cell.cause, cell.at))
-        if cell.verdict in _MEASURED and going_on is not None:
-            self._end(cell, cell.at)
-            return cell.at - going_on.began
+        if cell.verdict is Verdict.FAIL and track.outage is None:
+            track.outage = Outage(cell.target, cell.subnet, cell.code, cell.cause, cell.at)
+            self.outages.append(track.outage)
+        if cell.verdict in _MEASURED and track.outage is not None:
+            began = track.outage.began
+            self._end(track, cell.at)
+            return cell.at - began
         return None
 
     def going_on(self, target: str, subnet: str) -> Outage | None:
         """The outage of a target from a subnet that has not ended."""
-        for outage in reversed(self.outages):
-            if (outage.target, outage.subnet) == (target, subnet):
-                return outage if outage.ended is None else None
-        return None
+        track = self.tracks.get((target, subnet))
+        return track.outage if track else None
 
-    def _end(self, cell: WatchedCell, at: float) -> None:
-        for i, outage in enumerate(self.outages):
-            if (outage.target, outage.subnet) == (cell.target, cell.subnet) and outage.ended is None:
-                self.outages[i] = outage._replace(ended=at)
+    def _end(self, track: Track, at: float) -> None:
+        """With more than MOST_OUTAGES at once it may have been forgotten among the last; the newest end is kept."""
+        if track.outage is None:
+            return
+        ended = track.outage._replace(ended=at)
+        if track.outage in self.outages:
+            self.outages[self.outages.index(track.outage)] = ended
+        else:
+            self.outages.append(ended)
+        track.outage = None
 
     def subnets(self) -> list[str]:
         return sorted({subnet for _, subnet in self.tracks})

@@ -49,6 +49,12 @@ class Watching:
         self._arrived.put(one_round)
         self._notify()
 
+    def _trouble_of(self, one_round: WatchRound) -> str:
+        """What a round could not read, and what there is no room for."""
+        left_out = self.history.left_out
+        more = f"{left_out} more targets and subnets are not shown, none that fails before one that passes"
+        return "; ".join(filter(None, (one_round.trouble, more if left_out else "")))
+
     def _finished(self) -> bool:
         return 0 < self._most <= self.history.rounds
 
@@ -68,14 +74,16 @@ class Watching:
                 one_round = self._arrived.get()
                 first = self.history.rounds == 0
                 changes = self.history.add(one_round)
-                if one_round.trouble and one_round.trouble != self._trouble:
-                    message(f"egressprobe: {one_round.trouble}")
-                self._trouble = one_round.trouble
+                trouble = self._trouble_of(one_round)
+                if trouble and trouble != self._trouble:
+                    message(f"egressprobe: {trouble}")
+                self._trouble = trouble
                 for line in change_lines(changes):
                     print(line, file=stdout)
                 if first and not is_quiet():
                     many, subnets = len(self.history.targets()), len(self.history.subnets())
-                    message(f"egressprobe: {self._title}: {many} targets, {subnets} columns; a line for each change")
+                    what = f"{many} target{'s' * (many != 1)}, {subnets} column{'s' * (subnets != 1)}"
+                    message(f"egressprobe: {self._title}: {what}; a line for each change")
                 stdout.flush()
         finally:
             self._repeater.stop()
@@ -124,7 +132,7 @@ class Watching:
         while not self._arrived.empty():
             one_round = self._arrived.get()
             self.history.add(one_round)
-            self._trouble = one_round.trouble
+            self._trouble = self._trouble_of(one_round)
             self._last = one_round.at
         if not self._selected or self._selected not in self.history.targets():
             self._selected = next(iter(self.history.targets()), "")
