@@ -32,7 +32,7 @@ class LogsLook:
         now: Callable[[], float] = time.time,
     ) -> None:
         self._client, self._group, self._wanted, self._now = client, group, wanted, now
-        self._ended = False
+        self._ended = self._cut = False
 
     def look(self) -> WatchRound:
         started = self._now()
@@ -40,6 +40,8 @@ class LogsLook:
             lines = list(self._lines(started))
         seen = tuple(cell for cell in cells(lines) if self._wanted(cell.target))
         trouble = "" if seen else f"no line of a target in {self._group} in the last {WINDOW / 60:.0f} minutes"
+        if self._cut:
+            trouble = f"{self._group} has more lines than are read in a round: the newest are missing; use --invoke"
         return WatchRound(started, seen, self._now() - started, complete=False, trouble=trouble)
 
     def _lines(self, now: float) -> Iterator[tuple[float, str]]:
@@ -48,6 +50,7 @@ class LogsLook:
             "startTime": int((now - WINDOW) * 1e3),
             "filterPattern": _PATTERN,
         }
+        self._cut = False
         for _ in range(MOST_PAGES):
             page = self._client.filter_log_events(**request)
             for event in page.get("events") or []:
@@ -55,6 +58,7 @@ class LogsLook:
             if not page.get("nextToken") or self._ended:
                 return
             request["nextToken"] = page["nextToken"]
+        self._cut = True
 
     def cancel(self) -> None:
         self._ended = True
