@@ -42,6 +42,8 @@ _FAILED_OPEN_NOTE = ErrorText(
 )
 POST = ErrorText('Post "{url}": {problem}', _UNFINISHED, _UNFINISHED_WHY, family=True)
 GET = ErrorText('Get "{url}": {problem}', _UNFINISHED, _UNFINISHED_WHY, family=True)
+# The API server calls nothing with these methods: their URL says who was called.
+_OTHER_METHODS = tuple(ErrorText(f'{method} "{{url}}": {{problem}}') for method in ("Put", "Patch", "Delete", "Head"))
 # client-go's text where no client can be made: there is no request to put into the message.
 NO_CLIENT = ErrorText("could not get REST client: {problem}")
 CONVERSION = ErrorText(
@@ -70,6 +72,7 @@ CHECK = ErrorText(
 _CHECK_BEFORE_1_17 = ErrorText("no response from {url}: {problem}", root=True)
 _CHECK_OF = ErrorText("{api} failed with: failing or missing response from {url}: {problem}", root=True)
 _OPENAPI = ErrorText("failed to download {api}: failed to retrieve openAPI spec", root=True)
+_OPENAPI_BEFORE_1_27 = ErrorText('loading OpenAPI spec for "{api}" failed with: {problem}', root=True)
 _OPENAPI_ERROR = ErrorText('Error updating APIService "{api}" with err: {problem}', root=True)
 INITIALIZING = ErrorText(
     "oidc authenticator: initializing plugin: {problem}", _UNFINISHED, _UNFINISHED_WHY, family=True, root=True
@@ -98,11 +101,19 @@ CALLS = (
     *(CallText(row, Kind.OIDC) for row in (INITIALIZING, _VERIFYING, FETCHING_KEY_SET)),
     *(
         CallText(row, Kind.AGGREGATED_API)
-        for row in (_CHECK_OF, CHECK, _CHECK_BEFORE_1_17, REACHING_SERVICE, _OPENAPI, _OPENAPI_ERROR)
+        for row in (
+            _CHECK_OF,
+            CHECK,
+            _CHECK_BEFORE_1_17,
+            REACHING_SERVICE,
+            _OPENAPI,
+            _OPENAPI_BEFORE_1_27,
+            _OPENAPI_ERROR,
+        )
     ),
     *(CallText(row, Kind.AGGREGATED_API) for row in _RESOURCE_LISTS),
     CallText(_DIALLING_BACKEND, Kind.KUBELET),
-    *(CallText(row, None) for row in (INTERNAL, POST, GET, _UNAUTHENTICATED, *FROM_SERVER)),
+    *(CallText(row, None) for row in (INTERNAL, POST, GET, *_OTHER_METHODS, _UNAUTHENTICATED, *FROM_SERVER)),
 )
 # A request without an answer says more than the words around it.
 ROWS = (POST, GET, *(call.row for call in CALLS if call.row.codes and call.row not in (POST, GET)))

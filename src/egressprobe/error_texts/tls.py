@@ -205,7 +205,19 @@ _SHORT += tuple(
     for row in (BUNDLE_WITHOUT, BUNDLE_NOT_PEM)
 )
 
+# The log of the server that is called (net/http/server.go): a client refused its certificate.
+_OF_THE_SERVER = tuple(
+    ErrorText(
+        f"http: TLS handshake error from {{peer}}: remote error: tls: {alert}",
+        codes(Code.TLS_UNKNOWN_AUTHORITY, Code.TLS_HOSTNAME_MISMATCH, Code.TLS_CERT_EXPIRED),
+        "the log of a server: its client refuses its certificate. Of a webhook's server the client is the API server",
+        codes("TLS_INTERCEPTED"),
+    )
+    for alert in ("bad certificate", "unknown certificate", "unknown certificate authority")
+)
+
 ROWS = (
+    *_OF_THE_SERVER,
     *(TLS_TIMEOUT, HTTP_RESPONSE, NOT_TLS, SSL_2, PROTOCOL_VERSION, SELECTED_VERSION),
     *(_AFTER, _BEFORE, _DATES_BARE, *_WEAK, POSSIBLY_BECAUSE, UNKNOWN_AUTHORITY),
     *(LEGACY_NAME, NO_IP_SANS, *NONE_MATCHED.values(), NO_NAMES, OTHER_NAMES),

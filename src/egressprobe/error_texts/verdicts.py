@@ -30,6 +30,31 @@ def _row(text: str, what: str, *check: str, root: bool = True) -> VerdictText:
     return VerdictText(ErrorText(text, root=root), what, check)
 
 
+def _other(text: str, what: str, *check: str) -> VerdictText:
+    return VerdictText(ErrorText(text, root=True), what, check, other=True)
+
+
+_HEALTH = "a kubelet checks a container's health, from its own node"
+_PULL = "a node's container runtime pulls an image, by the path of the node's subnet"
+_AWS = "a pod or a tool calls AWS's API, by its own path, DNS and credentials"
+_SCAN = (
+    "the log of a server, about a client that ended before or in the handshake: a health check, a port scan, or a "
+    "client that speaks another protocol"
+)
+_POD = "kubectl describe pod <POD>"
+OTHERS = (
+    *(_other(f"{kind} probe failed: {{problem}}", _HEALTH, _POD) for kind in ("Liveness", "Readiness", "Startup")),
+    *(
+        _other(text, _PULL, _POD)
+        for text in ("Failed to pull image", "failed to pull and unpack image", "ErrImagePull:")
+    ),
+    _other('Get "https://{registry}/v2/', _PULL, _POD),
+    *(_other(text, _AWS) for text in ("https response error StatusCode: 0", "RequestError: send request failed")),
+    *(
+        _other(f"http: TLS handshake error from {{peer}}: {text}", _SCAN)
+        for text in ("EOF", "read tcp", "write tcp", "tls: {problem}")
+    ),
+)
 VERDICTS = (
     _row('admission webhook "{webhook}" denied the request', _DENIED, _WEBHOOKS),
     _row('rejected by webhook "{webhook}"', _DENIED, _WEBHOOKS),
@@ -119,22 +144,5 @@ VERDICTS = (
         "egressprobe invoke --stack <STACK>",
     ),
     _row("invalid bearer token", "the API server does not take the token", *_ACCESS, root=False),
-    *(
-        VerdictText(
-            ErrorText(f"{kind} probe failed: {{problem}}", root=True),
-            "a kubelet checks a container's health, from its own node",
-            ("kubectl describe pod <POD>",),
-            other=True,
-        )
-        for kind in ("Liveness", "Readiness", "Startup")
-    ),
-    *(
-        VerdictText(
-            ErrorText(f"{text} {{problem}}", root=True),
-            "a node's container runtime pulls an image, by the path of the node's subnet",
-            ("kubectl describe pod <POD>",),
-            other=True,
-        )
-        for text in ("Failed to pull image", "failed to pull and unpack image", "ErrImagePull:")
-    ),
+    *OTHERS,
 )

@@ -39,7 +39,7 @@ _STARTS = re.compile(
 )
 # A link of a web page, and a URL as Go before 1.14 wrote it: without quotes.
 _LINK = re.compile(r"\[(https?://[^\]\s]{1,600})\]\(https?://[^)\s]{1,600}\)")
-_UNQUOTED_URL = re.compile(r"\b(Post|Get) (https?://[^\s\"<>]{1,600}): ")
+_UNQUOTED_URL = re.compile(r"\b(Post|Get|Put|Patch|Delete|Head) (https?://[^\s\"<>]{1,600}): ")
 _DIGITS = re.compile(r"\d+")
 
 

@@ -117,6 +117,8 @@ def _segments(around: Sequence[Found], causes: Sequence[Found]) -> list[_Segment
     merged = sorted([(f.start, 0, f) for f in around] + [(f.start, 1, f) for f in causes], key=lambda t: t[:2])
     for _, is_cause, hit in merged:
         again = hit.row in _VERDICTS and any(other.row in _VERDICTS for other in place[0])
+        # A webhook may answer with words about a call of its own.
+        again = again or (_is_other(hit) and any(_CALL_KINDS.get(other.row) for other in place[0]))
         if hit.row.root and whole and not is_cause and not again:
             segments.append(place)
             place, whole = ([], []), False
@@ -125,6 +127,10 @@ def _segments(around: Sequence[Found], causes: Sequence[Found]) -> list[_Segment
         whole = whole or (hit.row in _VERDICTS and hit.row.root)
     segments.append(place)
     return [part for part in segments if part[1] or any(_says_something(hit.row) for hit in part[0])]
+
+
+def _is_other(hit: Found) -> bool:
+    return hit.row in _VERDICTS and _VERDICTS[hit.row].other
 
 
 def _says_something(row: ErrorText) -> bool:
@@ -143,7 +149,7 @@ def _recognised(text: str, segment: _Segment, times: int) -> Recognised:
     client = next((row for row in rows if row in _CLIENTS), None)
     by_client = client is not None or (not kinds and _is_api_url(values.get("url", "")))
     ordered = tuple(sorted({hit.row for hit in causes}, key=lambda row: (row.family, _CAUSE_ORDER[row])))
-    verdict = _verdict(rows, kinds, causes)
+    verdict = _verdict(rows, kinds, causes, by_client=by_client)
     if not kinds and not by_client and (OF_APISERVICES & {*ordered} or "." in values.get("resource", "")):
         kinds = [Kind.AGGREGATED_API]
     of_service = not kinds or (Kind.AGGREGATED_API in kinds and REACHING_SERVICE in rows)
@@ -162,9 +168,14 @@ def _recognised(text: str, segment: _Segment, times: int) -> Recognised:
     )
 
 
-def _verdict(rows: Sequence[ErrorText], kinds: Sequence[Kind], causes: Sequence[Found]) -> VerdictText | None:
+def _verdict(
+    rows: Sequence[ErrorText], kinds: Sequence[Kind], causes: Sequence[Found], *, by_client: bool
+) -> VerdictText | None:
     """The decision that says most; not words that a webhook or an APIService answered with, or beside a cause."""
-    decisions = [row for row in rows if row in _VERDICTS and (row.root or not (kinds or causes))]
+    alone = not kinds and (by_client or not causes)
+    decisions = [
+        row for row in rows if row in _VERDICTS and (alone or (row.root and not (kinds and _VERDICTS[row].other)))
+    ]
     return _VERDICTS[min(decisions, key=_VERDICT_ORDER.__getitem__)] if decisions else None
 
 
