@@ -7,7 +7,11 @@ from egressprobe.stack.aws_answers import aws_errors, error_line
 
 _PENDING = "PendingConfirmation"
 # What a topic gets that a pager cannot close by itself (docs/alarms.md).
-_FOR_PEOPLE = {"causes": "each cause is a message, as text", "true": "each broken target is a page"}
+_FOR_PEOPLE = {
+    "causes": "each cause is a message, as text; a pager takes it from the event bus: docs/messages.md, Connect",
+    "true": "each broken target is a page; for a pager that closes an incident by its alarm's OK set "
+    "TargetNotifications=notices",
+}
 
 
 def before_deployment(parameters: Mapping[str, str]) -> list[str]:
@@ -21,10 +25,7 @@ def before_deployment(parameters: Mapping[str, str]) -> list[str]:
     if parameters["AlarmEmail"] and not parameters["AlarmTopicArn"]:
         lines.append(f"  {parameters['AlarmEmail']} gets an e-mail from AWS; pages come only after it is confirmed")
     if parameters["AlarmTopicArn"] and parameters["TargetNotifications"] in _FOR_PEOPLE:
-        lines.append(
-            f"  {_FOR_PEOPLE[parameters['TargetNotifications']]}; for a pager that closes an incident by its alarm's "
-            "OK set TargetNotifications=notices"
-        )
+        lines.append(f"  {_FOR_PEOPLE[parameters['TargetNotifications']]}")
     if not parameters["NoticeTopicArn"]:
         lines.append("  notices (certificates and so on) are on the dashboard only; NoticeTopicArn=... sends them")
     return lines
