@@ -5,7 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from egressprobe.stack.drill.run import TARGET, drill
+from egressprobe.model.target import DRILL_TARGET
+from egressprobe.stack.drill.run import drill
 from tests.e2e.account import client
 from tests.e2e.emulation import control
 from tests.e2e.stack import NAME, PAGE, say
@@ -32,7 +33,7 @@ def test_a_drill(stack):
     assert outcome.kept, str(outcome)
     assert [step.what for step in outcome.steps] == ["page", "all-clear"]
     page, all_clear = stack.pages[first:]
-    assert (page.tier, page.alarm, page.state, page.target) == (PAGE, "targets", "ALARM", TARGET)
+    assert (page.tier, page.alarm, page.state, page.target) == (PAGE, "targets", "ALARM", DRILL_TARGET)
     assert (all_clear.alarm, all_clear.state) == ("path broken", "OK")
     assert stack.planned() == before
     assert stack.minutes(10) == []
