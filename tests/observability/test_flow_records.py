@@ -128,6 +128,21 @@ CASES = {
     "too new": (each_minute(NOW - 300, 3, answered=False), {}, FlowState.UNSETTLED),
     "no longer answered": (OK[:20] + SILENT[10:], {}, FlowState.NO_RETURN),
     "refused": (each_minute(NOW - 3000, 40, flags=(2, 4)), {}, FlowState.REFUSED),
+    "refused lately": (
+        [*each_minute(NOW - 3000, 20), *each_minute(NOW - 1800, 20, flags=(2, 4))],
+        {},
+        FlowState.REFUSED,
+    ),
+    "refused before": (
+        [*each_minute(NOW - 3000, 20, flags=(2, 4)), *each_minute(NOW - 1800, 20)],
+        {},
+        FlowState.ANSWERED,
+    ),
+    "a connection of long ago ends by RST": (
+        [*each_minute(NOW - 3000, 1), *each_minute(NOW - 1800, 1, flags=(0, 4))],
+        {},
+        FlowState.ANSWERED,
+    ),
     "reset after the handshake": (each_minute(NOW - 3000, 40, flags=(2, 22)), {}, FlowState.ANSWERED),
     "only rejects are recorded": (
         each_minute(NOW - 3000, 46, action="REJECT"),

@@ -53,6 +53,7 @@ class Watched(NamedTuple):
 
 def state_of(counts: Iterable[FlowCount], watched: Watched) -> tuple[FlowState, int]:
     """The state of one place from one interface, and of `no_return` until when it was answered (0: never)."""
+    counts = list(counts)
     merged = _merged(counts)
     request, refused = merged.get((REQUEST, ACCEPT)), merged.get((REQUEST, REJECT))
     returned, return_refused = merged.get((RETURN, ACCEPT)), merged.get((RETURN, REJECT))
@@ -72,9 +73,25 @@ def state_of(counts: Iterable[FlowCount], watched: Watched) -> tuple[FlowState, 
             return FlowState.NO_RETURN, returned.last
     if returned is None:
         return FlowState.NOT_SEEN, 0
-    if returned.flags is not None and returned.flags & _RST and not returned.flags & _SYN:
+    if _refused(counts, watched.interval):
         return FlowState.REFUSED, 0
     return (FlowState.WAS_REJECTED if refused or return_refused else FlowState.ANSWERED), 0
+
+
+def _refused(counts: Iterable[FlowCount], interval: int) -> bool:
+    """Whether the newest connections were refused, with nothing but RST; earlier ones may have been accepted.
+
+    The RST that ends a connection of long ago comes without a new SYN of ours: it refuses nothing.
+    """
+    accepted = [count for count in counts if count.action == ACCEPT and count.flags is not None]
+    returned = [(count.last, count.flags or 0) for count in accepted if count.direction == RETURN]
+    refusals = [last for last, flags in returned if flags & _RST and not flags & _SYN]
+    answers = [last for last, flags in returned if flags & _SYN]
+    if not refusals or not answers:
+        return bool(refusals)
+    latest, around = max(refusals), 2 * interval
+    opened = [count.last for count in accepted if count.direction == REQUEST and (count.flags or 0) & _SYN]
+    return max(answers) + around < latest and bool(opened) and max(opened) + around >= latest
 
 
 def verdict_of(state: FlowState, expect: str = Expect.REACHABLE) -> Verdict:
