@@ -501,6 +501,15 @@ def test_the_table_fits_the_terminal(width):
         assert len(line) <= width, line
 
 
+def test_an_outage_in_the_first_minute_that_was_read_may_have_begun_before():
+    """Its beginning is not known, and no time is printed as if it were."""
+    history = example_history()
+    first = replace(history.outages[-1], start=history.since)
+    history = replace(history, outages=(*history.outages[:-1], first))
+    assert history_table(history).count("\nbefore 2026-11-18 11:07 to ") == 1
+    assert history_table(example_history()).count("\nbefore ") == 0
+
+
 @pytest.mark.parametrize(
     ("tally", "text"),
     [

@@ -8,8 +8,8 @@ from egressprobe.cli.output.observed.history_table import (
     failed_text,
     footer,
     minutes,
-    moment,
     outage_text,
+    outage_time,
     percent,
     summary_line,
 )
@@ -54,7 +54,7 @@ def _row(row: HistoryRow, history: OutageHistory) -> SheetRow:
     details = (
         ("budget", f"{minutes(row.budget_left)} left of {minutes(row.budget_minutes)}"),
         ("unknown", minutes(row.tally.unknown)),
-        *(("outage", _text(outage)) for outage in outages[:5]),
+        *(("outage", _text(outage, history)) for outage in outages[:5]),
     )
     code = MISSED if row.verdict is Verdict.FAIL else ONGOING if row.verdict is Verdict.DEGRADED else ""
     text = f"{percent(row.tally)}, {failed_text(row.tally)} failed"
@@ -86,12 +86,11 @@ def _problems(history: OutageHistory) -> Iterator[SheetProblem]:
                 yield SheetProblem(
                     code=MISSED if wanted else ONGOING,
                     severity=severity,
-                    summary=_text(outage),
+                    summary=_text(outage, history),
                     affects=outage.target,
                     evidence=(("cause", outage.cause),) if outage.cause else (),
                 )
 
 
-def _text(outage: TargetOutage) -> str:
-    end = "now" if outage.ongoing else moment(outage.end)
-    return f"{moment(outage.start)} to {end}: {outage_text(outage)}"
+def _text(outage: TargetOutage, history: OutageHistory) -> str:
+    return f"{outage_time(outage, history)}: {outage_text(outage)}"

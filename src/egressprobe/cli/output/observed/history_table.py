@@ -40,7 +40,7 @@ def history_table(history: OutageHistory, *, colour: bool = False, width: int | 
         lines += ["", *_rows(history, style, width)]
     if history.outages:
         lines += ["", "Outages, those that go on first, then the newest:"]
-        lines += [part for outage in history.outages[:_MOST_OUTAGES] for part in _outage(outage, style, width)]
+        lines += [part for outage in history.outages[:_MOST_OUTAGES] for part in _outage(outage, history, style, width)]
         more = len(history.outages) - _MOST_OUTAGES
         lines += [f"and {more} more (-o json has them)"] if more > 0 else []
     below = [part for text in footer(history) for part in paragraph(text, width)]
@@ -114,8 +114,14 @@ def minutes(count: float) -> str:
     return f"{count / 60:.1f} h" if size < 2880 else f"{count / 1440:.1f} d"
 
 
-def _outage(outage: TargetOutage, style: Style, width: int | None) -> Iterator[str]:
-    head = printable(f"{moment(outage.start)} to {'now' if outage.ongoing else moment(outage.end)}")
+def outage_time(outage: TargetOutage, history: OutageHistory) -> str:
+    """From when to when. One that fails in the first minute that was read may have begun before."""
+    earlier = "before " if outage.start == history.since else ""
+    return f"{earlier}{moment(outage.start)} to {'now' if outage.ongoing else moment(outage.end)}"
+
+
+def _outage(outage: TargetOutage, history: OutageHistory, style: Style, width: int | None) -> Iterator[str]:
+    head = printable(outage_time(outage, history))
     text = printable(f"{short(outage.target)}: {outage_text(outage)}")
     if width and len(head) + 2 + len(text) > width:
         yield head
