@@ -22,6 +22,7 @@ from egressprobe.model.report import Report
 from egressprobe.model.target import Kind
 from egressprobe.probe import measure
 from tests.conftest import ROOT
+from tests.test_architecture import MAX_FILES, MAX_LINES
 
 TARGET = "tcp://127.0.0.1:1"
 
@@ -115,6 +116,14 @@ def test_what_the_diffs_add_passes_the_linter(extended):
     assert linted.returncode == 0, linted.stdout + linted.stderr
     formatted = _run(extended.root, "ruff", "format", "--diff", "--config", str(ROOT / "pyproject.toml"), *paths)
     assert formatted.returncode == 0, formatted.stdout
+
+
+def test_what_the_diffs_add_fits_the_limits(extended):
+    """A file and a folder that are full already are not where the page sends its reader."""
+    for path, _ in _diffs():
+        file = extended.root / path
+        assert file.read_text().count("\n") <= MAX_LINES, path
+        assert len(list(file.parent.glob("[!_]*.py"))) <= MAX_FILES, path
 
 
 def test_the_command_that_the_diff_adds_has_a_help(extended):
