@@ -5,6 +5,8 @@ detail need some. https://docs.aws.amazon.com/sns/latest/api/API_Publish.html,
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html
 """
 
+from typing import Any
+
 import msgspec
 from msgspec.structs import replace
 
@@ -16,6 +18,8 @@ from egressprobe.model.text import valid
 MAX_DETAIL = 200_000
 # Of what is left for the message itself; the integrations are bounded by their own limits.
 _MAX_MESSAGE = 140_000
+# Characters of a name, items of a list, characters of an address and of the text, where nothing else suffices.
+_MAX_NAME, _MOST_ITEMS, _MAX_LINK = 100, 20, 8_000
 # In turn, until it fits: how many targets, objects of each, other items, characters of a text.
 _STEPS = ((200, 20, 200, 4_000), (200, 5, 100, 1_000), (100, 2, 50, 500), (50, 1, 20, 300), (20, 0, 10, 200))
 
@@ -32,8 +36,26 @@ def with_bounds(message: IncidentMessage) -> IncidentMessage:
             notes=_notes(message, targets, items, characters),
         )
         if len(msgspec.json.encode(smaller)) <= _MAX_MESSAGE:
-            break
-    return smaller
+            return smaller
+    return _with_short_texts(smaller)
+
+
+def _with_short_texts(message: IncidentMessage) -> IncidentMessage:
+    """Names and ids may be long. A message that is refused for its size never arrives."""
+    content = msgspec.to_builtins(message)
+    for field in ("cause", "changes", "owner", "replaces", "code"):
+        content[field] = _short(content[field])
+    content["links"] = [link for link in content["links"] if len(link["url"]) <= _MAX_LINK]
+    content["text"] = shortened(content["text"], _MAX_LINK)
+    return msgspec.convert(content, IncidentMessage)
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _short(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_short(item) for item in value[:_MOST_ITEMS]]
+    return shortened(value, _MAX_NAME) if isinstance(value, str) else value
 
 
 def _cut(cause: ObservedCause, targets: int, objects: int, items: int, characters: int) -> ObservedCause:

@@ -13,6 +13,7 @@ _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)
 # Slack's special sequences (its "Formatting text for app surfaces"); `<NAT>`, a placeholder, is not one.
 _SPECIAL = re.compile(r"<(?=[!@#|]|[a-z][a-z0-9+.-]*:)", re.IGNORECASE)
 _MENTION = re.compile(r"@(?=(?:here|channel|everyone|all|team|group)\b)", re.IGNORECASE)
+_MAX_COMMAND = 4_000  # a message of some commands has at most 256 KB
 _BLANKS = re.compile(r"\s+")
 
 
@@ -41,7 +42,7 @@ def shortened(text: str, most: int) -> str:
 
 def is_whole(command: str) -> bool:
     """Whether a command can be printed as it is: nothing in it that `line` would change but the number of blanks."""
-    return command.isprintable() and line(command) == _BLANKS.sub(" ", command).strip()
+    return len(command) <= _MAX_COMMAND and command.isprintable() and line(command) == _BLANKS.sub(" ", command).strip()
 
 
 def clock(at: str, now: str) -> str:
