@@ -165,3 +165,17 @@ def test_what_hangs_costs_its_part_of_the_message_alone(fault, words):
             assert first.at - world.alarmed_at() < 180
         assert {target["name"] for target in first.detail["cause"]["targets"]} <= set(BY_NAME["an ACL closes a provider"].targets)  # fmt: skip
         assert words in json.dumps(first.detail)
+
+
+def test_a_recovery_does_not_say_that_a_removed_target_passes(world):
+    """It is over because the plan has it no more: nothing was measured."""
+    world.breaks(BY_NAME["what fails open"])
+    world.pass_minutes(25)
+    entries = {name: entry for name, entry in world.inventory.entries.items() if name != "labels"}
+    world.inventory = world.inventory._replace(entries=entries)
+    world.heals("what fails open")
+    world.pass_minutes(30)
+    assert transitions(world) == ["broken", "recovered"]
+    headline = world.published[-1].detail["headline"]
+    assert "1 target left the plan, not probed any more." in headline
+    assert "passes" not in headline

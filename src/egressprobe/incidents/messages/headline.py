@@ -3,6 +3,8 @@
 It is read alone, on a phone: at most 300 ASCII characters, no newline.
 """
 
+from msgspec.structs import replace
+
 from egressprobe.incidents.alarms import AlarmKind
 from egressprobe.incidents.causes import drill
 from egressprobe.incidents.causes.wording import affected_words, counted, listed
@@ -28,7 +30,7 @@ def label(due: DueMessage, tier: Tier) -> str:
 def headline(due: DueMessage, cause: ObservedCause, advised: Advised, cluster: str, now: str) -> str:
     start = f"{label(due, cause.tier)} {line(cluster, 40)}: {line(cause.what, _MOST_WHAT)}"
     if due.transition is Transition.RECOVERED:
-        return ascii_line(f"{start}: over{_period(due, cause, now)}. {_passes(cause)} Do: nothing.", MAX_HEADLINE)
+        return ascii_line(f"{start}: over{_period(due, cause, now)}. {_passes(due, cause)} Do: nothing.", MAX_HEADLINE)
     start += "" if cause.reproduced or cause.code == drill.CODE else " (reported by the alarm, not reproduced)"
     affected = line(_affected(due, cause), _MOST_AFFECTED)
     since = f"since {clock(cause.since or due.incident.opened_at, now)}; {affected}."
@@ -78,7 +80,13 @@ def _fails(cause: ObservedCause) -> str:
     return f"{who} {'fails' if single else 'fail'}{_where(cause)}"
 
 
-def _passes(cause: ObservedCause) -> str:
+def _passes(due: DueMessage, cause: ObservedCause) -> str:
+    """Only of what was measured: a target may have left the plan."""
+    left = tuple(target for target in cause.targets if target.name not in due.removed)
+    if len(left) < len(cause.targets):
+        number = counted(len(cause.targets) - len(left), "target")
+        removed = f"{number} left the plan, not probed any more."
+        return f"{_passes(due, replace(cause, targets=left))} {removed}" if left else removed.capitalize()
     if not cause.targets:
         return f"What is outside the VPC can be reached{_where(cause)}." if cause.where else "Every target passes."
     who, single = _who(cause)

@@ -10,6 +10,7 @@ from egressprobe.incidents.alarms import AlarmKind
 from egressprobe.incidents.model import TOPIC, Acknowledgement, Incident, NetworkChange, ObservedCause, Tier, Transition
 from egressprobe.incidents.states.evidence import OUTSIDE, IncidentEvidence
 from egressprobe.incidents.states.memory import is_over, short_key
+from egressprobe.model.series import ALL_TARGETS
 
 _MUTED = "muted: "
 _BUS_AFTER_THE_END = timedelta(hours=1)
@@ -19,6 +20,7 @@ class DueMessage(NamedTuple):
     """A message to publish. incident: as it is stored; cause: as observed now, or None where it is not any more.
 
     changes: those to report. replaces: incidents that this one supersedes. people: as of IncidentMessage.
+    removed: targets that have left the plan: that one of them passes is not known.
     """
 
     incident: Incident
@@ -28,6 +30,7 @@ class DueMessage(NamedTuple):
     replaces: tuple[Incident, ...] = ()
     people: bool = True
     notes: tuple[str, ...] = ()
+    removed: frozenset[str] = frozenset()
 
     @property
     def id(self) -> str:
@@ -118,7 +121,11 @@ def _message(
     replaces = tuple(other for other in by_id.values() if other.superseded_by == incident.id)
     successor = by_id.get(incident.superseded_by)
     people = successor is None or Transition.BROKEN not in successor.sent
-    return stored, DueMessage(stored, transition, cause, changes, replaces, people)
+    planned, measured = around.evidence.planned, around.evidence.verdicts
+    gone = (
+        () if planned is None else (n for n in incident.failing if n not in {OUTSIDE, *planned, *measured, ALL_TARGETS})
+    )
+    return stored, DueMessage(stored, transition, cause, changes, replaces, people, removed=frozenset(gone))
 
 
 def _new_changes(incident: Incident, around: Surrounding) -> tuple[NetworkChange, ...]:
