@@ -3,13 +3,19 @@
 from collections.abc import Iterator, Sequence
 
 from egressprobe.catalog.advice import HIDDEN_BY_KEPT_CONNECTIONS
+from egressprobe.catalog.findings_vpc_path import SG_EGRESS_DENIED, SG_INGRESS_DENIED
 from egressprobe.incidents.causes.members import FailingMember
 from egressprobe.incidents.causes.wording import counted, listed
+from egressprobe.model.failure import Phase
 from egressprobe.model.target import Kind
 
 # Observed beside a real kube-apiserver 1.35: its HTTP client keeps a connection for 90 s after the last call.
 KEPT_CONNECTIONS = "Calls on connections opened before can still pass until 90 s after the last one, longer under load."
 FOLLOWS = "Follows from it:"
+# A security group lets tracked connections go on when a rule is removed. Every other element of the configuration that
+# closes a path drops the packets of all connections.
+# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/security-group-connection-tracking.html
+_TRACKING = frozenset({SG_EGRESS_DENIED.code, SG_INGRESS_DENIED.code})
 _KEEPS = frozenset({Kind.WEBHOOK, Kind.AGGREGATED_API})
 _MOST_ERROR = 300
 _WIDTH = 100
@@ -61,5 +67,9 @@ def _error(member: FailingMember) -> str:
 
 def _new_connections(member: FailingMember) -> bool:
     """Whether opening a connection is what fails: one that is open already may go on."""
-    codes = [result.failure.code for result in member.results.values() if result.failure]
+    failures = [result.failure for result in member.results.values() if result.failure]
+    silent = any(failure.phase is Phase.CONNECT for failure in failures)
+    if silent and member.cause.element and not member.degraded and member.cause.code not in _TRACKING:
+        return False
+    codes = [failure.code for failure in failures]
     return bool(codes) and HIDDEN_BY_KEPT_CONNECTIONS.issuperset(codes)
