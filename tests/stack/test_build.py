@@ -51,15 +51,19 @@ def test_the_planner_carries_the_boto3_that_knows_the_egress_mode():
     services = {path.name for path in (PLANNER / "botocore" / "data").iterdir() if path.is_dir()}
     assert services == {
         "cloudtrail",
+        "cloudwatch",
         "ec2",
         "eks",
         "elbv2",
+        "events",
         "iam",
         "lambda",
+        "logs",
         "network-firewall",
         "route53",
         "route53resolver",
         "scheduler",
+        "sns",
         "sts",
     }
     assert not (PLANNER / "egressprobe" / "stack").exists()
