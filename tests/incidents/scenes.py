@@ -215,6 +215,11 @@ def scenes() -> Iterator[Scene]:
     corp = Probed("corp.example.com", address=CORP)
     yield Scene("path-unknown", simple([corp], SILENT, clean()))
     yield Scene("allowed-and-no-reply", simple([POLICY], SILENT, clean()))
+    yield Scene("nothing-outside-answers", simple(HOOKS, SILENT, clean()))
+    branches = [hook._replace(address=CORP) for hook in HOOKS]
+    yield Scene("nothing-behind-the-transit-gateway", simple(branches, SILENT, clean()))
+    yield Scene("resolver-silent", simple(HOOKS, Code.DNS_TIMEOUT, clean(), subnets=(A,)))
+    yield Scene("nothing-outside-answers-without-the-audit", simple(HOOKS, SILENT, None))
     yield Scene("certificate-expired", simple([KYVERNO], Code.TLS_CERT_EXPIRED, clean()))
     yield Scene("unknown-ca", simple([KYVERNO], Code.TLS_UNKNOWN_AUTHORITY, clean()))
     yield Scene(

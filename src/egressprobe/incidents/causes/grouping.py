@@ -1,6 +1,7 @@
 """From one look at everything to causes: many targets with one cause are one. Pure.
 
-- A cause of the VPC's configuration is one by its element, whatever it breaks; every other by the server called.
+- A cause of the VPC's configuration is one by its element, whatever it breaks; a path or resolver on which everything
+  fails, and nothing explains it, is one (shared.py); every other by the server called.
 - It is reported where an alarm is on for one of its targets or subnets. What fails without an alarm waits for its own.
 - An alarm for which nothing fails now, or could be probed, is a cause too: not reproduced, with the reason.
 """
@@ -15,6 +16,7 @@ from egressprobe.incidents.causes.evidence_lines import evidence_lines
 from egressprobe.incidents.causes.look import LookContext, alarm_since, since_of, tier_of
 from egressprobe.incidents.causes.members import FailingMember, failing_members, server_of
 from egressprobe.incidents.causes.merged_remedy import merged_remedy
+from egressprobe.incidents.causes.shared import shared_causes
 from egressprobe.incidents.causes.unseen import unseen_paths, unseen_subnet, unseen_target
 from egressprobe.incidents.causes.wording import listed, unknown_element, what_of
 from egressprobe.incidents.model import AffectedTarget, ObservedCause, Tier
@@ -46,14 +48,17 @@ def observed(
     context = LookContext(alarms, views, since or {}, egress_pages, not_probed)
     members = list(failing_members(joined)) if joined else []
     groups: dict[str, list[FailingMember]] = {}
-    for member in members:
-        groups.setdefault(member.key, []).append(member)
-    causes = [_cause(key, group, context) for key, group in groups.items()]
+    whats: dict[str, str] = {}
+    for member, shared in zip(members, shared_causes(joined, members) if joined else (), strict=True):
+        key = shared.key if shared else member.key
+        groups.setdefault(key, []).append(member)
+        whats |= {key: shared.what} if shared else {}
+    causes = [_cause(key, group, context, whats.get(key) or what_of(group)) for key, group in groups.items()]
     causes += _unseen(joined, causes, context)
     return tuple(sorted(causes, key=lambda cause: (cause.tier is not Tier.PAGE, not cause.alarms, cause.key)))
 
 
-def _cause(key: str, members: Sequence[FailingMember], context: LookContext) -> ObservedCause:
+def _cause(key: str, members: Sequence[FailingMember], context: LookContext, what: str) -> ObservedCause:
     first = members[0]
     on = tuple(_alarms(members, context))
     kinds = tuple(dict.fromkeys(kind for kind, _ in on))
@@ -65,7 +70,7 @@ def _cause(key: str, members: Sequence[FailingMember], context: LookContext) -> 
         key=key,
         code=first.cause.code,
         tier=tier_of(on, context, pages=any(member.pages for member in members)),
-        what=what_of(members),
+        what=what,
         targets=targets,
         where=where,
         since=since,
@@ -84,8 +89,9 @@ def _cause(key: str, members: Sequence[FailingMember], context: LookContext) -> 
 def _ask_owner(members: Sequence[FailingMember]) -> str:
     """Of a path that is known up to an element of another owner: a sentence and a newline, else nothing."""
     element = unknown_element(members[0].cause.evidence) if members[0].cause.code == PATH_UNKNOWN.code else ""
-    place = server_of(members[0].row.target)
-    return f"Ask the owner of {element} whether packets to {place} pass it, and back.\n" if element else ""
+    servers = {server_of(member.row.target) for member in members}
+    to = f" to {next(iter(servers))}" if len(servers) == 1 else ""
+    return f"Ask the owner of {element} whether packets{to} pass it, and back.\n" if element else ""
 
 
 def _alarms(members: Sequence[FailingMember], context: LookContext) -> Iterator[tuple[AlarmKind, Contributor]]:

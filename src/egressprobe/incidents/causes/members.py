@@ -65,6 +65,11 @@ class FailingMember(NamedTuple):
         return self.row.switch_relevant and bool(phases) and phases <= {Phase.RESOLVE, Phase.CONNECT}
 
 
+def connected(result: Result) -> bool:
+    """Whether a connection was accepted: a wrong certificate or status came over the path."""
+    return result.failure is None or result.failure.phase not in (Phase.RESOLVE, Phase.CONNECT)
+
+
 def cause_key(code: str, element: str, target: TargetView) -> str:
     """The same for the same cause: by the element of the VPC's configuration, else by the server that is called."""
     return f"{code}|{element or server_of(target, code)}"

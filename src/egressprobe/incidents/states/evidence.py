@@ -8,10 +8,9 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from egressprobe.incidents.alarms import OF_SUBNETS, OF_TARGETS, AlarmFacts, AlarmKind
+from egressprobe.incidents.causes.members import connected
 from egressprobe.incidents.model import Incident, Tier
-from egressprobe.model.failure import Phase
 from egressprobe.model.joined_report import Joined
-from egressprobe.model.report import Result
 from egressprobe.model.series import ALL_TARGETS
 from egressprobe.model.target import Verdict
 
@@ -43,13 +42,8 @@ def evidence_of(joined: Joined | None, alarms: AlarmFacts, planned: Collection[s
         for result in report.results:
             if result.switch_relevant and result.verdict is not Verdict.UNKNOWN:
                 subnet = report.vantage.subnet_id or ""
-                outside[subnet] = outside.get(subnet, False) or _connected(result)
+                outside[subnet] = outside.get(subnet, False) or connected(result)
     return IncidentEvidence(verdicts, outside, [view.subnet_id for view in joined.views], alarms, planned)
-
-
-def _connected(result: Result) -> bool:
-    """A wrong certificate or status came over the path."""
-    return result.failure is None or result.failure.phase not in (Phase.RESOLVE, Phase.CONNECT)
 
 
 def still_open(incident: Incident, evidence: IncidentEvidence, targets: Collection[str] | None = None) -> str:
