@@ -7,6 +7,7 @@ import base64
 import json
 import os
 import shutil
+import time
 from collections import Counter
 
 import boto3
@@ -41,6 +42,9 @@ PLATFORM += [
     Call(f"ec2:{action}", "*")
     for action in ("DescribeSubnets", "AssignPrivateIpAddresses", "UnassignPrivateIpAddresses")
 ]
+# What SNS does with the role of whoever publishes to an encrypted topic.
+# https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
+KEY = "arn:aws:kms:eu-west-1:123456789012:key/1a2b"
 LOGS = ("logs:CreateLogStream", "logs:PutLogEvents")
 
 
@@ -342,6 +346,48 @@ def test_the_built_planner_audits_the_vpc(stack, targets):
     stack.cloud.cluster, stack.cloud.answers = {}, dict(NOTHING)
 
 
+def _alarm_is_on(muted):
+    """What CloudWatch answers while the alarm `targets` is on for the target `nx`; muted: a mute rule is active."""
+    since = {"StateTransitionedTimestamp": time.time() - 60}
+    on = {"AlarmName": "egressprobe prod targets", "StateValue": "ALARM"} | since
+    attributes = {"Target": "nx", "Code": "dns_nxdomain", "Impact": "blocks"}
+    rule = {"AlarmMuteRuleArn": "arn:aws:cloudwatch:eu-west-1:123456789012:alarm-mute-rule:night", "Status": "ACTIVE"}
+    answered = {
+        "DescribeAlarms": {"MetricAlarms": [on], "CompositeAlarms": []},
+        "DescribeAlarmContributors": {
+            "AlarmContributors": [{"ContributorId": "c", "ContributorAttributes": attributes} | since]
+        },
+        "ListAlarmMuteRules": {"AlarmMuteRuleSummaries": [rule] if muted else []},
+        "GetAlarmMuteRule": {"Name": "night"},
+        "GetMetricData": {"MetricDataResults": []},
+        "ListMetrics": {"Metrics": []},
+    }
+    return {f"cloudwatch:{action}": json.dumps(answer) for action, answer in answered.items()} | {
+        "events:PutEvents": json.dumps({"FailedEntryCount": 0, "Entries": [{"EventId": "1"}]}),
+        "sns:Publish": '<PublishResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><PublishResult>'
+        "<MessageId>1</MessageId></PublishResult></PublishResponse>",
+    }
+
+
+def test_the_built_planner_reports_an_incident(stack, targets):
+    """Not while a mute rule is active; then once to the topic and to the event bus."""
+    stack.plan(targets)
+    with stack.planner() as planner:
+        planner.invoke({"action": "plan"})
+        found = []
+        for muted in (True, False, False):
+            stack.cloud.answers |= _alarm_is_on(muted)
+            before = len(stack.cloud.calls)
+            found.append(planner.invoke({"action": "incidents"}))
+            sent = Counter(call.action for call in stack.cloud.calls[before:])
+            found[-1]["sent"] = sent["sns:Publish"], sent["events:PutEvents"]
+    assert [answer["sent"] for answer in found] == [(0, 0), (1, 1), (0, 0)]
+    assert found[0]["incidents"][0]["silent"].startswith("muted: mute rule night")
+    assert [incident["code"] for incident in found[1]["incidents"]] == ["dns_nxdomain"]
+    assert found[2]["incidents"] == found[1]["incidents"]
+    stack.cloud.answers = dict(NOTHING)
+
+
 def test_every_call_is_allowed_and_nothing_else_is(stack):
     """Recorded (action, resource) pairs against the rendered policies of each role, both ways."""
     stack.schedules()
@@ -360,8 +406,14 @@ def test_every_call_is_allowed_and_nothing_else_is(stack):
         )
     }
     planner = FUNCTION + stack.rendered.of("AWS::Lambda::Function")["Planner"]["FunctionName"]
+    topics = {call.resource for call in mine if call.action == "sns:Publish"}
+    encrypted = [
+        Call(action, KEY, (("kms:EncryptionContext:aws:sns:topicArn", topic),))
+        for action in ("kms:Decrypt", "kms:GenerateDataKey")
+        for topic in topics
+    ]
     made = {
-        "PlannerRole": mine + logs["PlannerRole"],
+        "PlannerRole": mine + logs["PlannerRole"] + encrypted,
         "ProbeRole": PLATFORM + logs["ProbeRole"],
         "DiscoverRole": PLATFORM + logs["DiscoverRole"],
         "ScheduleRole": invoked,

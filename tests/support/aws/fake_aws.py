@@ -207,7 +207,12 @@ def call_of(environ: dict[str, Any], body: bytes) -> Call | None:
     return None
 
 
-_JSON_SERVICES = {"cloudtrail": "cloudtrail", "networkfirewall": "network-firewall", "granite": "cloudwatch"}
+_JSON_SERVICES = {
+    "cloudtrail": "cloudtrail",
+    "networkfirewall": "network-firewall",
+    "granite": "cloudwatch",
+    "awsevents": "events",
+}
 
 
 def _of_the_body(environ: dict[str, Any], body: bytes) -> Call:
@@ -215,14 +220,30 @@ def _of_the_body(environ: dict[str, Any], body: bytes) -> Call:
     target = environ.get("HTTP_X_AMZ_TARGET")
     if target:
         service = next((name for word, name in _JSON_SERVICES.items() if word in target.lower()), "route53resolver")
-        return Call(f"{service}:{target.rpartition('.')[2]}", "*")
+        return _of_json(f"{service}:{target.rpartition('.')[2]}", body)
     said = parse_qs(body.decode())
+    if said["Version"] == ["2010-03-31"]:
+        return Call(f"sns:{said['Action'][0]}", said["TopicArn"][0])
     if said["Version"] == ["2010-05-15"]:
         return Call(f"cloudformation:{said['Action'][0]}", "*")
     if said["Version"] == ["2010-05-08"]:
         return Call(f"iam:{said['Action'][0]}", said["PolicySourceArn"][0])
     service = "elasticloadbalancing" if said["Version"] == ["2015-12-01"] else "ec2"
     return Call(f"{service}:{said['Action'][0]}", "*")
+
+
+def _of_json(action: str, body: bytes) -> Call:
+    """Actions that support a resource or a condition.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/policy-keys-eventbridge.html
+    """
+    if action == "cloudwatch:GetAlarmMuteRule":
+        name = json.loads(body)["AlarmMuteRuleName"]
+        return Call(action, _ARN.format("cloudwatch", f"alarm-mute-rule:{name}"))
+    if action == "events:PutEvents":
+        [source] = {entry["Source"] for entry in json.loads(body)["Entries"]}
+        return Call(action, _ARN.format("events", "event-bus/default"), (("events:source", source),))
+    return Call(action, "*")
 
 
 def _passed_role(call: Call, body: bytes) -> list[Call]:
