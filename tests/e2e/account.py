@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.e2e import network
 from tests.e2e.emulation import ACCOUNT, CLIENT, REGION, control
+from tests.e2e.follow import follow
 
 CLUSTER = "prod"
 
@@ -45,12 +46,12 @@ class Account:
         self._subnet(ec2, network.NODES, "a")
         self._public = public
         self.nats: list[str] = []
-        self._tables: list[str] = []
+        self.tables: list[str] = []
         self.subnets: list[str] = []
         for slot, zone in zip(network.SLOTS, "abc", strict=True):
             subnet = self._subnet(ec2, f"10.77.{slot}.0/24", zone)
             self.nats.append(self._nat(ec2))
-            self._tables.append(self._route(ec2, subnet, NatGatewayId=self.nats[-1]))
+            self.tables.append(self._route(ec2, subnet, NatGatewayId=self.nats[-1]))
             self.subnets.append(subnet)
         self.groups = [
             ec2.create_security_group(GroupName=name, Description=name, VpcId=self.vpc)["GroupId"]
@@ -107,18 +108,41 @@ class Account:
         """A new one, in the subnet's route too."""
         ec2 = client("ec2")
         self.nats[slot - 1] = self._nat(ec2)
-        where = {"RouteTableId": self._tables[slot - 1], "DestinationCidrBlock": "0.0.0.0/0"}
+        where = {"RouteTableId": self.tables[slot - 1], "DestinationCidrBlock": "0.0.0.0/0"}
         ec2.replace_route(**where, NatGatewayId=self.nats[slot - 1])
         network.nat(slot, works=True)
 
     def deny(self, slot: int) -> None:
-        """A subnet gets a network ACL of its own, which denies what leaves for the internet."""
+        """A subnet's network ACL denies what leaves for the internet."""
+        deny = {"RuleNumber": 90, "RuleAction": "deny", "CidrBlock": network.INTERNET, "Protocol": "-1"}
+        client("ec2").create_network_acl_entry(NetworkAclId=self.own_acl(slot), Egress=True, **deny)
+        self.follow()
+
+    def repair(self) -> None:
+        """The subnets' routes, network ACLs, groups and resolver let everything through again."""
+        ec2, anything = client("ec2"), "0.0.0.0/0"
+        ec2.modify_vpc_attribute(VpcId=self.vpc, EnableDnsSupport={"Value": True})
+        for group in self.groups:
+            described = ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]
+            if not described["IpPermissionsEgress"]:
+                everything = [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": anything}]}]
+                ec2.authorize_security_group_egress(GroupId=group, IpPermissions=everything)
+        for slot, table in enumerate(self.tables, 1):
+            for route in ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"][0]["Routes"]:
+                if route["DestinationCidrBlock"] in (anything, network.INTERNET):
+                    ec2.delete_route(RouteTableId=table, DestinationCidrBlock=route["DestinationCidrBlock"])
+            self.nats[slot - 1] = self._nat(ec2)
+            ec2.create_route(RouteTableId=table, DestinationCidrBlock=anything, NatGatewayId=self.nats[slot - 1])
+            self.own_acl(slot)
+        self.follow()
+
+    def own_acl(self, slot: int) -> str:
+        """A new network ACL for the subnet, which allows everything."""
         ec2 = client("ec2")
-        acl = ec2.create_network_acl(VpcId=self.vpc)["NetworkAcl"]["NetworkAclId"]
-        allow = {"RuleNumber": 100, "RuleAction": "allow", "CidrBlock": "0.0.0.0/0"}
-        deny = {"RuleNumber": 90, "RuleAction": "deny", "CidrBlock": network.INTERNET}
-        for egress, entry in ((False, allow), (True, allow), (True, deny)):
-            ec2.create_network_acl_entry(NetworkAclId=acl, Egress=egress, Protocol="-1", **entry)
+        acl = str(ec2.create_network_acl(VpcId=self.vpc)["NetworkAcl"]["NetworkAclId"])
+        allow = {"RuleNumber": 100, "RuleAction": "allow", "CidrBlock": "0.0.0.0/0", "Protocol": "-1"}
+        for egress in (False, True):
+            ec2.create_network_acl_entry(NetworkAclId=acl, Egress=egress, **allow)
         [association] = [
             entry["NetworkAclAssociationId"]
             for other in ec2.describe_network_acls()["NetworkAcls"]
@@ -126,25 +150,11 @@ class Account:
             if entry["SubnetId"] == self.subnets[slot - 1]
         ]
         ec2.replace_network_acl_association(AssociationId=association, NetworkAclId=acl)
-        self.follow()
+        return acl
 
     def follow(self) -> None:
-        """The network does what EC2's routes and network ACLs say of the internet, subnet by subnet."""
-        ec2 = client("ec2")
-        nats = {
-            nat["NatGatewayId"] for nat in ec2.describe_nat_gateways()["NatGateways"] if nat["State"] == "available"
-        }
-        for slot, (subnet, table) in enumerate(zip(self.subnets, self._tables, strict=True), 1):
-            [described] = ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"]
-            routed = any(route.get("NatGatewayId") in nats for route in described["Routes"])
-            [acl] = [
-                acl
-                for acl in ec2.describe_network_acls()["NetworkAcls"]
-                if subnet in {entry["SubnetId"] for entry in acl["Associations"]}
-            ]
-            leaving = sorted((e for e in acl["Entries"] if e["Egress"]), key=lambda entry: entry["RuleNumber"])
-            matching = [e for e in leaving if e.get("CidrBlock") in ("0.0.0.0/0", network.INTERNET)]
-            network.nat(slot, works=routed and matching[0]["RuleAction"] == "allow")
+        """The network does what EC2 says (follow.py)."""
+        follow(client("ec2"), self.vpc, self.subnets, self.groups)
 
     def _route(self, ec2: Any, subnet: str, **target: str) -> str:
         table = str(ec2.create_route_table(VpcId=self.vpc)["RouteTable"]["RouteTableId"])

@@ -57,8 +57,7 @@ def _well_again(request: pytest.FixtureRequest, cluster: World) -> Iterator[None
     if request.session.testsfailed > failed and "stack" in request.fixturenames:
         say("repairing what the scenario left")
         cluster.repair()
-        for slot in network.SLOTS:
-            network.nat(slot, works=True)
+        request.getfixturevalue("account").repair()
         stack = request.getfixturevalue("stack")
         stack.plan()
         stack.settle()

@@ -16,7 +16,8 @@ API = "10.77.0.5"
 INTERNET = "93.184.216.0/24"
 NODES, PODS = "10.77.50.0/24", tuple(f"10.77.50.{i}" for i in range(30, 40))
 ISSUER, POLICY, SECOND, AUDIT, PROVIDER = (f"93.184.216.{i}" for i in range(10, 15))
-_SERVERS = (RESOLVER, LINK_LOCAL_RESOLVER, API, *PODS, ISSUER, POLICY, SECOND, AUDIT, PROVIDER)
+HOOKS = tuple(f"93.184.216.{i}" for i in range(20, 24))
+_SERVERS = (RESOLVER, LINK_LOCAL_RESOLVER, API, *PODS, ISSUER, POLICY, SECOND, AUDIT, PROVIDER, *HOOKS)
 SLOTS = (1, 2, 3)
 
 
@@ -73,6 +74,12 @@ def nat(slot: int, *, works: bool) -> None:
     """A subnet's NAT gateway: one that does not exist takes every packet and answers none."""
     mac = ROUTER_MAC if works else NO_MAC
     _ip([f"neigh replace 10.77.{slot}.254 lladdr {mac} dev eth0 nud permanent"], namespace(slot))
+
+
+def rules(slot: int, table: str) -> None:
+    """The rules of nft for what leaves and enters a subnet's function, in the one table `inet vpc`."""
+    command = ["ip", "netns", "exec", namespace(slot), "nft", "-f", "-"]
+    subprocess.run(command, input=f"table inet vpc\ndelete table inet vpc\n{table}\n", text=True, check=True)
 
 
 @contextmanager

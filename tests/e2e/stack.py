@@ -53,6 +53,8 @@ class Stack:
         self.minute = 0
         self.pages: list[Page] = []
         self.messages: list[CauseMessage] = []
+        # (minute, alarm, attributes) of each series that entered ALARM.
+        self.series: list[tuple[int, str, dict[str, str]]] = []
         self._seen = 0
         self._tiers: dict[str, str] = {}
 
@@ -165,6 +167,11 @@ class Stack:
             for transition in changed["transitions"]:
                 alarm = transition["alarm"].removeprefix(f"egressprobe {CLUSTER} ")
                 say(f"{self.minute:>5} min  {alarm}: {transition['before']} -> {transition['after']}")
+            self.series += [
+                (self.minute, one["alarm"].removeprefix(f"egressprobe {CLUSTER} "), one["attributes"])
+                for one in changed["contributors"]
+                if one["after"] == "ALARM"
+            ]
             self._receive(changed["published"])
         for page in self.pages[first:]:
             named = " ".join(filter(None, (page.target, page.code, page.impact, page.subnet)))

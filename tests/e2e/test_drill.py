@@ -14,9 +14,9 @@ from tests.e2e.stack import NAME, PAGE, say
 pytestmark = pytest.mark.netns
 
 
-def test_a_drill(stack):
-    """Page and all-clear come in the promised time, to the inbox too; no schedule of it stays."""
-    before, first, waited = stack.planned(), len(stack.pages), 0.0
+def drilled(stack):
+    """The command's outcome, while the emulation's minutes pass."""
+    waited = 0.0
 
     def pause(seconds):
         nonlocal waited
@@ -30,6 +30,13 @@ def test_a_drill(stack):
         session, NAME, say=say, pause=pause, now=lambda: datetime.fromtimestamp(control("/now") + waited, UTC)
     )
     say(str(outcome))
+    return outcome
+
+
+def test_a_drill(stack):
+    """Page and all-clear come in the promised time, to the inbox too; no schedule of it stays."""
+    before, first = stack.planned(), len(stack.pages)
+    outcome = drilled(stack)
     assert outcome.kept, str(outcome)
     assert [step.what for step in outcome.steps] == ["page", "all-clear"]
     page, all_clear = stack.pages[first:]

@@ -1,14 +1,12 @@
 """Before, during and after the one-way switch, by the commands of a user on the deployed stack."""
 
 import json
-import shlex
 import signal
 
 import pytest
-from botocore import xform_name
 
-from egressprobe.aws.commands.options import parse
 from tests.e2e.account import CLUSTER, client
+from tests.e2e.commands import carry_out
 from tests.e2e.emulation import control
 from tests.e2e.stack import NAME, say
 
@@ -22,19 +20,6 @@ def _preflight(stack, baseline, expect):
     report = json.loads(stack.run("-m", "egressprobe", *words, "-o", "json", expect=expect).stdout)
     say(f"preflight: {report['decision']}: {[reason['summary'] for reason in report['reasons']]}")
     return report
-
-
-def _carry_out(commands):
-    """What a person does with printed commands: each in its order, new ids in their places."""
-    made = {}
-    for command in commands:
-        say(f"  $ {command}")
-        call = parse([made.get(word, word) for word in shlex.split(command)[1:]])
-        if not call.operation:
-            continue
-        answer = getattr(client(call.service), xform_name(call.operation))(**call.parameters)
-        if call.operation == "CreateNatGateway":
-            made["<NEW_NAT>"] = answer["NatGateway"]["NatGatewayId"]
 
 
 def _switch(stack, baseline, *words, expect):
@@ -77,7 +62,7 @@ def test_the_whole_way(stack, account, tmp_path):
     assert {code for code, *_ in causes} == {"NACL_EGRESS_DENIED", "NAT_NOT_AVAILABLE"}
     refused = _switch(stack, first, "--yes-this-is-irreversible", CLUSTER, expect=3)
     assert "NO-GO" in refused.stderr
-    _carry_out([command for commands in dict.fromkeys(map(tuple, causes.values())) for command in commands])
+    carry_out([command for commands in dict.fromkeys(map(tuple, causes.values())) for command in commands])
     account.follow()
 
     assert _preflight(stack, fixed, 0)["decision"] == "GO"

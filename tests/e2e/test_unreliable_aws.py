@@ -48,7 +48,7 @@ def reads(stack, faults, plans):
 def wanted(cluster):
     """How many targets a complete plan has."""
     [configuration] = cluster.api.items["validatingwebhookconfigurations"]
-    return len(configuration["webhooks"]) + 1
+    return len(configuration["webhooks"]) + len(cluster.api.items["apiservices"]) + 1
 
 
 @pytest.mark.parametrize("kind", ["throttled", "error", "reset", "lost"])

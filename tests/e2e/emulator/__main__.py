@@ -71,6 +71,7 @@ class Emulation:
             return {
                 "now": end,
                 "transitions": [transition._asdict() for transition in changes.transitions],
+                "contributors": [one._asdict() | {"attributes": dict(one.attributes)} for one in changes.contributors],
                 "notices": [notice._asdict() | {"contributor": dict(notice.contributor)} for notice in changes.notices],
                 "published": self.services.published(),
             }

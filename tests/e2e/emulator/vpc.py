@@ -10,6 +10,7 @@ def install() -> None:
     _network_acls_of_subnets()
     _ports_of_network_acls()
     _addresses_of_nat_gateways()
+    _states_of_routes()
 
 
 def _network_acls_of_subnets() -> None:
@@ -76,19 +77,41 @@ def _addresses_of_nat_gateways() -> None:
     ec2._ACTION_MAP["DescribeNatGateways"] = described
 
 
+def _states_of_routes() -> None:
+    """A route whose target has been deleted is a black hole; ministack calls every route active.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Route.html
+    """
+    describe = ec2._ACTION_MAP["DescribeRouteTables"]
+
+    def described(parameters: Any) -> Any:
+        nats = {name for name, nat in ec2._nat_gateways.items() if nat["State"] == "available"}
+        peerings = {name for name, one in ec2._vpc_peering.items() if one["Status"]["Code"] == "active"}
+        for table in ec2._route_tables.values():
+            for route in table["Routes"]:
+                targets = {route.get("NatGatewayId"), route.get("VpcPeeringConnectionId")} - {None}
+                route["State"] = "active" if targets <= nats | peerings else "blackhole"
+        return describe(parameters)
+
+    ec2._ACTION_MAP["DescribeRouteTables"] = described
+
+
 def _ports_of_network_acls() -> None:
     """An entry for TCP or UDP has a range of ports; ministack keeps none.
 
     https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_NetworkAclEntry.html
     """
-    create, entry_xml = ec2._ACTION_MAP["CreateNetworkAclEntry"], ec2._network_acl_entry_xml
+    entry_xml = ec2._network_acl_entry_xml
 
-    def create_entry(parameters: Any) -> Any:
-        answer = create(parameters)
-        if answer[0] == 200 and ec2._p(parameters, "PortRange.From"):
-            ports = tuple(int(ec2._p(parameters, f"PortRange.{end}")) for end in ("From", "To"))
-            ec2._network_acls[ec2._p(parameters, "NetworkAclId")]["Entries"][-1]["PortRange"] = ports
-        return answer
+    def with_ports(write: Any) -> Any:
+        def written(parameters: Any) -> Any:
+            answer = write(parameters)
+            if answer[0] == 200 and ec2._p(parameters, "PortRange.From"):
+                ports = tuple(int(ec2._p(parameters, f"PortRange.{end}")) for end in ("From", "To"))
+                ec2._network_acls[ec2._p(parameters, "NetworkAclId")]["Entries"][-1]["PortRange"] = ports
+            return answer
+
+        return written
 
     def entry_with_ports(entry: dict[str, Any]) -> str:
         text: str = entry_xml(entry)
@@ -97,5 +120,6 @@ def _ports_of_network_acls() -> None:
         first, last = entry["PortRange"]
         return text.replace("</item>", f"<portRange><from>{first}</from><to>{last}</to></portRange></item>")
 
-    ec2._ACTION_MAP["CreateNetworkAclEntry"] = create_entry
+    for action in ("CreateNetworkAclEntry", "ReplaceNetworkAclEntry"):
+        ec2._ACTION_MAP[action] = with_ports(ec2._ACTION_MAP[action])
     ec2._network_acl_entry_xml = entry_with_ports

@@ -169,7 +169,7 @@ class Built:
         chains, out, into = [], [], []
         for name, k in self.subnets.items():
             acl = self.acls[name]
-            chains += [_acl_chain(f"out{k}", acl, egress=True), _acl_chain(f"in{k}", acl, egress=False)]
+            chains += [acl_chain(f"out{k}", acl, egress=True), acl_chain(f"in{k}", acl, egress=False)]
             out.append(f'iifname "s{k}" jump out{k}')
             into.append(f'oifname "s{k}" jump in{k}')
         held = self.snapshot.attachments or ()
@@ -252,7 +252,7 @@ chain forward {{ type filter hook forward priority 0; policy drop;
         for one in self.snapshot.interfaces:
             if set(one.groups) & set(rule.groups):
                 blocks += (*one.addresses, *one.prefixes)
-        what = _what(rule.protocol, rule.ports)
+        what = filter_of(rule.protocol, rule.ports)
         return [f"  {_family(text)} {side} {text} {what} accept" for text in blocks if what is not None]
 
     def _gates(self) -> None:
@@ -334,17 +334,19 @@ def _same_bridge(many: int) -> str:
     return "\n".join(f'  iifname "s{k}" oifname "s{k}" accept' for k in range(many))
 
 
-def _acl_chain(name: str, acl: Acl, *, egress: bool) -> str:
+def acl_chain(name: str, acl: Acl, *, egress: bool) -> str:
+    """Entries in their order; what none matches is dropped."""
     side = "daddr" if egress else "saddr"
     lines = []
     for entry in sorted((one for one in acl.entries if one.egress is egress), key=lambda one: one.number):
-        what = _what(entry.protocol, entry.ports)
+        what = filter_of(entry.protocol, entry.ports)
         if what is not None:
             lines.append(f"  {_family(entry.block)} {side} {entry.block} {what} {'return' if entry.allow else 'drop'}")
     return f"chain {name} {{\n" + "\n".join(lines) + "\n  drop\n}"
 
 
-def _what(protocol: int, ports: tuple[int, int] | None) -> str | None:
+def filter_of(protocol: int, ports: tuple[int, int] | None) -> str | None:
+    """What a rule matches, in the words of nft; None for a protocol that is not sent here."""
     if protocol == -1:
         return ""
     name = {6: "tcp", 17: "udp"}.get(protocol)
@@ -399,4 +401,4 @@ def _six(namespace: Namespace, lines: list[str], *, force: bool = False) -> None
             assert force or done.returncode == 0, (namespace.name, done.stderr, mine)
 
 
-__all__ = ["Built", "Nat"]
+__all__ = ["Built", "Nat", "acl_chain", "filter_of"]
