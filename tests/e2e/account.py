@@ -30,7 +30,7 @@ class Account:
     def __init__(self, facts: dict[str, Any], *, subnets: int) -> None:
         """facts: what DescribeCluster says beside the network. subnets: how many of the three the cluster has."""
         self._facts = facts
-        self._roles: dict[str, dict[str, str]] = {}
+        self._roles: dict[str, str] = {}
         ec2, eks, iam = (client(name) for name in ("ec2", "eks", "iam"))
         self.vpc = ec2.create_vpc(CidrBlock=network.VPC)["Vpc"]["VpcId"]
         for attribute in ("EnableDnsSupport", "EnableDnsHostnames"):
@@ -72,6 +72,8 @@ class Account:
         self.describe_cluster(subnets=subnets)
         while eks.describe_cluster(name=CLUSTER)["cluster"]["status"] != "ACTIVE":
             time.sleep(0.1)
+        # All of it is older than what CloudTrail lists: DHCP options of today would be a finding.
+        control("/trail/forget", {})
 
     def role(self, name: str) -> Callable[[str], Any]:
         """Clients of a role that may do everything, as someone who has assumed it."""
@@ -80,16 +82,17 @@ class Account:
         allow = {"Effect": "Allow", "Action": "*", "Resource": "*"}
         if name not in self._roles:
             document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-            arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
+            self._roles[name] = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
             policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
             iam.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=policy)
-            keys = client("sts").assume_role(RoleArn=arn, RoleSessionName="session")["Credentials"]
-            self._roles[name] = {
-                "aws_access_key_id": keys["AccessKeyId"],
-                "aws_secret_access_key": keys["SecretAccessKey"],
-                "aws_session_token": keys["SessionToken"],
-            }
-        return lambda service: client(service, **self._roles[name])
+        # For an hour of the emulation.
+        keys = client("sts").assume_role(RoleArn=self._roles[name], RoleSessionName="session")["Credentials"]
+        credentials = {
+            "aws_access_key_id": keys["AccessKeyId"],
+            "aws_secret_access_key": keys["SecretAccessKey"],
+            "aws_session_token": keys["SessionToken"],
+        }
+        return lambda service: client(service, **credentials)
 
     def _subnet(self, ec2: Any, block: str, zone: str) -> str:
         made = ec2.create_subnet(VpcId=self.vpc, CidrBlock=block, AvailabilityZone=f"{REGION}{zone}")

@@ -59,7 +59,7 @@ def test_the_whole_way(stack, account, tmp_path):
     assert before["decision"] == "NO-GO"
     causes = {(cause["code"], *cause["subnets"]): cause["remedySteps"]["fix"] for cause in before["causes"]}
     assert {subnet for _, *subnets in causes for subnet in subnets} == set(account.subnets[:2])
-    assert {code for code, *_ in causes} == {"NACL_EGRESS_DENIED", "NAT_NOT_AVAILABLE"}
+    assert {code for code, *_ in causes} == {"NACL_EGRESS_DENIED", "ROUTE_BLACKHOLE"}
     refused = _switch(stack, first, "--yes-this-is-irreversible", CLUSTER, expect=3)
     assert "NO-GO" in refused.stderr
     carry_out([command for commands in dict.fromkeys(map(tuple, causes.values())) for command in commands])

@@ -2,7 +2,8 @@
 
 POST /minute: the next minute, from its schedules to its pages and to what alarms have started; the answer is what changed.
 POST /cluster: what DescribeCluster says. POST /networks: subnet -> network namespace. POST /pass: so many seconds. POST
-/update: how the next update of the cluster ends. POST /trail: seconds until CloudTrail lists a call. GET /updates, /states,
+/update: how the next update of the cluster ends. POST /trail: seconds until CloudTrail lists a call; /trail/forget: none
+was made. GET /updates, /states,
 /series?NAMESPACE/METRIC, /now, /published: how many messages topics have passed on.
 """
 
@@ -98,6 +99,8 @@ class Emulation:
                 return self.clock.now()
             case "/published":
                 return self.services.published()
+            case "/trail/forget":
+                self.trail.forget()
             case "/trail":
                 self.trail.lag = float(body)
             case "/pass":

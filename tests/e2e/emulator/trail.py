@@ -34,6 +34,11 @@ _KINDS = {
 _events: list[dict[str, Any]] = []
 
 
+def forget() -> None:
+    """What was called until now was called long ago."""
+    _events.clear()
+
+
 def install() -> None:
     app._maybe_record_cloudtrail = _record
     cloudtrail._DISPATCH["LookupEvents"] = _lookup
