@@ -73,7 +73,9 @@ def check_messages(world):
             by_key.setdefault(message.detail["cause"]["key"], set()).add(incident)
     assert {key: found for key, found in by_key.items() if len(found) > 1} == {}
     assert ids["broken"] - ids["recovered"] <= blind
-    assert ids["recovered"] <= ids["broken"]
+    # A run without memory may have reached the topic alone: the next one does not know what is still to go to the bus.
+    of_the_topic = {name.partition("/")[0] for name in of_blind_runs if name.endswith("/broken")}
+    assert ids["recovered"] <= ids["broken"] | of_the_topic
 
 
 @pytest.mark.parametrize("seed", [*FEW, *(pytest.param(seed, marks=pytest.mark.thorough) for seed in ALL)])
