@@ -62,7 +62,9 @@ def _addresses_of_nat_gateways() -> None:
         parts = body.decode().split("<natGatewayAddressSet/>")
         for i, part in enumerate(parts[:-1]):
             gateway = part.rpartition("<natGatewayId>")[2].partition("<")[0]
-            number = addresses.setdefault(gateway, next(numbers))
+            if gateway not in addresses:
+                addresses[gateway] = next(numbers)
+            number = addresses[gateway]
             fields = {
                 "allocationId": f"eipalloc-{gateway}",
                 "privateIp": f"10.77.100.{number}",
