@@ -240,6 +240,7 @@ def test_a_fault_of_the_whole_vpc(causes, account, code, make):
 def test_a_missing_route_whose_call_is_listed_late(causes, account):
     """CloudTrail lists it after the first message: a second one names the call and its caller."""
     reports = Reports(causes)
+    control("/trail/forget", {})  # the scenario before deleted and made the same route, to repair it
     control("/trail", 400)
     table = Breaks(account).no_route(1)
     missing = reports.until(BROKEN, {"ROUTE_NO_EGRESS"}, within=9)["ROUTE_NO_EGRESS"]
