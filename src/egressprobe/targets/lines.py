@@ -14,7 +14,8 @@ from egressprobe.net.urls import shown_text
 from egressprobe.targets.file import MAX_BYTES, decode, read_text
 
 _INDEX = re.compile(r"\[(\d{1,9})\]")
-_TARGET = re.compile(r"targets\[(\d{1,9})\]")
+# The lists of a targets file, and of clusters.yaml, whose entries have a name.
+_NAMED = re.compile(r"(targets|clusters)\[(\d{1,9})\]")
 
 
 class TargetsFile(NamedTuple):
@@ -38,19 +39,19 @@ class TargetsFile(NamedTuple):
         return input_error([self._located(*entry) for entry in sorted(lines, key=lambda entry: entry[0])])
 
     def _located(self, line: int, mistake: InputError) -> InputError:
-        place = f"{mistake.place}{self._target_name(mistake.place)}"
+        place = f"{mistake.place}{self._name_of_entry(mistake.place)}"
         name = "standard input" if self.name == "-" else self.name
         at = f"{name}:{line}" if line else name
         return InputError(f"{at}: {place}" if place else at, mistake.message)
 
-    def _target_name(self, place: str) -> str:
-        """` (NAME)` of the target that the place is in."""
-        index = _TARGET.match(place)
-        targets = self.document.get("targets") if isinstance(self.document, dict) else None
-        if not index or not isinstance(targets, list) or int(index[1]) >= len(targets):
+    def _name_of_entry(self, place: str) -> str:
+        """` (NAME)` of the target, or cluster, that the place is in."""
+        index = _NAMED.match(place)
+        entries = self.document.get(index[1]) if index and isinstance(self.document, dict) else None
+        if not index or not isinstance(entries, list) or int(index[2]) >= len(entries):
             return ""
-        target = targets[int(index[1])]
-        name = target.get("name") if isinstance(target, dict) else None
+        entry = entries[int(index[2])]
+        name = entry.get("name") if isinstance(entry, dict) else None
         return f" ({short(shown_text(name))})" if isinstance(name, str) and name else ""
 
 
