@@ -102,9 +102,10 @@ invoke: $(SETUP) ## Probe now from every subnet of CLUSTER's stack (NAMES="a b",
 	@$(if $(STACK),,$(call needs,CLUSTER)):
 	@.venv/bin/egressprobe invoke --stack $(or $(STACK),egressprobe-$(subst _,-,$(CLUSTER))) $(if $(REGION),--region $(REGION)) $(NAMES)
 
-package: build ## Expanded template and artifacts for StackSets (PREFIX, TARGETS; REGIONS="a b" uploads)
+package: build ## Expanded template and artifacts for StackSets (PREFIX, TARGETS; REGIONS="a b" uploads; ORGANIZATION=o-..., ACCOUNTS="1 2" may read)
 	@$(call needs,PREFIX):
-	@$(STACK_TOOL) package --prefix $(PREFIX) --regions $(REGIONS)
+	@$(STACK_TOOL) package --prefix $(PREFIX) --regions $(REGIONS) $(if $(BUCKET),--bucket $(BUCKET)) \
+	  $(if $(ORGANIZATION),--organization $(ORGANIZATION)) $(if $(ACCOUNTS),--accounts $(ACCOUNTS))
 
 drill: $(SETUP) ## Prove that the page and the all-clear of CLUSTER's stack arrive, in 15 minutes (STACK, REGION, PAGE=1)
 	@$(if $(STACK),,$(call needs,CLUSTER)):

@@ -59,6 +59,9 @@ def _parser() -> argparse.ArgumentParser:
     package = commands.add_parser("package", help="template and artifacts for StackSets")
     package.add_argument("--prefix", required=True)
     package.add_argument("--regions", nargs="*", default=[], help="upload to PREFIX-REGION of each")
+    package.add_argument("--bucket", help="upload to this bucket of your own, in the one region")
+    package.add_argument("--organization", default="", help="its accounts may read the artifacts, such as o-a1b2c3d4e5")
+    package.add_argument("--accounts", nargs="*", default=[], help="these accounts may read the artifacts")
     package.set_defaults(command=_package)
     price = commands.add_parser("price", help="monthly cost of a stack")
     price.add_argument("--targets", help="a number, or a targets file")
@@ -149,9 +152,16 @@ def _destroy(options: argparse.Namespace) -> int:
 def _package(options: argparse.Namespace) -> int:
     from boto3.session import Session
 
+    from egressprobe.stack.access.bucket_policy import ArtifactReaders
     from egressprobe.stack.package import package
 
-    print(json.dumps(package(Session(), prefix=options.prefix, regions=options.regions), indent=2))
+    readers = ArtifactReaders(options.organization, tuple(options.accounts))
+    regions, bucket = options.regions, options.bucket
+    made = package(Session(), prefix=options.prefix, regions=regions, readers=readers, bucket=bucket)
+    print(json.dumps(made, indent=2))
+    if "policyStatements" in made:
+        text = f"add policyStatements to the policy of {bucket}: it is yours, and was not changed"
+        print(f"egressprobe: {text}", file=sys.stderr)
     return 0
 
 

@@ -26,6 +26,7 @@ _OPERATORS: dict[str, tuple[Callable[[str, str], bool], bool]] = {
     "StringNotEqualsIgnoreCase": (lambda value, wanted: value.lower() == wanted.lower(), True),
     "StringLike": (like, False),
     "StringNotLike": (like, True),
+    "Bool": (lambda value, wanted: value.lower() == wanted.lower(), False),
     "ArnLike": (like, False),
     "ArnNotLike": (like, True),
 }

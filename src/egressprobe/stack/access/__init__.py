@@ -1,0 +1,1 @@
+"""What the stack lets others do, and what its roles may: policy documents."""
