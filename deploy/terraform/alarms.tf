@@ -134,7 +134,7 @@ resource "aws_cloudwatch_metric_alarm" "broken" {
     id          = "broken"
     period      = 60
     return_data = true
-    expression  = "SELECT MIN(ProbeSuccess) FROM SCHEMA(\"EgressProbe\", ClusterName, Impact, Target) WHERE ClusterName = '${var.cluster_name}' AND Impact = 'blocks' GROUP BY Target ORDER BY MIN() ASC"
+    expression  = "SELECT MIN(ProbeSuccess) FROM SCHEMA(\"EgressProbe\", ClusterName, Impact, Target) WHERE ClusterName = '${var.cluster_name}'${local.in_monitoring_account ? " AND AWS.AccountId = CURRENT_ACCOUNT_ID()" : ""} AND Impact = 'blocks' GROUP BY Target ORDER BY MIN() ASC"
   }
 }
 
@@ -152,7 +152,7 @@ resource "aws_cloudwatch_metric_alarm" "targets" {
     id          = "targets"
     period      = 60
     return_data = true
-    expression  = local.per_subnet ? "SELECT MIN(ProbeSuccess) FROM SCHEMA(\"EgressProbe\", ClusterName, Code, Impact, SubnetId, Target) WHERE ClusterName = '${var.cluster_name}' AND Impact = 'blocks' GROUP BY Target, SubnetId, Code, Impact ORDER BY MIN() ASC" : "SELECT MIN(ProbeSuccess) FROM SCHEMA(\"EgressProbe\", ClusterName, Code, Impact, Target) WHERE ClusterName = '${var.cluster_name}' AND Impact = 'blocks' GROUP BY Target, Code, Impact ORDER BY MIN() ASC"
+    expression  = local.per_subnet ? "SELECT MIN(ProbeSuccess) FROM SCHEMA(\"EgressProbe\", ClusterName, Code, Impact, SubnetId, Target) WHERE ClusterName = '${var.cluster_name}'${local.in_monitoring_account ? " AND AWS.AccountId = CURRENT_ACCOUNT_ID()" : ""} AND Impact = 'blocks' GROUP BY Target, SubnetId, Code, Impact ORDER BY MIN() ASC" : "SELECT MIN(ProbeSuccess) FROM SCHEMA(\"EgressProbe\", ClusterName, Code, Impact, Target) WHERE ClusterName = '${var.cluster_name}'${local.in_monitoring_account ? " AND AWS.AccountId = CURRENT_ACCOUNT_ID()" : ""} AND Impact = 'blocks' GROUP BY Target, Code, Impact ORDER BY MIN() ASC"
   }
 }
 
@@ -170,7 +170,7 @@ resource "aws_cloudwatch_metric_alarm" "uncounted" {
     id          = "uncounted"
     period      = 60
     return_data = true
-    expression  = "SELECT MIN(ProbeSuccess) FROM SCHEMA(\"EgressProbe\", ClusterName, Impact, Target) WHERE ClusterName = '${var.cluster_name}' AND Impact = 'uncounted' GROUP BY Target ORDER BY MIN() ASC"
+    expression  = "SELECT MIN(ProbeSuccess) FROM SCHEMA(\"EgressProbe\", ClusterName, Impact, Target) WHERE ClusterName = '${var.cluster_name}'${local.in_monitoring_account ? " AND AWS.AccountId = CURRENT_ACCOUNT_ID()" : ""} AND Impact = 'uncounted' GROUP BY Target ORDER BY MIN() ASC"
   }
 }
 
@@ -188,7 +188,7 @@ resource "aws_cloudwatch_metric_alarm" "notices" {
     id          = "notices"
     period      = 60
     return_data = true
-    expression  = local.per_subnet ? "SELECT COUNT(ProbeSuccess) FROM SCHEMA(\"EgressProbe\", ClusterName, Code, Impact, SubnetId, Target) WHERE ClusterName = '${var.cluster_name}' AND Impact != 'blocks' GROUP BY Target, SubnetId, Code, Impact ORDER BY COUNT() DESC" : "SELECT COUNT(ProbeSuccess) FROM SCHEMA(\"EgressProbe\", ClusterName, Code, Impact, Target) WHERE ClusterName = '${var.cluster_name}' AND Impact != 'blocks' GROUP BY Target, Code, Impact ORDER BY COUNT() DESC"
+    expression  = local.per_subnet ? "SELECT COUNT(ProbeSuccess) FROM SCHEMA(\"EgressProbe\", ClusterName, Code, Impact, SubnetId, Target) WHERE ClusterName = '${var.cluster_name}'${local.in_monitoring_account ? " AND AWS.AccountId = CURRENT_ACCOUNT_ID()" : ""} AND Impact != 'blocks' GROUP BY Target, SubnetId, Code, Impact ORDER BY COUNT() DESC" : "SELECT COUNT(ProbeSuccess) FROM SCHEMA(\"EgressProbe\", ClusterName, Code, Impact, Target) WHERE ClusterName = '${var.cluster_name}'${local.in_monitoring_account ? " AND AWS.AccountId = CURRENT_ACCOUNT_ID()" : ""} AND Impact != 'blocks' GROUP BY Target, Code, Impact ORDER BY COUNT() DESC"
   }
 }
 
@@ -226,7 +226,7 @@ resource "aws_cloudwatch_metric_alarm" "egress_down" {
     id          = "egress"
     period      = 60
     return_data = true
-    expression  = "SELECT MAX(EgressDown) FROM SCHEMA(\"EgressProbe\", ClusterName, SubnetId) WHERE ClusterName = '${var.cluster_name}' GROUP BY SubnetId ORDER BY MAX() DESC"
+    expression  = "SELECT MAX(EgressDown) FROM SCHEMA(\"EgressProbe\", ClusterName, SubnetId) WHERE ClusterName = '${var.cluster_name}'${local.in_monitoring_account ? " AND AWS.AccountId = CURRENT_ACCOUNT_ID()" : ""} GROUP BY SubnetId ORDER BY MAX() DESC"
   }
 }
 
@@ -244,7 +244,7 @@ resource "aws_cloudwatch_metric_alarm" "egress_would_fail" {
     id          = "egress"
     period      = 60
     return_data = true
-    expression  = "SELECT MAX(EgressWouldFail) FROM SCHEMA(\"EgressProbe\", ClusterName, SubnetId) WHERE ClusterName = '${var.cluster_name}' GROUP BY SubnetId ORDER BY MAX() DESC"
+    expression  = "SELECT MAX(EgressWouldFail) FROM SCHEMA(\"EgressProbe\", ClusterName, SubnetId) WHERE ClusterName = '${var.cluster_name}'${local.in_monitoring_account ? " AND AWS.AccountId = CURRENT_ACCOUNT_ID()" : ""} GROUP BY SubnetId ORDER BY MAX() DESC"
   }
 }
 
@@ -261,7 +261,7 @@ resource "aws_cloudwatch_metric_alarm" "unproven" {
     id          = "measured"
     period      = 60
     return_data = true
-    expression  = "SELECT SUM(MeasuredShare) FROM SCHEMA(\"EgressProbe\", ClusterName, SubnetId) WHERE ClusterName = '${var.cluster_name}' GROUP BY SubnetId ORDER BY SUM() ASC"
+    expression  = "SELECT SUM(MeasuredShare) FROM SCHEMA(\"EgressProbe\", ClusterName, SubnetId) WHERE ClusterName = '${var.cluster_name}'${local.in_monitoring_account ? " AND AWS.AccountId = CURRENT_ACCOUNT_ID()" : ""} GROUP BY SubnetId ORDER BY SUM() ASC"
   }
 }
 
@@ -278,7 +278,7 @@ resource "aws_cloudwatch_metric_alarm" "unsettled" {
     id          = "unsettled"
     period      = 60
     return_data = true
-    expression  = "SELECT MAX(TargetsUnsettled) FROM SCHEMA(\"EgressProbe\", ClusterName, SubnetId) WHERE ClusterName = '${var.cluster_name}' GROUP BY SubnetId ORDER BY MAX() DESC"
+    expression  = "SELECT MAX(TargetsUnsettled) FROM SCHEMA(\"EgressProbe\", ClusterName, SubnetId) WHERE ClusterName = '${var.cluster_name}'${local.in_monitoring_account ? " AND AWS.AccountId = CURRENT_ACCOUNT_ID()" : ""} GROUP BY SubnetId ORDER BY MAX() DESC"
   }
 }
 
@@ -295,7 +295,7 @@ resource "aws_cloudwatch_metric_alarm" "blind" {
     id          = "measured"
     period      = 60
     return_data = true
-    expression  = "SELECT SUM(MeasuredShare) FROM SCHEMA(\"EgressProbe\", ClusterName, SubnetId) WHERE ClusterName = '${var.cluster_name}' GROUP BY SubnetId ORDER BY SUM() ASC"
+    expression  = "SELECT SUM(MeasuredShare) FROM SCHEMA(\"EgressProbe\", ClusterName, SubnetId) WHERE ClusterName = '${var.cluster_name}'${local.in_monitoring_account ? " AND AWS.AccountId = CURRENT_ACCOUNT_ID()" : ""} GROUP BY SubnetId ORDER BY SUM() ASC"
   }
 }
 

@@ -38,6 +38,7 @@ locals {
   has_runbook           = var.runbook_url != ""
   per_subnet            = var.metric_detail == "subnet"
   make_dashboard        = var.create_dashboard
+  in_monitoring_account = var.monitoring_account
   has_concurrency       = var.probe_concurrency != ""
   traced                = var.tracing == "Active"
   has_boundary          = var.permissions_boundary_arn != ""

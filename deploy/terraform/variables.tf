@@ -254,6 +254,13 @@ variable "create_dashboard" {
   description = "An account's first three dashboards are free, further ones cost $3 a month each."
 }
 
+variable "monitoring_account" {
+  type        = bool
+  default     = false
+  nullable    = false
+  description = "true where this account is a monitoring account of CloudWatch cross-account observability. Alarms and dashboard then read this account's metrics only, not those of a cluster of the same name in a linked account."
+}
+
 variable "architecture" {
   type     = string
   default  = "arm64"

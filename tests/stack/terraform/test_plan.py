@@ -35,8 +35,8 @@ _CASES = {
     ),
     "own topics": (
         1,
-        {"AlarmTopicArn": _TOPIC, "NoticeTopicArn": _NOTICES, "TargetNotifications": "notices", "EgressPages": "false", "RunbookUrl": "https://run.example.com/${x}", "CertificateDays": "14"},
-        {"alarm_topic_arn": _TOPIC, "notice_topic_arn": _NOTICES, "target_notifications": "notices", "egress_pages": False, "runbook_url": "https://run.example.com/${x}", "certificate_days": 14},
+        {"AlarmTopicArn": _TOPIC, "NoticeTopicArn": _NOTICES, "TargetNotifications": "notices", "EgressPages": "false", "RunbookUrl": "https://run.example.com/${x}", "CertificateDays": "14", "MonitoringAccount": "true"},
+        {"alarm_topic_arn": _TOPIC, "notice_topic_arn": _NOTICES, "target_notifications": "notices", "egress_pages": False, "runbook_url": "https://run.example.com/${x}", "certificate_days": 14, "monitoring_account": True},
     ),
     "each target a page": (
         2,

@@ -12,28 +12,38 @@ from typing import Any, NamedTuple
 _EXTRA = 2
 _MINUTE = 60
 MISSING = None
+OWN = "123456789012"  # the account in which the alarms are
 
 
 class Store:
-    """Series by namespace, metric and exact dimensions; values by minute."""
+    """Series by namespace, metric, exact dimensions and account; values by minute. monitoring: of linked accounts too."""
 
-    def __init__(self):
+    def __init__(self, *, monitoring: bool = False):
+        self.monitoring = monitoring
         self._series = defaultdict(lambda: defaultdict(list))
 
-    def add(self, namespace: str, metric: str, dimensions: dict[str, str], at: float, value: float) -> None:
-        self._series[namespace, metric, frozenset(dimensions.items())][int(at) // _MINUTE].append(value)
+    def add(
+        self, namespace: str, metric: str, dimensions: dict[str, str], at: float, value: float, account: str = OWN
+    ) -> None:
+        assert account == OWN or self.monitoring
+        self._series[namespace, metric, frozenset(dimensions.items()), account][int(at) // _MINUTE].append(value)
 
-    def add_document(self, document: dict[str, Any], at: float) -> None:
+    def add_document(self, document: dict[str, Any], at: float, account: str = OWN) -> None:
         """One document of embedded metric format."""
         for directive in document["_aws"]["CloudWatchMetrics"]:
             for names in directive["Dimensions"]:
                 dimensions = {name: document[name] for name in names}
                 for metric in directive["Metrics"]:
                     for value in document[metric["Name"]]:
-                        self.add(directive["Namespace"], metric["Name"], dimensions, at, value)
+                        self.add(directive["Namespace"], metric["Name"], dimensions, at, value, account)
 
     def series(self, namespace: str, metric: str) -> dict[frozenset, dict[int, list[float]]]:
-        return {key[2]: found for key, found in self._series.items() if key[:2] == (namespace, metric)}
+        """Of this account: the default of an alarm on one metric, of MetricStat and of ListMetrics."""
+        return {key: found for key, account, found in self.of_all_accounts(namespace, metric) if account == OWN}
+
+    def of_all_accounts(self, namespace: str, metric: str) -> list[tuple[frozenset, str, dict[int, list[float]]]]:
+        """(dimensions, account, values): what a Metrics Insights query reads in a monitoring account."""
+        return [(key[2], key[3], found) for key, found in self._series.items() if key[:2] == (namespace, metric)]
 
 
 _STATISTICS = {
@@ -47,9 +57,12 @@ _STATISTICS = {
     "SampleCount": len,
 }
 _QUERY = re.compile(
-    r"SELECT (MIN|MAX|SUM|COUNT)\((\w+)\) FROM SCHEMA\(\"(\w+)\", ([\w, ]+)\) WHERE (\w+ !?= '[^']*'(?: AND \w+ !?= '[^']*')*) "
+    r"SELECT (MIN|MAX|SUM|COUNT)\((\w+)\) FROM SCHEMA\(\"(\w+)\", ([\w, ]+)\) WHERE ([\w.]+ !?= [^ ]+(?: AND [\w.]+ !?= [^ ]+)*) "
     r"GROUP BY ([\w, ]+) ORDER BY \1\(\) (?:ASC|DESC)"
 )
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-metrics-insights-querylanguage.html: "To limit
+# your query to only metrics in the monitoring account itself".
+_OF_ACCOUNT = "AWS.AccountId = CURRENT_ACCOUNT_ID()"
 
 
 class MetricAlarm:
@@ -113,10 +126,16 @@ class MetricAlarm:
         match = _QUERY.fullmatch(self._query)
         assert match, self._query
         statistic, metric, namespace, schema, where, by = match.groups()
-        conditions = re.findall(r"(\w+) (!?=) '([^']*)'", where)
+        conditions = re.findall(r"(?:^|AND )(\w+) (!?=) '([^']*)'", where)
+        of_account = _OF_ACCOUNT in where.split(" AND ")
+        assert len(conditions) + of_account == len(where.split(" AND ")), where
+        # AWS documents the condition for monitoring accounts, and for no other.
+        assert self._store.monitoring or not of_account, where
         groups = defaultdict(lambda: defaultdict(list))
-        for dimensions, values in self._store.series(namespace, metric).items():
+        for dimensions, account, values in self._store.of_all_accounts(namespace, metric):
             known = dict(dimensions)
+            if of_account and account != OWN:
+                continue
             # SCHEMA takes metrics with exactly these dimensions.
             if set(known) != set(schema.split(", ")):
                 continue
@@ -267,8 +286,8 @@ def _rule(text: str, states: dict[str, str]) -> bool:
 class CloudWatch:
     """Alarms over one store: those of a rendered stack, by logical id, or those that are put."""
 
-    def __init__(self, rendered=None):
-        self.store = Store()
+    def __init__(self, rendered=None, *, monitoring: bool = False):
+        self.store = Store(monitoring=monitoring)
         self.metric: dict[str, MetricAlarm] = {}
         self.composite: dict[str, CompositeAlarm] = {}
         self.notices: list[Notice] = []
