@@ -108,7 +108,7 @@ PUBLIC = {
     ),
     "audit": (
         "paths.destination.*",
-        "paths.destinations.hosts_of",
+        *("paths.destinations.calls_of", "paths.destinations.hosts_of"),
         "resolve_names.with_names",
         "result.*",
         "root_cause.causes",

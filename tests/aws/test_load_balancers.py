@@ -116,3 +116,23 @@ def test_weighted_targets_rules_of_an_application_load_balancer_and_refusals(ses
     with pytest.raises(ReadRefused) as refused:
         load_balancers(refusing, answers.VPC, [interface])
     assert refused.value.unread.action == "elasticloadbalancing:DescribeLoadBalancers"
+
+
+def test_reads_are_paced_below_what_the_account_is_given(session, monkeypatch):
+    """10 requests a second of the account and region, for the controllers in its clusters too."""
+    waits, rates = [], []
+
+    class Rate:
+        def __init__(self, per_second):
+            rates.append(per_second)
+
+        def wait(self, **_):
+            waits.append(1)
+
+    monkeypatch.setattr("egressprobe.aws.vpc_snapshot.ReadRate", Rate)
+    clients = readers(session, region_name=REGION)
+    for _ in range(3):
+        clients.elb.describe_load_balancers()
+    clients.ec2.describe_vpcs()
+    assert len(waits) == 3
+    assert max(rates) < 10

@@ -325,3 +325,37 @@ def test_causes_survive_a_response_that_is_cut():
     whole = replace(one, causes=causes(one, broken))
     cut = joined_response(whole, limit=len(json.dumps(joined_response(whole))) - 500)
     assert [cause["code"] for cause in cut["causes"]] == ["ROUTE_NO_EGRESS"]
+
+
+def balancer(ec2, elb, name, subnet, vpc, address):
+    """A Network Load Balancer with a listener and an empty target group; its interface, which moto does not make."""
+    arn = elb.create_load_balancer(Name=name, Type="network", Subnets=[subnet])["LoadBalancers"][0]["LoadBalancerArn"]
+    group = elb.create_target_group(Name=name, Protocol="TCP", Port=443, VpcId=vpc)["TargetGroups"][0]
+    to = [{"Type": "forward", "TargetGroupArn": group["TargetGroupArn"]}]
+    elb.create_listener(LoadBalancerArn=arn, Protocol="TCP", Port=443, DefaultActions=to)
+    described = f"ELB {arn.partition(':loadbalancer/')[2]}"
+    ec2.create_network_interface(SubnetId=subnet, PrivateIpAddress=address, Description=described)
+
+
+def test_of_the_load_balancers_those_of_targets_are_read(stack, monkeypatch):
+    """Each is five calls of an API whose rate the account shares, and a VPC may have dozens."""
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    ec2, elb = boto3.client("ec2"), boto3.client("elbv2")
+    vpc = stack.cloud.cluster["resourcesVpcConfig"]["vpcId"]
+    for number in range(3):
+        balancer(ec2, elb, f"n{number}", stack.subnets[0], vpc, f"10.0.0.5{number}")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", stack.cloud.url)
+
+    def reads(*targets):
+        stack.cloud.calls.clear()
+        found = stack.plan(*targets).run()["audit"]["findings"]
+        calls = [call.action for call in stack.cloud.calls if call.action.startswith("elasticloadbalancing:")]
+        return len(calls), [one["code"] for one in found]
+
+    assert reads(hook("a", url="https://10.0.3.9/"))[0] == 0
+    calls, codes = reads(hook("a", url="https://10.0.0.51/"))
+    assert calls == 6, "the list, and five of the one"
+    assert "LOAD_BALANCER_NO_TARGETS" in codes
+    names = {"hook.example": ("10.0.0.50",), "other.example": ("10.0.0.52",)}
+    monkeypatch.setattr(audits, "with_names", lambda snapshot, hosts: replace(snapshot, names=names))
+    assert reads(hook("a", url="https://hook.example/"), hook("b", url="https://other.example/"))[0] == 11

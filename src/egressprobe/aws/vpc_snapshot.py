@@ -6,23 +6,29 @@ whose answer is not as documented: values of other types, missing ids, invalid C
 
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from egressprobe.audit.vpc.snapshot import SNAPSHOT_SCHEMA, ClusterFacts, Vpc, VpcSnapshot
+from egressprobe.audit.vpc.snapshot import SNAPSHOT_SCHEMA, ClusterFacts, Unread, Vpc, VpcSnapshot
 from egressprobe.aws import ec2 as ec2lists
 from egressprobe.aws import load_balancers as balancing
 from egressprobe.aws import network_firewall as filtering
 from egressprobe.aws import other_vpcs as others
 from egressprobe.aws import vpc_dns as dnslists
 from egressprobe.aws.eks import Cluster
+from egressprobe.aws.fleet.read_rate import ReadRate
 from egressprobe.aws.lists import AT_ONCE, ListReading, named_lists, network_reads
 from egressprobe.aws.paging import every
 from egressprobe.aws.parse import ec2_parse as parse
 from egressprobe.model.errors import AwsError
+
+# An account and region has a bucket of 40 requests, refilled with 10 each second, for all reads of load balancers: also
+# for those of the controllers in its clusters.
+# https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/elb-api-throttling.html
+_BALANCER_READS_PER_SECOND = 8.0
 
 
 class Readers(NamedTuple):
@@ -58,6 +64,7 @@ def readers(session: Any = None, peers: Sequence[Any] = (), *, patient: bool = T
     others_ec2 = tuple(peer.client("ec2", config=config, **options) for peer in peers)
     others_firewall = tuple(peer.client("network-firewall", config=config, **options) for peer in peers)
     own = Readers(*(made.client(name, config=config, **options) for name in names))
+    own.elb.meta.events.register("before-send", ReadRate(_BALANCER_READS_PER_SECOND).wait)
     return own._replace(peers=others_ec2, peer_firewalls=others_firewall)
 
 
@@ -68,10 +75,11 @@ def read_snapshot(
     region: str,
     seconds: float = math.inf,
     stop: threading.Event | None = None,
+    balancers: bool = True,
 ) -> VpcSnapshot:
     """seconds: what is not read by then stays unknown; the calls that run then may take half a minute longer.
 
-    stop: as if the seconds were over once it is set.
+    stop: as if the seconds were over once it is set. balancers: False for those of `with_load_balancers` alone.
 
     Raises AwsError if the VPC itself cannot be read: then there is nothing to audit.
     """
@@ -79,10 +87,30 @@ def read_snapshot(
         raise AwsError(f"EKS does not report the VPC of the cluster {cluster.name}")
     reading = ListReading(seconds, stop)
     with reading.limits((*clients[:-2], *clients.peers, *clients.peer_firewalls)):
-        return _read(clients, cluster, region, reading)
+        return _read(clients, cluster, region, reading, balancers=balancers)
 
 
-def _read(clients: Readers, cluster: Cluster, region: str, reading: ListReading) -> VpcSnapshot:
+def with_load_balancers(
+    clients: Readers, snapshot: VpcSnapshot, addresses: Collection[str], *, seconds: float = math.inf
+) -> VpcSnapshot:
+    """The snapshot with the load balancers that have one of these addresses. seconds: as for `read_snapshot`.
+
+    Each costs about five calls of an API whose rate the whole account shares.
+    """
+    reading, wanted = ListReading(seconds), frozenset(addresses)
+    interfaces = [
+        interface
+        for interface in snapshot.interfaces or ()
+        if not wanted.isdisjoint((*interface.addresses, *interface.public))
+    ]
+    with reading.limits((clients.elb,)):
+        read = reading.read(
+            "load_balancers", lambda: balancing.load_balancers(clients.elb, snapshot.vpc.id, interfaces)
+        )
+    return replace(snapshot, load_balancers=read, unread=_sorted((*snapshot.unread, *reading.unread)))
+
+
+def _read(clients: Readers, cluster: Cluster, region: str, reading: ListReading, *, balancers: bool) -> VpcSnapshot:
     vpc_id, now = cluster.vpc, datetime.now(UTC)
     vpc = reading.read("vpc", lambda: _vpc(clients.ec2, vpc_id))
     if vpc is None:
@@ -107,9 +135,11 @@ def _read(clients: Readers, cluster: Cluster, region: str, reading: ListReading)
         ),
     )
     parts["other_vpcs"] = tuple(_with_firewalls(reading, firewall_clients, other) for other in parts["other_vpcs"])
-    parts["load_balancers"] = reading.read(
-        "load_balancers", lambda: balancing.load_balancers(clients.elb, vpc_id, parts["interfaces"] or ())
-    )
+    parts["load_balancers"] = None
+    if balancers:
+        parts["load_balancers"] = reading.read(
+            "load_balancers", lambda: balancing.load_balancers(clients.elb, vpc_id, parts["interfaces"] or ())
+        )
     reads_dhcp, changed = parts.pop("reads_dhcp", None), parts.pop("dhcp_changed")
     if parts["dhcp"] is not None and changed:
         parts["dhcp"] = replace(parts["dhcp"], changed_at=changed)
@@ -122,9 +152,13 @@ def _read(clients: Readers, cluster: Cluster, region: str, reading: ListReading)
         cluster=_facts(cluster, reads_dhcp),
         vpc=replace(vpc, dns_support=parts.pop("dns_support"), dns_hostnames=parts.pop("dns_hostnames")),
         subnets=parts.pop("subnets") or (),
-        unread=tuple(sorted(dict.fromkeys(reading.unread), key=lambda unread: unread.part)),
+        unread=_sorted(reading.unread),
         **parts,
     )
+
+
+def _sorted(unread: Iterable[Unread]) -> tuple[Unread, ...]:
+    return tuple(sorted(dict.fromkeys(unread), key=lambda refused: refused.part))
 
 
 def _with_firewalls(reading: ListReading, clients: Sequence[Any], other: VpcSnapshot) -> VpcSnapshot:

@@ -3,6 +3,7 @@
 A failure in here is reported. It costs the audit, never the plan or a response.
 """
 
+import time
 from functools import cache
 from typing import Any
 
@@ -11,19 +12,19 @@ from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from msgspec.structs import replace
 
-from egressprobe.audit.paths.destinations import hosts_of
+from egressprobe.audit.paths.destinations import calls_of, hosts_of
 from egressprobe.audit.resolve_names import with_names
 from egressprobe.audit.result import Audit
 from egressprobe.audit.root_cause import causes
 from egressprobe.audit.run import audit
 from egressprobe.audit.vpc.snapshot import VpcSnapshot
 from egressprobe.aws.eks import Cluster
-from egressprobe.aws.vpc_snapshot import Readers, read_snapshot, readers
+from egressprobe.aws.vpc_snapshot import Readers, read_snapshot, readers, with_load_balancers
 from egressprobe.catalog.findings_vpc_config import AUDIT_OFF
 from egressprobe.model.errors import AwsError
 from egressprobe.model.joined_report import Joined
 from egressprobe.model.report import Finding
-from egressprobe.model.target import Verdict
+from egressprobe.model.target import Target, Verdict
 from egressprobe.planner.inventory import Inventory
 from egressprobe.planner.settings import Settings
 from egressprobe.publish.emf import NAMESPACE
@@ -44,11 +45,10 @@ def audit_configuration(settings: Settings, cluster: Cluster | None, inventory: 
     if not settings.audits:
         return {"verdict": str(Verdict.UNKNOWN), "findings": msgspec.to_builtins([_not_audited()])}
     try:
-        snapshot = _snapshot(settings, cluster)
+        targets = [entry.target for entry in inventory.entries.values()]
+        snapshot = _snapshot_for(settings, cluster, targets)
         if snapshot is None:
             return {}
-        targets = [entry.target for entry in inventory.entries.values()]
-        snapshot = with_names(snapshot, hosts_of(targets))
         result = audit(snapshot, targets, settings.audit_skip)
     except AwsError as error:
         logger.warning("the configuration was not audited", extra={"why": str(error)})
@@ -88,11 +88,26 @@ def _not_audited() -> Finding:
     return AUDIT_OFF.found("the VPC's configuration was not audited: the stack has AuditPermissions=false", {})
 
 
-def _snapshot(settings: Settings, cluster: Cluster | None) -> VpcSnapshot | None:
+def _snapshot_for(settings: Settings, cluster: Cluster | None, targets: list[Target]) -> VpcSnapshot | None:
+    """With the load balancers of the targets alone: of a large VPC, all of them every 15 minutes are more calls than
+    the account has.
+    """
+    began = time.monotonic()
+    snapshot = _snapshot(settings, cluster, balancers=False)
+    if snapshot is None:
+        return None
+    snapshot = with_names(snapshot, hosts_of(targets))
+    calls, _ = calls_of(targets, snapshot)
+    addresses = {text for destination, _ in calls for text in destination.addresses}
+    remaining = max(began + _READ_SECONDS - time.monotonic(), 0.0)
+    return with_load_balancers(_readers(), snapshot, addresses, seconds=remaining)
+
+
+def _snapshot(settings: Settings, cluster: Cluster | None, *, balancers: bool = True) -> VpcSnapshot | None:
     """None where EKS reports no VPC (settings.region is Lambda's own)."""
     if cluster is None or not cluster.vpc:
         return None
-    return read_snapshot(_readers(), cluster, region=settings.region, seconds=_READ_SECONDS)
+    return read_snapshot(_readers(), cluster, region=settings.region, seconds=_READ_SECONDS, balancers=balancers)
 
 
 def _publish(settings: Settings, result: Audit) -> None:
