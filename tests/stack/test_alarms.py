@@ -1,10 +1,13 @@
 """Who is paged, when, and when not: the rendered alarms over what the probe and the Planner really publish."""
 
+import contextlib
+import io
 import itertools
 import json
 import random
 import time
 from datetime import UTC, datetime
+from functools import cache
 
 import pytest
 
@@ -55,6 +58,15 @@ def _failure(verdict_of_target, code, control_down):
     return Failure(Phase.CONNECT, code, "i/o timeout") if verdict_of_target is Verdict.FAIL else None
 
 
+@cache
+def documents(series, more, subnet, verdicts, *findings):
+    """What the probe publishes for these results. Runs of other minutes publish the same with another time."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        publish(report(0, subnet, dict(verdicts), *findings), series, **dict(more))
+    return [json.loads(line) for line in printed.getvalue().splitlines() if '"_aws"' in line]
+
+
 def report(at, subnet, verdicts, days=80.0, impact=Impact.BLOCKS, code=Code.CONNECT_TIMEOUT, controls_down=frozenset()):
     """What one run found."""
     results = tuple(
@@ -96,7 +108,7 @@ class World:
     Its page topic gets one message for each incident, and its all-clear; other parameters make the targets pages.
     """
 
-    def __init__(self, capsys, subnets=3, *, seed=1, delay=45.0, **parameters):
+    def __init__(self, subnets=3, *, seed=1, delay=45.0, **parameters):
         stack = rendered(subnets, **({"TargetNotifications": "false"} | parameters))
         self.watch = CloudWatch(stack)
         self.subnets = SUBNETS[:subnets]
@@ -118,7 +130,7 @@ class World:
             "CUSTOMER_ROUTED",
             NAMES,
         )
-        self._capsys, self._random, self._delay = capsys, random.Random(seed), delay
+        self._random, self._delay = random.Random(seed), delay
         self._series = Series(stack.parameters["MetricDetail"], int(stack.parameters["MaxSeries"]))
         self._waiting = []
 
@@ -130,10 +142,10 @@ class World:
                     self._publish(self.now + self._random.random() * MINUTE, subnet, *self.shards[shard])
             if self.drills():
                 at = self.now + self._random.random() * MINUTE
-                self._print(at, report(at, self.subnets[0], {"egressprobe-drill": Verdict.FAIL}), drill=True)
+                self._print(at, self.subnets[0], {"egressprobe-drill": Verdict.FAIL}, drill=True)
             if self.planner and self.now % 900 == 0:
                 age = 0 if self.stale_since is None else self.now + 5 - self.stale_since
-                self._waiting.append((self.now + 5, {"plan": self.now + 5, "age": age}))
+                self._waiting.append((self.now + 5, self.now + 5, {"age": age}))
             self.now += MINUTE
             self._deliver()
             self.watch.evaluate(self.now)
@@ -150,27 +162,26 @@ class World:
         code = self.codes[int(at) // MINUTE % len(self.codes)]
         self._print(
             at,
-            report(at, subnet, verdicts, self.days, self.impact, code, self.controls_down),
+            subnet,
+            verdicts,
+            *(self.days, self.impact, code, frozenset(self.controls_down)),
             one_series=self.one_series,
             retired=self.retired,
             egress_mode=self.mode,
             share=share,
-            uncounted={name for name in self.uncounted if verdicts.get(name) is Verdict.FAIL},
+            uncounted=frozenset(name for name in self.uncounted if verdicts.get(name) is Verdict.FAIL),
         )
 
-    def _print(self, at, of, **more):
-        publish(of, self._series, **more)
-        lines = [line for line in self._capsys.readouterr().out.splitlines() if '"_aws"' in line]
-        self._waiting += [(at + self._delay, json.loads(line)) for line in lines]
+    def _print(self, at, subnet, verdicts, *findings, **more):
+        found = documents(self._series, frozenset(more.items()), subnet, tuple(verdicts.items()), *findings)
+        self._waiting += [(at + self._delay, at, document) for document in found]
 
     def _deliver(self):
-        for document in [document for seen, document in self._waiting if seen <= self.now]:
-            if "plan" in document:
-                self.watch.store.add(
-                    "EgressProbe", "PlanAge", {"ClusterName": "prod"}, document["plan"], document["age"]
-                )
+        for _, at, document in [one for one in self._waiting if one[0] <= self.now]:
+            if "age" in document:
+                self.watch.store.add("EgressProbe", "PlanAge", {"ClusterName": "prod"}, at, document["age"])
             else:
-                self.watch.store.add_document(document, document["_aws"]["Timestamp"] / 1000 - BEGAN)
+                self.watch.store.add_document(document, at)
         self._waiting = [one for one in self._waiting if one[0] > self.now]
 
     def pages(self):
@@ -191,8 +202,8 @@ class World:
 
 
 @pytest.fixture
-def world(capsys):
-    return lambda *args, **kwargs: World(capsys, *args, **kwargs)
+def world():
+    return World
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -133,10 +133,10 @@ class Account:
 
 
 @pytest.fixture
-def account(capsys, monkeypatch):
+def account(monkeypatch):
     def make(**parameters):
         given = {"TargetNotifications": "true"} | parameters
-        return Account(World(capsys, delay=5, **given).run(30), monkeypatch, given)
+        return Account(World(delay=5, **given).run(30), monkeypatch, given)
 
     return make
 

@@ -3,7 +3,7 @@
 import pytest
 
 from egressprobe.model.target import Impact
-from tests.stack.test_alarms import BEGAN, HALVES, MINUTE, NAMES, PAGED, UNCERTAIN, World
+from tests.stack.test_alarms import HALVES, MINUTE, NAMES, PAGED, UNCERTAIN, World
 from tests.support.aws.cloudformation import rendered
 
 TICKETS = "arn:aws:sns:eu-west-1:123456789012:tickets"
@@ -19,8 +19,8 @@ class Reporting(World):
     hour what it has reported. alive: whether it runs. on: the alarms that began an incident, as it last saw them.
     """
 
-    def __init__(self, capsys, *, takes=60, delay=45.0, **parameters):
-        super().__init__(capsys, 2, delay=delay, **({"TargetNotifications": "causes"} | parameters))
+    def __init__(self, *, takes=60, delay=45.0, **parameters):
+        super().__init__(2, delay=delay, **({"TargetNotifications": "causes"} | parameters))
         self.takes, self.alive, self._on = takes, True, False
 
     def pass_minutes(self, minutes):
@@ -35,14 +35,11 @@ class Reporting(World):
     def _report(self, at, incidents):
         directive = {"Namespace": "EgressProbe", "Dimensions": [["ClusterName"]]}
         document = {
-            "_aws": {
-                "Timestamp": (BEGAN + at) * 1000,
-                "CloudWatchMetrics": [directive | {"Metrics": [{"Name": "IncidentsReported"}]}],
-            },
+            "_aws": {"CloudWatchMetrics": [directive | {"Metrics": [{"Name": "IncidentsReported"}]}]},
             "ClusterName": "prod",
             "IncidentsReported": [incidents],
         }
-        self._waiting.append((at + self._delay, document))
+        self._waiting.append((at + self._delay, at, document))
 
     def sent(self):
         """(minute, alarm, state) of every message that CloudWatch sent, about whatever."""
@@ -50,8 +47,8 @@ class Reporting(World):
 
 
 @pytest.fixture
-def world(capsys):
-    return lambda *args, **kwargs: Reporting(capsys, *args, **kwargs)
+def world():
+    return Reporting
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missin
 
 import re
 from collections import defaultdict
+from functools import cache, cached_property
+from types import CodeType
 from typing import Any, NamedTuple
 
 # "CloudWatch retrieves a higher number of data points than Evaluation Periods"; its examples show two more.
@@ -20,13 +22,13 @@ class Store:
 
     def __init__(self, *, monitoring: bool = False):
         self.monitoring = monitoring
-        self._series = defaultdict(lambda: defaultdict(list))
+        self._series = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
 
     def add(
         self, namespace: str, metric: str, dimensions: dict[str, str], at: float, value: float, account: str = OWN
     ) -> None:
         assert account == OWN or self.monitoring
-        self._series[namespace, metric, frozenset(dimensions.items()), account][int(at) // _MINUTE].append(value)
+        self._series[namespace, metric][frozenset(dimensions.items()), account][int(at) // _MINUTE].append(value)
 
     def add_document(self, document: dict[str, Any], at: float, account: str = OWN) -> None:
         """One document of embedded metric format."""
@@ -39,11 +41,12 @@ class Store:
 
     def series(self, namespace: str, metric: str) -> dict[frozenset, dict[int, list[float]]]:
         """Of this account: the default of an alarm on one metric, of MetricStat and of ListMetrics."""
-        return {key: found for key, account, found in self.of_all_accounts(namespace, metric) if account == OWN}
+        found = self.of_all_accounts(namespace, metric)
+        return {dimensions: values for (dimensions, account), values in found.items() if account == OWN}
 
-    def of_all_accounts(self, namespace: str, metric: str) -> list[tuple[frozenset, str, dict[int, list[float]]]]:
-        """(dimensions, account, values): what a Metrics Insights query reads in a monitoring account."""
-        return [(key[2], key[3], found) for key, found in self._series.items() if key[:2] == (namespace, metric)]
+    def of_all_accounts(self, namespace: str, metric: str) -> dict[tuple[frozenset, str], dict[int, list[float]]]:
+        """By (dimensions, account): what a Metrics Insights query reads in a monitoring account."""
+        return self._series.get((namespace, metric), {})
 
 
 _STATISTICS = {
@@ -73,6 +76,8 @@ class MetricAlarm:
         self._p, self._store = properties, store
         self.state = "INSUFFICIENT_DATA"
         self.contributors: set[frozenset] = set()
+        # By dimensions and account of a series: a query looks at each series once, not in each minute.
+        self._group_of: dict[tuple[frozenset, str], frozenset | None] = {}
         warm_up = properties.get("WarmUpConfiguration", {})
         self._warm_until = born + int(warm_up.get("WarmUpPeriodDurationInMinutes", 0)) * 60
         self._inputs = {
@@ -119,41 +124,52 @@ class MetricAlarm:
 
     def _series(self, metric: dict[str, Any], statistic: str, now: int) -> list[float | None]:
         wanted = frozenset((one["Name"], one["Value"]) for one in metric["Dimensions"])
-        found = self._store.series(metric["Namespace"], metric["MetricName"]).get(wanted, {})
-        return self._points(found, now, statistic)
+        found = self._store.of_all_accounts(metric["Namespace"], metric["MetricName"]).get((wanted, OWN), {})
+        return self._points([found], now, statistic)
 
     def _grouped(self, now: int) -> dict[frozenset, list[float | None]]:
+        statistic, metric, namespace, *_ = self._clauses
+        groups = defaultdict(list)
+        for series, values in self._store.of_all_accounts(namespace, metric).items():
+            if series not in self._group_of:
+                self._group_of[series] = self._group(*series)
+            if self._group_of[series]:
+                groups[self._group_of[series]].append(values)
+        found = {key: self._points(many, now, statistic) for key, many in groups.items()}
+        return {key: points for key, points in found.items() if any(point is not MISSING for point in points)}
+
+    @cached_property
+    def _clauses(self) -> tuple[str, ...]:
+        """Statistic, metric, namespace, schema, condition and group."""
         match = _QUERY.fullmatch(self._query)
         assert match, self._query
-        statistic, metric, namespace, schema, where, by = match.groups()
+        return match.groups()
+
+    def _group(self, dimensions: frozenset, account: str) -> frozenset | None:
+        """The contributor that a series counts for. None: the query does not take the series."""
+        *_, schema, where, by = self._clauses
         conditions = re.findall(r"(?:^|AND )(\w+) (!?=) '([^']*)'", where)
         of_account = _OF_ACCOUNT in where.split(" AND ")
         assert len(conditions) + of_account == len(where.split(" AND ")), where
         # AWS documents the condition for monitoring accounts, and for no other.
         assert self._store.monitoring or not of_account, where
-        groups = defaultdict(lambda: defaultdict(list))
-        for dimensions, account, values in self._store.of_all_accounts(namespace, metric):
-            known = dict(dimensions)
-            if of_account and account != OWN:
-                continue
-            # SCHEMA takes metrics with exactly these dimensions.
-            if set(known) != set(schema.split(", ")):
-                continue
-            if any((known[name] == value) is not (operator == "=") for name, operator, value in conditions):
-                continue
-            group = groups[frozenset((name, known[name]) for name in by.split(", "))]
-            for at, some in values.items():
-                group[at] += some
-        found = {key: self._points(values, now, statistic) for key, values in groups.items()}
-        return {key: points for key, points in found.items() if any(point is not MISSING for point in points)}
+        known = dict(dimensions)
+        if of_account and account != OWN:
+            return None
+        # SCHEMA takes metrics with exactly these dimensions.
+        if set(known) != set(schema.split(", ")):
+            return None
+        if any((known[name] == value) is not (operator == "=") for name, operator, value in conditions):
+            return None
+        return frozenset((name, known[name]) for name in by.split(", "))
 
-    def _points(self, values: dict[int, list[float]], now: int, statistic: str) -> list[float | None]:
-        """One value a period, oldest first, of the periods that are over."""
+    def _points(self, series: list[dict[int, list[float]]], now: int, statistic: str) -> list[float | None]:
+        """One value a period, oldest first, of the periods that are over, over all series."""
         last = now // self.period
         points = []
         for index in range(last - self._range, last):
             minutes = range(index * self.period // _MINUTE, (index + 1) * self.period // _MINUTE)
-            some = [value for minute in minutes for value in values.get(minute, ())]
+            some = [value for minute in minutes for values in series for value in values.get(minute, ())]
             points.append(_STATISTICS[statistic](some) if some else MISSING)
         return points
 
@@ -183,13 +199,20 @@ def computed(expression: str, values: dict[str, float | None]) -> float | None:
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html#using-IF-expressions. No data
     in any input gives none here; AWS may still decide an OR, and then the value itself is the missing input.
     """
+    value, names, condition = _compiled(expression)
+    if any(one is MISSING for one in values.values()):
+        return MISSING
+    assert names <= values.keys(), expression
+    return values[value] if eval(condition, {"__builtins__": {}}, dict(values)) else MISSING  # noqa: S307
+
+
+@cache
+def _compiled(expression: str) -> tuple[str, set[str], CodeType]:
+    """The value, the names in the condition, and the condition."""
     match = _IF.fullmatch(expression)
     assert match, expression
-    if any(value is MISSING for value in values.values()):
-        return MISSING
     words = match["condition"].replace("AND", "and").replace("OR", "or")
-    assert set(re.findall(r"[a-z_]+", words)) <= {*values, "and", "or"}, expression
-    return values[match["value"]] if eval(words, {"__builtins__": {}}, dict(values)) else MISSING  # noqa: S307
+    return match["value"], {*re.findall(r"[a-z_]+", words)} - {"and", "or"}, compile(words, "<condition>", "eval")
 
 
 def verdict(points: list[bool | None], *, periods: int, wanted: int, missing: str) -> str | None:

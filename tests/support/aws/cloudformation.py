@@ -179,4 +179,4 @@ def rendered(subnets: int = 3, *, region: str = REGION, partition: str = "aws", 
         "ProbeArtifact": "probe.zip",
         "PlannerArtifact": "planner.zip",
     }
-    return Rendered(template(), required | given, region=region, partition=partition)
+    return Rendered(_template(), required | given, region=region, partition=partition)
