@@ -1,6 +1,8 @@
 # Two commands for a newcomer: `make run` and `make test`. Both set up what they need first.
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
+# The tests start Python some hundred times: without bytecode each compiles the project again.
+unexport PYTHONDONTWRITEBYTECODE
 SETUP := .venv/.ready
 
 .PHONY: help setup run test fuzz conformance e2e check lint types docs docs-check lock-check template build bench bench-audit bench-discovery \

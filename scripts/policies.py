@@ -9,6 +9,7 @@ https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-sc
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
@@ -83,6 +84,13 @@ SWITCH: dict[str, tuple[str, ...]] = {
 }
 
 
+@cache
+def _resources() -> dict[str, Any]:
+    resources: dict[str, Any] = expanded()["Resources"]
+    return resources
+
+
+@cache
 def handler_actions(kind: str) -> frozenset[str]:
     """Permissions of CloudFormation's handlers of a type of resource, of its own service and what Lambda needs."""
     schema: dict[str, Any] = PROVIDER_SCHEMA_MANAGER.get_resource_schema(_REGION, kind).schema
@@ -97,7 +105,7 @@ def handler_actions(kind: str) -> frozenset[str]:
 def deployer_policy() -> str:
     """For whoever runs make deploy, drill, invoke and destroy."""
     reads, writes = set(COMMANDS["*"]), dict[str, set[str]]()
-    for kind in {resource["Type"] for resource in expanded()["Resources"].values()}:
+    for kind in {resource["Type"] for resource in _resources().values()}:
         for action in handler_actions(kind):
             service, name = action.split(":")
             if name.startswith(_READS) or action in _ANYWHERE:
@@ -118,7 +126,7 @@ def switch_policy() -> str:
 
     Discovery and the audit read what the Planner's role may read.
     """
-    planner = expanded()["Resources"]["PlannerRole"]["Properties"]["Policies"]
+    planner = _resources()["PlannerRole"]["Properties"]["Policies"]
     reads = {action for action in _actions(planner) if _is_read(action)} | set(SWITCH["Read"])
     routed = {"StringEquals": {"eks:controlPlaneEgressMode": "CUSTOMER_ROUTED"}}
     return _text(
@@ -149,7 +157,7 @@ def _is_read(action: str) -> bool:
 
 def kms_key_policy() -> str:
     """For the key in KmsKeyArn: its account, the log groups, and who publishes to the stack's topic."""
-    resources = expanded()["Resources"]
+    resources = _resources()
     [statement] = resources["TopicPolicy"]["Properties"]["PolicyDocument"]["Statement"]
     groups = "arn:aws:logs:REGION:ACCOUNT:log-group:/egressprobe/*"
     everything = ["kms:Decrypt*", "kms:Describe*", "kms:Encrypt*", "kms:GenerateDataKey*", "kms:ReEncrypt*"]

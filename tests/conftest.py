@@ -39,29 +39,29 @@ gc.set_threshold(50_000, 20, 10)
 _OURS = [ip_network(n) for n in ("127.0.0.0/8", "::1/128", "10.99.0.0/16", "fd99::/16")]
 
 
-def _why_not(item: pytest.Item) -> str | None:
-    if item.get_closest_marker("netns") and not ISOLATED:
+def _why_not(item: pytest.Item, markers: set[str]) -> str | None:
+    if "netns" in markers and not ISOLATED:
         return "network namespaces (scripts/isolated)"
-    if item.get_closest_marker("nftables") and not shutil.which("nft"):
+    if "nftables" in markers and not shutil.which("nft"):
         return "nft (Debian: apt-get install nftables)"
-    if item.get_closest_marker("bridges") and not _bridges():
+    if "bridges" in markers and not _bridges():
         return "a kernel with bridges (modprobe bridge)"
-    if item.get_closest_marker("awscli") and not (ROOT / ".tools/stack/awscli/bin/python").exists():
+    if "awscli" in markers and not (ROOT / ".tools/stack/awscli/bin/python").exists():
         return "the AWS CLI (make template sets it up)"
-    engines = [mark.args[0] for mark in item.iter_markers("engine")]
+    engines = [mark.args[0] for mark in item.iter_markers("engine")] if "engine" in markers else []
     not_there = [name for name in engines if not any(_ENGINES.glob(f"lib/*/site-packages/{name}"))]
     if not_there:
         return f"{', '.join(not_there)} (make template sets it up, on Linux)"
-    for shell in (mark.args[0] for mark in item.iter_markers("shell")):
+    for shell in [mark.args[0] for mark in item.iter_markers("shell")] if "shell" in markers else []:
         if not shutil.which(shell):
             return f"{shell} (Debian: apt-get install {shell})"
-    if item.get_closest_marker("browser") and not chromium():
+    if "browser" in markers and not chromium():
         return "Chromium (Debian: apt-get install chromium)"
-    if item.get_closest_marker("axe") and not AXE.exists():
+    if "axe" in markers and not AXE.exists():
         return "axe-core (make .tools/browser/.ready sets it up, with npm)"
-    if item.get_closest_marker("packaged") and not (ROOT / "build/dist/.ready").exists():
+    if "packaged" in markers and not (ROOT / "build/dist/.ready").exists():
         return "the packages (make dist)"
-    if item.get_closest_marker("artifact"):
+    if "artifact" in markers:
         missing = [p for p in (".tools/aws-lambda-rie", "build/probe/.ready") if not (ROOT / p).exists()]
         return f"the built artifact and the emulator ({', '.join(missing)} missing)" if missing else None
     return None
@@ -87,13 +87,15 @@ def pytest_make_parametrize_id(val: object) -> str | None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not REQUIRE_ALL:
-        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("thorough")])
-        items[:] = [item for item in items if not item.get_closest_marker("thorough")]
+    wanted, thorough = [], []
     for item in items:
-        why = _why_not(item)
+        markers = {mark.name for mark in item.iter_markers()}
+        (thorough if "thorough" in markers and not REQUIRE_ALL else wanted).append(item)
+        why = _why_not(item, markers)
         if why:
             item.add_marker(pytest.mark.skip(reason=_NOT_RUN + why))
+    config.hook.pytest_deselected(items=thorough)
+    items[:] = wanted
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

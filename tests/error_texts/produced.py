@@ -3,7 +3,9 @@
 import ast
 import importlib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 import egressprobe
@@ -26,15 +28,24 @@ class Produced(NamedTuple):
 
 def raised(*names: str) -> Iterator[tuple[str, ast.Call, str, str]]:
     """(class, call, text, file) of every call of these classes that has a text, its placeholders filled in."""
-    for folder in _FOLDERS:
-        for path in sorted((SOURCE / folder).rglob("*.py")):
-            module = importlib.import_module(".".join(("egressprobe", *path.relative_to(SOURCE).with_suffix("").parts)))
-            for node in ast.walk(ast.parse(path.read_text())):
-                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names:
-                    for argument in node.args:
-                        text = _text(argument, module)
-                        if text:
-                            yield node.func.id, node, text, f"{path.name}:{node.lineno}"
+    for name, node, module, file in _calls():
+        if name in names:
+            for argument in node.args:
+                text = _text(argument, module)
+                if text:
+                    yield name, node, text, f"{file}:{node.lineno}"
+
+
+@cache
+def _calls() -> list[tuple[str, ast.Call, ModuleType, str]]:
+    """(name, call, module, file) of every call of a name."""
+    calls = []
+    for path in sorted(path for folder in _FOLDERS for path in (SOURCE / folder).rglob("*.py")):
+        module = importlib.import_module(".".join(("egressprobe", *path.relative_to(SOURCE).with_suffix("").parts)))
+        nodes = ast.walk(ast.parse(path.read_text()))
+        named = [node for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
+        calls += [(node.func.id, node, module, path.name) for node in named]
+    return calls
 
 
 def _text(node: ast.expr, module: object) -> str | None:

@@ -1,6 +1,7 @@
 """The dashboard's tables and the saved queries, on what the functions really log: each has rows, each column a value."""
 
 import json
+from functools import cache
 
 import pytest
 
@@ -15,16 +16,17 @@ from tests.support.aws.cloudformation import rendered
 from tests.support.aws.insights import fields, rows
 from tests.support.aws.planners import hook
 
-STACK = rendered(1)
-SAVED = {one["Name"].rpartition("/")[2]: one for one in STACK.of("AWS::Logs::QueryDefinition").values()}
-WIDGETS = {
-    one["properties"]["title"]: one["properties"]["query"]
-    for one in json.loads(STACK.of("AWS::CloudWatch::Dashboard")["Dashboard"]["DashboardBody"])["widgets"]
-    if one["type"] == "log"
-}
-QUERIES = {name: (one["QueryString"], one["LogGroupNames"][0]) for name, one in SAVED.items()} | {
-    title: (query, query.split("'")[1]) for title, query in WIDGETS.items()
-}
+
+@cache
+def queries():
+    """By name: the text and the log group of the saved queries and of those on the dashboard."""
+    template = rendered(1)
+    saved = {one["Name"].rpartition("/")[2]: one for one in template.of("AWS::Logs::QueryDefinition").values()}
+    dashboard = json.loads(template.of("AWS::CloudWatch::Dashboard")["Dashboard"]["DashboardBody"])
+    widgets = [one["properties"] for one in dashboard["widgets"] if one["type"] == "log"]
+    return {name: (one["QueryString"], one["LogGroupNames"][0]) for name, one in saved.items()} | {
+        one["title"]: (one["query"], one["query"].split("'")[1]) for one in widgets
+    }
 
 
 @pytest.fixture
@@ -64,17 +66,17 @@ def test_arrays_are_no_fields():
 
 
 def test_every_query_has_rows(logs):
-    for name, (query, group) in QUERIES.items():
+    for name, (query, group) in queries().items():
         found = rows(query, logs[group.rpartition("/")[2]])
         assert found, name
         assert any(set(row) - {"@timestamp"} for row in found), name
     for name in ("incidents", "Incidents: open where last is less than 15 minutes ago"):
-        [row] = rows(QUERIES[name][0], logs["planner"])
+        [row] = rows(queries()[name][0], logs["planner"])
         assert {"openIncident", "opened", "last", "kind", "cause", "impact", "notSentBecause"} <= set(row), name
-    plan, _ = QUERIES["Mode, version, plan age (seconds)"]
+    plan, _ = queries()["Mode, version, plan age (seconds)"]
     [row] = rows(plan, logs["planner"])
     assert {"egressMode", "kubeVersion", "plannedTargets", "schedules", "planAge"} <= set(row)
-    found = rows(QUERIES["what the audit found"][0], logs["planner"])
+    found = rows(queries()["what the audit found"][0], logs["planner"])
     assert all({"finding", "found", "fix"} <= set(row) for row in found)
-    failing = rows(QUERIES["failing by target and subnet"][0], logs["probe"])
+    failing = rows(queries()["failing by target and subnet"][0], logs["probe"])
     assert {"minutes", "why", "cause", "Target", "SubnetId"} <= set().union(*failing)
