@@ -93,6 +93,14 @@ def test_with_the_extra_everything_is_there(installed, tmp_path):
     assert "24 of 24 verdicts correct" in run(command, "demo").stderr
 
 
+def test_the_wheel_has_the_plugin_of_kubectl(installed):
+    """Both executables, by the names that kubectl looks for."""
+    _, command = installed
+    plugin, completes = (command.with_name(name) for name in ("kubectl-egressprobe", "kubectl_complete-egressprobe"))
+    assert run(plugin, "run", "--help").stdout.startswith("usage: kubectl egressprobe run ")
+    assert run(completes, "explain", "dns_nx").stdout.splitlines()[-2:] == ["dns_nxdomain", ":4"]
+
+
 # -- the single file ------------------------------------------------------------------------------------------
 
 
@@ -118,6 +126,17 @@ def test_the_single_file_without_a_home(tmp_path):
     answer = zipapp("explain", "dns_timeout", XDG_CACHE_HOME="/dev/null", TMPDIR=str(tmp_path))
     assert answer.stdout.startswith("dns_timeout: ")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_single_file_as_the_plugin_of_kubectl(tmp_path):
+    """By its name: copied as the plugin, linked for the completion."""
+    names = ("kubectl-egressprobe", "kubectl_complete-egressprobe")
+    plugin, completes = (tmp_path / name for name in names)
+    plugin.symlink_to(only("*.pyz"))
+    completes.symlink_to(plugin.name)
+    environment = {"XDG_CACHE_HOME": str(tmp_path)}
+    assert run(sys.executable, plugin, "--help", **environment).stdout.startswith("usage: kubectl egressprobe ")
+    assert run(sys.executable, completes, "dem", **environment).stdout.startswith("demo\t")
 
 
 def test_two_first_runs_at_once(tmp_path):

@@ -3,9 +3,8 @@
 import errno
 import os
 import sys
+from argparse import ArgumentParser
 from collections.abc import Sequence
-from contextlib import suppress
-from io import TextIOWrapper
 
 from egressprobe.aws.session import use_region_of_environment
 from egressprobe.cli.commands import (
@@ -23,9 +22,11 @@ from egressprobe.cli.commands import (
     whatif,
 )
 from egressprobe.cli.commands.deployed import ack, flows, history, incidents
-from egressprobe.cli.common.exit_codes import BAD_INPUT, INTERRUPTED, OUR_ERROR, message
+from egressprobe.cli.common.exit_codes import BAD_INPUT, INTERRUPTED, OK, OUR_ERROR, message
 from egressprobe.cli.common.log import log_as_messages
 from egressprobe.cli.common.parser import parser
+from egressprobe.cli.common.program import completes_for_kubectl
+from egressprobe.cli.common.streams import drop_stdout, prepare_streams
 from egressprobe.cli.live import watch
 from egressprobe.cli.settings.output import COLOURS, is_verbose, set_output
 from egressprobe.cli.shells import completion
@@ -45,10 +46,17 @@ _OF_THE_EXTRA = {"boto3", "botocore", "yaml"}  # pyproject.toml: the extra `cli`
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; nothing but `--help` and `--version` exits by itself."""
-    _any_encoding()
+    prepare_streams()
     set_output(colour=COLOURS[0], quiet=False, verbose=False)
+    words = list(sys.argv[1:] if argv is None else argv)
     try:
-        options = parser(COMMANDS).parse_args(argv)
+        known = parser(COMMANDS)
+        if completes_for_kubectl():
+            return _complete(known, words)
+        if not words and sys.stderr.isatty():
+            known.print_help(sys.stderr)
+            return BAD_INPUT
+        options = known.parse_args(_as_options(words))
         set_output(colour=options.color, quiet=options.quiet, verbose=options.verbose)
         log_as_messages(verbose=options.verbose)
         use_region_of_environment()
@@ -63,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         message(f"egressprobe: {error}{_next_step(str(error))}")
         return OUR_ERROR
     except BrokenPipeError:
-        _drop_stdout()
+        drop_stdout()
         return OUR_ERROR
     except KeyboardInterrupt:
         message("egressprobe: interrupted")
@@ -72,6 +80,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         message(f"egressprobe: {_one_line(error)}")
         return OUR_ERROR
     return code
+
+
+def _as_options(words: list[str]) -> list[str]:
+    """`help`, `help COMMAND` and `version`, which kubectl and the AWS CLI have, are `--help` and `--version` here."""
+    if words[:1] == ["help"]:
+        return [*words[1:2], "--help"]
+    return ["--version"] if words == ["version"] else words
+
+
+def _complete(known: ArgumentParser, words: list[str]) -> int:
+    from egressprobe.cli.shells.kubectl import completions
+
+    print(completions(known, words))
+    return OK
 
 
 def _show_mistakes(error: InputError) -> None:
@@ -114,24 +136,11 @@ def _one_line(error: Exception) -> str:
     if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in _OF_THE_EXTRA:
         return f"this needs {error.name}: pip install 'egressprobe[cli]'"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG):
-        _drop_stdout()
+        drop_stdout()
         return f"the output cannot be written: {os_words(error)}"
     # Not the text of the error: it may hold a secret.
     where = stack_of(error) if is_verbose() or os.environ.get("EGRESSPROBE_TRACEBACK") else "--verbose shows where"
     return f"internal error: {type(error).__name__} ({where})"
-
-
-def _any_encoding() -> None:
-    """A terminal that is ASCII gets escapes for other characters, not an error."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
-def _drop_stdout() -> None:
-    """What is still buffered has nowhere to go; the interpreter would try it again at exit."""
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -4,6 +4,9 @@ Every --help ends with the command's EXAMPLES and the exit codes: its own EXIT_T
 """
 
 import argparse
+import difflib
+import re
+import shutil
 import textwrap
 from collections.abc import Mapping, Sequence
 from types import ModuleType
@@ -11,14 +14,16 @@ from typing import Any, NoReturn
 
 import egressprobe
 from egressprobe.cli.common.exit_codes import FAIL_ON, TEXT
+from egressprobe.cli.common.program import program
 from egressprobe.cli.settings.output import COLOURS
-from egressprobe.model.errors import InputError
+from egressprobe.model.errors import InputError, short
 
 STACK = "the CloudFormation stack, or the Planner's function (name or ARN) where Terraform has made it"
 DEFAULT_TIMEOUT = 60.0  # the longest a person waits for a table; the slowest target alone takes about 35 s
 _MAX_TIMEOUT = 900.0  # as long as a Lambda function may run
 _MAX_ROUNDS, _MAX_SECONDS = 100, 3600.0
-_WIDTH = 78  # of a terminal of 80, as argparse wraps
+_WIDTH = 78  # of a terminal of 80, as argparse wraps; at most
+_MOST_TYPED = 100  # characters that are compared with known words
 _EXAMPLES = (
     "egressprobe demo",
     "egressprobe run https://policy.example.com/validate",
@@ -31,14 +36,42 @@ _EXAMPLES = (
 class Parser(argparse.ArgumentParser):
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """An unknown option of a command is refused by the command's parser, so that the message names its --help."""
+        self._refuse_option_before_command(args or [])
         options, unknown = super().parse_known_args(args, namespace)
         if unknown:
-            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+            known = [flag for flag in self._option_string_actions if flag.startswith("--")]
+            hint = did_you_mean(unknown[0].partition("=")[0], known) if unknown[0].startswith("-") else ""
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
         return options, unknown
+
+    def _refuse_option_before_command(self, words: Sequence[str]) -> None:
+        """Of one that only commands have, argparse would take the value as the command."""
+        if self._subparsers is None or not words or not words[0].startswith("-"):
+            return
+        flag = words[0].partition("=")[0]
+        if not any(known.startswith(flag) for known in self._option_string_actions):
+            self.error(f'"{short(flag)}" is not an option before the command: {self.prog} COMMAND {short(flag)}')
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """One line, with the choice that is nearest to a mistyped one."""
+        if action.choices is None or value in action.choices:
+            return
+        choices = [str(choice) for choice in action.choices]
+        hint = did_you_mean(str(value), choices)
+        if action.nargs == argparse.PARSER:
+            raise argparse.ArgumentError(None, f'"{short(str(value))}" is not a command{hint}')
+        listed = f"(choose from {', '.join(choices)})"
+        raise argparse.ArgumentError(action, f"invalid choice: '{short(str(value))}' {listed}{hint}")
 
     def error(self, message: str) -> NoReturn:
         """One line instead of a page of usage."""
         raise InputError("", f"{message} (see {self.prog} --help)")
+
+
+def did_you_mean(word: str, known: Sequence[str]) -> str:
+    """`; did you mean WORD?`, or nothing where no known word is near."""
+    near = difflib.get_close_matches(word[:_MOST_TYPED], known, 1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 class _Commands:
@@ -54,14 +87,18 @@ class _Commands:
 
 
 def _filled(text: str) -> str:
-    return textwrap.fill(text, _WIDTH)
+    return textwrap.fill(text, _width())
+
+
+def _width() -> int:
+    return max(min(_WIDTH, shutil.get_terminal_size().columns - 2), 20)
 
 
 def parser(commands: Sequence[ModuleType]) -> Parser:
     """The parser of the whole command line."""
     shape = argparse.RawDescriptionHelpFormatter
     about = _filled(egressprobe.__doc__ or "")
-    top = Parser(prog="egressprobe", description=about, epilog=_epilog(_EXAMPLES), formatter_class=shape)
+    top = Parser(prog=program(), description=about, epilog=_epilog(_EXAMPLES), formatter_class=shape)
     top.set_defaults(top=top)
     top.add_argument("--version", action="version", version=f"egressprobe {egressprobe.__version__}")
     added = top.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
@@ -88,8 +125,12 @@ def _add_to_all(parser: argparse.ArgumentParser) -> None:
 
 
 def _epilog(examples: Sequence[str], exit_codes: Mapping[int, str] = TEXT) -> str:
-    parts = ["examples:", *(f"  {example}" for example in examples), ""] if examples else []
-    return "\n".join((*parts, "exit codes:", *(f"  {code:<4} {text}" for code, text in exit_codes.items())))
+    typed = (re.sub(r"(^|\| )egressprobe ", rf"\1{program()} ", example) for example in examples)
+    parts = ["examples:", *(f"  {example}" for example in typed), ""] if examples else []
+    codes = (
+        textwrap.fill(f"  {code:<4} {text}", _width(), subsequent_indent=" " * 7) for code, text in exit_codes.items()
+    )
+    return "\n".join((*parts, "exit codes:", *codes))
 
 
 def add_region(parser: argparse.ArgumentParser, *, several: bool = False) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from egressprobe.cli.common.program import program
 from egressprobe.cli.inputs.names import targets_named
 from egressprobe.model.errors import InputError, os_words, short
 from egressprobe.model.target import Kind, Plan
@@ -22,7 +23,7 @@ _HOST = re.compile(r"(?!(?:https?|tcp|tls)(?:[:/]|$))(?:[\w.-]+|\[[0-9a-f:.%]+\]
 def plan_of(options: argparse.Namespace) -> Plan:
     """The plan that the options of `run` describe. Raises InputError."""
     if not options.file and not options.urls:
-        raise InputError("", "nothing to probe: give URLs or -f FILE (see egressprobe run --help)")
+        raise InputError("", f"nothing to probe: give URLs or -f FILE (see {program()} run --help)")
     files = [read_targets(name) for name in options.file]
     document = _merged(files)
     if options.timeout_seconds is not None and not 1 <= options.timeout_seconds <= 30:

@@ -9,6 +9,7 @@ from typing import Any
 
 from egressprobe.cli.common.exit_codes import BAD_INPUT, INTERRUPTED, OK, OUR_ERROR
 from egressprobe.cli.common.parser import add_names, add_region
+from egressprobe.cli.common.program import program
 from egressprobe.model.errors import InputError
 from egressprobe.watching.repeat import LookSource
 
@@ -83,7 +84,7 @@ def _interval(options: argparse.Namespace) -> float:
     if options.invoke and not options.stack:
         raise InputError("--invoke", "is of a stack: give --stack NAME")
     if not options.stack and not (options.urls or options.file):
-        raise InputError("", "nothing to watch: give URLs, -f FILE or --stack NAME (see egressprobe watch --help)")
+        raise InputError("", f"nothing to watch: give URLs, -f FILE or --stack NAME (see {program()} watch --help)")
     least = _LEAST_INVOKE if options.invoke else _LEAST
     default = _INVOKE if options.invoke else _STACK if options.stack else _LOCAL
     every: float = default if options.interval is None else options.interval

@@ -25,14 +25,11 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> int:
-    from egressprobe.catalog.registry import FINDINGS, all_entries
     from egressprobe.cli.shells.bash import to_bash
     from egressprobe.cli.shells.fish import to_fish
-    from egressprobe.cli.shells.words import commands_of, top_options
+    from egressprobe.cli.shells.words import commands_of, known_values, top_options
     from egressprobe.cli.shells.zsh import to_zsh
 
-    findings = sorted(FINDINGS)
-    known = {"CODE": findings, "CODE|ERROR": sorted(entry.code for entry in all_entries())}
     script = {"bash": to_bash, "zsh": to_zsh, "fish": to_fish}[options.shell]
-    print(script(top_options(options.top), commands_of(options.top, known)))
+    print(script(top_options(options.top), commands_of(options.top, known_values())))
     return OK

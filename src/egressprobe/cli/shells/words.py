@@ -51,6 +51,13 @@ def commands_of(top: argparse.ArgumentParser, known: Mapping[str, Sequence[str]]
     )
 
 
+def known_values() -> dict[str, list[str]]:
+    """The values of metavars that are codes of the catalogue."""
+    from egressprobe.catalog.registry import FINDINGS, all_entries
+
+    return {"CODE": sorted(FINDINGS), "CODE|ERROR": sorted(entry.code for entry in all_entries())}
+
+
 def top_options(top: argparse.ArgumentParser) -> tuple[Option, ...]:
     """Those before the command."""
     return tuple(_options(top, {}))
