@@ -66,3 +66,13 @@ def test_commands_are_never_folded(width):
     """A command broken over two lines does something else when it is pasted."""
     command = "aws ec2 authorize-security-group-egress --group-id sg-1 " + "x" * 200
     assert len(list(indented(Style(), "fix", command, width))) == 1
+
+
+@pytest.mark.parametrize("width", [40, 80, 140])
+def test_the_api_servers_error_stays_behind_its_label(width):
+    """Folded as other explanations: in a narrow terminal too nothing is wider than it."""
+    error = 'Internal error occurred: failed calling webhook "policy.example": failed to call webhook: ' * 3
+    first, *more = indented(Style(), "apiserver", error, width)
+    assert first.startswith("    apiserver Internal ")
+    assert all(text.startswith(" " * 14) and len(text) <= width for text in more)
+    assert " ".join(text[14:] for text in (first, *more)) == error.strip()

@@ -323,6 +323,8 @@ def test_urls_of_the_command_line():
     entry = target_from_url("https://h.example/v", kind=None, place="URL 1", timeout=5, bundle="PEM")
     assert entry["kind"] == "webhook"
     assert entry["name"] == "h.example/v"
+    entry = target_from_url("https://日本.example:8443/v", kind=None, place="URL 1", timeout=None, bundle=None)
+    assert entry["name"] == "xn--wgv71a.example:8443/v"
     with pytest.raises(InputError, match='URL 2: "ftp://x" must begin with https://'):
         target_from_url("ftp://x", kind=None, place="URL 2", timeout=None, bundle=None)
 

@@ -169,15 +169,24 @@ def target_from_url(
     if "@" in parsed.path.replace("/@", ""):  # user information after a mistake such as https:/user:password@host
         message = "must not carry user information (user:password@); for a path with @ write a targets file"
         raise InputError(place, f'"{short(shown(url))}" {message}')
-    name = re.sub(
-        r"[^\x21-\x7e]", "", f"{parsed.host}:{parsed.port}" if kind is Kind.ENDPOINT else url.partition("://")[2]
-    )
+    name = f"{parsed.host}:{parsed.port}" if kind is Kind.ENDPOINT else _without_scheme(url, parsed.host)
+    name = re.sub(r"[^\x21-\x7e]", "", name)
     entry: dict[str, Any] = {"kind": str(kind), "name": name[:MAX_NAME].rstrip("/"), "url": url}
     if timeout is not None and kind is not Kind.OIDC:
         entry["timeoutSeconds"] = timeout
     if bundle is not None:
         entry["caBundle"] = bundle
     return entry
+
+
+def _without_scheme(url: str, host: str) -> str:
+    """host: as DNS is asked for it, which a name written in another script is not."""
+    rest = url.partition("://")[2]
+    written = rest.partition("/")[0]
+    if written.isascii():
+        return rest
+    _, colon, port = written.partition(":")
+    return f"{host}{colon}{port}{rest[len(written) :]}"
 
 
 def sampled(plan: Plan, minute: int) -> Plan:

@@ -3,10 +3,11 @@
 0 pass, 1 our own error, 2 bad input, 3 at least one fail, 4 degraded or unknown only, 130 interrupted.
 """
 
+import shutil
 import sys
 from typing import TYPE_CHECKING
 
-from egressprobe.cli.output.terminal import printable
+from egressprobe.cli.output.terminal import paragraph
 from egressprobe.model.target import Verdict
 
 if TYPE_CHECKING:
@@ -47,5 +48,6 @@ def exit_code(report: "AnyReport", fail_on: str = FAIL_ON[0]) -> int:
 
 
 def message(text: str) -> None:
-    """One line on stderr; other parties' text in it cannot control the terminal."""
-    print(printable(text), file=sys.stderr)
+    """One line on stderr, folded to a terminal; other parties' text in it cannot control the terminal."""
+    width = shutil.get_terminal_size().columns if sys.stderr.isatty() else None
+    print("\n".join(paragraph(text, width)), file=sys.stderr)

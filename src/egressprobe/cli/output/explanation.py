@@ -11,7 +11,7 @@ from egressprobe.catalog.entry import Entry, is_command
 from egressprobe.catalog.registry import FINDINGS, all_entries, struct_dict
 from egressprobe.cli.output.formats import harmless
 
-_WIDTH, _INDENT = 96, 9
+_WIDTH, _INDENT, _LEAST_ROOM = 96, 9, 20
 SCHEMA = "egressprobe/explain/v1"
 
 
@@ -58,7 +58,7 @@ def json_text(document: dict[str, Any]) -> str:
 
 def to_text(entry: Entry, width: int | None = None) -> str:
     """width: of the terminal; commands are never folded. 96 columns where it is not known."""
-    parts = [f"{entry.code}: {entry.summary}", ""]
+    parts = [*hanging(f"{entry.code}: ", entry.summary, width), ""]
     texts = [("means", entry.means), ("confirm", entry.confirm), ("fix", entry.remedy)]
     if entry.code in HIDDEN_BY_KEPT_CONNECTIONS:
         texts.append(("note", KEPT_CONNECTIONS))
@@ -68,6 +68,6 @@ def to_text(entry: Entry, width: int | None = None) -> str:
             if is_command(part):
                 parts.append(head + part)
             else:
-                folded = textwrap.wrap(part, max((width or _WIDTH) - _INDENT, 40), break_on_hyphens=False)
+                folded = textwrap.wrap(part, max((width or _WIDTH) - _INDENT, _LEAST_ROOM), break_on_hyphens=False)
                 parts += [head + folded[0], *(" " * _INDENT + more for more in folded[1:])]
     return "\n".join(parts)

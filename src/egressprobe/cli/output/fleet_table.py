@@ -46,7 +46,7 @@ def _rows(clusters: Sequence[FleetCluster], style: Style, width: int | None) -> 
     for cluster, row in zip(clusters, cells, strict=True):
         fitting = (row[0], cut(row[1], columns[1]), *row[2:])
         yield line(fitting, columns, paint=style.first(_PAINT[cluster.decision]))
-        yield from (f"    {part}" for part in paragraph(f"{cluster.evidence}: {reason(cluster)}", max(width - 4, 40)))
+        yield from (f"    {part}" for part in paragraph(f"{cluster.evidence}: {reason(cluster)}", max(width - 4, 20)))
 
 
 def _whole_rows(clusters: Sequence[FleetCluster], style: Style) -> Iterator[str]:

@@ -13,7 +13,6 @@ from egressprobe.catalog.registry import visible
 from egressprobe.cli.output.terminal import (
     COLOURS,
     ORDER,
-    PLAIN,
     SHOWN,
     Style,
     cut,
@@ -51,7 +50,9 @@ def to_table(report: Report, *, colour: bool = False, width: int | None = None) 
     """The table; `width`: columns of a terminal to fold explanations to, None leaves them whole."""
     style = Style(colour)
     results = sorted(report.results, key=lambda result: ORDER.index(result.verdict))
-    lines = [summary_line(report, style), ""]
+    word = SHOWN[report.verdict]
+    first, *rest = paragraph(summary_line(report), width)
+    lines = [style.paint(word, COLOURS[report.verdict]) + first.removeprefix(word), *rest, ""]
     rows = [_row(result) for result in results]
     columns = widths((_HEADS, *rows))
     if width and sum(columns) + 2 * (len(columns) - 1) > width:
@@ -65,12 +66,11 @@ def to_table(report: Report, *, colour: bool = False, width: int | None = None) 
     return "\n".join((*lines, "", *below))
 
 
-def summary_line(report: Report, style: Style = PLAIN) -> str:
+def summary_line(report: Report) -> str:
     """The first line: the verdict, and how many targets have which."""
     s = report.summary
     counts = f"{s.fail} fail, {s.unknown} unknown, {s.degraded} degraded, {s.passed} pass"
-    verdict = style.paint(SHOWN[report.verdict], COLOURS[report.verdict])
-    return f"{verdict}: {counts} in {report.duration_ms / 1e3:.1f} s"
+    return f"{SHOWN[report.verdict]}: {counts} in {report.duration_ms / 1e3:.1f} s"
 
 
 def _stacked(results: list[Result], rows: list[tuple[str, ...]], style: Style, width: int) -> Iterator[str]:

@@ -23,6 +23,7 @@ MAX_NAME = 60
 MAX_TEXT = 2000  # characters of one value: twice the longest sentence of kube-apiserver in the recorded cases
 _COMMAND_LABELS = ("fix", "check", "undo", "")  # beside these a line may be a command
 _INDENT = 14
+_LEAST_ROOM = 20  # columns of a text in a terminal that is too narrow for it
 _MOST_CHECKS, _MOST_USERS, _MOST_NAMED = 2, 8, 5
 _RETURNED = " (the id that the command before returns)"
 # Cc, Cf (bidirectional overrides), Cs (lone surrogates, which no encoder takes), Co, Cn, Zl, Zp.
@@ -89,12 +90,12 @@ def line(
 
 
 def indented(style: Style, label: str, text: str, width: int | None) -> Iterator[str]:
-    """One explanation. What kube-apiserver logs and commands are never folded: both are there to be copied."""
+    """One explanation. Commands are never folded: they are there to be copied."""
     text = printable(text)
     folded = [text]
-    copied = label == "apiserver" or (label in _COMMAND_LABELS and is_command(text))
+    copied = label in _COMMAND_LABELS and is_command(text)
     if width and not copied and len(text) + _INDENT > width:
-        folded = _folded(text, max(width - _INDENT, 40))
+        folded = _folded(text, max(width - _INDENT, _LEAST_ROOM))
     yield f"    {style.paint(f'{label:<9}', '2')} {folded[0]}"
     yield from (" " * _INDENT + part for part in folded[1:])
 
