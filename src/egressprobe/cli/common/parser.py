@@ -22,7 +22,7 @@ STACK = "the CloudFormation stack, or the Planner's function (name or ARN) where
 DEFAULT_TIMEOUT = 60.0  # the longest a person waits for a table; the slowest target alone takes about 35 s
 _MAX_TIMEOUT = 900.0  # as long as a Lambda function may run
 _MAX_ROUNDS, _MAX_SECONDS = 100, 3600.0
-_WIDTH = 78  # of a terminal of 80, as argparse wraps; at most
+_WIDTH = 80  # at most, also in a wider terminal
 _MOST_TYPED = 100  # characters that are compared with known words
 _EXAMPLES = (
     "egressprobe demo",
@@ -87,11 +87,11 @@ class _Commands:
 
 
 def _filled(text: str) -> str:
-    return textwrap.fill(text, _width())
+    return textwrap.fill(text, _width() - 2)  # as argparse wraps
 
 
 def _width() -> int:
-    return max(min(_WIDTH, shutil.get_terminal_size().columns - 2), 20)
+    return max(min(_WIDTH, shutil.get_terminal_size().columns), 20)
 
 
 def parser(commands: Sequence[ModuleType]) -> Parser:
@@ -127,9 +127,8 @@ def _add_to_all(parser: argparse.ArgumentParser) -> None:
 def _epilog(examples: Sequence[str], exit_codes: Mapping[int, str] = TEXT) -> str:
     typed = (re.sub(r"(^|\| )egressprobe ", rf"\1{program()} ", example) for example in examples)
     parts = ["examples:", *(f"  {example}" for example in typed), ""] if examples else []
-    codes = (
-        textwrap.fill(f"  {code:<4} {text}", _width(), subsequent_indent=" " * 7) for code, text in exit_codes.items()
-    )
+    width, indent = _width(), " " * 7
+    codes = (textwrap.fill(f"  {code:<4} {text}", width, subsequent_indent=indent) for code, text in exit_codes.items())
     return "\n".join((*parts, "exit codes:", *codes))
 
 

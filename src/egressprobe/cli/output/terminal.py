@@ -90,10 +90,10 @@ def line(
 
 
 def indented(style: Style, label: str, text: str, width: int | None) -> Iterator[str]:
-    """One explanation. Commands are never folded: they are there to be copied."""
+    """One explanation. What kube-apiserver logs and commands are never folded: both are there to be copied."""
     text = printable(text)
     folded = [text]
-    copied = label in _COMMAND_LABELS and is_command(text)
+    copied = label == "apiserver" or (label in _COMMAND_LABELS and is_command(text))
     if width and not copied and len(text) + _INDENT > width:
         folded = _folded(text, max(width - _INDENT, _LEAST_ROOM))
     yield f"    {style.paint(f'{label:<9}', '2')} {folded[0]}"
