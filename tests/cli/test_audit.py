@@ -102,6 +102,26 @@ def test_a_suppressed_finding_fails_nothing(files, capsys):
     assert outcomes == {"VPC egress of prod": "passed", "pod.hooks": "skipped", "by-address": "passed"}
 
 
+def test_what_a_suppressed_finding_closes_is_in_the_first_line(files, capsys):
+    """A verdict of pass beside a closed path: the person who suppressed it is reminded."""
+    assert cli.main([*files(no_pods()), "--skip", "NACL_INGRESS_DENIED"]) == 0
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first.endswith(", 1 finding suppressed (NACL_INGRESS_DENIED skipped); 1 target does not pass.")
+
+
+def test_findings_of_one_code_with_one_fix_are_together(files, capsys):
+    """Each cause with what it affects, then the fix once; the summary counts all of them."""
+    gone_addresses = "".join(
+        f"- {{kind: webhook, name: gone-{i}, url: 'https://10.0.250.{i}/'}}\n" for i in range(1, 4)
+    )
+    assert cli.main(files(clean(), f"targets:\n{gone_addresses}")) == 3
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert "; 3 errors," in first
+    assert [line for line in lines if line.startswith("ERROR")] == ["ERROR   ADDRESS_NOT_IN_A_SUBNET (3)"]
+    labels = [line[4:13].strip() for line in lines if line.startswith("    ") and line[4] != " "]
+    assert labels == [*["cause", "affects"] * 3, "check", "fix"]
+
+
 @pytest.mark.parametrize("width", [60, 80])
 def test_a_narrow_terminal_gets_the_subnets_below_each_target(width):
     """What is closed first; nothing but commands, and words longer than the line, is wider than the terminal."""
@@ -290,4 +310,4 @@ def test_a_snapshot_of_any_depth_is_a_line_and_exit_2(tmp_path, capsys):
     place = tmp_path / "deep.json"
     place.write_text("[" * 50_000)
     assert cli.main(["audit", "--snapshot", str(place)]) == 2
-    assert capsys.readouterr().err.startswith(f"egressprobe: {place}: is not a snapshot: ")
+    assert capsys.readouterr().err == f"egressprobe: {place}: is not a snapshot: it is nested too deep\n"

@@ -251,3 +251,15 @@ def test_without_a_region(capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     code, _, err = discover(capsys, "--cluster", "prod")
     assert (code, err) == (2, "egressprobe: --region: is missing, and neither AWS_REGION nor the profile names one\n")
+
+
+def test_a_kubeconfig_that_is_missing_is_named(capsys, monkeypatch, tmp_path):
+    """By the variable that names it, else by kubectl's own place."""
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "nowhere"))
+    code, _, err = discover(capsys)
+    assert code == 2
+    assert err.startswith(f'egressprobe: KUBECONFIG is "{tmp_path}'[:60])
+    assert ": no such file, and this is no pod; give one of --cluster NAME" in err
+    monkeypatch.delenv("KUBECONFIG")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert "no kubeconfig is there (~/.kube/config)" in discover(capsys)[2]

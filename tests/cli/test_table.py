@@ -71,7 +71,7 @@ def test_a_terminals_width_folds_words_but_never_the_log_line():
     assert any(len(line) > 100 for line in lines if line.strip().startswith("apiserver"))
 
 
-@pytest.mark.parametrize("width", [60, 80, 100, 130])
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 130])
 def test_a_narrow_terminal_is_not_exceeded(width):
     """But for what is there to be copied: the API server's message, commands, and words longer than the line."""
     report = from_json((DATA / "report.json").read_text())
@@ -89,6 +89,13 @@ def test_a_long_name_is_cut_to_the_terminal():
         first = next(text for text in to_table(named, width=width).splitlines() if "nnn" in text)
         assert len(first) <= width
         assert "..." in first
+
+
+def test_the_footer_names_the_roots_that_were_used():
+    """System roots are named where a target was verified with them."""
+    assert "own caBundle for 21 of 24 targets, otherwise roots /etc/ssl/" in to_table(REPORT)
+    own = tuple(result for result in REPORT.results if result.target.ca_bundle not in ("system", "not verified"))
+    assert "; own caBundle for each target; " in to_table(replace(REPORT, results=own))
 
 
 def test_the_summary_and_failures_come_first():

@@ -296,5 +296,7 @@ def from_json(data: bytes) -> VpcSnapshot:
             shown = version or "missing"
             raise ValueError(f"its schemaVersion is {shown}, not {SNAPSHOT_SCHEMA}; save one with audit --save")
         return msgspec.json.decode(data, type=VpcSnapshot)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+    except msgspec.MsgspecError as error:
         raise ValueError(str(error)) from None

@@ -1,6 +1,7 @@
 """Discovery from where a person sits: by cluster name, by kubeconfig, or from recorded lists."""
 
 import asyncio
+import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ from egressprobe.discovery.kubernetes.recorded import RecordedSource
 from egressprobe.discovery.run import collect
 from egressprobe.golang.x509.ca_bundle import cluster_anchors
 from egressprobe.model.discovered import Discovered
-from egressprobe.model.errors import AwsError, InputError
+from egressprobe.model.errors import AwsError, InputError, short
 from egressprobe.net.guard import Guard, forbidden
 from egressprobe.net.urls import shown
 from egressprobe.targets.file import read_file
@@ -53,7 +54,7 @@ def discover(
     sources = [source for source in (cluster, kubeconfig, folder) if source is not None]
     paths = [Path(kubeconfig)] if kubeconfig is not None else default_paths()
     if len(sources) > 1 or not (sources or paths or in_pod()):
-        without = "no kubeconfig is there (KUBECONFIG, ~/.kube/config), and this is no pod; " if not sources else ""
+        without = f"{_missing_kubeconfig()}, and this is no pod; " if not sources else ""
         raise InputError("", f"{without}give one of --cluster NAME, --kubeconfig FILE and --from DIR")
     if context is not None and (cluster is not None or folder is not None):
         raise InputError("--context", "goes with a kubeconfig only, not with --cluster or --from")
@@ -62,6 +63,12 @@ def discover(
     if cluster is not None:
         return _by_cluster(cluster, region, seconds)
     return _by_kubeconfig(paths, context, seconds)
+
+
+def _missing_kubeconfig() -> str:
+    """Why kubectl's own kubeconfig is not there."""
+    named = os.environ.get("KUBECONFIG")
+    return f'KUBECONFIG is "{short(named)}": no such file' if named else "no kubeconfig is there (~/.kube/config)"
 
 
 def _recorded(folder: Path) -> Discovery:

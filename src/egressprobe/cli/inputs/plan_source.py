@@ -36,7 +36,9 @@ def read_plan_file(name: str, template: str | None) -> ChangePlan:
 def _decoded(text: str, name: str) -> Any:
     try:
         return msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except RecursionError:
+        raise InputError(short(name), "is nested too deep to be a plan") from None
+    except msgspec.DecodeError as error:
         raise InputError(short(name), f"is not JSON: {error}") from None
 
 

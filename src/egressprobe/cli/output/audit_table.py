@@ -1,6 +1,6 @@
 """The audit as a table: the verdict, a line a target, a column a subnet, then what is wrong and what fixes it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from egressprobe.audit.paths.destination import SubnetCell, TargetRow
 from egressprobe.audit.result import Audit
@@ -65,8 +65,8 @@ def audit_table(audit: Audit, *, colour: bool = False, width: int | None = None)
     ]
     findings = sorted(audit.findings, key=lambda finding: _SEVERITIES.index(finding.severity))
     notes = [finding for finding in findings if finding.severity == "info"]
-    for finding in findings[: len(findings) - len(notes) + _MOST_NOTES]:
-        lines += _finding(finding, style, width)
+    for alike in _grouped(findings[: len(findings) - len(notes) + _MOST_NOTES]):
+        lines += _findings(alike, style, width)
     if len(notes) > _MOST_NOTES:
         lines.append(f"and {len(notes) - _MOST_NOTES} more notes (-o json has them)")
     below = (part for text in footer(audit) for part in paragraph(text, width))
@@ -122,16 +122,27 @@ def cell_text(cell: SubnetCell, expect: Expect) -> str:
     return f"{_SHOWN[cell.state]} {cell.code}" if cell.code and cell.state != "open" else _SHOWN[cell.state]
 
 
-def _finding(finding: Finding, style: Style, width: int | None) -> Iterator[str]:
-    head = f"{_SEVERITY[finding.severity]:<8}{finding.code}"
-    yield style.paint(head[:8], _PAINT[finding.severity]) + head[8:]
-    yield from indented(style, "cause", finding.summary, width)
-    if finding.severity == "info":
-        return
-    if affects := affected(finding):
-        yield from indented(style, "affects", affects, width)
-    for label, text in remedy(finding.remedy.split("\n"), finding.remedy_steps):
-        yield from indented(style, label, text, width)
+def _grouped(findings: Sequence[Finding]) -> Iterable[list[Finding]]:
+    """Those of one code with one fix are together, where the first of them is; notes have no fix."""
+    groups: dict[tuple[object, ...], list[Finding]] = {}
+    for i, finding in enumerate(findings):
+        fix = i if finding.severity == "info" else (finding.remedy, str(finding.remedy_steps))
+        groups.setdefault((finding.severity, finding.code, fix), []).append(finding)
+    return groups.values()
+
+
+def _findings(alike: Sequence[Finding], style: Style, width: int | None) -> Iterator[str]:
+    """Each cause with what it affects, then the fix of all of them."""
+    first = alike[0]
+    head = f"{_SEVERITY[first.severity]:<8}{first.code}" + (f" ({len(alike)})" if len(alike) > 1 else "")
+    yield style.paint(head[:8], _PAINT[first.severity]) + head[8:]
+    for finding in alike:
+        yield from indented(style, "cause", finding.summary, width)
+        if finding.severity != "info" and (affects := affected(finding)):
+            yield from indented(style, "affects", affects, width)
+    if first.severity != "info":
+        for label, text in remedy(first.remedy.split("\n"), first.remedy_steps):
+            yield from indented(style, label, text, width)
 
 
 def affected(finding: Finding) -> str:
@@ -163,8 +174,16 @@ def summary_line(audit: Audit) -> str:
     suppressed = ""
     if audit.skipped:
         suppressed = f", {_counted(audit.suppressed, 'finding')} suppressed ({', '.join(audit.skipped)} skipped)"
+        suppressed += _still_closed(audit)
     name = audit.cluster_name or audit.vpc
     return f"{name}: {SHOWN[audit.verdict]}; {counts}{suppressed}."
+
+
+def _still_closed(audit: Audit) -> str:
+    """What a suppressed finding closes stays closed, also where the verdict is pass."""
+    verdicts = [worst(path_verdict(cell.state, row.target.expect) for cell in row.cells) for row in audit.rows]
+    count = sum(verdict is not Verdict.PASS for verdict in verdicts)
+    return f"; {_counted(count, 'target')} {'does' if count == 1 else 'do'} not pass" if count else ""
 
 
 def source_line(audit: Audit | WhatIf) -> str:

@@ -206,6 +206,11 @@ def footer(report: Report) -> Iterator[str]:
     bundles = {result.target.ca_bundle for result in report.results} - {"system", "not verified"}
     if bundles:
         own = sum(result.target.ca_bundle in bundles for result in report.results)
-        roots = f"own caBundle for {own} of {len(report.results)} targets, otherwise {roots}"
+        every = own == len(report.results)
+        roots = (
+            "own caBundle for each target"
+            if every
+            else f"own caBundle for {own} of {len(report.results)} targets, otherwise {roots}"
+        )
     yield f"Resolver {', '.join(at.resolvers)}; as Kubernetes {at.kube_version}; {roots}; {at.openssl_version}."
     yield report.limits
