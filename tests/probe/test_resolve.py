@@ -117,6 +117,10 @@ def test_silence_is_waited_for_in_every_round(server):
     assert 390 <= resolution.ms <= waited
     assert "read udp 127.0.0.1:" in resolution.failure.api_server_error
     assert resolution.failure.api_server_error.endswith(f"->{server.text}: i/o timeout")
+    whole = f"to {server.text} over UDP: no response to any of the {{}} within {resolution.ms / 1e3:.1f} s"
+    assert resolution.failure.message == f"A and AAAA queries for drop.lab {whole.format(4)}"
+    assert resolution.lookups[0].failure.message.startswith("A query for drop.lab to ")
+    assert ": no response to any of the 2 within 0." in resolution.lookups[0].failure.message
 
 
 def test_truncation_goes_to_tcp(server):

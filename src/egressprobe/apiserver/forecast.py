@@ -227,8 +227,8 @@ def _without_addresses(hop: Hop, client: Client) -> PredictedCall:
         return PredictedCall(0.0, hop.failure.api_server_error or hop.failure.message, hop.failure)
     seconds = resolution.ms / 1e3
     failure = resolution.failure
-    if failure is None or failure.code is Code.DNS_TIMEOUT:
-        failure = _slow_lookup(hop) or failure
+    if failure is None:
+        failure = _slow_lookup(hop)
     if seconds < min(client.limit, DIALER_LIMIT) and failure is not None and failure.code in NOT_MEASURED:
         raise NotMeasuredError(hop.host)
     error = failure.api_server_error if failure else None

@@ -13,7 +13,7 @@ import msgspec
 
 from egressprobe.error_texts.network import LOOKUP_FAILED, NO_SUCH_HOST
 from egressprobe.model.failure import NOT_MEASURED, Code, Failure, Phase
-from egressprobe.model.measurement import Lookup
+from egressprobe.model.measurement import Lookup, Query
 from egressprobe.model.target import Endpoint
 
 DNS_PORT = 53
@@ -201,4 +201,21 @@ def conclude(
             if lookup.failure and (failure is None or name == original):
                 failure = lookup.failure
     message = f"{host} is not a valid domain name: Go's resolver sends no query for it"
-    return (), total, failure or no_such_host(host, Code.DNS_NO_ADDRESSES, message)
+    failure = failure or no_such_host(host, Code.DNS_NO_ADDRESSES, message)
+    if {lookup.type for lookup in lookups} != {"A", "AAAA"}:
+        return (), total, failure
+    # Where neither type was answered the server is at fault, not one type.
+    queries = [query for lookup in lookups for query in lookup.queries]
+    return (), total, whole_wait(f"A and AAAA queries for {host}", queries, total, failure)
+
+
+def whole_wait(what: str, queries: Sequence[Query], ms: float, failure: Failure) -> Failure:
+    """`failure`, the last query's, of several that nothing answered: with all servers, and the time of all of them."""
+    if len(queries) < 2 or any(
+        query.failure is None or query.failure.code is not Code.DNS_TIMEOUT for query in queries
+    ):
+        return failure
+    servers = " and ".join(dict.fromkeys(query.server for query in queries))
+    transports = " and ".join(dict.fromkeys(query.transport.upper() for query in queries))
+    waited = f"no response to any of the {len(queries)} within {ms / 1e3:.1f} s"
+    return msgspec.structs.replace(failure, message=f"{what} to {servers} over {transports}: {waited}")

@@ -40,6 +40,7 @@ from egressprobe.golang.resolver import (
     parse_resolv_conf,
     server_text,
     split_server,
+    whole_wait,
 )
 from egressprobe.model.failure import Code, Failure, Phase, classify_connect, errno_text
 from egressprobe.model.measurement import Lookup, Query, Resolution
@@ -165,13 +166,14 @@ async def _look_up(host: str, name: str, kind: RecordType, config: ResolverConfi
             break
         await asyncio.sleep(0)  # servers that refuse at once must not block the event loop
     last = queries[-1]
+    ms = sum([query.ms for query in queries])
     return Lookup(
         name=name,
         type=kind,
-        ms=round(sum([query.ms for query in queries]), 3),
+        ms=round(ms, 3),
         queries=tuple(queries),
         addresses=() if last.failure else last.addresses,
-        failure=last.failure,
+        failure=last.failure and whole_wait(f"{kind} query for {host}", queries, ms, last.failure),
     )
 
 
