@@ -296,7 +296,5 @@ def from_json(data: bytes) -> VpcSnapshot:
             shown = version or "missing"
             raise ValueError(f"its schemaVersion is {shown}, not {SNAPSHOT_SCHEMA}; save one with audit --save")
         return msgspec.json.decode(data, type=VpcSnapshot)
-    except RecursionError:
-        raise ValueError("it is nested too deep") from None
-    except msgspec.MsgspecError as error:
-        raise ValueError(str(error)) from None
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise ValueError("it is nested too deep" if isinstance(error, RecursionError) else str(error)) from None
