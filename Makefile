@@ -6,7 +6,7 @@ unexport PYTHONDONTWRITEBYTECODE
 SETUP := .venv/.ready
 
 .PHONY: help setup run test fuzz conformance e2e check lint types docs docs-check lock-check template build bench bench-audit bench-discovery \
-  bench-peer coldstart dist zipapp deployable deploy destroy drill invoke package price lock clean
+  bench-peer coldstart dist zipapp deployable deploy destroy fleet fleet-file drill invoke package price lock clean
 
 # Arguments of the targets below: make deploy CLUSTER=prod TARGETS=targets.yaml
 ARCH := arm64
@@ -103,6 +103,15 @@ destroy: $(SETUP) ## Delete CLUSTER's stack and wait for Lambda's interfaces (ST
 invoke: $(SETUP) ## Probe now from every subnet of CLUSTER's stack (NAMES="a b", STACK, REGION)
 	@$(if $(STACK),,$(call needs,CLUSTER)):
 	@.venv/bin/egressprobe invoke --stack $(or $(STACK),egressprobe-$(subst _,-,$(CLUSTER))) $(if $(REGION),--region $(REGION)) $(NAMES)
+
+fleet: fleet-file build ## Deploy the clusters of FILE by StackSets (CHECK=1 only shows, PRUNE=1 deletes what FILE lacks, REGION, YES=1)
+	@$(STACK_TOOL).fleet $(FILE) --architecture $(subst amd64,x86_64,$(ARCH)) $(if $(REGION),--region $(REGION)) \
+	  $(if $(CHECK),--check) $(if $(PRUNE),--prune) $(if $(YES),--yes)
+
+# The file and the targets files that it names, before anything is built.
+fleet-file: $(SETUP)
+	@$(call needs,FILE):
+	@$(STACK_TOOL).fleet $(FILE) --check-file
 
 package: build ## Expanded template and artifacts for StackSets (PREFIX, TARGETS; REGIONS="a b" uploads; ORGANIZATION=o-..., ACCOUNTS="1 2" may read)
 	@$(call needs,PREFIX):

@@ -237,6 +237,7 @@ PURE = (
     "planner/lookup",
     "incidents",
     "observability",
+    "stack/fleet/plan.py",
     "readiness/causes.py",
     "watching/history.py",
     "watching/log_lines.py",

@@ -16,10 +16,15 @@ from egressprobe.stack.aws_answers import aws_errors, error_line, is_foreign_ans
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
-    use_region_of_environment()
     command: Callable[[argparse.Namespace], int] = options.command
+    return exit_code(lambda: command(options))
+
+
+def exit_code(command: Callable[[], int]) -> int:
+    """The command's own, or that of an expected error, which becomes one line for each mistake."""
+    use_region_of_environment()
     try:
-        return command(options)
+        return command()
     except InputError as error:
         for mistake in error.mistakes:
             print(f"egressprobe: {mistake}", file=sys.stderr)
@@ -77,10 +82,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _session(options: argparse.Namespace) -> Any:
+def session_of(region: str | None) -> Any:
+    """boto3's, with a region and credentials. Raises InputError and AwsError where one is missing."""
     from boto3.session import Session
 
-    session = Session(region_name=options.region)
+    session = Session(region_name=region)
     if session.region_name is None:
         raise InputError("--region", "is missing, and neither AWS_REGION nor the profile names one")
     if session.get_credentials() is None:
@@ -94,7 +100,7 @@ def _check(options: argparse.Namespace) -> int:
 
     # Standard input is left to the build, which packages it.
     _targets(None if options.targets == "-" else options.targets)
-    session = _session(options)
+    session = session_of(options.region)
     survey, _ = check_before_build(session, options.cluster, _stack(options))
     heading = f"{survey.cluster} in account {account(session)}, {session.region_name}: Kubernetes {survey.version}"
     print(f"{heading}, egress {survey.mode}", file=sys.stderr)
@@ -121,7 +127,7 @@ def _deploy(options: argparse.Namespace) -> int:
 
     targets = _targets(options.targets)
     given, tags = parse_pairs(options.parameters, "PARAMETERS"), parse_pairs(options.tags, "TAGS")
-    session = _session(options)
+    session = session_of(options.region)
     prefix = options.prefix or f"egressprobe-{account(session)}"
     discovers = given.get("Discovery") != "false"
     return deploy(
@@ -146,7 +152,7 @@ def _stack(options: argparse.Namespace) -> str:
 def _destroy(options: argparse.Namespace) -> int:
     from egressprobe.stack.destroy import destroy
 
-    return destroy(_session(options), stack=_stack(options), yes=options.yes, cluster=options.cluster)
+    return destroy(session_of(options.region), stack=_stack(options), yes=options.yes, cluster=options.cluster)
 
 
 def _package(options: argparse.Namespace) -> int:
@@ -176,7 +182,7 @@ def _price(options: argparse.Namespace) -> int:
     if options.cluster:
         from egressprobe.stack.price import discovered_targets
 
-        session = _session(options)
+        session = session_of(options.region)
         region = session.region_name
         counted = discovered_targets(session, options.cluster)
         targets, subnets = counted.targets or 0, subnets or counted.subnets

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from egressprobe.model.errors import AwsError, InputError
 from egressprobe.stack.aws_answers import aws_errors, error_line, field, is_transient
 
-_CAPABILITIES = ["CAPABILITY_IAM"]
+CAPABILITIES = ["CAPABILITY_IAM"]
 _NEW = ("REVIEW_IN_PROGRESS",)
 # The interfaces of a function in a VPC take minutes. Seconds between two looks, and how many.
 _EVERY, _LOOKS = 10, 240
@@ -80,7 +80,7 @@ def change_set(
         ChangeSetType="UPDATE" if existing.there else "CREATE",
         TemplateURL=template_url,
         Parameters=parameters,
-        Capabilities=_CAPABILITIES,
+        Capabilities=CAPABILITIES,
         Tags=[{"Key": name, "Value": value} for name, value in tags.items()],
     )
     change: str = field(answer, "CreateChangeSet", "Id")

@@ -7,10 +7,16 @@ from typing import Any
 from egressprobe.model.errors import InputError, input_error, short
 from egressprobe.targets.decode import close_word
 
-# Set for each cluster, or for each region, by the command itself.
-OWN = frozenset(
-    {"ClusterName", "Subnets", "ArtifactBucketPrefix", "ArtifactBucket", "ProbeArtifact", "PlannerArtifact"}
-)
+# What the command sets itself -> by what in the file, or on the command line.
+OWN = {
+    "ClusterName": "name",
+    "Subnets": "subnets, or by what is read",
+    "ArtifactBucketPrefix": "prefix",
+    "ArtifactBucket": "prefix",
+    "ProbeArtifact": "make build",
+    "PlannerArtifact": "targets",
+    "Architecture": "make fleet ARCH=...",
+}
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
 _LONGEST = 4096
 
@@ -23,11 +29,11 @@ def check_parameters(values: Mapping[str, str], template_parameters: Mapping[str
 
 
 def _mistakes(values: Mapping[str, str], template_parameters: Mapping[str, Any], place: str) -> Iterator[InputError]:
-    known = template_parameters.keys() - OWN
+    known = template_parameters.keys() - OWN.keys()
     for name, value in values.items():
         at = f"{place}.{short(name)}"
         if name in OWN:
-            yield InputError(at, "is set by the command; remove it")
+            yield InputError(at, f"is set by {OWN[name]}; remove it")
         elif name not in known:
             near = close_word(name, known)
             yield InputError(
