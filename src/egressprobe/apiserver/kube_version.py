@@ -7,7 +7,7 @@ a post-quantum key share makes the ClientHello two TCP segments long instead of 
 import re
 from typing import NamedTuple
 
-from egressprobe.golang.release import DEFAULT_RELEASE, GoRelease
+from egressprobe.golang.release import GoRelease
 from egressprobe.model.target import DEFAULT_KUBE_VERSION
 
 
@@ -42,14 +42,22 @@ HELLOS = {
     "1.35": _GO_1_25,
     "1.36": _GO_1_26,
 }
-# What Go of crypto/x509 the version is built with; earlier ones are judged as 1.25.
-_GO_RELEASES = {"1.36": GoRelease.V1_26}
+# Whose certificate rules a version has. Since its patch 7, 1.31 is built with Go 1.23 and keeps the settings of 1.22
+# (`godebug default=go1.22` in its go.mod). The last patches of 1.32 are built with Go 1.24, which refuses less.
+_GO_RELEASES = {
+    "1.31": GoRelease.V1_22,
+    "1.32": GoRelease.V1_23,
+    "1.33": GoRelease.V1_24,
+    "1.34": GoRelease.V1_24,
+    "1.35": GoRelease.V1_25,
+    "1.36": GoRelease.V1_26,
+}
 CURRENT, CLASSIC = HELLOS[DEFAULT_KUBE_VERSION], _CLASSIC
 
 
 def go_release(version: str) -> GoRelease:
     """Whose certificate rules and error texts the API server of a version of HELLOS has."""
-    return _GO_RELEASES.get(version, DEFAULT_RELEASE)
+    return _GO_RELEASES[version]
 
 
 def read_version(text: str) -> str:

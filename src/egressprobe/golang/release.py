@@ -1,7 +1,7 @@
 """The Go releases whose rules or error texts differ here.
 
-Kubernetes 1.35 is built with Go 1.25, 1.36 with Go 1.26 (apiserver/kube_version.py). Earlier releases are judged as
-1.25: what changed before it is not replicated.
+Which Kubernetes version has which: apiserver/kube_version.py. V1_22 is Go 1.23 with the settings of 1.22
+(`godebug default=go1.22`), which differ from V1_23's in one rule.
 """
 
 from enum import IntEnum
@@ -10,6 +10,9 @@ from enum import IntEnum
 class GoRelease(IntEnum):
     """Comparable: `release >= GoRelease.V1_26`."""
 
+    V1_22 = 22
+    V1_23 = 23
+    V1_24 = 24
     V1_25 = 25
     V1_26 = 26
 

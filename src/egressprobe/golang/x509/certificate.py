@@ -151,19 +151,19 @@ def _parse(der: bytes, digest: bytes, release: GoRelease) -> Certificate:
     fields = Reader(tbs.body, "")
     version = _version(fields)
     serial = fields.big_integer(error="malformed serial number")
-    if serial < 0:  # parser.go: "we do not reject negative serials in CSRs, but here we do"
+    if serial < 0 and release >= GoRelease.V1_23:  # GODEBUG x509negativeserial
         raise CertificateError("x509: negative serial number")
     algorithm = fields.take(SEQUENCE, "malformed signature algorithm identifier")
     if outer.take(SEQUENCE, "malformed algorithm identifier") != algorithm:
         raise CertificateError("x509: inner and outer signature algorithm identifiers don't match")
-    signature_algorithm = read_signature_algorithm(*algorithm_identifier(algorithm))
+    signature_algorithm = read_signature_algorithm(*algorithm_identifier(algorithm), release)
     issuer = fields.element(SEQUENCE, "malformed issuer").raw
-    attributes(issuer)
+    attributes(issuer, release)
     validity = fields.into(SEQUENCE, "malformed validity")
     (not_before, begins), (not_after, ends) = _read_time(validity), _read_time(validity)
     subject = fields.element(SEQUENCE, "malformed issuer").raw  # Go's word for the subject as well
     if subject != issuer:
-        attributes(subject)
+        attributes(subject, release)
     public_key = fields.element(SEQUENCE, "malformed spki")
     key = _key(public_key.body, release)
     extensions = read_extensions(_listed(fields, version), release)

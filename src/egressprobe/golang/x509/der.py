@@ -182,7 +182,7 @@ _QUOTED |= {"\\": "\\\\", '"': '\\"'}
 
 
 def quoted(text: str) -> str:
-    """Text as Go's %q prints it (strconv.Quote)."""
+    """Text as Go's %q prints it (strconv.Quote); bytes that are not UTF-8 as surrogates (errors="surrogateescape")."""
     if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
         return f'"{text}"'
     return '"' + "".join(map(_quoted_character, text)) + '"'
@@ -196,4 +196,6 @@ def _quoted_character(character: str) -> str:
     code = ord(character)
     if code < 0x80:
         return f"\\x{code:02x}"
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code - 0xDC00:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

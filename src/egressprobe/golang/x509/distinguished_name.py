@@ -2,6 +2,7 @@
 
 import string
 
+from egressprobe.golang.release import GoRelease
 from egressprobe.golang.x509.der import SEQUENCE, SET, CertificateError, Element, Reader
 
 _UTF8_STRING, _NUMERIC_STRING, _PRINTABLE_STRING = 0x0C, 0x12, 0x13
@@ -30,8 +31,11 @@ _ATTRIBUTES = {
 _INVALID = "invalid RDNSequence"
 
 
-def attributes(name: bytes) -> list[tuple[str, str]]:
-    """The attributes of a Name as (short key or OID, text), in the order of the certificate."""
+def attributes(name: bytes, release: GoRelease = GoRelease.V1_24) -> list[tuple[str, str]]:
+    """The attributes of a Name as (short key or OID, text), in the order of the certificate.
+
+    Without a release: of a certificate that was read before. Raises CertificateError.
+    """
     pairs = []
     sequence = Reader(name, _INVALID).into(SEQUENCE)
     while not sequence.empty:
@@ -40,11 +44,11 @@ def attributes(name: bytes) -> list[tuple[str, str]]:
             attribute = rdn.into(SEQUENCE, f"{_INVALID}: invalid attribute")
             oid = attribute.oid(f"{_INVALID}: invalid attribute type")
             value = attribute.any(f"{_INVALID}: invalid attribute value")
-            pairs.append((_ATTRIBUTES.get(oid, oid), _string(value)))
+            pairs.append((_ATTRIBUTES.get(oid, oid), _string(value, release)))
     return pairs
 
 
-def _string(value: Element) -> str:
+def _string(value: Element, release: GoRelease) -> str:
     """parseASN1String: the string types that Go supports, and what each may hold."""
     tag, body = value.tag, value.body
     error = ""
@@ -63,15 +67,15 @@ def _string(value: Element) -> str:
         error = "invalid BMPString"
         units = body[:-2] if body.endswith(b"\0\0") else body
         codes = [int.from_bytes(units[at : at + 2]) for at in range(0, len(units), 2)]
-        if len(body) % 2 == 0 and not any(map(_reserved, codes)):
-            return "".join(map(chr, codes))
+        if len(body) % 2 == 0 and not (release >= GoRelease.V1_25 and any(map(_reserved, codes))):
+            return units.decode("utf-16-be", "replace")
     else:
         error = f"unsupported string type: {tag}"
     raise CertificateError(f"x509: {_INVALID}: invalid attribute value: {error}")
 
 
 def _reserved(code: int) -> bool:
-    """Surrogates and noncharacters, which UCS-2 does not have."""
+    """Surrogates and noncharacters, which UCS-2 does not have; refused since Go 1.25."""
     return 0xD800 <= code <= 0xDFFF or 0xFDD0 <= code <= 0xFDEF or code >= 0xFFFE
 
 

@@ -85,36 +85,36 @@ def read_extensions(listed: dict[str, tuple[bool, bytes]], release: GoRelease) -
             fields |= {"names": names, "san": value}
             unhandled |= critical and not names
         elif oid == _NAME_CONSTRAINTS:
-            permitted, excluded, unknown = name_constraints(value)
+            permitted, excluded, unknown = name_constraints(value, release)
             fields |= {"constrains": True, "permitted": permitted, "excluded": excluded}
             unhandled |= critical and unknown
-        elif oid in _READERS:
-            fields |= _READERS[oid](value)
+        elif oid in _READERS and (release >= GoRelease.V1_24 or oid not in _SINCE_1_24):
+            fields |= _READERS[oid](value, release)
         else:
             unhandled |= critical
     return Extensions(**fields, unhandled=unhandled)
 
 
-def _basic_constraints(value: bytes) -> dict[str, Any]:
-    """A negative path length, or one of 2**63 and more, is refused since Go 1.25."""
+def _basic_constraints(value: bytes, release: GoRelease) -> dict[str, Any]:
+    """A negative path length is refused since Go 1.25, and none before."""
     inner = Reader(value, "invalid basic constraints").into(SEQUENCE)
     is_ca = inner.peek(BOOLEAN) and inner.boolean()
     length = -1
     if inner.peek(INTEGER):
         length = inner.integer()
-        if length < 0:
+        if length < 0 and release >= GoRelease.V1_25:
             raise inner.fail()
     return {"basic_constraints": True, "is_ca": is_ca, "path_length": length}
 
 
-def _key_usage(value: bytes) -> dict[str, Any]:
+def _key_usage(value: bytes, _: GoRelease) -> dict[str, Any]:
     """The bits, first bit lowest; none set is as if the extension were not there."""
-    data, _ = Reader(value, "invalid key usage").bit_string()
+    data = Reader(value, "invalid key usage").bit_string()[0]
     bits = "".join(f"{byte:08b}" for byte in data[:2])
     return {"key_usage": sum(1 << i for i, bit in enumerate(bits[:9]) if bit == "1")}
 
 
-def _usages(value: bytes) -> dict[str, Any]:
+def _usages(value: bytes, _: GoRelease) -> dict[str, Any]:
     inner = Reader(value, "invalid extended key usages").into(SEQUENCE)
     usages = []
     while not inner.empty:
@@ -122,16 +122,16 @@ def _usages(value: bytes) -> dict[str, Any]:
     return {"usages": tuple(usages)}
 
 
-def _subject_key_id(value: bytes) -> dict[str, Any]:
+def _subject_key_id(value: bytes, _: GoRelease) -> dict[str, Any]:
     return {"subject_key_id": Reader(value, "invalid subject key identifier").take(OCTET_STRING)}
 
 
-def _authority_key_id(value: bytes) -> dict[str, Any]:
+def _authority_key_id(value: bytes, _: GoRelease) -> dict[str, Any]:
     inner = Reader(value, "invalid authority key identifier").into(SEQUENCE)
     return {"authority_key_id": inner.take(0x80) if inner.peek(0x80) else b""}
 
 
-def _authority_info(value: bytes) -> dict[str, Any]:
+def _authority_info(value: bytes, _: GoRelease) -> dict[str, Any]:
     inner = Reader(value, "invalid authority info access").into(SEQUENCE)
     urls = []
     while not inner.empty:
@@ -144,7 +144,7 @@ def _authority_info(value: bytes) -> dict[str, Any]:
     return {"issuer_urls": tuple(urls)}
 
 
-def _crl_points(value: bytes) -> dict[str, Any]:
+def _crl_points(value: bytes, _: GoRelease) -> dict[str, Any]:
     sequence = Reader(value, "invalid CRL distribution points").take(SEQUENCE)
     inner = Reader(sequence, "invalid CRL distribution point")
     while not inner.empty:
@@ -156,18 +156,18 @@ def _crl_points(value: bytes) -> dict[str, Any]:
     return {}
 
 
-def _policies(value: bytes) -> dict[str, Any]:
+def _policies(value: bytes, release: GoRelease) -> dict[str, Any]:
     inner = Reader(value, "invalid certificate policies").into(SEQUENCE)
     policies: dict[bytes, None] = {}
     while not inner.empty:
         policy = inner.into(SEQUENCE).take(OID)
-        if policy in policies or not minimal_oid(policy):
+        if (policy in policies and release >= GoRelease.V1_24) or not minimal_oid(policy):
             raise inner.fail()
         policies[policy] = None
     return {"policies": tuple(policies)}
 
 
-def _policy_mappings(value: bytes) -> dict[str, Any]:
+def _policy_mappings(value: bytes, _: GoRelease) -> dict[str, Any]:
     inner = Reader(value, "invalid policy mappings extension").into(SEQUENCE)
     mappings = []
     while not inner.empty:
@@ -176,7 +176,7 @@ def _policy_mappings(value: bytes) -> dict[str, Any]:
     return {"policy_mappings": tuple(mappings)}
 
 
-def _policy_constraints(value: bytes) -> dict[str, Any]:
+def _policy_constraints(value: bytes, _: GoRelease) -> dict[str, Any]:
     """Go takes a negative number for none."""
     inner = Reader(value, "invalid policy constraints extension").into(SEQUENCE)
     names = {0x80: "require_explicit", 0x81: "inhibit_mapping"}
@@ -184,7 +184,7 @@ def _policy_constraints(value: bytes) -> dict[str, Any]:
     return {name: number for name, number in numbers.items() if number >= 0}
 
 
-def _inhibit_any(value: bytes) -> dict[str, Any]:
+def _inhibit_any(value: bytes, _: GoRelease) -> dict[str, Any]:
     number = Reader(value, "invalid inhibit any policy extension").integer()
     return {"inhibit_any": number} if number >= 0 else {}
 
@@ -194,7 +194,9 @@ _NEVER_CRITICAL = {
     _AUTHORITY_KEY_ID: "authority key identifier",
     _AUTHORITY_INFO: "authority info access",
 }
-_READERS: dict[str, Callable[[bytes], dict[str, Any]]] = {
+# Unknown before, so refused when critical (parser.go processExtensions).
+_SINCE_1_24 = {_POLICY_MAPPINGS, _POLICY_CONSTRAINTS, _INHIBIT_ANY}
+_READERS: dict[str, Callable[[bytes, GoRelease], dict[str, Any]]] = {
     _BASIC_CONSTRAINTS: _basic_constraints,
     _KEY_USAGE: _key_usage,
     _EXTENDED_KEY_USAGE: _usages,

@@ -7,10 +7,11 @@ not count, the Common Name never counts, and names that are not host names still
 import string
 
 from egressprobe.error_texts.tls import LEGACY_NAME, NO_IP_SANS, NO_NAMES, NONE_MATCHED, OTHER_NAMES
+from egressprobe.golang.release import DEFAULT_RELEASE, GoRelease
 from egressprobe.golang.x509.certificate import Certificate
 from egressprobe.net.addresses import canonical, is_address
 
-# crypto/x509/verify.go HostnameError.Error: so many names are listed, more are only counted
+# crypto/x509/verify.go HostnameError.Error: so many names are listed, more are only counted, since Go 1.24.11
 _MAX_NAMES_IN_ERROR = 100
 _HOST = frozenset(string.ascii_letters + string.digits + "-_.")
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)  # toLowerCaseASCII
@@ -42,7 +43,7 @@ def _matches(pattern: str, host: list[str]) -> bool:
     return wanted[1:] == host[1:] and wanted[0] in ("*", host[0])
 
 
-def hostname_error(certificate: Certificate, host: str) -> str | None:
+def hostname_error(certificate: Certificate, host: str, release: GoRelease = DEFAULT_RELEASE) -> str | None:
     """None when `certificate` is valid for `host` (a name or an IP address), else Go's text."""
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     by_address = is_address(bare) and "%" not in bare  # net.ParseIP takes no zone
@@ -59,16 +60,17 @@ def hostname_error(certificate: Certificate, host: str) -> str | None:
                     return None
             elif pattern.translate(_LOWER) == name and name not in ("", "."):
                 return None
-    return _hostname_text(certificate, host, by_address=by_address)
+    most = _MAX_NAMES_IN_ERROR if release >= GoRelease.V1_24 else None
+    return _hostname_text(certificate, host, most, by_address=by_address)
 
 
-def _hostname_text(certificate: Certificate, host: str, *, by_address: bool) -> str:
+def _hostname_text(certificate: Certificate, host: str, most: int | None, *, by_address: bool) -> str:
     if certificate.extensions.san is None and matches(certificate.common_name, host):
         return LEGACY_NAME.text
     names = certificate.extensions.ip_addresses if by_address else certificate.extensions.dns_names
     if by_address and not names:
         return NO_IP_SANS.of(host=host)
-    if len(names) >= _MAX_NAMES_IN_ERROR:
+    if most is not None and len(names) >= most:
         what = "IP SANs" if by_address else "names"
         return NONE_MATCHED[what].of(many=len(names), host=host)
     valid = ", ".join(names)

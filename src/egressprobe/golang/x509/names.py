@@ -157,7 +157,7 @@ def _atoms(text: str) -> tuple[str, int]:
 _BAD_CONSTRAINTS = "invalid NameConstraints extension"
 
 
-def name_constraints(value: bytes) -> tuple[Constraints, Constraints, bool]:
+def name_constraints(value: bytes, release: GoRelease) -> tuple[Constraints, Constraints, bool]:
     """Permitted, excluded, and whether there is a kind of name that Go does not handle."""
     outer = Reader(value, _BAD_CONSTRAINTS)
     top = outer.into(SEQUENCE)
@@ -166,12 +166,12 @@ def name_constraints(value: bytes) -> tuple[Constraints, Constraints, bool]:
         raise CertificateError(f"x509: {_BAD_CONSTRAINTS}")
     if not any(sides):
         raise CertificateError("x509: empty name constraints extension")
-    permitted, unknown_permitted = _subtrees(sides[0])
-    excluded, unknown_excluded = _subtrees(sides[1])
+    permitted, unknown_permitted = _subtrees(sides[0], release)
+    excluded, unknown_excluded = _subtrees(sides[1], release)
     return permitted, excluded, unknown_permitted or unknown_excluded
 
 
-def _subtrees(body: bytes) -> tuple[Constraints, bool]:
+def _subtrees(body: bytes, release: GoRelease) -> tuple[Constraints, bool]:
     dns: list[str] = []
     subnets: list[AddressRange] = []
     emails: list[str] = []
@@ -183,35 +183,37 @@ def _subtrees(body: bytes) -> tuple[Constraints, bool]:
         if tag == _IP:
             subnets.append(_subnet(raw))
         elif tag == _DNS:
-            dns.append(_domain(raw, "dnsName"))
+            dns.append(_domain(raw, "dnsName", release))
         elif tag == _EMAIL:
-            emails.append(_domain(raw, "rfc822Name", may_be_mailbox=True))
+            emails.append(_domain(raw, "rfc822Name", release, may_be_mailbox=True))
         elif tag == URI_TAG:
-            uris.append(_uri_domain(raw))
+            uris.append(_uri_domain(raw, release))
         else:
             unknown = True
     return Constraints(tuple(dns), tuple(subnets), tuple(emails), tuple(uris)), unknown
 
 
-def _domain(raw: bytes, what: str, *, may_be_mailbox: bool = False) -> str:
+def _domain(raw: bytes, what: str, release: GoRelease, *, may_be_mailbox: bool = False) -> str:
     text = _constraint_text(raw)
     is_mailbox = may_be_mailbox and "@" in text
+    if text == "." and release < GoRelease.V1_24:  # parser.go before domainNameValid: a dot, then nothing
+        return text
     if not (mailbox(text) is not None if is_mailbox else domain_valid(text, constraint=True)):
         raise CertificateError(f"x509: failed to parse {what} constraint {quoted(text)}")
     return text
 
 
-def _uri_domain(raw: bytes) -> str:
+def _uri_domain(raw: bytes, release: GoRelease) -> str:
     text = _constraint_text(raw)
     if is_ip_literal(text) and text[:1] != "[" and "%" not in text:
         raise CertificateError(f"x509: failed to parse URI constraint {quoted(text)}: cannot be IP address")
-    return _domain(raw, "URI")
+    return _domain(raw, "URI", release)
 
 
 def _constraint_text(raw: bytes) -> str:
     if raw.isascii():
         return raw.decode("ascii")
-    text = quoted(raw.decode("utf-8", "backslashreplace"))
+    text = quoted(raw.decode("utf-8", "surrogateescape"))
     raise CertificateError(f"x509: invalid constraint value: x509: {text} cannot be encoded as an IA5String")
 
 

@@ -61,13 +61,17 @@ CURVES = {
 
 
 class PublicKey(NamedTuple):
-    """algorithm: empty for one that Go does not know. data: a point or an Ed25519 key. modulus, exponent: of RSA."""
+    """algorithm: empty for one that Go does not know. data: a point or an Ed25519 key. modulus, exponent: of RSA.
+
+    any_size: an RSA key of fewer than LEAST_RSA_BITS can be used.
+    """
 
     algorithm: str = ""
     data: bytes = b""
     curve: str = ""
     modulus: int = 0
     exponent: int = 0
+    any_size: bool = False
 
     @property
     def bits(self) -> int | None:
@@ -84,7 +88,7 @@ def read_public_key(oid: str, parameters: bytes, data: bytes, release: GoRelease
     """A SubjectPublicKeyInfo's parts; `parameters` with its header, empty without. Raises CertificateError."""
     algorithm = _KEY_ALGORITHMS.get(oid, "")
     if algorithm == RSA:
-        return _rsa(parameters, data)
+        return _rsa(parameters, data, release)
     if algorithm == ECDSA:
         return PublicKey(ECDSA, data, _check_point(parameters, data, release))
     if algorithm == ED25519:
@@ -97,8 +101,8 @@ def read_public_key(oid: str, parameters: bytes, data: bytes, release: GoRelease
     return PublicKey(algorithm, data)
 
 
-def _rsa(parameters: bytes, data: bytes) -> PublicKey:
-    """RFC 8017 appendix A.1.1; what follows the key is ignored."""
+def _rsa(parameters: bytes, data: bytes, release: GoRelease) -> PublicKey:
+    """RFC 8017 appendix A.1.1; what follows the key is ignored. Any size: before Go 1.24 (GODEBUG rsa1024min)."""
     if parameters != NULL:
         raise CertificateError("x509: RSA key missing NULL parameters")
     numbers = Reader(data, "invalid RSA public key").into(SEQUENCE)
@@ -108,7 +112,7 @@ def _rsa(parameters: bytes, data: bytes) -> PublicKey:
         raise CertificateError("x509: RSA modulus is not a positive number")
     if exponent <= 0:
         raise CertificateError("x509: RSA public exponent is not a positive number")
-    return PublicKey(RSA, modulus=modulus, exponent=exponent)
+    return PublicKey(RSA, modulus=modulus, exponent=exponent, any_size=release < GoRelease.V1_24)
 
 
 def _check_point(parameters: bytes, data: bytes, release: GoRelease) -> str:
@@ -145,11 +149,15 @@ def _check_dsa(parameters: bytes, data: bytes) -> None:
 
 
 class SignatureAlgorithm(NamedTuple):
-    """One row of crypto/x509/x509.go signatureAlgorithmDetails: Go's name, the key it needs, Go's refusal of it."""
+    """One row of crypto/x509/x509.go signatureAlgorithmDetails: Go's name, the key it needs, Go's refusal of it.
+
+    hint: what follows the name in the refusal.
+    """
 
     name: str
     key: str
     insecure: bool = False
+    hint: str = ""
 
 
 _ALGORITHMS = {
@@ -167,6 +175,8 @@ _ALGORITHMS = {
     "1.2.840.10045.4.3.4": SignatureAlgorithm("ECDSA-SHA512", ECDSA),
     "1.3.101.112": SignatureAlgorithm("Ed25519", ED25519),
 }
+# InsecureAlgorithmError.Error, before Go 1.24
+_SHA_1, _SHA_1_HINT = ("SHA1-RSA", "ECDSA-SHA1"), " (temporarily override with GODEBUG=x509sha1=1)"
 _ED25519_SIGNATURE, _RSA_PSS, _MGF1 = "1.3.101.112", "1.2.840.113549.1.1.10", "1.2.840.113549.1.1.8"
 # (hash, length of the salt) -> what Go calls it
 _PSS = {
@@ -176,7 +186,7 @@ _PSS = {
 }
 
 
-def read_signature_algorithm(oid: str, parameters: bytes) -> SignatureAlgorithm | None:
+def read_signature_algorithm(oid: str, parameters: bytes, release: GoRelease) -> SignatureAlgorithm | None:
     """getSignatureAlgorithmFromAI; None for one that Go does not know."""
     if oid == _RSA_PSS:
         try:
@@ -185,7 +195,10 @@ def read_signature_algorithm(oid: str, parameters: bytes) -> SignatureAlgorithm 
             return None
     if oid == _ED25519_SIGNATURE and parameters:
         return None
-    return _ALGORITHMS.get(oid)
+    algorithm = _ALGORITHMS.get(oid)
+    if algorithm and algorithm.name in _SHA_1 and release < GoRelease.V1_24:
+        return algorithm._replace(hint=_SHA_1_HINT)
+    return algorithm
 
 
 def _pss(parameters: bytes) -> SignatureAlgorithm | None:
@@ -210,15 +223,17 @@ def algorithm_identifier(body: bytes) -> tuple[str, bytes]:
 
 def rsa_error(key: PublicKey) -> str | None:
     """What crypto/rsa refuses before it verifies (rsa.go checkKeySize, internal/fips140/rsa/rsa.go checkPublicKey)."""
-    if key.bits is not None and key.bits < LEAST_RSA_BITS:
+    if key.bits is not None and key.bits < LEAST_RSA_BITS and not key.any_size:
         page = "https://go.dev/pkg/crypto/rsa#hdr-Minimum_key_size"
         return f"crypto/rsa: {key.bits}-bit keys are insecure (see {page})"
+    error = None
     if not key.modulus & 1:
-        return "crypto/rsa: public modulus is even"
-    if key.exponent < 2:
-        return "crypto/rsa: public exponent too small or negative"
-    if not key.exponent & 1:
-        return "crypto/rsa: public exponent is even"
-    if key.exponent > _MOST_EXPONENT:
-        return "crypto/rsa: public exponent too large"
-    return None
+        error = "crypto/rsa: public modulus is even"
+    elif key.exponent < 2:
+        error = "crypto/rsa: public exponent too small or negative"
+    elif not key.exponent & 1:
+        error = "crypto/rsa: public exponent is even"
+    elif key.exponent > _MOST_EXPONENT:
+        error = "crypto/rsa: public exponent too large"
+    # Before Go 1.24 the signature is what is wrong (rsa.go checkPub and its callers).
+    return "crypto/rsa: verification error" if error and key.any_size else error

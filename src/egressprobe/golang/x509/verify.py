@@ -61,7 +61,7 @@ def algorithm_error(child: Certificate, parent: Certificate) -> str | None:
     if algorithm is None:
         return UNSUPPORTED
     if algorithm.insecure:
-        return INSECURE_ALGORITHM.of(algorithm=algorithm.name)
+        return INSECURE_ALGORITHM.of(algorithm=algorithm.name + algorithm.hint)
     if key.algorithm == DSA:
         return UNSUPPORTED
     if key.algorithm != algorithm.key:
@@ -95,6 +95,7 @@ def _usable(chains: Sequence[tuple[Certificate, ...]], leaf: Certificate, rules:
     """The end of Verify: of the chains built one must be meant for servers and have valid policies."""
     if rules.release >= GoRelease.V1_26:
         return _usable_1_26(chains, leaf)
+    # Before Go 1.24 no policy is looked at: no certificate has one that it read.
     valid = [chain for chain in chains if _policies_valid(chain)]
     if not valid:
         text = "x509: no valid chains built: all candidate chains have invalid policies"
@@ -151,7 +152,7 @@ def check_leaf(leaf: Certificate, rules: Rules) -> CertificateRefusal | None:
     refusal = _valid_alone(leaf, rules.now)
     if refusal:
         return refusal
-    name = hostname_error(leaf, rules.host)
+    name = hostname_error(leaf, rules.host, rules.release)
     return CertificateRefusal(name, "name", leaf) if name else None
 
 

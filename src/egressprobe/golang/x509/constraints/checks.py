@@ -23,7 +23,7 @@ def authority_violation(
         return lambda _authority, _below: None
     from egressprobe.golang.x509.constraints.compared import Comparisons
 
-    return Comparisons().violation
+    return Comparisons(release).violation
 
 
 def _constrained(certificates: Iterable[Certificate]) -> bool:

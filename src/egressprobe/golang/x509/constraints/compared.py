@@ -7,6 +7,7 @@ a name, and the comparisons that Go would have made are only counted.
 
 from collections.abc import Iterable, Sequence
 
+from egressprobe.golang.release import DEFAULT_RELEASE, GoRelease
 from egressprobe.golang.x509.certificate import Certificate
 from egressprobe.golang.x509.constraints.host import MOST_NAMES, NOT_AUTHORIZED, TOO_MANY, UnmatchableError, uri_host
 from egressprobe.golang.x509.der import quoted
@@ -69,8 +70,8 @@ class _Suffixes:
 class _Domains:
     """Domain constraints of one side, case ignored. An excluded one also excludes wildcards that cover it.
 
-    Go 1.25.5 (CVE-2025-61727) takes the first label off both the wildcard and the constraint, so that an excluded
-    single label excludes every wildcard.
+    Go 1.24.11 and 1.25.5 (CVE-2025-61727) take the first label off both the wildcard and the constraint, so that an
+    excluded single label excludes every wildcard. Earlier releases do not look at wildcards.
     """
 
     def __init__(self, constraints: Iterable[tuple[int, str]]) -> None:
@@ -114,6 +115,7 @@ class _Side:
     """The permitted or the excluded constraints of one authority."""
 
     def __init__(self, constraints: Constraints, *, excluded: bool) -> None:
+        """excluded: a wildcard that covers a constraint is found too."""
         self._excluded = excluded
         self.of: dict[str, Sequence[object]] = {
             DNS_NAME: constraints.dns,
@@ -151,9 +153,9 @@ class _Side:
 
 
 class _Authority:
-    def __init__(self, certificate: Certificate) -> None:
+    def __init__(self, certificate: Certificate, release: GoRelease) -> None:
         self._permitted = _Side(certificate.extensions.permitted, excluded=False)
-        self._excluded = _Side(certificate.extensions.excluded, excluded=True)
+        self._excluded = _Side(certificate.extensions.excluded, excluded=release >= GoRelease.V1_24)
 
     def check(self, certificate: Certificate) -> tuple[str | None, int]:
         """The refusal of a certificate below, and after how many comparisons Go makes it."""
@@ -190,7 +192,8 @@ class _Authority:
 class Comparisons:
     """The constraint checks of one verification: indexes and results are kept, the work is bounded."""
 
-    def __init__(self) -> None:
+    def __init__(self, release: GoRelease = DEFAULT_RELEASE) -> None:
+        self._release = release
         self._authorities: dict[bytes, _Authority] = {}
         self._results: dict[tuple[bytes, bytes], tuple[str | None, int]] = {}
         self._names = 0
@@ -217,6 +220,6 @@ class Comparisons:
                 return TOO_MANY, 0
             checks = self._authorities.get(authority.digest)
             if checks is None:
-                checks = self._authorities[authority.digest] = _Authority(authority)
+                checks = self._authorities[authority.digest] = _Authority(authority, self._release)
             self._results[pair] = checks.check(certificate)
         return self._results[pair]
