@@ -6,6 +6,7 @@ import json
 from functools import partial
 
 import boto3
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -339,6 +340,7 @@ def balancer(ec2, elb, name, subnet, vpc, address):
 
 def test_of_the_load_balancers_those_of_targets_are_read(stack, monkeypatch):
     """Each is five calls of an API whose rate the account shares, and a VPC may have dozens."""
+    monkeypatch.setattr("egressprobe.aws.vpc_snapshot.BALANCER_READS_PER_SECOND", 1000.0)
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     ec2, elb = boto3.client("ec2"), boto3.client("elbv2")
     vpc = stack.cloud.cluster["resourcesVpcConfig"]["vpcId"]
@@ -359,3 +361,25 @@ def test_of_the_load_balancers_those_of_targets_are_read(stack, monkeypatch):
     names = {"hook.example": ("10.0.0.50",), "other.example": ("10.0.0.52",)}
     monkeypatch.setattr(audits, "with_names", lambda snapshot, hosts: replace(snapshot, names=names))
     assert reads(hook("a", url="https://hook.example/"), hook("b", url="https://other.example/"))[0] == 11
+
+
+def test_on_demand_a_load_balancer_is_read_where_what_fails_is_behind_it(stack, monkeypatch):
+    """The probe knows the address: a name may have another one outside the VPC."""
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    ec2, elb = boto3.client("ec2"), boto3.client("elbv2")
+    vpc = stack.cloud.cluster["resourcesVpcConfig"]["vpcId"]
+    for number in range(2):
+        balancer(ec2, elb, f"n{number}", stack.subnets[0], vpc, f"10.0.0.5{number}")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", stack.cloud.url)
+    row = result(Code.CONNECT_TIMEOUT, name="a", address="10.0.0.51")
+    for slot, subnet in enumerate(stack.subnets):
+        at = Vantage("prod", subnet, "eu-west-1a", (), "", "")
+        report = Report(REPORT_SCHEMA, "r", "2026-11-26T00:00:00+00:00", 1.0, at, Verdict.FAIL, Summary(), (row,), ())
+        stack.cloud.functions[stack.arn(slot)] = lambda _, report=report: msgspec.json.encode(report)
+    seen = []
+    monkeypatch.setattr(audits, "causes", lambda _, snapshot: seen.append(snapshot) or ())
+    stack.plan(hook("a")).run({"targets": []})
+    [known] = seen[0].load_balancers.balancers
+    assert "/n1/" in known.id
+    calls = [call.action for call in stack.cloud.calls if call.action.startswith("elasticloadbalancing:")]
+    assert len(calls) == 6

@@ -21,11 +21,7 @@ _KINDS: dict[str, Literal["network", "application", "gateway"]] = {
 
 def load_balancers(elb: Any, vpc: str, interfaces: Iterable[Interface]) -> LoadBalancers:
     """Those that an interface's description names, at most MOST_READ. Raises ReadRefused."""
-    names = {
-        interface.description.removeprefix(_DESCRIPTION)
-        for interface in interfaces
-        if interface.description.startswith((f"{_DESCRIPTION}net/", f"{_DESCRIPTION}app/"))
-    }
+    names = of_balancers(interfaces)
     if not names:
         return LoadBalancers()
     items = every(elb, "describe_load_balancers", "LoadBalancers")
@@ -35,6 +31,15 @@ def load_balancers(elb: Any, vpc: str, interfaces: Iterable[Interface]) -> LoadB
         pairs = list(pool.map(lambda item: _balancer(elb, item), wanted[:MOST_READ]))
     groups = {group.id: group for _, listed in pairs for group in listed}
     return LoadBalancers(tuple(balancer for balancer, _ in pairs), tuple(groups[name] for name in sorted(groups)))
+
+
+def of_balancers(interfaces: Iterable[Interface]) -> set[str]:
+    """`net/NAME/ID` of each Network or Application Load Balancer that has one of the interfaces."""
+    return {
+        interface.description.removeprefix(_DESCRIPTION)
+        for interface in interfaces
+        if interface.description.startswith((f"{_DESCRIPTION}net/", f"{_DESCRIPTION}app/"))
+    }
 
 
 def _name(arn: str) -> str:

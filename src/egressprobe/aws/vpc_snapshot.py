@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from egressprobe.audit.vpc.snapshot import SNAPSHOT_SCHEMA, ClusterFacts, Unread, Vpc, VpcSnapshot
+from egressprobe.audit.vpc.snapshot_load_balancers import LoadBalancers
 from egressprobe.aws import ec2 as ec2lists
 from egressprobe.aws import load_balancers as balancing
 from egressprobe.aws import network_firewall as filtering
@@ -28,7 +29,7 @@ from egressprobe.model.errors import AwsError
 # An account and region has a bucket of 40 requests, refilled with 10 each second, for all reads of load balancers: also
 # for those of the controllers in its clusters.
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/elb-api-throttling.html
-_BALANCER_READS_PER_SECOND = 8.0
+BALANCER_READS_PER_SECOND = 8.0
 
 
 class Readers(NamedTuple):
@@ -64,7 +65,7 @@ def readers(session: Any = None, peers: Sequence[Any] = (), *, patient: bool = T
     others_ec2 = tuple(peer.client("ec2", config=config, **options) for peer in peers)
     others_firewall = tuple(peer.client("network-firewall", config=config, **options) for peer in peers)
     own = Readers(*(made.client(name, config=config, **options) for name in names))
-    own.elb.meta.events.register("before-send", ReadRate(_BALANCER_READS_PER_SECOND).wait)
+    own.elb.meta.events.register("before-send", ReadRate(BALANCER_READS_PER_SECOND).wait)
     return own._replace(peers=others_ec2, peer_firewalls=others_firewall)
 
 
@@ -91,11 +92,11 @@ def read_snapshot(
 
 
 def with_load_balancers(
-    clients: Readers, snapshot: VpcSnapshot, addresses: Collection[str], *, seconds: float = math.inf
+    clients: Callable[[], Readers], snapshot: VpcSnapshot, addresses: Collection[str], *, seconds: float = math.inf
 ) -> VpcSnapshot:
     """The snapshot with the load balancers that have one of these addresses. seconds: as for `read_snapshot`.
 
-    Each costs about five calls of an API whose rate the whole account shares.
+    clients: asked for where there are such. Each costs about five calls of an API whose rate the whole account shares.
     """
     reading, wanted = ListReading(seconds), frozenset(addresses)
     interfaces = [
@@ -103,10 +104,11 @@ def with_load_balancers(
         for interface in snapshot.interfaces or ()
         if not wanted.isdisjoint((*interface.addresses, *interface.public))
     ]
-    with reading.limits((clients.elb,)):
-        read = reading.read(
-            "load_balancers", lambda: balancing.load_balancers(clients.elb, snapshot.vpc.id, interfaces)
-        )
+    if not balancing.of_balancers(interfaces):
+        return replace(snapshot, load_balancers=LoadBalancers())
+    elb = clients().elb
+    with reading.limits((elb,)):
+        read = reading.read("load_balancers", lambda: balancing.load_balancers(elb, snapshot.vpc.id, interfaces))
     return replace(snapshot, load_balancers=read, unread=_sorted((*snapshot.unread, *reading.unread)))
 
 

@@ -31,6 +31,8 @@ from egressprobe.publish.emf import NAMESPACE
 
 # The Planner has 300 s in all, most of them for writing the plan; on demand a person waits for the report.
 _READ_SECONDS = 60.0
+# For the load balancers of what fails, after the probes have responded.
+_BALANCER_SECONDS = 15.0
 logger = Logger(service="egressprobe-planner")
 
 
@@ -69,7 +71,9 @@ def with_causes(settings: Settings, cluster: Cluster | None, joined: Joined) -> 
         return replace(joined, findings=(*joined.findings, _not_audited()))
     try:
         snapshot = read_configuration(settings, cluster)
-        return joined if snapshot is None else replace(joined, causes=causes(joined, snapshot))
+        if snapshot is None:
+            return joined
+        return replace(joined, causes=causes(joined, with_balancers(snapshot, joined, _BALANCER_SECONDS)))
     except AwsError as error:
         logger.warning("no diagnosis", extra={"why": str(error)})
     except Exception:
@@ -78,10 +82,24 @@ def with_causes(settings: Settings, cluster: Cluster | None, joined: Joined) -> 
 
 
 def read_configuration(settings: Settings, cluster: Cluster | None) -> VpcSnapshot | None:
-    """Of the cluster's VPC, within a minute; None where EKS reports no VPC. Raises AwsError, and whatever an answer of
-    another shape raises.
+    """Of the cluster's VPC, within a minute, without load balancers; None where EKS reports no VPC.
+
+    Raises AwsError, and whatever an answer of another shape raises.
     """
     return _snapshot(settings, cluster)
+
+
+def with_balancers(snapshot: VpcSnapshot, joined: Joined, seconds: float) -> VpcSnapshot:
+    """The snapshot with the load balancers at the addresses of what fails, and of the VPC's own name servers."""
+    failing = {row.target.name for row in joined.rows if row.verdict in (Verdict.FAIL, Verdict.DEGRADED)}
+    dialled = {
+        attempt.address
+        for report in joined.reports
+        for result in report.results
+        if result.target.name in failing
+        for attempt in result.attempts
+    }
+    return _with_balancers(snapshot, dialled, [], seconds)
 
 
 def _not_audited() -> Finding:
@@ -93,21 +111,25 @@ def _snapshot_for(settings: Settings, cluster: Cluster | None, targets: list[Tar
     the account has.
     """
     began = time.monotonic()
-    snapshot = _snapshot(settings, cluster, balancers=False)
+    snapshot = _snapshot(settings, cluster)
     if snapshot is None:
         return None
     snapshot = with_names(snapshot, hosts_of(targets))
+    return _with_balancers(snapshot, set(), targets, max(began + _READ_SECONDS - time.monotonic(), 0.0))
+
+
+def _with_balancers(snapshot: VpcSnapshot, addresses: set[str], targets: list[Target], seconds: float) -> VpcSnapshot:
+    """Those at the addresses, of the targets and of the VPC's own name servers."""
     calls, _ = calls_of(targets, snapshot)
-    addresses = {text for destination, _ in calls for text in destination.addresses}
-    remaining = max(began + _READ_SECONDS - time.monotonic(), 0.0)
-    return with_load_balancers(_readers(), snapshot, addresses, seconds=remaining)
+    wanted = addresses | {text for destination, _ in calls for text in destination.addresses}
+    return with_load_balancers(_readers, snapshot, wanted, seconds=seconds)
 
 
-def _snapshot(settings: Settings, cluster: Cluster | None, *, balancers: bool = True) -> VpcSnapshot | None:
+def _snapshot(settings: Settings, cluster: Cluster | None) -> VpcSnapshot | None:
     """None where EKS reports no VPC (settings.region is Lambda's own)."""
     if cluster is None or not cluster.vpc:
         return None
-    return read_snapshot(_readers(), cluster, region=settings.region, seconds=_READ_SECONDS, balancers=balancers)
+    return read_snapshot(_readers(), cluster, region=settings.region, seconds=_READ_SECONDS, balancers=False)
 
 
 def _publish(settings: Settings, result: Audit) -> None:

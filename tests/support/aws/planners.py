@@ -41,7 +41,7 @@ def planner_stack(tmp_path, monkeypatch, *, audited=False, **given):
     """
     given = {"CorroborateApiServer": "false"} | given
     if not audited:
-        monkeypatch.setattr(audits, "_snapshot", lambda *_, **__: None)
+        monkeypatch.setattr(audits, "_snapshot", lambda *_: None)
     with aws() as cloud:
         found = rendered(3, **given)
         environment = found.of("AWS::Lambda::Function")["Planner"]["Environment"]["Variables"]

@@ -364,7 +364,7 @@ class OutageWorld:
                 stack.enter_context(patch.object(module, "time", fake))
                 stack.enter_context(patch.object(module, "ThreadPoolExecutor", InlinePool))
             stack.enter_context(
-                patch.object(vpc_audit, "_snapshot", lambda *_, **__: self.calls.call("Snapshot", self.snapshot))
+                patch.object(vpc_audit, "_snapshot", lambda *_: self.calls.call("Snapshot", self.snapshot))
             )
             stack.enter_context(patch.object(sys, "stdout", self.log))
             self.pass_minutes(12)

@@ -22,10 +22,11 @@ from egressprobe.planner.incidents.edges import IncidentEdges, Pending
 from egressprobe.planner.inventory import Inventory, InventoryEntry
 from egressprobe.planner.on_demand import known_inventory, probe_entries
 from egressprobe.planner.settings import Clients, Settings
-from egressprobe.planner.vpc_audit import read_configuration
+from egressprobe.planner.vpc_audit import read_configuration, with_balancers
 
 # Seconds. A probe responds within 65 s (settings.py); the message is to leave within 3 minutes of its alarm.
 _CLUSTER_SECONDS, _PLAN_SECONDS, _PROBE_SECONDS, _AUDIT_SECONDS, _JOIN_SECONDS = 15.0, 15.0, 75.0, 60.0, 15.0
+_BALANCER_SECONDS = 8.0  # of the seconds to join
 # Targets that are probed again at once; of a larger plan those that matter.
 MAX_TARGETS = 400
 logger = Logger(service="egressprobe-planner")
@@ -90,7 +91,10 @@ def take_look(
 
 
 def _explained(looked: Look, joined: Joined, snapshot: VpcSnapshot, edges: IncidentEdges) -> Look:
-    known, why = _result(edges.start(lambda: causes(joined, snapshot)), _JOIN_SECONDS, None)
+    until = edges.monotonic() + _JOIN_SECONDS
+    reading = edges.start(lambda: with_balancers(snapshot, joined, _BALANCER_SECONDS))
+    whole, _ = _result(reading, _BALANCER_SECONDS, snapshot)
+    known, why = _result(edges.start(lambda: causes(joined, whole)), until - edges.monotonic(), None)
     if known is None:
         return looked._replace(not_audited=why)
     return looked._replace(joined=replace(joined, causes=known))
