@@ -66,7 +66,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
         "s3:PutBucketPublicAccessBlock",
     ),
     f"{_BUCKET}/*": ("s3:GetObject", "s3:PutObject"),
-    _PLANNERS: ("lambda:InvokeFunction",),
+    _PLANNERS: ("lambda:GetFunctionConfiguration", "lambda:InvokeFunction"),
     "*": (
         *("ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "eks:DescribeCluster", "eks:ListClusters"),
         *("eks:DescribeIdentityProviderConfig", "eks:ListIdentityProviderConfigs", "sns:ListSubscriptionsByTopic"),
@@ -78,8 +78,11 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 
 # What preflight, switch and verify call beside discovery and the audit.
 SWITCH: dict[str, tuple[str, ...]] = {
-    "Read": ("cloudformation:DescribeStacks", "eks:DescribeUpdate", "eks:ListClusters", "eks:ListUpdates"),
-    "Probe": ("lambda:InvokeFunction",),
+    "Read": (
+        *("cloudformation:DescribeStacks", "eks:DescribeUpdate", "eks:ListClusters", "eks:ListUpdates"),
+        "tag:GetResources",
+    ),
+    "Probe": ("lambda:GetFunctionConfiguration", "lambda:InvokeFunction"),
     "Switch": ("eks:UpdateClusterConfig",),
 }
 

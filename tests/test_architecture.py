@@ -195,7 +195,7 @@ PUBLIC = {
     ),
     "handlers": ("probe.make_handler",),
     "stack": (
-        *("aws_answers.failures_as_lines", "cloudformation.outputs", "drill.run.*", "of_cluster.*", "planner_client.*"),
+        *("aws_answers.failures_as_lines", "deployment.*", "drill.run.*", "planner_client.*"),
         "observing.flows.*",
         "observing.history.*",
     ),

@@ -137,6 +137,7 @@ resource "aws_lambda_function" "planner" {
   timeout       = 300
   tags = {
     "egressprobe:cluster" = var.cluster_name
+    "egressprobe:part"    = "planner"
   }
   architectures    = [var.architecture]
   filename         = local.from_bucket ? null : var.planner_zip

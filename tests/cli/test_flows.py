@@ -379,8 +379,8 @@ def test_bad_input_is_one_line(account, capsys, options, said):
 
 def test_a_stack_that_is_not_there(account, capsys):
     assert cli.main(["flows", "--stack", "other"]) == 2
-    assert 'there is no stack "other" in eu-west-1' in capsys.readouterr().err
-    del account.stack_outputs["PlannerFunction"]
+    assert '"other" is neither a stack nor a Planner\'s function in eu-west-1' in capsys.readouterr().err
+    account.stack_outputs = {}
     assert cli.main(["flows", *STACK]) == 2
     assert "is not a stack of egressprobe" in capsys.readouterr().err
 
@@ -389,6 +389,7 @@ def test_a_stack_that_is_not_there(account, capsys):
     ("service", "operation", "permission"),
     [
         ("cloudformation", "DescribeStacks", "cloudformation:DescribeStacks"),
+        ("lambda", "GetFunctionConfiguration", "lambda:GetFunctionConfiguration"),
         ("ec2", "DescribeNetworkInterfaces", "ec2:DescribeNetworkInterfaces"),
         ("ec2", "DescribeFlowLogs", "ec2:DescribeFlowLogs"),
     ],

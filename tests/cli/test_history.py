@@ -365,7 +365,7 @@ def test_metrics_are_as_exact_as_they_are_kept(days, periods):
 
 
 def test_each_subnet_has_series_of_its_own_with_that_detail(life, account, capsys):
-    account.parameters["MetricDetail"] = "subnet"
+    account.variables["METRIC_DETAIL"] = "subnet"
     account.refuse("logs", "StartQuery")
     account.answers["cloudwatch.GetMetricData"] = metric_answer({life.end - 600: (1, 0), life.end - 540: (1, 1)})
     found = run(capsys, "a", code=3)

@@ -270,7 +270,7 @@ def test_a_time_is_sent_in_utc():
         (
             b'{"error": {"code": "target_invalid", "message": "event.action: must be one of plan, probe"}}',
             2,
-            "--stack: its Planner is older than this command and has no incidents: make deploy",
+            "--stack: its Planner is older than this command and has no incidents; deploy it again",
         ),
         (b'{"error": {"code": "x", "message": "event.until: is past"}}', 2, "event.until: is past"),
         (b'{"errorMessage": "boom", "errorType": "X"}', 1, "the Planner failed: "),

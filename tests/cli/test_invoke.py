@@ -16,6 +16,7 @@ from egressprobe.model.report import Report
 from egressprobe.model.target import Impact, Verdict
 from egressprobe.planner.join import Heard, join, joined_response
 from tests.conftest import ROOT
+from tests.support.aws.deployments import put_planner
 from tests.support.aws.fake_aws import ENVIRONMENT, aws
 from tests.support.documents import junit_tests
 
@@ -162,14 +163,16 @@ def test_invoke_prints_the_table_and_fails_with_the_path(deployed, capsys):
 
 @pytest.mark.parametrize("planner", ["egressprobe-1a2b3c4d-planner", PLANNER])
 def test_the_planner_itself_is_named_where_terraform_has_made_it(deployed, capsys, monkeypatch, planner):
-    """No stack is looked up; the ARN has the region."""
-    deployed.functions[planner] = deployed.functions[PLANNER]
-    monkeypatch.setattr("egressprobe.stack.planner_client.outputs", None)
+    """The ARN has the region."""
+    monkeypatch.delenv("AWS_ENDPOINT_URL_LAMBDA")
+    put_planner()
+    monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", deployed.url)
     if planner == PLANNER:
         monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
         monkeypatch.delenv("AWS_REGION", raising=False)
     assert cli.main(["invoke", "--stack", planner]) == 3
     assert capsys.readouterr().out.startswith("FAIL: prod: 2 fail")
+    assert deployed.pairs == [("lambda:GetFunctionConfiguration", planner), ("lambda:InvokeFunction", PLANNER)]
 
 
 def test_invoke_by_globs(deployed, capsys):
@@ -214,7 +217,7 @@ def test_a_name_that_is_refused_is_said_and_2_when_the_rest_passes(deployed, cap
 @pytest.mark.parametrize(
     ("stack", "answer", "code", "said"),
     [
-        ("nope", None, 2, 'stack: "nope": Stack with id nope does not exist'),
+        ("nope", None, 2, '--stack: "nope" is neither a stack nor a Planner\'s function in eu-west-1'),
         ("other", None, 2, '"other" is not a stack of egressprobe'),
         (
             "egressprobe-prod",

@@ -154,7 +154,8 @@ def test_a_failing_path_is_no_go_as_data_too(prod, capsys):
         ("eks:ListUpdates", 4, "the updates of prod cannot be read"),
         ("eks:DescribeUpdate", 4, "the updates of prod cannot be read"),
         ("eks:ListIdentityProviderConfigs", 4, "the identity providers cannot be read"),
-        ("cloudformation:DescribeStacks", 1, "give --stack NAME, or --local"),
+        ("tag:GetResources", 1, "give --stack NAME, or --local"),
+        ("lambda:GetFunctionConfiguration", 1, "the permission lambda:GetFunctionConfiguration is missing"),
         ("lambda:InvokeFunction", 4, "round 1 of 1: there is no report"),
         ("ec2:DescribeVpcs", 4, "cannot be read"),
         ("ec2:DescribeSubnets", 4, "ec2:DescribeSubnets is not allowed"),
@@ -201,7 +202,7 @@ def test_bad_options_are_one_line(capsys, args, words):
     [
         (["--cluster", "nope"], '--cluster: "nope" is not in this account and eu-west-1'),
         (["--stack", "egressprobe-test"], '--stack: "egressprobe-test" belongs to the cluster "test", not to "prod"'),
-        (["--stack", "nope"], 'stack: "nope": Stack with id nope does not exist'),
+        (["--stack", "nope"], '--stack: "nope" is neither a stack nor a Planner\'s function in eu-west-1'),
     ],
 )
 def test_bad_names_are_one_line_before_anything_is_probed(prod, capsys, args, words):
@@ -217,7 +218,7 @@ def test_a_cluster_without_a_stack_names_both_options(prod, capsys):
     code, _, err = preflight(capsys)
     assert code == 2
     line = one_line(err)
-    assert 'no stack of egressprobe for the cluster "prod"' in line
+    assert 'no function has the tag egressprobe:cluster of a Planner of the cluster "prod"' in line
     assert "give --stack NAME, or --local to probe from this computer" in line
     prod.clusters_of_stacks({STACK: "prod", "egressprobe-test": "prod"})
     code, _, err = preflight(capsys)
@@ -271,7 +272,7 @@ def test_ctrl_c_prints_what_there_is(prod, capsys, monkeypatch, tmp_path):
 @pytest.mark.thorough
 def test_from_this_computer(prod, capsys):
     """No stack is asked; only what the switch moves is probed; the first lines say where from."""
-    prod.cloud.before = lambda call: DENIED if call.action.startswith(("lambda:", "cloudformation:")) else None
+    prod.cloud.before = lambda call: DENIED if call.action.startswith(("lambda:", "cloudformation:", "tag:")) else None
     code, out, _ = preflight(capsys, "--local")
     assert code == 4
     assert out.startswith("UNKNOWN  this computer: the probes ran on this computer, not in the cluster's subnets")

@@ -17,7 +17,7 @@ from egressprobe.readiness.fleet.run import FleetMember, fleet_readiness
 from egressprobe.readiness.result import Decision
 from tests.conftest import ROOT
 from tests.support.aws.iam import allowed
-from tests.support.aws.preflight_account import STACK, account
+from tests.support.aws.preflight_account import PLANNER, STACK, account
 
 OTHERS = ("denied", "gone", "lab", "throttled")
 POLICY = json.loads((ROOT / "deploy" / "switch-policy.json").read_text())["Statement"]
@@ -87,10 +87,12 @@ def test_every_cluster_is_a_line_and_each_fault_its_own(fleet, capsys, tmp_path)
 
 
 @pytest.mark.thorough
-def test_it_reads_the_stacks_once_and_needs_no_more_than_the_policy(fleet, capsys):
+def test_it_looks_the_planners_up_once_and_needs_no_more_than_the_policy(fleet, capsys):
     preflight(capsys)
     calls = fleet.cloud.calls
-    assert sum(call.action == "cloudformation:DescribeStacks" for call in calls) == 1
+    assert [call.action for call in calls].count("tag:GetResources") == 1
+    assert [call.resource for call in calls if call.action == "lambda:GetFunctionConfiguration"] == [PLANNER]
+    assert not [call for call in calls if call.action.startswith("cloudformation:")]
     assert not [call for call in calls if not allowed(_statements(), call)]
     assert {"eks:ListClusters", "eks:ListUpdates", "lambda:InvokeFunction", "ec2:DescribeVpcs"} <= {
         call.action for call in calls
@@ -116,7 +118,7 @@ def test_a_region_that_refuses_is_named(fleet, capsys):
 def test_without_the_list_of_stacks_all_are_audited_only(fleet):
     """Nothing says that a cluster has no probes."""
     refused = (403, "AccessDenied")
-    fleet.cloud.before = lambda call: refused if call.action == "cloudformation:DescribeStacks" else None
+    fleet.cloud.before = lambda call: refused if call.action == "tag:GetResources" else None
     sources = AccountFleet(rate=lambda: ReadRate(1e6))
     assert set(sources.names("eu-west-1")) == {*OTHERS, "prod"}
     given = sources.member(FleetMember("eu-west-1", "prod"))

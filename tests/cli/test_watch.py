@@ -10,6 +10,7 @@ import pytest
 from moto import mock_aws
 
 from egressprobe.cli import main as cli
+from tests.support.aws.deployments import environment, put_planner, put_stack
 
 TARGETS = {
     "schemaVersion": "egressprobe/targets/v1",
@@ -62,15 +63,12 @@ def test_bad_options(args, message, capsys):
 
 @mock_aws
 def test_a_stack_is_watched_by_its_log(monkeypatch, capsys):
-    """CloudFormation names the log group; its lines are the rounds; no function is invoked."""
+    """The Planner's configuration names the log group; its lines are the rounds; no function is invoked."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     group = "/egressprobe/prod/1/probe"
-    template = {
-        "Resources": {"Logs": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": group}}},
-        "Outputs": {"PlannerFunction": {"Value": "planner"}, "ProbeLogGroup": {"Value": group}},
-    }
-    boto3.client("cloudformation").create_stack(StackName="s", TemplateBody=json.dumps(template))
+    put_stack("s", put_planner(variables=environment(stack="s", PROBE_LOGS=group)))
     logs = boto3.client("logs")
+    logs.create_log_group(logGroupName=group)
     logs.create_log_stream(logGroupName=group, logStreamName="x")
     now = time.time() * 1e3
     lines = [

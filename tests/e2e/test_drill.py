@@ -6,9 +6,10 @@ from types import SimpleNamespace
 import pytest
 
 from egressprobe.model.target import DRILL_TARGET
+from egressprobe.stack.deployment import deployment_of, deployment_of_cluster
 from egressprobe.stack.drill.run import drill
-from tests.e2e.account import client
-from tests.e2e.emulation import control
+from tests.e2e.account import CLUSTER, client
+from tests.e2e.emulation import REGION, control
 from tests.e2e.stack import NAME, PAGE, say
 
 pytestmark = pytest.mark.netns
@@ -25,9 +26,11 @@ def drilled(stack):
             stack.minutes(1)
             waited -= 60
 
-    session = SimpleNamespace(client=lambda service, **_: client(service))
+    session = SimpleNamespace(client=lambda service, **_: client(service), region_name=REGION)
+    deployment = deployment_of_cluster(session, CLUSTER, None)
+    assert deployment == deployment_of(session, NAME) == deployment_of(session, deployment.planner)
     outcome = drill(
-        session, NAME, say=say, pause=pause, now=lambda: datetime.fromtimestamp(control("/now") + waited, UTC)
+        session, deployment, say=say, pause=pause, now=lambda: datetime.fromtimestamp(control("/now") + waited, UTC)
     )
     say(str(outcome))
     return outcome

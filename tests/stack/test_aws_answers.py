@@ -124,7 +124,8 @@ def test_an_answer_that_is_not_awss_is_one_line(monkeypatch, capsys, body, statu
 )
 def test_fields_that_aws_always_sends_and_this_answer_lacks(answer, lacking):
     class Formation:
-        exceptions = boto3.client("cloudformation", **REGION).exceptions
+        real = boto3.client("cloudformation", **REGION)
+        exceptions, meta = real.exceptions, real.meta
 
         def describe_stacks(self, StackName):  # noqa: N803
             return answer

@@ -18,7 +18,9 @@ from egressprobe.incidents.model import Incident, Tier, Transition
 from egressprobe.model.errors import InputError
 from egressprobe.model.target import DRILL_TARGET
 from egressprobe.planner.drill.schedule import LASTS, start
+from egressprobe.planner.incidents.settings import IncidentSettings
 from egressprobe.planner.settings import Probe, Settings
+from egressprobe.stack.deployment import Deployment
 from egressprobe.stack.drill import run as drills
 from egressprobe.stack.drill.run import CLEAR_WITHIN, PAGE_WITHIN, drill
 from tests.stack.test_alarms import BEGAN, MINUTE, NAMES, World
@@ -26,6 +28,7 @@ from tests.support.aws.scheduler_memory import Scheduler
 
 SETTINGS = Settings("prod", (Probe(2, "subnet-2", "eu-west-1a", "arn:probe-2"),), "group", "arn:role")
 PREFIX = "egressprobe prod "
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:pages"
 
 
 class Account:
@@ -33,8 +36,10 @@ class Account:
 
     region_name = "eu-west-1"
 
-    def __init__(self, world, monkeypatch, parameters):
-        self.world, self.scheduler, self.parameters = world, Scheduler(), parameters
+    def __init__(self, world, monkeypatch, mode):
+        self.world, self.scheduler, self.mode = world, Scheduler(), mode
+        messages = IncidentSettings(mode == "causes", TOPIC, alarm_prefix=PREFIX, stack="egressprobe-prod")
+        self.deployment = Deployment("planner", SETTINGS, messages, "/logs/planner", "target")
         self.failing, self.pauses, self._seconds = {}, 0, 0.0
         self.said = []
         # Of the Planner's memory: why it sends nothing, and whether what is over is forgotten at once.
@@ -55,13 +60,13 @@ class Account:
             self.world.run(1)
 
     def client(self, name, **_):
-        return {"cloudformation": self, "lambda": self, "cloudwatch": self}[name]
+        return {"lambda": self, "cloudwatch": self}[name]
 
     class exceptions:  # noqa: N801 (boto3's name)
         ClientError = ClientError
 
     def drill(self, **more):
-        return drill(self, "egressprobe-prod", say=self.said.append, pause=self.pause, now=self.now, **more)
+        return drill(self, self.deployment, say=self.said.append, pause=self.pause, now=self.now, **more)
 
     def remembered(self):
         """Of a Planner that reports the drill a minute after its alarm, its end a minute after that of the incident."""
@@ -83,19 +88,6 @@ class Account:
 
     # -- AWS ----------------------------------------------------------------------------------------------------
 
-    def describe_stacks(self, StackName):  # noqa: N803
-        parameters = {"ClusterName": "prod"} | self.parameters
-        values = {"PlannerFunction": "planner", "PageTopic": "arn:aws:sns:eu-west-1:123456789012:pages"}
-        return {
-            "Stacks": [
-                {
-                    "StackStatus": "UPDATE_COMPLETE",
-                    "Parameters": [{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
-                    "Outputs": [{"OutputKey": k, "OutputValue": v} for k, v in values.items()],
-                }
-            ]
-        }
-
     def invoke(self, FunctionName, Payload):  # noqa: N803
         event = json.loads(Payload)
         if event["action"] == "acknowledge":
@@ -109,6 +101,9 @@ class Account:
     def describe_alarms(self, AlarmNames, AlarmTypes):  # noqa: N803
         states = self.world.watch.states()
         alarms = [{"AlarmName": name, "StateValue": states[name]} for name in AlarmNames if name in states]
+        if alarms and alarms[0]["AlarmName"] == f"{PREFIX}targets":
+            topics = {"true": [TOPIC], "notices": ["arn:aws:sns:eu-west-1:123456789012:notices"]}
+            alarms[0]["AlarmActions"] = topics.get(self.mode, [])
         return {"MetricAlarms": alarms[:2], "CompositeAlarms": alarms[2:]}
 
     def describe_alarm_contributors(self, AlarmName):  # noqa: N803
@@ -136,7 +131,7 @@ class Account:
 def account(monkeypatch):
     def make(**parameters):
         given = {"TargetNotifications": "true"} | parameters
-        return Account(World(delay=5, **given).run(30), monkeypatch, given)
+        return Account(World(delay=5, **given).run(30), monkeypatch, given["TargetNotifications"])
 
     return make
 
@@ -340,7 +335,8 @@ def test_a_planner_of_an_older_version_is_told_from_a_drill(account, monkeypatch
     one = account()
     answer = {"error": {"code": "target_invalid", "message": "event.action: must be one of plan, probe, doctor"}}
     monkeypatch.setattr(planner, "handler", lambda *_: answer)
-    monkeypatch.setattr("boto3.Session", lambda **_: one)
+    monkeypatch.setattr(drills, "session_for", lambda *_: one)
+    monkeypatch.setattr(drills, "deployment_of", lambda *_: one.deployment)
     assert main(["drill", "--stack", "egressprobe-prod"]) == 1
     assert "deploy the stack again" in capsys.readouterr().err
 

@@ -13,7 +13,7 @@ _NOT_HERE = frozenset({"InvalidAction", "UnsupportedOperation", "UnknownOperatio
 
 
 # Where the prefix of IAM actions is not boto3's name of the service (Service Authorization Reference).
-_IAM_PREFIXES = {"elbv2": "elasticloadbalancing"}
+_IAM_PREFIXES = {"elbv2": "elasticloadbalancing", "resourcegroupstaggingapi": "tag"}
 
 
 class ReadRefused(Exception):  # noqa: N818 (an expected answer of AWS)

@@ -1,6 +1,7 @@
 """The Planner's settings, from the function's environment, and its AWS clients."""
 
 import os
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -55,9 +56,9 @@ class Clients(NamedTuple):
     functions: Any
 
 
-def read_settings() -> Settings:
-    """Read from the function's environment. Raises KeyError for a variable that every stack sets."""
-    read = os.environ.__getitem__
+def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Of the function's environment. Raises KeyError for a variable that every deployment sets."""
+    read = environment.__getitem__
     prefix = read("EGRESSPROBE_PROBES")
     probes = []
     for slot, text in enumerate(read("EGRESSPROBE_SUBNETS").split(",")):
@@ -69,19 +70,19 @@ def read_settings() -> Settings:
         probes=tuple(probes),
         group=read("EGRESSPROBE_SCHEDULE_GROUP"),
         role=read("EGRESSPROBE_SCHEDULE_ROLE"),
-        discover=os.environ.get("EGRESSPROBE_DISCOVER", ""),
-        groups=_listed("EGRESSPROBE_CLUSTER_GROUPS"),
-        ip_family=os.environ.get("EGRESSPROBE_IP_FAMILY", ""),
-        exclude=_listed("EGRESSPROBE_EXCLUDE"),
-        audit_skip=_listed("EGRESSPROBE_AUDIT_SKIP"),
-        audits=os.environ.get("EGRESSPROBE_AUDIT_PERMISSIONS", "true") != "false",
-        region=os.environ.get("AWS_REGION", ""),
-        corroborate=os.environ.get("EGRESSPROBE_CORROBORATE", "false"),
+        discover=environment.get("EGRESSPROBE_DISCOVER", ""),
+        groups=_listed(environment, "EGRESSPROBE_CLUSTER_GROUPS"),
+        ip_family=environment.get("EGRESSPROBE_IP_FAMILY", ""),
+        exclude=_listed(environment, "EGRESSPROBE_EXCLUDE"),
+        audit_skip=_listed(environment, "EGRESSPROBE_AUDIT_SKIP"),
+        audits=environment.get("EGRESSPROBE_AUDIT_PERMISSIONS", "true") != "false",
+        region=environment.get("AWS_REGION", ""),
+        corroborate=environment.get("EGRESSPROBE_CORROBORATE", "false"),
     )
 
 
-def _listed(name: str) -> tuple[str, ...]:
-    return tuple(word for word in os.environ.get(name, "").split(",") if word)
+def _listed(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(word for word in environment.get(name, "").split(",") if word)
 
 
 @cache

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+from egressprobe.aws.observability.calls import called
 from egressprobe.model.errors import AwsError, InputError
 from egressprobe.stack.aws_answers import aws_errors, error_line, field, is_transient
 
@@ -197,13 +198,16 @@ def failures(formation: Any, stack: str) -> str:
 
 
 def outputs(formation: Any, stack: str) -> dict[str, str]:
-    """Raises InputError where the stack does not exist, or is not one of egressprobe's."""
+    """Empty where there is no such stack. Raises InputError for one of others, and AwsError."""
     try:
-        described = _described(formation, stack)
-    except formation.exceptions.ClientError as error:
-        message = error.response.get("Error", {}).get("Message") or str(error)
-        raise InputError("stack", f'"{stack}": {message}') from None
+        answer = called(formation, "describe_stacks", StackName=stack)
+    except AwsError as error:
+        # Also of a name that no stack can have.
+        if "ValidationError" in str(error):
+            return {}
+        raise
+    described = field(answer, "DescribeStacks", "Stacks", 0)
     values = {entry["OutputKey"]: entry["OutputValue"] for entry in described.get("Outputs", [])}
     if "PlannerFunction" not in values:
-        raise InputError("stack", f'"{stack}" is not a stack of egressprobe: it has no output PlannerFunction')
+        raise InputError("--stack", f'"{stack}" is not a stack of egressprobe: it has no output PlannerFunction')
     return values

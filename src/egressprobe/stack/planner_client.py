@@ -1,12 +1,11 @@
 """What people ask a stack's Planner: probe from every subnet now, which incidents are open, acknowledge a target.
 
-A stack is named by its CloudFormation name, or by its Planner: the function's name or ARN, for what Terraform has made.
-The caller needs `cloudformation:DescribeStacks` on the stack, if there is one, and `lambda:InvokeFunction` on the
-Planner, nothing else: permission to invoke a probe itself is network access with the cluster's security groups.
+The caller needs `lambda:InvokeFunction` on the Planner and what finds it: `cloudformation:DescribeStacks` on the stack
+where one is named, `lambda:GetFunctionConfiguration` on the Planner where that is. Permission to invoke a probe itself
+is network access with the cluster's security groups.
 """
 
 import json
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,13 +15,11 @@ from egressprobe.incidents.answer import OpenIncidents
 from egressprobe.model.errors import AwsError, InputError
 from egressprobe.model.joined_report import Joined
 from egressprobe.stack.aws_answers import failures_as_lines, field
-from egressprobe.stack.cloudformation import outputs
+from egressprobe.stack.deployment import planner_of, session_for
 
 # The Planner's own limit (template.yaml) and the network.
 _SECONDS = 310
 _MAX_BY = 100
-# The name, or the ARN, that template.yaml and the Terraform module give the function.
-_PLANNER = re.compile(r"(arn:[^:]+:lambda:(?P<region>[a-z0-9-]+):\d{12}:function:)?egressprobe-[0-9a-f]{8}-planner")
 
 
 def invoke(stack: str, targets: Sequence[str], region: str | None) -> Joined:
@@ -52,15 +49,9 @@ def acknowledge(stack: str, region: str | None, targets: Sequence[str], *, until
 
 
 def _planner(stack: str, region: str | None) -> tuple[Any, str]:
-    """A session, and the stack's Planner; stack: may also be the Planner itself, where Terraform has made it."""
-    with failures_as_lines():
-        import boto3
-
-        named = _PLANNER.fullmatch(stack)
-        session = boto3.Session(region_name=region or (named and named["region"]))
-        if named:
-            return session, stack
-        return session, outputs(session.client("cloudformation"), stack)["PlannerFunction"]
+    """stack: as --stack takes it."""
+    session = session_for(stack, region)
+    return session, planner_of(session, stack)
 
 
 def _caller(session: Any) -> str:
@@ -84,7 +75,7 @@ def _about_incidents(session: Any, planner: str, event: dict[str, Any]) -> OpenI
     if "error" in response:
         text = _reason(response["error"])
         if text.startswith("event.action"):
-            raise InputError("--stack", "its Planner is older than this command and has no incidents: make deploy")
+            raise InputError("--stack", "its Planner is older than this command and has no incidents; deploy it again")
         raise InputError("", text)
     try:
         return msgspec.convert(response, OpenIncidents)

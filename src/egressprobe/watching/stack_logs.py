@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from egressprobe.stack.aws_answers import failures_as_lines
-from egressprobe.stack.cloudformation import outputs
+from egressprobe.stack.deployment import deployment_of, session_for
 from egressprobe.watching.log_lines import cells
 from egressprobe.watching.rounds import WatchRound
 
@@ -65,10 +65,8 @@ class LogsLook:
 
 
 def logs_of(stack: str, region: str | None, *, wanted: Callable[[str], bool]) -> LogsLook:
-    """Raises InputError for what is not a stack of egressprobe, AwsError for everything else."""
+    """Raises InputError for what is no deployment of egressprobe, AwsError for everything else."""
+    session = session_for(stack, region)
+    group = deployment_of(session, stack).probe_logs
     with failures_as_lines():
-        import boto3
-
-        session = boto3.Session(region_name=region)
-        group = outputs(session.client("cloudformation"), stack)["ProbeLogGroup"]
         return LogsLook(session.client("logs"), group, wanted=wanted)

@@ -58,6 +58,7 @@ _TABLE = (
     ("PUT", r"/schedules/([^/]+)", "scheduler:UpdateSchedule", _ARN.format("scheduler", "schedule/{group}/{0}")),
     ("DELETE", r"/schedules/([^/]+)", "scheduler:DeleteSchedule", _ARN.format("scheduler", "schedule/{group}/{0}")),
     ("POST", r"/2015-03-31/functions/([^/]+)/invocations", "lambda:InvokeFunction", "{0}"),
+    ("GET", r"/2015-03-31/functions/([^/]+)/configuration", "lambda:GetFunctionConfiguration", "{0}"),
 )
 _EC2 = '<{0}Response xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">{1}</{0}Response>'
 # What moto lacks, as AWS answers where nothing of the kind is there.
@@ -212,6 +213,7 @@ _JSON_SERVICES = {
     "networkfirewall": "network-firewall",
     "granite": "cloudwatch",
     "awsevents": "events",
+    "taggingapi": "tag",
 }
 
 

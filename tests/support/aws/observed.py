@@ -20,6 +20,7 @@ from tests.support.aws.insights import rows
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
 PLANNER = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:egressprobe-1a2b3c4d-planner"
+PROBES = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:egressprobe-1a2b3c4d-probe-"
 PROBE_LOGS, PLANNER_LOGS = "/egressprobe/prod/1a2b3c4d/probe", "/egressprobe/prod/1a2b3c4d/planner"
 GROUPS = ("sg-0a", "sg-0b")
 ENVIRONMENT = {
@@ -57,23 +58,24 @@ class ObservedAccount:
         self.objects: dict[str, bytes] = {}
         self.tables: dict[str, list[dict[str, Any]]] = {}
         self.plan: list[dict[str, Any]] = []
-        self.parameters = {
-            "ClusterName": "prod",
-            "Subnets": "subnet-0a/eu-west-1a,-,subnet-0b/eu-west-1b",
-            "SecurityGroupIds": ",".join(GROUPS),
-            "MetricDetail": "target",
-            "IpFamily": "ipv4",
+        # Of the Planner, without EGRESSPROBE_.
+        self.variables = {
+            "CLUSTER_NAME": "prod",
+            "PROBES": PROBES,
+            "SUBNETS": "subnet-0a/eu-west-1a,-,subnet-0b/eu-west-1b",
+            "SCHEDULE_GROUP": "egressprobe-prod",
+            "SCHEDULE_ROLE": "arn:aws:iam::123456789012:role/schedules",
+            "PROBE_LOGS": PROBE_LOGS,
+            "METRIC_DETAIL": "target",
+            "STACK": "egressprobe-prod",
         }
-        self.stack_outputs = {
-            "PlannerFunction": PLANNER,
-            "ScheduleGroup": "egressprobe-prod",
-            "ProbeLogGroup": PROBE_LOGS,
-        }
+        self.stack_outputs = {"PlannerFunction": PLANNER.rpartition(":")[2]}
         self.queries: dict[str, tuple[list[dict[str, Any]], int]] = {}
         self.stopped: list[str] = []
         self._lock = threading.Lock()
         self.answers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "cloudformation.DescribeStacks": self._stacks,
+            "lambda.GetFunctionConfiguration": self._function,
             "scheduler.ListSchedules": lambda _: {"Schedules": [{"Name": "s00-00"}]},
             "scheduler.GetSchedule": lambda _: {
                 "Name": "s00-00",
@@ -98,7 +100,7 @@ class ObservedAccount:
             return account._call(client, operation, parameters)
 
         monkeypatch.setattr(BaseClient, "_make_api_call", call)
-        monkeypatch.setattr("egressprobe.aws.session.in_region", lambda _: SharedSession())
+        monkeypatch.setattr("egressprobe.stack.deployment.in_region", lambda _: SharedSession())
         return self
 
     def hurry(self, monkeypatch: Any) -> None:
@@ -136,10 +138,20 @@ class ObservedAccount:
             "StackName": "egressprobe-prod",
             "CreationTime": datetime(2026, 1, 1, tzinfo=UTC),
             "StackStatus": "UPDATE_IN_PROGRESS",
-            "Parameters": [{"ParameterKey": k, "ParameterValue": v} for k, v in self.parameters.items()],
             "Outputs": [{"OutputKey": k, "OutputValue": v} for k, v in self.stack_outputs.items()],
         }
         return {"Stacks": [stack]}
+
+    def _function(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """The Planner, and the first Probe: all have the same groups."""
+        name = parameters["FunctionName"]
+        if name == f"{PROBES}0":
+            return {"FunctionArn": name, "VpcConfig": {"SecurityGroupIds": list(GROUPS)}}
+        if name not in (PLANNER, PLANNER.rpartition(":")[2]):
+            raise refused("lambda", "GetFunctionConfiguration", "ResourceNotFoundException")
+        variables = {f"EGRESSPROBE_{key}": value for key, value in self.variables.items()}
+        logging = {"LogFormat": "Text", "LogGroup": PLANNER_LOGS}
+        return {"FunctionArn": PLANNER, "Environment": {"Variables": variables}, "LoggingConfig": logging}
 
     def _start_query(self, parameters: dict[str, Any]) -> dict[str, Any]:
         [group] = parameters["logGroupIdentifiers"]

@@ -16,17 +16,15 @@ from egressprobe.aws.session import by_name
 from egressprobe.catalog.findings_probe import REPORT_REDUCED
 from egressprobe.cli.inputs.discover_source import of_named_cluster
 from egressprobe.model.joined_report import Joined
+from tests.support.aws.deployments import PLANNER_NAME, planner_arn, put_planner, put_stack
 from tests.support.aws.fake_aws import ENVIRONMENT, aws
 from tests.support.peers.kubeapi import CLUSTER_CA, kube_api
 from tests.support.preflights import ScriptedSources
 
-STACK, PLANNER = "egressprobe-prod", "arn:aws:lambda:eu-west-1:123456789012:function:egressprobe-1a2b3c4d-planner"
+STACK, PLANNER = "egressprobe-prod", planner_arn()
+OTHER_PLANNER = "egressprobe-5e6f7a8b-planner"
 STACKS, ZONES = {STACK: "prod", "egressprobe-test": "test"}, ("eu-west-1a", "eu-west-1b")
-TEMPLATE = {
-    "Parameters": {"ClusterName": {"Type": "String"}},
-    "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
-    "Outputs": {"PlannerFunction": {"Value": PLANNER}},
-}
+PLANNERS = {STACK: PLANNER_NAME, "egressprobe-test": OTHER_PLANNER}
 WEBHOOK = {
     "metadata": {"name": "policy"},
     "webhooks": [
@@ -111,13 +109,11 @@ class Account:
         return msgspec.json.encode(replace(joined, reports=(), findings=(note,)))
 
     def clusters_of_stacks(self, clusters):
-        """Each stack's parameter ClusterName."""
+        """Which cluster each stack probes."""
         with self.in_process():
-            formation = boto3.client("cloudformation")
-            for name, cluster in clusters.items():
-                if self.stacks[name] != cluster:
-                    parameters = [{"ParameterKey": "ClusterName", "ParameterValue": cluster}]
-                    formation.update_stack(StackName=name, TemplateBody=json.dumps(TEMPLATE), Parameters=parameters)
+            for stack, cluster in clusters.items():
+                if self.stacks.get(stack) != cluster:
+                    put_planner(cluster, name=PLANNERS[stack], stack=stack)
         self.stacks |= clusters
 
     @contextmanager
@@ -170,10 +166,8 @@ def account(monkeypatch):
                 "controlPlaneEgressMode": "AWS_MANAGED",
             },
         }
-        formation = boto3.client("cloudformation")
-        for name, cluster in STACKS.items():
-            parameters = [{"ParameterKey": "ClusterName", "ParameterValue": cluster}]
-            formation.create_stack(StackName=name, TemplateBody=json.dumps(TEMPLATE), Parameters=parameters)
+        for stack, cluster in STACKS.items():
+            put_stack(stack, put_planner(cluster, name=PLANNERS[stack], stack=stack))
         # Only tests may dial loopback; names are not looked up.
         monkeypatch.setattr("egressprobe.cli.inputs.discover_source.forbidden", lambda _: None)
         monkeypatch.setattr("egressprobe.cli.inputs.readiness_source.with_names", lambda snapshot, _: snapshot)

@@ -12,8 +12,12 @@ from egressprobe.model.errors import AwsError
 _ACTIONS = {"s3:ListObjectsV2": "s3:ListBucket"}
 
 
+class DeniedError(AwsError):
+    """A permission is missing; the text names it."""
+
+
 def called(client: Any, operation: str, **parameters: Any) -> Any:
-    """The answer of one call. Raises AwsError."""
+    """The answer of one call. Raises AwsError, of which DeniedError."""
     return _read(lambda: tried(client, operation, lambda: getattr(client, operation)(**parameters)))
 
 
@@ -35,7 +39,7 @@ def _read(read: Callable[[], Any]) -> Any:
     try:
         return read()
     except ReadRefused as refused:
-        raise AwsError(refusal_line(refused.unread)) from refused
+        raise (DeniedError if refused.unread.denied else AwsError)(refusal_line(refused.unread)) from refused
 
 
 def refusal_line(unread: Unread) -> str:

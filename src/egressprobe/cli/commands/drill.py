@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from egressprobe.cli.common.exit_codes import BAD_INPUT, FAILED, INTERRUPTED, OK, OUR_ERROR, message
-from egressprobe.cli.common.parser import add_output, add_region
+from egressprobe.cli.common.parser import STACK, add_output, add_region
 
 EXAMPLES = ("egressprobe drill --stack egressprobe-prod", "egressprobe drill --stack egressprobe-prod -o json")
 EXIT_TEXT = {
@@ -23,7 +23,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
         "drill", help="prove that a stack's page and all-clear arrive (15 minutes)"
     )
-    parser.add_argument("--stack", required=True, metavar="NAME", help="the CloudFormation stack")
+    parser.add_argument("--stack", required=True, metavar="NAME", help=STACK)
     parser.add_argument(
         "--page", action="store_true", help="also where the page does not name the drill: warn whoever is on call"
     )

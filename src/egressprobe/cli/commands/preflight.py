@@ -15,7 +15,7 @@ from egressprobe.cli.common.exit_codes import (
     TEXT,
     message,
 )
-from egressprobe.cli.common.parser import add_output, add_rounds, add_vpc, check_rounds
+from egressprobe.cli.common.parser import STACK, add_output, add_rounds, add_vpc, check_rounds
 from egressprobe.cli.output.formats import FORMATS
 from egressprobe.cli.settings.output import shows_progress
 from egressprobe.model.errors import InputError
@@ -48,7 +48,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         "--all-clusters", action="store_true", help="every cluster of the regions, one line each; saves no baseline"
     )
     source = parser.add_mutually_exclusive_group()
-    source.add_argument("--stack", metavar="NAME", help="probe by this stack (default: the only one of the cluster)")
+    source.add_argument("--stack", metavar="NAME", help=f"probe by it (default: the only one of the cluster): {STACK}")
     source.add_argument(
         "--local", action="store_true", help="probe from this computer; the decision is then UNKNOWN at most"
     )

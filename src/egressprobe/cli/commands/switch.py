@@ -14,7 +14,7 @@ from egressprobe.cli.common.exit_codes import (
     OK,
     OUR_ERROR,
 )
-from egressprobe.cli.common.parser import add_output, add_vpc
+from egressprobe.cli.common.parser import STACK, add_output, add_vpc
 from egressprobe.cli.output.formats import FORMATS
 from egressprobe.model.errors import InputError
 from egressprobe.readiness.result import Difference
@@ -53,7 +53,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         "switch", help="switch a cluster to CUSTOMER_ROUTED after a GO, follow the update, verify (cannot be undone)"
     )
     add_vpc(parser, "the cluster to switch")
-    parser.add_argument("--stack", metavar="NAME", help="probe by this stack (default: the baseline's)")
+    parser.add_argument("--stack", metavar="NAME", help=f"probe by it (default: the baseline's): {STACK}")
     parser.add_argument(
         "--baseline", metavar="FILE", help="what preflight saved: a GO (default: egressprobe-baseline-NAME.json)"
     )

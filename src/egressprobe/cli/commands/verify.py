@@ -15,7 +15,7 @@ from egressprobe.cli.common.exit_codes import (
     exit_code,
     message,
 )
-from egressprobe.cli.common.parser import add_fail_on, add_output, add_rounds, add_vpc, check_rounds
+from egressprobe.cli.common.parser import STACK, add_fail_on, add_output, add_rounds, add_vpc, check_rounds
 from egressprobe.cli.output.formats import FORMATS
 from egressprobe.model.errors import InputError
 from egressprobe.readiness.result import Difference
@@ -39,7 +39,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         "verify", help="after the switch: what is worse than in the baseline, and AWS's steps of the verification"
     )
     add_vpc(parser, "the cluster that was switched")
-    parser.add_argument("--stack", metavar="NAME", help="probe by this stack (default: the baseline's)")
+    parser.add_argument("--stack", metavar="NAME", help=f"probe by it (default: the baseline's): {STACK}")
     parser.add_argument(
         "--baseline",
         metavar="FILE",

@@ -18,7 +18,7 @@ from egressprobe.cli.common.program import program
 from egressprobe.cli.settings.output import COLOURS
 from egressprobe.model.errors import InputError, short
 
-STACK = "the CloudFormation stack, or the Planner's function (name or ARN) where Terraform has made it"
+STACK = "the CloudFormation stack, or its Planner's function (name or ARN), as Terraform's output planner_function"
 DEFAULT_TIMEOUT = 60.0  # the longest a person waits for a table; the slowest target alone takes about 35 s
 _MAX_TIMEOUT = 900.0  # as long as a Lambda function may run
 _MAX_ROUNDS, _MAX_SECONDS = 100, 3600.0

@@ -12,9 +12,8 @@ from egressprobe.model.joined_report import Joined
 from egressprobe.model.target import Plan
 from egressprobe.readiness.fleet.run import FleetMember, MemberSources
 from egressprobe.stack.aws_answers import failures_as_lines
-from egressprobe.stack.of_cluster import ProbingStack, only_stack, stacks_by_cluster
+from egressprobe.stack.deployment import Deployment, only_deployment, planners_by_cluster
 
-type Stacks = dict[str, list[ProbingStack]]
 NO_STACK = "no stack probes it: make deploy CLUSTER=NAME adds one"
 
 
@@ -32,7 +31,7 @@ class AuditedSources(AccountSources):
 class AccountFleet:
     """peer_profiles: as of `audit`. A session for each cluster: botocore's are not to be shared by threads.
 
-    What sessions of one region share: the rate of their requests, and the list of stacks, which is read once.
+    What sessions of one region share: the rate of their requests, and the list of Planners, which is read once.
     """
 
     def __init__(self, peer_profiles: Sequence[str] = (), rate: Callable[[], ReadRate] = ReadRate) -> None:
@@ -40,23 +39,24 @@ class AccountFleet:
 
         self._peers, self._rate, self._loader = list(peer_profiles), rate, create_loader()
         self._rates: dict[str, ReadRate] = {}
-        self._stacks: dict[str, Stacks | str] = {}
+        self._planners: dict[str, dict[str, list[str]] | str] = {}
         self._lock = threading.Lock()
 
     def names(self, region: str) -> Sequence[str]:
-        """ListClusters, paged. Also looks up the region's stacks; where that fails, each cluster has the reason."""
+        """ListClusters, paged. Also looks up the region's Planners; where that fails, each cluster has the reason."""
         session = self._session(region)
         with failures_as_lines():
             pages = session.client("eks").get_paginator("list_clusters").paginate()
             names = [str(name) for page in pages for name in page.get("clusters") or ()]
         if names:
-            self._stacks[region] = _stacks(session)
+            self._planners[region] = _planners(session)
         return names
 
     def member(self, member: FleetMember) -> MemberSources:
-        named = by_name(member.name, member.region, self._session(member.region))
-        probing, why = self._stack_of(member)
-        kind = AccountSources if probing else AuditedSources
+        session = self._session(member.region)
+        named = by_name(member.name, member.region, session)
+        deployment, why = self._deployment_of(session, member)
+        kind = AccountSources if deployment else AuditedSources
         sources = kind(
             member.name,
             member.region,
@@ -64,18 +64,20 @@ class AccountFleet:
             local=True,
             peer_profiles=self._peers,
             named=named,
-            probing=probing,
+            deployment=deployment,
         )
-        return MemberSources(sources, probing.name if probing else "", why)
+        return MemberSources(sources, deployment.name if deployment else "", why)
 
-    def _stack_of(self, member: FleetMember) -> tuple[ProbingStack | None, str]:
-        stacks = self._stacks.get(member.region, {})
-        if isinstance(stacks, str):
-            return None, f"whether a stack probes it is not known: {stacks}"
-        if member.name not in stacks:
+    def _deployment_of(self, session: Any, member: FleetMember) -> tuple[Deployment | None, str]:
+        planners = self._planners.get(member.region, {})
+        if isinstance(planners, str):
+            return None, f"whether a stack probes it is not known: {planners}"
+        if member.name not in planners:
             return None, NO_STACK
         try:
-            return only_stack(stacks, member.name), ""
+            return only_deployment(session, member.name, planners[member.name]), ""
+        except AwsError as error:
+            return None, f"what probes it cannot be read: {error}"
         except InputError as error:
             return None, str(error)
 
@@ -85,9 +87,9 @@ class AccountFleet:
             return bounded_session(region, rate, self._loader)
 
 
-def _stacks(session: Any) -> Stacks | str:
+def _planners(session: Any) -> dict[str, list[str]] | str:
     try:
-        return stacks_by_cluster(session)
+        return planners_by_cluster(session)
     except (AwsError, InputError) as error:
         return str(error)
 

@@ -24,7 +24,7 @@ from egressprobe.model.target import Plan
 from egressprobe.planner.join import Heard, join
 from egressprobe.readiness.matrix import moves
 from egressprobe.readiness.result import LOCAL, ClusterState
-from egressprobe.stack.of_cluster import ProbingStack, probing_stack
+from egressprobe.stack.deployment import Deployment, deployment_of_cluster
 from egressprobe.stack.planner_client import probe_by
 
 _UNKNOWN = "unknown"
@@ -34,9 +34,9 @@ _MOST_PIECES = 64
 
 
 class AccountSources:
-    """stack: None for the only one of this cluster. local: probe from here, whatever stacks there are.
+    """stack: as --stack takes it, None for the only one of this cluster. local: probe from here, whatever there is.
 
-    named, probing: the cluster and its stack, where they have been read already.
+    named, deployment: the cluster and what probes it, where they have been read already.
     """
 
     def __init__(
@@ -48,14 +48,14 @@ class AccountSources:
         local: bool,
         peer_profiles: Sequence[str] = (),
         named: NamedCluster | None = None,
-        probing: ProbingStack | None = None,
+        deployment: Deployment | None = None,
     ) -> None:
         """Raises InputError and AwsError, before anything is measured."""
         self._name, self._peers = cluster, list(peer_profiles)
         self._described: NamedCluster = named or by_name(cluster, region)
         self._named: NamedCluster | None = self._described
         self._session = self._described.session
-        self._stack = probing or (None if local else probing_stack(self._session, cluster, stack))
+        self._stack = deployment or (None if local else deployment_of_cluster(self._session, cluster, stack))
         self._pieces: list[tuple[str, ...]] = [()]
 
     @property

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from egressprobe.cli.common.exit_codes import BAD_INPUT, INTERRUPTED, OK, OUR_ERROR
-from egressprobe.cli.common.parser import add_names, add_region
+from egressprobe.cli.common.parser import STACK, add_names, add_region
 from egressprobe.cli.common.program import program
 from egressprobe.model.errors import InputError
 from egressprobe.watching.repeat import LookSource
@@ -39,7 +39,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     )
     parser.add_argument("urls", metavar="URL", nargs="*", help="as of `run`")
     parser.add_argument("-f", "--file", action="append", default=[], help="targets file; several are merged")
-    parser.add_argument("--stack", metavar="NAME", help="a CloudFormation stack: reads its probes' log, probes nothing")
+    parser.add_argument("--stack", metavar="NAME", help=f"read its probes' log, probe nothing: {STACK}")
     parser.add_argument(
         "--invoke", action="store_true", help="with --stack: probe from every subnet each interval, which costs"
     )

@@ -1,7 +1,7 @@
 """What reporting incidents needs: settings from the function's environment, and clients with short timeouts."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache, cached_property
 from typing import Any, NamedTuple
 
@@ -65,11 +65,11 @@ class IncidentClients:
         return self._make_trail()
 
 
-def read_incident_settings() -> IncidentSettings:
-    """From the function's environment; without EGRESSPROBE_MESSAGES nothing is reported."""
+def read_incident_settings(environment: Mapping[str, str] = os.environ) -> IncidentSettings:
+    """Of the function's environment; without EGRESSPROBE_MESSAGES nothing is reported."""
 
     def read(name: str) -> str:
-        return os.environ.get(f"EGRESSPROBE_{name}", "")
+        return environment.get(f"EGRESSPROBE_{name}", "")
 
     return IncidentSettings(
         on=read("MESSAGES") == "true",

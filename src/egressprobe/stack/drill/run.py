@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from egressprobe.model.errors import AwsError, InputError
 from egressprobe.model.target import DRILL_TARGET
 from egressprobe.stack.aws_answers import aws_errors, error_line, failures_as_lines
-from egressprobe.stack.cloudformation import outputs, read_stack
+from egressprobe.stack.deployment import Deployment, deployment_of, session_for
 from egressprobe.stack.drill.memory import PlannerMemory
 from egressprobe.stack.drill.watch import INCIDENT, NO_PROBE, TARGETS, Alarms, Message
 from egressprobe.stack.planner_client import call_planner
@@ -108,37 +108,35 @@ class _Drill(NamedTuple):
 
 def run_drill(stack: str, region: str | None, *, may_page: bool, say: Callable[[str], None]) -> DrillResult:
     """`drill` in the account of the environment. Raises InputError, and AwsError for everything else."""
+    session = session_for(stack, region)
+    deployment = deployment_of(session, stack)
     with failures_as_lines():
-        import boto3
-
-        return drill(boto3.Session(region_name=region), stack, may_page=may_page, say=say)
+        return drill(session, deployment, may_page=may_page, say=say)
 
 
 def drill(
     session: Any,
-    stack: str,
+    deployment: Deployment,
     *,
     may_page: bool = False,
     say: Callable[[str], None],
     pause: Callable[[float], None] = time.sleep,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> DrillResult:
-    """may_page: also where the stack's page does not name its target, so that it looks like a real one.
+    """may_page: also where the page does not name its target, so that it looks like a real one.
 
     Raises InputError where a drill cannot run now, AwsError and botocore's exceptions.
     """
-    formation = session.client("cloudformation")
-    values, parameters = outputs(formation, stack), read_stack(formation, stack).parameters
-    mode = parameters.get("TargetNotifications", "true")
-    by_planner, by_target = mode == "causes", mode == "true"
+    messages, planner = deployment.messages, deployment.planner
+    alarms = Alarms(session.client("cloudwatch"), messages.alarm_prefix)
+    by_planner = messages.on
+    by_target = not by_planner and alarms.notifies(TARGETS, messages.page_topic)
     if not (by_planner or by_target or may_page):
         raise InputError(
             "stack",
             "its page does not name the target (TargetNotifications), so a drill looks like a real incident; "
             "warn whoever is on call and use --page",
         )
-    alarms = Alarms(session.client("cloudwatch"), parameters["ClusterName"])
-    planner = values["PlannerFunction"]
     memory = PlannerMemory(lambda event: call_planner(session, planner, event), now) if by_planner else None
     run = _Drill(session, planner, alarms, memory, by_target, say, pause, now)
     _clear_away(run)
@@ -148,10 +146,10 @@ def drill(
         page, message = run.wait("page", lambda: _page(run, began), PAGE_WITHIN)
         steps.append(page)
     if message is None:
-        return DrillResult(tuple(steps), values.get("PageTopic", ""), _others(run))
+        return DrillResult(tuple(steps), messages.page_topic, _others(run))
     all_clear, _ = run.wait("all-clear", lambda: _all_clear(run, message), CLEAR_WITHIN)
     steps.append(all_clear)
-    return DrillResult(tuple(steps), values.get("PageTopic", ""), _others(run))
+    return DrillResult(tuple(steps), messages.page_topic, _others(run))
 
 
 def _clear_away(run: _Drill) -> None:

@@ -30,22 +30,30 @@ class Message(NamedTuple):
 class Alarms:
     """The alarms of one cluster's stack."""
 
-    def __init__(self, client: Any, cluster: str) -> None:
-        self._client, self._prefix = client, f"egressprobe {cluster} "
+    def __init__(self, client: Any, prefix: str) -> None:
+        """prefix: of the names of its alarms."""
+        self._client, self._prefix = client, prefix
+
+    def notifies(self, alarm: str, topic: str) -> bool:
+        """Whether the alarm sends its message to the topic. Raises InputError where the alarm is missing."""
+        return topic in (self._described(alarm)[alarm].get("AlarmActions") or ())
 
     def states(self) -> dict[str, str]:
-        """State by the alarm's name without its prefix. Raises InputError where the stack's alarms are missing."""
-        names = [self._prefix + name for name in (TARGETS, BROKEN, INCIDENT, NO_PROBE)]
-        described = self._client.describe_alarms(AlarmNames=names, AlarmTypes=_TYPES)
-        alarms = [*(described.get("MetricAlarms") or []), *(described.get("CompositeAlarms") or [])]
-        states = {alarm["AlarmName"].removeprefix(self._prefix): alarm["StateValue"] for alarm in alarms}
-        missing = [name for name in names if name.removeprefix(self._prefix) not in states]
-        if missing:
-            raise InputError("stack", f'has no alarm "{missing[0]}"; deploy it again with this version')
-        off = [alarm["AlarmName"] for alarm in alarms if alarm.get("ActionsEnabled") is False]
+        """State by the alarm's name without its prefix. Raises InputError for one that is missing or off."""
+        alarms = self._described(TARGETS, BROKEN, INCIDENT, NO_PROBE)
+        off = [alarm["AlarmName"] for alarm in alarms.values() if alarm.get("ActionsEnabled") is False]
         if off:
             raise InputError("stack", f'the actions of the alarm "{off[0]}" are disabled: it sends no message')
-        return states
+        return {name: alarm["StateValue"] for name, alarm in alarms.items()}
+
+    def _described(self, *names: str) -> dict[str, dict[str, Any]]:
+        described = self._client.describe_alarms(AlarmNames=[self._prefix + name for name in names], AlarmTypes=_TYPES)
+        alarms = [*(described.get("MetricAlarms") or []), *(described.get("CompositeAlarms") or [])]
+        by_name = {alarm["AlarmName"].removeprefix(self._prefix): alarm for alarm in alarms}
+        for name in names:
+            if name not in by_name:
+                raise InputError("stack", f'has no alarm "{self._prefix}{name}"; deploy it again with this version')
+        return by_name
 
     def broken_targets(self) -> frozenset[str]:
         """Targets that are in ALARM now; empty where the partition cannot list them."""

@@ -34,9 +34,10 @@ from egressprobe.observability.flows.result import (
     ObservedSubnet,
 )
 from egressprobe.stack.aws_answers import failures_as_lines
+from egressprobe.stack.deployment import Deployment, deployment_of, probe_groups
 from egressprobe.stack.observing.create import create_command, creation_cost
 from egressprobe.stack.observing.dialled import DIALLED_QUERY, from_lines, from_probe, known_targets
-from egressprobe.stack.observing.facts import StackFacts, chosen_targets, planned_targets, read_facts, some
+from egressprobe.stack.observing.plan import chosen_targets, planned_targets, some
 from egressprobe.stack.observing.reading import FlowReaders, read_flow_log
 
 # All queries of one command.
@@ -67,40 +68,40 @@ def flows(session: Any, request: FlowsRequest, say: Say = lambda _: None) -> Flo
     """say: what is done, for a terminal. Raises InputError and AwsError."""
     began, now = time.monotonic(), int(datetime.now(UTC).timestamp())
     deadline = began + _SECONDS
-    facts = read_facts(session, request.stack)
+    deployment = deployment_of(session, request.stack)
     say("reading the plan, the interfaces and their flow logs")
-    plan = planned_targets(session, facts.schedules)
+    plan = planned_targets(session, deployment.settings.group)
     targets = chosen_targets(plan.targets, request.names)
     notes = [f"This version cannot read these targets of the plan: {some(plan.unreadable)}."] if plan.unreadable else []
     with failures_as_lines():
         ec2 = session.client("ec2")
-        subnet_ids = [subnet.id for subnet in facts.subnets]
-        found_interfaces = find_interfaces(ec2, facts.cluster, subnet_ids, facts.groups)
+        subnet_ids = [subnet.id for subnet in deployment.subnets]
+        found_interfaces = find_interfaces(ec2, deployment.cluster, subnet_ids, probe_groups(session, deployment))
         logs = find_flow_logs(ec2, found_interfaces.vpc, found_interfaces.interfaces) if found_interfaces.vpc else []
     since = now - request.seconds
-    logged = _logged(session, facts, since, now, deadline, notes) if logs else {}
-    known = known_targets(targets, logged, _asker(session, facts, notes, say) if logs and request.probes else None)
+    logged = _logged(session, deployment, since, now, deadline, notes) if logs else {}
+    known = known_targets(targets, logged, _asker(session, deployment, notes, say) if logs and request.probes else None)
     ports = {port for target in known for _, port in target.places} | {target.port for target in known}
     scope = FlowScope({i.id: frozenset(i.addresses) for i in found_interfaces.interfaces}, frozenset(ports), since, now)
     readers = FlowReaders(session, request.athena, request.workgroup, deadline)
     read = _read(readers, logs, found_interfaces, scope, say)
     interfaces = tuple(_with_gaps(interface, read) for interface in found_interfaces.interfaces)
-    joined = join_flows(known, read.counts, interfaces, read.watched, facts.subnets)
+    joined = join_flows(known, read.counts, interfaces, read.watched, deployment.subnets)
     unplaced = [target.name for target in known if not target.places]
-    notes += _notes(targets, facts, interfaces, read, unplaced)
-    create = () if logs else create_command(interfaces, facts.cluster, session.region_name)
+    notes += _notes(targets, deployment, interfaces, read, unplaced)
+    create = () if logs else create_command(interfaces, deployment.cluster, session.region_name)
     if create:
-        notes.append(creation_cost(len(targets), len(facts.subnets)))
+        notes.append(creation_cost(len(targets), len(deployment.subnets)))
     return Flows(
         schema_version=FLOWS_SCHEMA,
         started_at=as_time(now),
         duration_ms=round((time.monotonic() - began) * 1e3, 1),
-        stack=facts.name,
-        cluster_name=facts.cluster,
+        stack=deployment.name,
+        cluster_name=deployment.cluster,
         since=as_time(since),
         until=as_time(now),
         verdict=_verdict(joined, read.sources),
-        subnets=facts.subnets,
+        subnets=deployment.subnets,
         interfaces=interfaces,
         sources=tuple(read.sources),
         rows=joined.rows,
@@ -119,27 +120,27 @@ def _verdict(joined: JoinedFlows, sources: Iterable[FlowSource]) -> Verdict:
 
 
 def _logged(
-    session: Any, facts: StackFacts, since: int, until: int, deadline: float, notes: list[str]
+    session: Any, deployment: Deployment, since: int, until: int, deadline: float, notes: list[str]
 ) -> dict[str, tuple[str, ...]]:
     """The addresses that the probes logged; where the log cannot be read a note says so."""
     try:
         with failures_as_lines():
             logs = session.client("logs")
-            return from_lines(run_query(logs, facts.probe_logs, DIALLED_QUERY, since, until, deadline=deadline))
+            return from_lines(run_query(logs, deployment.probe_logs, DIALLED_QUERY, since, until, deadline=deadline))
     except AwsError as error:
         notes.append(f"The probes' log was not read, so addresses that names had meanwhile are not known: {error}")
         return {}
 
 
 def _asker(
-    session: Any, facts: StackFacts, notes: list[str], say: Say
+    session: Any, deployment: Deployment, notes: list[str], say: Say
 ) -> Callable[[Sequence[str]], Mapping[str, tuple[str, ...]]]:
     """Asks the Planner; where it does not answer a note says so."""
 
     def ask(names: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
         say(f"asking the Planner to probe {len(names)} names now, for their addresses")
         try:
-            return from_probe(session, facts.planner, names)
+            return from_probe(session, deployment.planner, names)
         except (AwsError, InputError) as error:
             notes.append(f"The Planner was asked for addresses of names, and did not answer: {error}")
             return {}
@@ -199,7 +200,7 @@ def _with_gaps(interface: FlowInterface, read: _ReadLogs) -> FlowInterface:
 
 def _notes(
     targets: Sequence[Target],
-    facts: StackFacts,
+    deployment: Deployment,
     interfaces: Sequence[FlowInterface],
     read: _ReadLogs,
     unplaced: Sequence[str],
@@ -207,7 +208,7 @@ def _notes(
     """What was not seen, and why."""
     if not targets:
         yield "The stack's plan has no targets."
-    without = [subnet.id for subnet in facts.subnets if not _has_probe(subnet, interfaces)]
+    without = [subnet.id for subnet in deployment.subnets if not _has_probe(subnet, interfaces)]
     if without:
         yield f"No interface of the probes was found in {', '.join(without)}: Lambda makes one at the first deployment."
     unread = [interface.id for interface in interfaces if interface.id not in read.watched]

@@ -20,8 +20,9 @@ from egressprobe.observability.flows.judge import as_time
 from egressprobe.observability.history.report import LogPart, MetricPart, NamedTarget, tables
 from egressprobe.observability.history.result import HISTORY_SCHEMA, HistorySource, OutageHistory, ReportedIncident
 from egressprobe.stack.aws_answers import failures_as_lines
-from egressprobe.stack.observing.facts import StackFacts, chosen_targets, planned_targets, read_facts
+from egressprobe.stack.deployment import Deployment, deployment_of
 from egressprobe.stack.observing.log_minutes import LogQueries, TimePart, read_minutes
+from egressprobe.stack.observing.plan import chosen_targets, planned_targets
 
 _SECONDS = 900.0
 _DAY, _HOUR, _MINUTE = 86_400, 3600, 60
@@ -46,7 +47,7 @@ class _PastReading(NamedTuple):
     """What is read, and what of it is said."""
 
     session: Any
-    facts: StackFacts
+    deployment: Deployment
     since: int
     until: int
     names: tuple[str, ...]
@@ -61,12 +62,12 @@ def history(session: Any, request: HistoryRequest, say: Say = lambda _: None) ->
     began, now = time.monotonic(), _now()
     until = (now - _LATE) // _MINUTE * _MINUTE
     since = max(until - request.seconds, 0) // _MINUTE * _MINUTE
-    facts = read_facts(session, request.stack)
-    plan = planned_targets(session, facts.schedules)
+    deployment = deployment_of(session, request.stack)
+    plan = planned_targets(session, deployment.settings.group)
     chosen = chosen_targets(plan.targets, request.names)
     targets = [NamedTarget(target.name, target.url, target.impact) for target in chosen]
     names = tuple(target.name for target in targets) if request.names else ()
-    reading = _PastReading(session, facts, since, until, names, began + _SECONDS, say, [], [])
+    reading = _PastReading(session, deployment, since, until, names, began + _SECONDS, say, [], [])
     log = _log_part(reading, [target.name for target in plan.targets])
     log_since = log.since if log else until
     if log and log_since - since <= _SHORT:
@@ -80,15 +81,15 @@ def history(session: Any, request: HistoryRequest, say: Say = lambda _: None) ->
         schema_version=HISTORY_SCHEMA,
         started_at=as_time(now),
         duration_ms=round((time.monotonic() - began) * 1e3, 1),
-        stack=facts.name,
-        cluster_name=facts.cluster,
+        stack=deployment.name,
+        cluster_name=deployment.cluster,
         since=as_time(since),
         until=as_time(until),
         objective=request.objective,
         gap_minutes=request.gap,
         verdict=worst(row.verdict for row in made.rows),
         tally=made.tally,
-        subnets=facts.subnets,
+        subnets=deployment.subnets,
         subnet_tallies=made.subnet_tallies,
         rows=made.rows,
         outages=made.outages,
@@ -113,8 +114,8 @@ def _log_part(reading: _PastReading, plan: Sequence[str]) -> LogPart | None:
     try:
         with failures_as_lines():
             logs = reading.session.client("logs")
-            queries = LogQueries(logs, reading.facts.probe_logs, reading.deadline, reading.say)
-            read = read_minutes(queries, part, len(reading.facts.subnets), reading.names, plan)
+            queries = LogQueries(logs, reading.deployment.probe_logs, reading.deadline, reading.say)
+            read = read_minutes(queries, part, len(reading.deployment.subnets), reading.names, plan)
     except AwsError as error:
         reading.notes.append(f"The probes' log was not read, so that subnets, codes and causes are not known: {error}")
         return None
@@ -143,14 +144,16 @@ def _kept_since(reading: _PastReading) -> int:
     try:
         with failures_as_lines():
             answer = called(
-                reading.session.client("logs"), "describe_log_groups", logGroupNamePrefix=reading.facts.probe_logs
+                reading.session.client("logs"),
+                "describe_log_groups",
+                logGroupNamePrefix=reading.deployment.probe_logs,
             )
     except AwsError as error:
         reading.notes.append(f"For how long the probes' log is kept is not known: {error}")
         return 0
-    groups = [g for g in answer.get("logGroups") or () if g.get("logGroupName") == reading.facts.probe_logs]
+    groups = [g for g in answer.get("logGroups") or () if g.get("logGroupName") == reading.deployment.probe_logs]
     if not groups:
-        reading.notes.append(f"There is no log group {reading.facts.probe_logs}.")
+        reading.notes.append(f"There is no log group {reading.deployment.probe_logs}.")
         return reading.until
     days = groups[0].get("retentionInDays")
     created = int(groups[0].get("creationTime") or 0) // 1000
@@ -164,13 +167,13 @@ def _metric_part(reading: _PastReading, names: Sequence[str], until: int) -> Met
     parts = ranges(reading.since, until, reading.until)
     if not parts or not names:
         return None
-    subnets = [subnet.id for subnet in reading.facts.subnets] if reading.facts.detail == "subnet" else [""]
+    subnets = [subnet.id for subnet in reading.deployment.subnets] if reading.deployment.detail == "subnet" else [""]
     series = [(name, subnet) for name in names for subnet in subnets]
     reading.say(f"metrics: {len(series)} series")
     try:
         with failures_as_lines():
             read = read_points(
-                reading.session.client("cloudwatch"), reading.facts.cluster, series, parts, reading.since
+                reading.session.client("cloudwatch"), reading.deployment.cluster, series, parts, reading.since
             )
     except AwsError as error:
         reading.notes.append(f"The metrics were not read: {error}")
@@ -178,7 +181,7 @@ def _metric_part(reading: _PastReading, names: Sequence[str], until: int) -> Met
         return None
     reading.sources.append(_metric_source(parts, queries=read.metrics, dollars=read.dollars))
     return MetricPart(
-        reading.since, (until - reading.since) // _MINUTE, max(len(reading.facts.subnets), 1), read.points
+        reading.since, (until - reading.since) // _MINUTE, max(len(reading.deployment.subnets), 1), read.points
     )
 
 
@@ -196,7 +199,7 @@ def _incidents(reading: _PastReading) -> tuple[ReportedIncident, ...]:
     try:
         with failures_as_lines():
             logs = reading.session.client("logs")
-            queries = LogQueries(logs, reading.facts.planner_logs, reading.deadline, reading.say)
+            queries = LogQueries(logs, reading.deployment.planner_logs, reading.deadline, reading.say)
             rows = queries.rows(INCIDENTS_QUERY, [TimePart(reading.since, reading.until)], "incidents")
     except AwsError as error:
         reading.notes.append(f"The Planner's log was not read, so that incidents are not known: {error}")

@@ -14,7 +14,7 @@ from egressprobe.cli.common.exit_codes import (
     OUR_ERROR,
     exit_code,
 )
-from egressprobe.cli.common.parser import add_fail_on, add_output, add_region
+from egressprobe.cli.common.parser import STACK, add_fail_on, add_output, add_region
 from egressprobe.cli.common.progress import ProgressLine
 from egressprobe.cli.output.formats import FORMATS, show
 from egressprobe.model.errors import InputError
@@ -42,7 +42,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         "flows", help="what VPC Flow Logs saw of a stack's targets: ACCEPT, REJECT, no return"
     )
     parser.add_argument("targets", metavar="TARGET", nargs="*", help="names in the plan, * and ? (default: all)")
-    parser.add_argument("--stack", required=True, metavar="NAME", help="the CloudFormation stack")
+    parser.add_argument("--stack", required=True, metavar="NAME", help=STACK)
     parser.add_argument("--since", default="1h", metavar="TIME", help="how far back: 30m, 6h, 2d (default: 1h)")
     parser.add_argument("--athena", default="", metavar="DB.TABLE", help="table of the logs (default: found by Glue)")
     parser.add_argument("--workgroup", default="", metavar="NAME", help="Athena's (default: primary)")
@@ -56,7 +56,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> int:
-    from egressprobe.aws.session import in_region
+    from egressprobe.stack.deployment import session_for
     from egressprobe.stack.observing.flows import FlowsRequest, flows
 
     if options.athena and "." not in options.athena:
@@ -70,6 +70,6 @@ def run(options: argparse.Namespace) -> int:
         not options.no_probe,
     )
     with ProgressLine() as progress:
-        report = flows(in_region(options.region), request, progress)
+        report = flows(session_for(options.stack, options.region), request, progress)
     show(report, options.output, sys.stdout, options.fail_on)
     return exit_code(report, options.fail_on)

@@ -14,7 +14,7 @@ from egressprobe.cli.common.exit_codes import (
     OUR_ERROR,
     exit_code,
 )
-from egressprobe.cli.common.parser import add_fail_on, add_output, add_region
+from egressprobe.cli.common.parser import STACK, add_fail_on, add_output, add_region
 from egressprobe.cli.common.progress import ProgressLine
 from egressprobe.cli.output.formats import FORMATS, show
 from egressprobe.model.errors import InputError
@@ -42,7 +42,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         "history", help="outages and availability of a stack's targets, with their error budget"
     )
     parser.add_argument("targets", metavar="TARGET", nargs="*", help="names in the plan, * and ? (default: all)")
-    parser.add_argument("--stack", required=True, metavar="NAME", help="the CloudFormation stack")
+    parser.add_argument("--stack", required=True, metavar="NAME", help=STACK)
     parser.add_argument("--since", default="30d", metavar="TIME", help="how far back: 6h, 7d, 400d (default: 30d)")
     parser.add_argument(
         "--objective", type=float, default=99.9, metavar="PERCENT", help="availability to meet (default: 99.9)"
@@ -61,7 +61,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> int:
-    from egressprobe.aws.session import in_region
+    from egressprobe.stack.deployment import session_for
     from egressprobe.stack.observing.history import HistoryRequest, history
 
     if not 0 < options.objective < 100:
@@ -76,6 +76,6 @@ def run(options: argparse.Namespace) -> int:
         options.gap,
     )
     with ProgressLine() as progress:
-        report = history(in_region(options.region), request, progress)
+        report = history(session_for(options.stack, options.region), request, progress)
     show(report, options.output, sys.stdout, options.fail_on)
     return exit_code(report, options.fail_on)
