@@ -368,7 +368,7 @@ def test_lines_that_are_odd_are_left_out():
         (["--since", "0h"], '--since: "0h" is not a time'),
         (["--since", "30d"], "--since: 30d is longer than 7d"),
         (["--athena", "table"], '--athena: "table" is not DATABASE.TABLE'),
-        (["--nope"], "unrecognized arguments: --nope (see egressprobe flows --help)"),
+        (["--nope"], "unrecognized arguments: --nope; did you mean --no-probe? (see egressprobe flows --help)"),
     ],
 )
 def test_bad_input_is_one_line(account, capsys, options, said):
