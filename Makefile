@@ -5,7 +5,7 @@ PYTHON := .venv/bin/python
 unexport PYTHONDONTWRITEBYTECODE
 SETUP := .venv/.ready
 
-.PHONY: help setup run test fuzz conformance e2e check lint types docs docs-check lock-check template build bench bench-audit bench-discovery \
+.PHONY: help setup run test fuzz conformance e2e check lint types docs docs-check screenshots lock-check template build bench bench-audit bench-discovery \
   bench-peer coldstart dist zipapp deployable deploy destroy fleet fleet-file drill invoke package price lock clean
 
 # Arguments of the targets below: make deploy CLUSTER=prod TARGETS=targets.yaml
@@ -53,6 +53,9 @@ docs: $(SETUP) ## Generate docs/findings.md, the Terraform module, the transcrip
 
 docs-check: $(SETUP)
 	@$(PYTHON) scripts/docs.py --check
+
+screenshots: $(SETUP) ## Make docs/terminal-80.png and docs/terminal-140.png again (needs tmux and Chromium)
+	@$(PYTHON) scripts/screenshots.py
 
 lock-check: $(SETUP)
 	@$(PYTHON) scripts/lockcheck.py
