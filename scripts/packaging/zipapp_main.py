@@ -23,9 +23,9 @@ def main():
         return refuse("this file is for %s, and this is %s" % (BUILT_FOR, here))
     with unpacked() as folder:
         sys.path.insert(0, folder)
-        from egressprobe.cli.main import main as run
+        from egressprobe.__main__ import start
 
-        return run()
+        return start()
 
 
 def refuse(why):

@@ -11,7 +11,7 @@ from egressprobe.cli.common.parser import parser
 from egressprobe.cli.shells.kubectl import completions
 from tests.conftest import ROOT
 
-_SCRIPT = f"#!{sys.executable}\nimport sys\nfrom egressprobe.cli.main import main\nsys.exit(main())\n"
+_SCRIPT = f"#!{sys.executable}\nimport sys\nfrom egressprobe.__main__ import start\nsys.exit(start())\n"
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import signal
 import subprocess
 import sys
 
@@ -70,6 +71,25 @@ def _read(screen):
         return screen.read(65536)
     except OSError:  # Linux's end of a terminal
         return b""
+
+
+def test_ctrl_c_before_the_command_begins(tmp_path):
+    """While Python imports it: ended by the signal, as a shell expects it, without a word of Python's."""
+    (tmp_path / "msgspec.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}:{ROOT / 'src'}"}
+    run = subprocess.run(_COMMAND.split(), capture_output=True, check=False, env=environment)
+    assert (run.returncode, run.stderr) == (-signal.SIGINT, b"")
+
+
+@pytest.mark.parametrize(("trap", "after"), [("", "default_int_handler"), ("trap '' INT; ", "SIG_IGN")])
+def test_sigint_stays_ignored_where_it_was(tmp_path, trap, after):
+    """As in a pipeline in the background, which Ctrl-C must not end."""
+    script = tmp_path / "started.py"
+    script.write_text(
+        "import signal, sys\nfrom egressprobe.__main__ import start\n"
+        "sys.argv[1:] = ['explain', 'dns_timeout']\nstart()\nprint(repr(signal.getsignal(signal.SIGINT)))\n"
+    )
+    assert after in in_shell(f"{trap}{sys.executable} {script}").stdout.splitlines()[-1]
 
 
 def test_a_message_is_folded_to_the_terminal(monkeypatch, capsys):

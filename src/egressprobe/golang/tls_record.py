@@ -123,7 +123,7 @@ class RecordReader:
         self.suspicious = False
         self.version = 0
         self.encrypted = self.expects_ccs = False
-        self.empty_size = 0  # of an encrypted record without content, where the cipher tells
+        self.empty_size = 0  # of an encrypted record without content, where the cipher has it
         self._header = b""  # incomplete
         self._content: bytearray | None = None  # of the current record; None where it is encrypted
         self._kind = self._left = self._size = 0

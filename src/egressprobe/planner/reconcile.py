@@ -181,7 +181,7 @@ def _lookups(known: _Known, last: LastKnown, reports: Sequence[FailingTarget], n
 
 
 def _counting(lookups: Mapping[str, LookedUp], looked_up_at: str) -> dict[str, Any]:
-    """What tells the Probe which failures count. Without a time all do: where more fails than the note can hold."""
+    """By which the Probe knows what failures count. Without a time all do: where more fails than the note can hold."""
     if not looked_up_at or not fits(lookups):
         return {}
     confirmed = {name: list(lookup.confirmed) for name, lookup in sorted(lookups.items()) if lookup.confirmed}

@@ -2,11 +2,14 @@
 
 import asyncio
 import signal
+import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from egressprobe.cli.common.exit_codes import message
+from egressprobe.cli.settings.output import shows_progress
 from egressprobe.discovery.kubernetes.resources import ListPage, Resource
 from egressprobe.discovery.kubernetes.responses import unreadable
 
@@ -22,6 +25,8 @@ def first_interrupt() -> Iterator[threading.Event]:
     def note(_signal: int, _frame: Any) -> None:
         stop.set()
         signal.signal(signal.SIGINT, before)
+        if shows_progress(sys.stderr):
+            message("egressprobe: ends after the call to AWS that is under way; Ctrl-C again ends at once")
 
     before = signal.signal(signal.SIGINT, note)
     try:

@@ -68,7 +68,7 @@ def short(name: str) -> str:
 
 
 def cut(text: str, most: int) -> str:
-    """`text`, or its first characters and dots; the end of a name tells less than its beginning."""
+    """`text`, or its first characters and dots; the beginning of a name says more than its end."""
     return text if len(text) <= most else text[: max(most - 3, 1)] + "..."
 
 
