@@ -233,6 +233,8 @@ def test_ctrl_c_prints_what_was_measured(files):
     measured = {result.target.url: result for result in from_json(out).results}
     verdicts = sorted((result.verdict, result.failure.code) for result in measured.values())
     assert verdicts == [(Verdict.FAIL, Code.CONNECT_REFUSED), (Verdict.UNKNOWN, Code.DEADLINE_EXCEEDED)]
+    [unmeasured] = [result.failure for result in measured.values() if result.verdict is Verdict.UNKNOWN]
+    assert (unmeasured.remedy, unmeasured.confirm) == ("Run it again, and let it end.", "")
 
 
 # The guard of what may be dialled refuses loopback; no option can change that, so the test does.

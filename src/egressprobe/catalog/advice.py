@@ -37,6 +37,7 @@ HIDDEN_BY_KEPT_CONNECTIONS = frozenset(
     for code, facts in CODES.items()
     if facts.phase in (Phase.RESOLVE, Phase.CONNECT, Phase.TLS) and facts.ending is not Ending.NOT_SENT
 ) - {Code.CONNECT_REFUSED, Code.TLS_NOT_TLS}
+RUN_AGAIN = "Run it again, and let it end."  # of a target that Ctrl-C left unmeasured
 _OWN_RESOLVER = "Correct --resolver (in a targets file: `resolvers`)."
 _OF_THE_RESOLVER = frozenset({Code.DNS_TIMEOUT, Code.DNS_UNREACHABLE, Code.DNS_REFUSED})
 
@@ -50,6 +51,8 @@ class Advice(NamedTuple):
 
 def advice(result: Result) -> Advice:
     """How to confirm the failure of `result` and how to fix it: of the cause that was found, else of the failure."""
+    if result.failure and result.failure.remedy == RUN_AGAIN:
+        return Advice(fix=(RUN_AGAIN,))
     values = _values(result)
     entry = lookup(result.failure.code) if result.failure else None
     remedies = [finding.remedy for finding in result.findings if finding.severity == "error"]

@@ -11,8 +11,10 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+from msgspec import UNSET
+
 from egressprobe import __version__
-from egressprobe.catalog.advice import with_advice
+from egressprobe.catalog.advice import RUN_AGAIN, with_advice
 from egressprobe.catalog.registry import FINDINGS
 from egressprobe.golang.resolver import ResolverConfig
 from egressprobe.model.failure import Code, Failure, Phase
@@ -140,8 +142,15 @@ async def _measure_all(
         task.cancel()
     if late:
         await asyncio.wait(late, timeout=_GRACE)
-    ended = "the run was stopped" if stop and stop.is_set() else f"the run's {seconds:.1f} s ended"
-    return {name: _outcome(task, seconds, ended) for name, task in tasks.items()}
+    unfinished = _unfinished(seconds, stopped=stop is not None and stop.is_set())
+    return {name: _outcome(task, seconds, unfinished) for name, task in tasks.items()}
+
+
+def _unfinished(seconds: float, *, stopped: bool) -> Failure:
+    """Of a target that was not measured by the end of the run."""
+    ended = "the run was stopped" if stopped else f"the run's {seconds:.1f} s ended"
+    message = f"{ended} before this target was measured"
+    return Failure(Phase.RESOLVE, Code.DEADLINE_EXCEEDED, message, remedy=RUN_AGAIN if stopped else UNSET)
 
 
 async def _cancel_on(stop: asyncio.Event, tasks: list[asyncio.Task[Measurement]]) -> None:
@@ -150,11 +159,10 @@ async def _cancel_on(stop: asyncio.Event, tasks: list[asyncio.Task[Measurement]]
         task.cancel()
 
 
-def _outcome(task: asyncio.Task[Measurement], seconds: float, ended: str) -> Measurement:
+def _outcome(task: asyncio.Task[Measurement], seconds: float, unfinished: Failure) -> Measurement:
     """A task's result; for an unfinished or failed one a measurement without hops."""
     if not task.done() or task.cancelled():
-        failure = Failure(Phase.RESOLVE, Code.DEADLINE_EXCEEDED, f"{ended} before this target was measured")
-        return Measurement((), round(seconds * 1e3, 3), failure=failure)
+        return Measurement((), round(seconds * 1e3, 3), failure=unfinished)
     error = task.exception()
     if error is not None:
         failure = Failure(Phase.RESOLVE, Code.INTERNAL_ERROR, f"egressprobe itself failed: {error!r}")
