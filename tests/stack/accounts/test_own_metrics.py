@@ -11,7 +11,7 @@ from tests.support.aws.cloudformation import rendered
 
 LINKED = "210987654321"
 ONLY_OWN = " AND AWS.AccountId = CURRENT_ACCOUNT_ID()"
-ONLY_OWN_SEARCH = " :aws.AccountId = 'LOCAL'"
+ONLY_OWN_SEARCH = " :aws.AccountId = 'LOCAL' "
 
 
 class _Link:
@@ -27,9 +27,9 @@ class _Link:
         self._store.add_document(*args, account=LINKED)
 
 
-def outage_elsewhere(capsys, **parameters):
+def outage_elsewhere(**parameters):
     """The pages of a cluster that is well, while one of its name in a linked account is broken."""
-    here, elsewhere = World(capsys, **parameters), World(capsys)
+    here, elsewhere = World(**parameters), World()
     here.watch = CloudWatch(rendered(3, **({"TargetNotifications": "false"} | parameters)), monitoring=True)
     elsewhere.watch.store = _Link(here.watch.store)
     elsewhere.failing = {(None, NAMES[0])}
@@ -39,17 +39,17 @@ def outage_elsewhere(capsys, **parameters):
     return [(which, state) for _, which, state in here.pages()]
 
 
-def test_an_outage_in_a_linked_account_is_no_page_of_the_cluster_of_the_same_name(capsys):
-    assert outage_elsewhere(capsys, MonitoringAccount="true") == []
+def test_an_outage_in_a_linked_account_is_no_page_of_the_cluster_of_the_same_name():
+    assert outage_elsewhere(MonitoringAccount="true") == []
 
 
-def test_without_the_parameter_it_is_one(capsys):
+def test_without_the_parameter_it_is_one():
     """What the parameter is for."""
-    assert ("path broken", "ALARM") in outage_elsewhere(capsys)
+    assert ("path broken", "ALARM") in outage_elsewhere()
 
 
-def test_its_own_outage_still_pages(capsys):
-    one = World(capsys, MonitoringAccount="true")
+def test_its_own_outage_still_pages():
+    one = World(MonitoringAccount="true")
     one.watch = CloudWatch(rendered(3, TargetNotifications="false", MonitoringAccount="true"), monitoring=True)
     one.failing = {(None, NAMES[0])}
     assert [(which, state) for _, which, state in one.run(10).pages()] == [("path broken", "ALARM")]
