@@ -24,6 +24,7 @@ _NAMES = {
     "AWS::CloudWatch::CompositeAlarm": ("AlarmName", "cloudwatch", "alarm:{}"),
     "AWS::SNS::Topic": (None, "sns", "{}"),
     "AWS::Events::Rule": (None, "events", "rule/{}"),
+    "AWS::Oam::Sink": ("Name", "oam", "sink/{}"),
 }
 
 
