@@ -6,7 +6,7 @@ unexport PYTHONDONTWRITEBYTECODE
 SETUP := .venv/.ready
 
 .PHONY: help setup run test fuzz conformance e2e check lint types docs docs-check screenshots lock-check template build bench bench-audit bench-discovery \
-  bench-peer coldstart dist zipapp deployable deploy destroy fleet fleet-file drill invoke package price lock clean
+  bench-peer coldstart dist zipapp deployable deploy destroy fleet fleet-file fleet-dashboard drill invoke package price lock clean
 
 # Arguments of the targets below: make deploy CLUSTER=prod TARGETS=targets.yaml
 ARCH := arm64
@@ -115,6 +115,12 @@ fleet: fleet-file build ## Deploy the clusters of FILE by StackSets (CHECK=1 onl
 fleet-file: $(SETUP)
 	@$(call needs,FILE):
 	@$(STACK_TOOL).fleet $(FILE) --check-file
+
+fleet-dashboard: $(SETUP) ## One row for each cluster of FILE, in the account that you are in (PRINT=1, NAME, SUBNETS, MONITORING=1, PORTAL, ROLE, YES=1)
+	@$(call needs,FILE):
+	@$(STACK_TOOL).fleet_dashboard $(FILE) $(if $(PRINT),--print) $(if $(NAME),--name $(NAME)) $(if $(REGION),--region $(REGION)) \
+	  $(if $(ACCOUNT),--account $(ACCOUNT)) $(if $(SUBNETS),--subnets $(SUBNETS)) $(if $(MONITORING),--monitoring-account) \
+	  $(if $(PORTAL),--portal $(PORTAL)) $(if $(ROLE),--role $(ROLE)) $(if $(YES),--yes)
 
 package: build ## Expanded template and artifacts for StackSets (PREFIX, TARGETS; REGIONS="a b" uploads; ORGANIZATION=o-..., ACCOUNTS="1 2" may read)
 	@$(call needs,PREFIX):
