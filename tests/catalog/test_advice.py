@@ -14,7 +14,8 @@ from egressprobe.catalog.failures import FAILURES
 from egressprobe.catalog.registry import all_entries
 from egressprobe.model.failure import Code
 from egressprobe.model.measurement import Attempt, Lookup, Query, Resolution
-from egressprobe.model.target import ServiceRef, Verdict
+from egressprobe.model.report import Availability
+from egressprobe.model.target import Kind, ServiceRef, Verdict
 from egressprobe.publish.response import from_json
 from tests.conftest import ROOT
 
@@ -180,3 +181,20 @@ def test_values_cannot_make_another_command(host):
     for line, expected in zip(lines, plain_lines, strict=True):
         assert len(shlex.split(line)) == len(shlex.split(expected))
         assert shlex.split(line)[0] in PROGRAMS
+
+
+@pytest.mark.parametrize("code", [Code.HTTP_STATUS, Code.HTTP_BODY_INVALID])
+@pytest.mark.parametrize("kind", list(Kind))
+def test_only_an_issuer_has_a_discovery_document(kind, code):
+    """Others are asked for what the API server requests of them; an APIService for the path of its check."""
+    failing = result(code, service=ServiceRef(namespace="kube-system", name="metrics-server", port=443))
+    failing = replace(failing, target=replace(failing.target, kind=kind, url="https://h/x"), availability=None)
+    if kind is Kind.AGGREGATED_API:
+        path = "/apis/metrics.k8s.io/v1beta1"
+        failing = replace(failing, availability=Availability("fail", "FailedDiscoveryCheck", 0.0, None, path))
+    given = advice(failing)
+    text = "\n".join((*given.check, *given.fix))
+    assert ("openid-configuration" in text) == ("provider" in text) == (kind is Kind.OIDC)
+    if kind is not Kind.OIDC:
+        url = "https://h/x" if kind is not Kind.AGGREGATED_API else f"https://metrics-server.kube-system.svc{path}"
+        assert given.check == (f"curl -skv --connect-to ::10.0.9.9:443 {url}",)

@@ -14,12 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from egressprobe.catalog.registry import all_entries
 from egressprobe.incidents.alarms import Contributor
+from egressprobe.incidents.messages.action import advised
 from egressprobe.incidents.messages.compose import compose
 from egressprobe.incidents.messages.headline import MAX_HEADLINE
 from egressprobe.incidents.messages.payloads import detail_json, sns_attributes
 from egressprobe.incidents.messages.safe import ascii_line, clock, duration, line, seconds_between
-from egressprobe.incidents.model import AffectedTarget, IncidentMessage, NetworkChange, ObservedCause, Transition
+from egressprobe.incidents.model import AffectedTarget, IncidentMessage, NetworkChange, ObservedCause, Tier, Transition
 from egressprobe.incidents.states.decisions import DueMessage
 from egressprobe.incidents.states.memory import opened
 from egressprobe.model.failure import Code
@@ -57,6 +59,14 @@ def test_golden(scene):
     if os.environ.get("UPDATE_GOLDEN"):
         golden.write_text(text)
     assert text == golden.read_text()
+
+
+@pytest.mark.parametrize("entry", all_entries(), ids=lambda entry: entry.code)
+def test_what_to_do_is_not_cut_inside_parentheses(entry):
+    """In the headline, of every code that there is; nor at the full stop of a name such as cert-manager.io."""
+    advice = advised(ObservedCause("key", entry.code, Tier.PAGE, "what", (), remedy=entry.remedy), PLACE)
+    for words in (advice.words, advice.title):
+        assert words.count("(") == words.count(")"), words
 
 
 def test_every_golden_file_is_a_scene():

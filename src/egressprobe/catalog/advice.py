@@ -11,7 +11,7 @@ from egressprobe.catalog.registry import lookup
 from egressprobe.model.failure import CODES, Code, Ending, Phase
 from egressprobe.model.measurement import Resolution
 from egressprobe.model.report import Result
-from egressprobe.model.target import Verdict
+from egressprobe.model.target import Kind, Verdict
 from egressprobe.net.addresses import is_address
 
 _NAMES = "NAMESPACE"  # of a Service: to other targets such a command says nothing
@@ -38,6 +38,12 @@ HIDDEN_BY_KEPT_CONNECTIONS = frozenset(
     if facts.phase in (Phase.RESOLVE, Phase.CONNECT, Phase.TLS) and facts.ending is not Ending.NOT_SENT
 ) - {Code.CONNECT_REFUSED, Code.TLS_NOT_TLS}
 RUN_AGAIN = "Run it again, and let it end."  # of a target that Ctrl-C left unmeasured
+# Of targets that are no issuer: there is no discovery document, but a request that the server must answer.
+_REQUEST = "curl -skv --connect-to ::ADDRESS:PORT URL"
+_NO_ISSUER = {
+    Code.HTTP_STATUS: "Look at the server's log: it must answer this request with a status of success (2xx).",
+    Code.HTTP_BODY_INVALID: "Look at the server's log: the API server cannot read its answer.",
+}
 _OWN_RESOLVER = "Correct --resolver (in a targets file: `resolvers`)."
 _OF_THE_RESOLVER = frozenset({Code.DNS_TIMEOUT, Code.DNS_UNREACHABLE, Code.DNS_REFUSED})
 
@@ -60,6 +66,10 @@ def advice(result: Result) -> Advice:
     if remedies and entry and remedies[0] == entry.remedy and _unanswered(result):
         remedies[0] = _NO_DNS_ANSWER
     checks = [text for text in (entry.confirm if entry else "").split("\n") if is_command(text)]
+    if entry and result.target.kind is not Kind.OIDC:
+        checks = [_REQUEST if "ISSUER" in text else text for text in checks]
+        if result.failure and remedies[0] == entry.remedy:
+            remedies[0] = _NO_ISSUER.get(result.failure.code, remedies[0])
     if result.failure and result.failure.remedy == _OWN_RESOLVER:  # neither resolv.conf nor the VPC chose it
         remedies = [_OWN_RESOLVER]
         checks = [text for text in checks if text.startswith("dig @RESOLVER ")] or ["dig @RESOLVER NAME"]
@@ -124,7 +134,9 @@ def _values(result: Result) -> dict[str, str]:
     silent = next((query for query in queries if query.failure), None)
     host = target.service.server_name if target.service else _host(target.url)
     query = silent or next(iter(queries), None)
-    values = {"HOST": host, "URL": target.url, "ISSUER": target.url.rstrip("/")}
+    path = result.availability.url if result.availability else ""  # of the check that an APIService's server fails
+    url = f"https://{host}{path}" if path.startswith("/") else target.url
+    values = {"HOST": host, "URL": url, "ISSUER": target.url.rstrip("/")}
     if attempt:
         values |= {"ADDRESS": attempt.address, "PORT": str(attempt.port)}
     if target.service:

@@ -66,14 +66,15 @@ def first_sentence(text: str) -> str:
 
 
 def _clause(sentence: str) -> str:
-    """What fits a headline: whole clauses, else words."""
+    """What fits a headline: whole clauses outside of parentheses, else words."""
     sentence = sentence.rstrip(".")
     before, colon, _ = sentence.partition(": ")
     sentence = before if colon and "(" not in before else sentence
     if len(sentence) <= _MOST_WORDS:
         return sentence
-    clauses = [match.start() for match in re.finditer(r"[;,(]", sentence) if 20 < match.start() <= _MOST_WORDS]
-    return sentence[: clauses[-1]].rstrip() if clauses else shortened(sentence, _MOST_WORDS)
+    starts = [match.start() for match in re.finditer(r"[;,(]", sentence) if 20 < match.start() <= _MOST_WORDS]
+    clauses = [sentence[:at].rstrip() for at in starts if sentence.count("(", 0, at) == sentence.count(")", 0, at)]
+    return clauses[-1] if clauses else shortened(sentence, _MOST_WORDS)
 
 
 def _can_be_made(command: str) -> bool:
