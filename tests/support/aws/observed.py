@@ -105,8 +105,7 @@ class ObservedAccount:
 
     def hurry(self, monkeypatch: Any) -> None:
         """Queries are ready at the first look."""
-        monkeypatch.setattr("egressprobe.aws.observability.insights._LOOKS", (0.0,))
-        monkeypatch.setattr("egressprobe.aws.observability.flow_athena._LOOKS", (0.0,))
+        monkeypatch.setattr("egressprobe.aws.observability.waiting.LOOKS", (0.0,))
 
     def _call(self, client: Any, operation: str, parameters: dict[str, Any]) -> Any:
         service = client.meta.service_model.service_name

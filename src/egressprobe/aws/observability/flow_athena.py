@@ -10,11 +10,11 @@ https://docs.aws.amazon.com/athena/latest/ug/vpc-flow-logs.html
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from egressprobe.aws.observability.calls import called, listed, paged
+from egressprobe.aws.observability.waiting import ended
 from egressprobe.model.errors import AwsError, InputError, short
 from egressprobe.net.addresses import canonical
 from egressprobe.observability.flows.records import (
@@ -31,7 +31,6 @@ from egressprobe.observability.flows.records import (
 # https://aws.amazon.com/athena/pricing/: us-east-1, a TB scanned, at least 10 MB a query.
 DOLLARS_A_TB, _LEAST_BYTES = 5.0, 10_000_000
 MAX_ROWS = 10_000
-_LOOKS = (0.5, 1.0, 2.0)
 _RUNNING = frozenset({"QUEUED", "RUNNING"})
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 _DATES = ("date", "day", "dt")
@@ -202,22 +201,20 @@ def ask_athena(
         )
     started = called(athena, "start_query_execution", QueryString=flow_sql(table, scope), WorkGroup=workgroup[0])
     query = started["QueryExecutionId"]
-    looks = iter(_LOOKS)
-    wait = next(looks)
-    try:
-        while True:
-            pause(wait)
-            wait = next(looks, wait)
-            execution = called(athena, "get_query_execution", QueryExecutionId=query)["QueryExecution"]
-            status = execution["Status"]["State"]
-            if status not in _RUNNING:
-                break
-            if clock() > deadline:
-                raise AwsError("Athena's query was stopped: it took too long; ask for a shorter time")
-    except BaseException:
-        with suppress(AwsError):
-            called(athena, "stop_query_execution", QueryExecutionId=query)
-        raise
+
+    def look() -> tuple[dict[str, Any], bool]:
+        execution = called(athena, "get_query_execution", QueryExecutionId=query)["QueryExecution"]
+        return execution, execution["Status"]["State"] in _RUNNING
+
+    execution = ended(
+        look,
+        lambda: called(athena, "stop_query_execution", QueryExecutionId=query),
+        "Athena's query",
+        deadline=deadline,
+        pause=pause,
+        clock=clock,
+    )
+    status = execution["Status"]["State"]
     if status != "SUCCEEDED":
         raise AwsError(f"Athena's query is {status}: {execution['Status'].get('StateChangeReason', '')}")
     scanned = int((execution.get("Statistics") or {}).get("DataScannedInBytes") or 0)

@@ -1,23 +1,22 @@
 """CloudWatch Logs Insights: one query, its rows and the bytes that it scanned.
 
-A query that is not waited for is stopped: it would go on and cost. Prices are for each GB scanned.
+Prices are for each GB scanned.
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_StartQuery.html
 """
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 from egressprobe.aws.observability.calls import called
+from egressprobe.aws.observability.waiting import ended
 from egressprobe.model.errors import AwsError
 
 # Rows of one answer. With `limit` up to 100,000 can be paged; a query that has more than this is cut into smaller ones.
 MAX_ROWS = 10_000
 # https://aws.amazon.com/cloudwatch/pricing/: us-east-1, a GB scanned. Other regions differ by some tenths.
 DOLLARS_A_GB = 0.005
-# Seconds between two looks, the last one for ever; of a query that waits for a free slot (LimitExceededException).
-_LOOKS = (0.3, 0.5, 1.0, 1.5, 2.0)
+# Seconds that a query waits for a free slot (LimitExceededException).
 _SLOTS = (1.0, 2.0, 4.0, 8.0, 15.0)
 _DONE = "Complete"
 _GOES_ON = frozenset({"Scheduled", "Running", "Unknown"})
@@ -59,24 +58,22 @@ def run_query(
         "limit": MAX_ROWS,
     }
     query_id = _started(logs, parameters, pause)
-    looks = iter(_LOOKS)
-    wait = next(looks)
-    try:
-        while True:
-            pause(wait)
-            wait = next(looks, wait)
-            answer = called(logs, "get_query_results", queryId=query_id)
-            status = answer.get("status")
-            if status == _DONE:
-                return _read_answer(logs, query_id, answer)
-            if status not in _GOES_ON:
-                raise AwsError(f"the query of {group} ended as {status}")
-            if clock() > deadline:
-                raise AwsError(f"the query of {group} was stopped: it took too long; ask for a shorter time")
-    except BaseException:
-        with suppress(AwsError):
-            called(logs, "stop_query", queryId=query_id)
-        raise
+
+    def look() -> tuple[Any, bool]:
+        answer = called(logs, "get_query_results", queryId=query_id)
+        return answer, answer.get("status") in _GOES_ON
+
+    answer = ended(
+        look,
+        lambda: called(logs, "stop_query", queryId=query_id),
+        f"the query of {group}",
+        deadline=deadline,
+        pause=pause,
+        clock=clock,
+    )
+    if answer.get("status") != _DONE:
+        raise AwsError(f"the query of {group} ended as {answer.get('status')}")
+    return _read_answer(logs, query_id, answer)
 
 
 def _started(logs: Any, parameters: dict[str, Any], pause: Callable[[float], object]) -> str:
