@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 from moto import mock_aws
 
-from egressprobe.planner.incidents.publish import Outgoing, PublishedMessage, publish_message
+from egressprobe.planner.incidents.publish import Outgoing, PublishedMessage, places_of, publish_to, published
 from tests.support.aws.fake_aws import ENVIRONMENT
 
 MESSAGE = Outgoing(
@@ -39,7 +39,7 @@ def test_a_topic_and_the_bus_get_the_message_with_its_ids(aws, suffix):
     aws.events.put_targets(Rule="all", Targets=[{"Id": "1", "Arn": "arn:aws:sqs:eu-west-1:123456789012:bus"}])
     message = MESSAGE._replace(topic=topic)
     for _ in range(2):
-        assert publish_message(aws.sns, aws.events, message, pytest.fail) == PublishedMessage(
+        assert everywhere(aws.sns, aws.events, message, pytest.fail) == PublishedMessage(
             "id-1/broken", (), ("topic", "bus")
         )
     arrived = [
@@ -67,6 +67,12 @@ def client(*answers):
     return SimpleNamespace(publish=call, put_events=call)
 
 
+def everywhere(sns, events, message, pause):
+    """To each of its places, as a run does (send.py)."""
+    results = {place: publish_to(place, sns, events, message, pause) for place in places_of(message)}
+    return published(message.id, results)
+
+
 REFUSED = ClientError({"Error": {"Code": "AuthorizationError", "Message": "not allowed"}}, "Publish")
 
 
@@ -84,25 +90,25 @@ REFUSED = ClientError({"Error": {"Code": "AuthorizationError", "Message": "not a
 def test_what_one_refuses_does_not_cost_the_other(broken, why):
     """After three attempts, with pauses; the reason is AWS's."""
     pauses = []
-    [failure] = publish_message(client(broken), client(ACCEPTED), MESSAGE, pauses.append).failed
+    [failure] = everywhere(client(broken), client(ACCEPTED), MESSAGE, pauses.append).failed
     assert failure.startswith("SNS arn:topic: ")
     assert why in failure
     assert pauses == [1.0, 3.0]
-    [failure] = publish_message(client({"MessageId": "m"}), client(broken), MESSAGE, pauses.append).failed
+    [failure] = everywhere(client({"MessageId": "m"}), client(broken), MESSAGE, pauses.append).failed
     assert failure.startswith("EventBridge: ")
 
 
 def test_an_entry_that_is_refused_in_a_successful_answer_has_failed():
     """https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsResultEntry.html"""
     throttled = {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "ThrottlingException", "ErrorMessage": "slow down"}]}
-    [failure] = publish_message(client({"MessageId": "m"}), client(throttled), MESSAGE, lambda _: None).failed
+    [failure] = everywhere(client({"MessageId": "m"}), client(throttled), MESSAGE, lambda _: None).failed
     assert failure == "EventBridge: ThrottlingException: slow down"
 
 
 def test_a_refusal_that_passes_is_none():
-    assert publish_message(client(REFUSED, {"MessageId": "m"}), client(ACCEPTED), MESSAGE, lambda _: None).failed == ()
+    assert everywhere(client(REFUSED, {"MessageId": "m"}), client(ACCEPTED), MESSAGE, lambda _: None).failed == ()
 
 
 def test_without_a_topic_only_the_bus_gets_it():
     nothing = SimpleNamespace(publish=pytest.fail)
-    assert publish_message(nothing, client(ACCEPTED), MESSAGE._replace(topic=""), pytest.fail).failed == ()
+    assert everywhere(nothing, client(ACCEPTED), MESSAGE._replace(topic=""), pytest.fail).failed == ()

@@ -8,7 +8,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from egressprobe.planner.incidents.publish import Outgoing, publish_message
+from egressprobe.planner.incidents.publish import Outgoing, publish_to
 from tests.conftest import ROOT
 from tests.support.aws.fake_aws import ENVIRONMENT
 
@@ -45,7 +45,7 @@ def test_documented_filters(monkeypatch, protocol, arrive):
         for owner in ("team-a", "team-b"):
             attributes = {"tier": "page", "owner": owner}
             message = Outgoing(f"{owner}/broken", owner, topic, f"{owner}'s page", TEXT, attributes, "{}")
-            publish_message(sns, events, message, lambda _: None)
+            assert publish_to("topic", sns, events, message, lambda _: None) == ""
         sns.publish(TopicArn=topic, Subject="CloudWatch's", Message=json.dumps(ALARM))
         got = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
     assert [json.loads(message["Body"])["Subject"] for message in got] == arrive

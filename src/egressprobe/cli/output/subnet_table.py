@@ -59,7 +59,7 @@ def subnet_table(joined: Joined, *, colour: bool = False, width: int | None = No
 
 
 def cell_text(cell: Cell) -> str:
-    """A target from a subnet, in a word or two."""
+    """The verdict of a target from a subnet with its code, or how long a call took that passes."""
     if cell.verdict is Verdict.PASS:
         return "pass" if cell.seconds is None else ms(cell.seconds * 1e3)
     return f"{SHOWN[cell.verdict]} {cell.code}" if cell.code else SHOWN[cell.verdict]

@@ -56,12 +56,6 @@ def publish_to(place: str, sns: Any, events: Any, message: Outgoing, pause: Call
     return _attempted(lambda: _to_bus(events, message), "EventBridge", pause)
 
 
-def publish_message(sns: Any, events: Any, message: Outgoing, pause: Callable[[float], None]) -> PublishedMessage:
-    """Everywhere, one after the other. Raises nothing of AWS."""
-    results = {place: publish_to(place, sns, events, message, pause) for place in places_of(message)}
-    return published(message.id, results)
-
-
 def published(message_id: str, results: Mapping[str, str], before: Collection[str] = ()) -> PublishedMessage:
     """results: why each place has not accepted it. before: places that had."""
     accepted = (place for place, why in results.items() if not why)

@@ -106,7 +106,7 @@ def _texts(row: FlowRow, flows: Flows) -> Iterator[str]:
 
 
 def cell_text(cell: FlowCell) -> str:
-    """A target from a subnet, in a word or two; how many of several places are so."""
+    """The state of a target from a subnet; of several places, how many have it."""
     alike = sum(place.state is cell.state for place in cell.places)
     part = f" {alike}/{len(cell.places)}" if len(cell.places) > 1 and alike < len(cell.places) else ""
     return f"{STATES[cell.state]}{part}"
