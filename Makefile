@@ -147,6 +147,10 @@ bench-audit: $(SETUP) ## The audit of 16 subnets x 200 targets x 2 families from
 bench-discovery: $(SETUP) ## Discovery of 2,000 nodes, 5,000 slices and 500 webhooks: CPU and memory, with bounds
 	@$(PYTHON) -m bench.discovery
 
+.PHONY: scale
+scale: $(SETUP) ## 1, 100 and 1,000 clusters against AWS's quotas; ARGS="--count --record" renews docs/scale.md's figures
+	@$(PYTHON) -m bench.scale $(ARGS)
+
 bench-peer: $(SETUP) ## Side by side with blackbox_exporter (Debian: prometheus-blackbox-exporter), with figures
 	@scripts/isolated $(PYTHON) bench/peer.py
 

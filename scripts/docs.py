@@ -12,12 +12,15 @@ import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+from bench.scale import report as scale  # noqa: E402
+from bench.scale.results import recorded_results  # noqa: E402
 from scripts.picture import packages_svg  # noqa: E402
 from scripts.policies import deployer_policy, kms_key_policy, switch_policy  # noqa: E402
 from scripts.schemas import incident_schema  # noqa: E402
@@ -163,6 +166,11 @@ def price() -> str:
     return "\n\n".join(bills)
 
 
+def scaled(printed: Callable[[dict[str, Any]], str], language: str = "text") -> Callable[[], str]:
+    """A table of the recorded simulation."""
+    return lambda: f"```{language}\n{printed(recorded_results())}\n```"
+
+
 def _printed(command: Callable[[list[str]], object], arguments: list[str]) -> str:
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.chdir(ROOT):
@@ -187,6 +195,13 @@ PARTS: dict[str, dict[str, Callable[[], str]]] = {
         "markdown": document("markdown", "policy.healthy", "refused"),
         "junit": document("junit", "policy.healthy", "refused"),
         "prometheus": document("prometheus", "policy.healthy"),
+    },
+    "docs/scale.md": {
+        "first": scaled(scale.first_text),
+        "counts": scaled(scale.counts_table),
+        "rates": scaled(scale.rates_table),
+        "cost": scaled(scale.cost_table),
+        "ask": scaled(scale.ask_text, "sh"),
     },
     "docs/whatif.md": {"whatif": tried},
 }

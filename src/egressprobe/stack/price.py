@@ -81,10 +81,15 @@ def prices(region: str) -> tuple[dict[str, Any], str]:
     return own or table["regions"][_REGION], note if own else f"{note}; {region} is not in prices.json"
 
 
+def run_seconds(size: Size) -> float:
+    """Seconds that a Probe's run takes while nothing hangs."""
+    return _RUN_SECONDS + _TARGET_SECONDS * (_BENCHED_MB / size.memory) * size.targets / size.shards
+
+
 def lines(size: Size, table: dict[str, Any]) -> list[Line]:
     """Every item of a healthy month."""
     runs = _MINUTES * size.subnets * size.shards
-    seconds = _RUN_SECONDS + _TARGET_SECONDS * (_BENCHED_MB / size.memory) * size.targets / size.shards
+    seconds = run_seconds(size)
     gb_seconds = runs * seconds * size.memory / 1024 + _PLANNER_RUNS * _PLANNER_SECONDS * _PLANNER_GB
     if size.discovers:
         gb_seconds += _PLANNER_RUNS * _DISCOVER_SECONDS * (_DISCOVER_GB + _PLANNER_GB)
