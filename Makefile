@@ -15,7 +15,9 @@ STACK_TOOL := $(PYTHON) -m egressprobe.stack
 STACK_OPTIONS := $(if $(STACK),--stack $(STACK)) $(if $(REGION),--region $(REGION)) $(if $(YES),--yes)
 
 help: ## Show the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/	/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ line = sprintf("%-16s", $$1); many = split($$2, words, " "); \
+	  for (i = 1; i <= many; i++) { if (length(line words[i]) > 79) { print line; line = sprintf("%16s", "") } \
+	  line = line words[i] " " } print line }'
 
 setup: $(SETUP) ## Make .venv from the hashed lock (Python 3.13 by uv or on PATH)
 

@@ -181,7 +181,11 @@ def test_skip_takes_codes_in_any_case(files, capsys):
         (["audit", "--cluster", "x", "--snapshot", "y"], "give one of --cluster NAME and --snapshot FILE"),
         (["audit", "--snapshot", "/nowhere"], "/nowhere: cannot be read"),
         (["audit", "--snapshot", "README.md"], "README.md: is not a snapshot"),
-        (["audit", "--snapshot", "x", "--skip", "NO_SUCH"], '--skip: "NO_SUCH" is not a finding'),
+        (
+            ["audit", "--snapshot", "x", "--skip", "NO_SUCH"],
+            '--skip: "NO_SUCH" is not a finding; egressprobe explain lists',
+        ),
+        (["audit", "--snapshot", "x", "--skip", "route_blackhol"], "; did you mean ROUTE_BLACKHOLE?"),
     ],
 )
 def test_mistakes_are_a_line_and_exit_2(arguments, said, capsys):

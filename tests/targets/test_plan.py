@@ -122,6 +122,7 @@ def test_bad_targets(changes, said):
         ({"targets": {}}, "targets: expected a list, got an object"),
         ({"targets": ["x"]}, 'targets[0]: expected an object with "kind" and "name", got a string'),
         ({"targets": [HOOK], "schemaVersion": "v9"}, 'schemaVersion: "v9" is not known; use egressprobe/targets/v1'),
+        ({"schemaVersion": "v9", "results": []}, 'schemaVersion: "v9" is not known; use egressprobe/targets/v1'),
         ({"targets": [HOOK], "target": 1}, "target: is not known"),
         ({"targets": [HOOK, HOOK]}, 'targets[1].name: "h" is the name of targets[0] already'),
         ({"targets": [HOOK] * 2001}, "targets: has 2001 entries; at most 2000 fit one run"),

@@ -59,12 +59,13 @@ def read_plan(document: object, *, forbidden: Guard | None = None, most: int = M
     """
     if not isinstance(document, dict):
         raise InputError("", f'expected an object with "targets", got {kind_of(document)}')
+    version = document.get("schemaVersion", TARGETS_SCHEMA)
+    if isinstance(version, str) and version != TARGETS_SCHEMA:  # a report, say: its other keys would be mistakes, too
+        raise InputError("schemaVersion", f'"{short(version)}" is not known; use {TARGETS_SCHEMA}')
     try:
         spec = convert(document, _PlanSpec, "")
     except InputError as error:
         raise input_error([*error.mistakes, *_mistakes_of_targets(document, most)][:MOST_MISTAKES]) from None
-    if spec.schema_version != TARGETS_SCHEMA:
-        raise InputError("schemaVersion", f'"{short(spec.schema_version)}" is not known; use {TARGETS_SCHEMA}')
     if not spec.targets:
         raise InputError("targets", "is empty; give at least one target")
     if len(spec.targets) > most:

@@ -14,9 +14,10 @@ from egressprobe.aws.session import NamedCluster, by_name, by_profile
 from egressprobe.aws.vpc_snapshot import read_snapshot, readers
 from egressprobe.catalog.findings_cluster import NETWORKS_UNREADABLE
 from egressprobe.catalog.registry import FINDINGS
+from egressprobe.cli.common.parser import did_you_mean
 from egressprobe.cli.inputs.names import targets_named, with_impact
 from egressprobe.discovery.issuers import issuer_targets
-from egressprobe.model.errors import InputError, os_words
+from egressprobe.model.errors import InputError, os_words, short
 from egressprobe.model.report import Finding
 from egressprobe.model.target import TARGETS_SCHEMA, Target
 from egressprobe.targets.lines import read_targets
@@ -97,7 +98,8 @@ def codes(skip: list[str]) -> list[str]:
     listed = [word.strip().upper() for text in skip for word in text.split(",") if word.strip()]
     for code in listed:
         if code not in FINDINGS:
-            raise InputError("--skip", f'"{code}" is not a finding; egressprobe explain lists them all')
+            hint = did_you_mean(code, list(FINDINGS)) or "; egressprobe explain lists them all"
+            raise InputError("--skip", f'"{short(code)}" is not a finding{hint}')
     return listed
 
 

@@ -37,7 +37,7 @@ def _decoded(text: str, name: str) -> Any:
     try:
         return msgspec.json.decode(text)
     except RecursionError:
-        raise InputError(short(name), "is nested too deep to be a plan") from None
+        raise InputError(short(name), "is not JSON: it is nested too deep") from None
     except msgspec.DecodeError as error:
         raise InputError(short(name), f"is not JSON: {error}") from None
 
