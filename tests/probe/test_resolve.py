@@ -1,6 +1,7 @@
 """The resolve phase against real name servers on loopback, with every fault."""
 
 import asyncio
+import re
 import socket
 import struct
 import time
@@ -128,6 +129,26 @@ def test_truncation_goes_to_tcp(server):
     resolution = look("big.lab", server.text)
     assert [q.transport for q in resolution.lookups[0].queries] == ["udp", "tcp"]
     assert len(resolution.addresses) == 64
+
+
+async def _closed(server):
+    server.close()
+
+
+def test_a_reset_over_tcp_is_met_while_reading(lab_loop):
+    """net/dnsclient_unix.go exchange: connected, so net.OpError has both addresses."""
+
+    async def reset(reader, writer):
+        await reader.read(1)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.close()
+
+    peer = lab_loop.call(asyncio.start_server(reset, "127.0.0.1", 0))
+    server = f"127.0.0.1:{peer.sockets[0].getsockname()[1]}"
+    failure = look("reset.lab", server, use_tcp=True, attempts=1).failure
+    lab_loop.call(_closed(peer))
+    assert failure.code is Code.DNS_UNREACHABLE
+    assert re.search(rf"read tcp 127\.0\.0\.1:\d+->{server}: read: connection reset by peer$", failure.api_server_error)
 
 
 def test_use_vc_asks_over_tcp_only(server):

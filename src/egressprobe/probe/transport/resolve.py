@@ -10,6 +10,7 @@ its message reader is not used because it tolerates other damage than Go does (d
 """
 
 import asyncio
+import errno
 import socket
 import time
 from collections.abc import Iterator, Sequence
@@ -235,7 +236,7 @@ async def _exchange(question: Question, until: float, budget: Budget) -> tuple[R
         text = errno_text(error)
         code = classify_connect(error)
         code = code if code is Code.INTERNAL_ERROR else Code.DNS_UNREACHABLE
-        where = _where(sock, question)
+        where = _where(sock, question, reset=error.errno == errno.ECONNRESET)
         verb = "read" if where.startswith("read") else "connect"
         return Reading(code=code, message=text, error=f"{where}: {verb}: {text}"), None
     finally:
@@ -243,11 +244,15 @@ async def _exchange(question: Question, until: float, budget: Budget) -> tuple[R
             sock.close()
 
 
-def _where(sock: socket.socket | None, question: Question) -> str:
-    """Go's net.OpError: `read udp LOCAL->SERVER` once connected, `dial tcp SERVER` before."""
+def _where(sock: socket.socket | None, question: Question, *, reset: bool = False) -> str:
+    """Go's net.OpError: `read udp LOCAL->SERVER` once connected, `dial tcp SERVER` before.
+
+    reset: of a connection, which has no peer any more.
+    """
     if sock is not None:
         with suppress(OSError):
-            sock.getpeername()
+            if not reset:
+                sock.getpeername()
             local = server_text(*sock.getsockname()[:2])
             return f"read {question.transport} {local}->{question.server}"
     return f"dial {question.transport} {question.server}"
