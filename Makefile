@@ -6,7 +6,7 @@ unexport PYTHONDONTWRITEBYTECODE
 SETUP := .venv/.ready
 
 .PHONY: help setup run test fuzz conformance e2e check lint types docs docs-check screenshots lock-check template build bench bench-audit bench-discovery \
-  bench-peer coldstart dist zipapp deployable deploy destroy fleet fleet-file fleet-dashboard drill invoke package price lock clean
+  bench-peer coldstart dist zipapp deployable deploy destroy fleet fleet-file fleet-dashboard drill invoke package roles price lock clean
 
 # Arguments of the targets below: make deploy CLUSTER=prod TARGETS=targets.yaml
 ARCH := arm64
@@ -128,6 +128,11 @@ package: build ## Expanded template and artifacts for StackSets (PREFIX, TARGETS
 	@$(call needs,PREFIX):
 	@$(STACK_TOOL) package --prefix $(PREFIX) --regions $(REGIONS) $(if $(BUCKET),--bucket $(BUCKET)) \
 	  $(if $(ORGANIZATION),--organization $(ORGANIZATION)) $(if $(ACCOUNTS),--accounts $(ACCOUNTS))
+
+roles: $(SETUP) ## Policies for roles of your own in place of the stack's, as JSON (CLUSTER, PARAMETERS, STACK, REGION, ACCOUNT)
+	@$(call needs,CLUSTER):
+	@$(STACK_TOOL) roles '$(CLUSTER)' $(if $(STACK),--stack $(STACK)) $(if $(REGION),--region $(REGION)) \
+	  $(if $(ACCOUNT),--account $(ACCOUNT)) --parameters $(PARAMETERS)
 
 drill: $(SETUP) ## Prove that the page and the all-clear of CLUSTER's stack arrive, in 15 minutes (STACK, REGION, PAGE=1)
 	@$(if $(STACK),,$(call needs,CLUSTER)):

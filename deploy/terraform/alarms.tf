@@ -110,7 +110,7 @@ resource "aws_cloudwatch_metric_alarm" "errors" {
   namespace         = "AWS/Lambda"
   metric_name       = "Errors"
   dimensions = {
-    FunctionName = "egressprobe-${local.id}-probe-${each.key}"
+    FunctionName = "${var.name_prefix}-${local.id}-probe-${each.key}"
   }
   statistic           = "Sum"
   period              = 60

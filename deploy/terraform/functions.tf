@@ -1,13 +1,13 @@
 # Generated from template.yaml, which says why each is as it is, by make docs: change that one.
 
 resource "aws_cloudwatch_log_group" "probe_logs" {
-  name              = "/egressprobe/${var.cluster_name}/${local.id}/probe"
+  name              = "/${var.name_prefix}/${var.cluster_name}/${local.id}/probe"
   retention_in_days = var.log_retention_days
   kms_key_id        = local.has_key ? var.kms_key_arn : null
 }
 
 resource "aws_cloudwatch_log_group" "planner_logs" {
-  name              = "/egressprobe/${var.cluster_name}/${local.id}/planner"
+  name              = "/${var.name_prefix}/${var.cluster_name}/${local.id}/planner"
   retention_in_days = var.log_retention_days
   kms_key_id        = local.has_key ? var.kms_key_arn : null
 }
@@ -15,7 +15,7 @@ resource "aws_cloudwatch_log_group" "planner_logs" {
 resource "aws_cloudwatch_log_group" "discover_logs" {
   count = local.discovers ? 1 : 0
 
-  name              = "/egressprobe/${var.cluster_name}/${local.id}/discover"
+  name              = "/${var.name_prefix}/${var.cluster_name}/${local.id}/discover"
   retention_in_days = var.log_retention_days
   kms_key_id        = local.has_key ? var.kms_key_arn : null
 }
@@ -23,7 +23,7 @@ resource "aws_cloudwatch_log_group" "discover_logs" {
 resource "aws_cloudwatch_log_subscription_filter" "moved_endpoints" {
   count = local.discovers ? 1 : 0
 
-  name            = "egressprobe-${local.id}-moved-endpoints"
+  name            = "${var.name_prefix}-${local.id}-moved-endpoints"
   log_group_name  = aws_cloudwatch_log_group.probe_logs.name
   filter_pattern  = "{ $.verdict = \"fail\" && $.discoveredAddresses IS TRUE }"
   destination_arn = aws_lambda_function.planner.arn
@@ -45,7 +45,7 @@ resource "aws_eks_access_entry" "cluster_access" {
   count = local.make_access_entry ? 1 : 0
 
   cluster_name      = var.cluster_name
-  principal_arn     = aws_iam_role.discover_role[0].arn
+  principal_arn     = local.lacks_discover_role ? aws_iam_role.discover_role[0].arn : var.discover_role_arn
   type              = "STANDARD"
   kubernetes_groups = ["egressprobe"]
   tags = {
@@ -67,10 +67,10 @@ resource "aws_lambda_function" "probe" {
   for_each = toset(local.slots)
 
   description   = "egressprobe ${var.cluster_name}: probe in ${var.subnets[each.key]}. Invoke the Planner instead"
-  function_name = "egressprobe-${local.id}-probe-${each.key}"
+  function_name = "${var.name_prefix}-${local.id}-probe-${each.key}"
   handler       = "egressprobe.handlers.probe.handler"
   memory_size   = var.probe_memory
-  role          = aws_iam_role.probe_role.arn
+  role          = local.make_probe_role ? aws_iam_role.probe_role[0].arn : var.probe_role_arn
   runtime       = "python3.13"
   timeout       = var.probe_timeout
   tags = {
@@ -129,10 +129,10 @@ resource "aws_lambda_function_event_invoke_config" "probe_event_invoke_config" {
 
 resource "aws_lambda_function" "planner" {
   description   = "egressprobe ${var.cluster_name}: reconciles the schedules with the plan; probes on demand from every subnet"
-  function_name = "egressprobe-${local.id}-planner"
+  function_name = "${var.name_prefix}-${local.id}-planner"
   handler       = "egressprobe.handlers.planner.handler"
   memory_size   = 512
-  role          = aws_iam_role.planner_role.arn
+  role          = local.make_planner_role ? aws_iam_role.planner_role[0].arn : var.planner_role_arn
   runtime       = "python3.13"
   timeout       = 300
   tags = {
@@ -157,7 +157,7 @@ resource "aws_lambda_function" "planner" {
   environment {
     variables = {
       EGRESSPROBE_CLUSTER_NAME          = var.cluster_name
-      EGRESSPROBE_PROBES                = "arn:${local.partition}:lambda:${local.region}:${local.account}:function:egressprobe-${local.id}-probe-"
+      EGRESSPROBE_PROBES                = "arn:${local.partition}:lambda:${local.region}:${local.account}:function:${var.name_prefix}-${local.id}-probe-"
       EGRESSPROBE_SUBNETS               = join(",", var.subnets)
       EGRESSPROBE_IP_FAMILY             = var.ip_family
       EGRESSPROBE_CLUSTER_GROUPS        = join(",", var.cluster_security_group_ids)
@@ -167,7 +167,7 @@ resource "aws_lambda_function" "planner" {
       EGRESSPROBE_CORROBORATE           = var.corroborate_api_server
       EGRESSPROBE_DISCOVER              = local.discovers ? aws_lambda_function.discover[0].arn : ""
       EGRESSPROBE_SCHEDULE_GROUP        = aws_scheduler_schedule_group.schedules.name
-      EGRESSPROBE_SCHEDULE_ROLE         = aws_iam_role.schedule_role.arn
+      EGRESSPROBE_SCHEDULE_ROLE         = local.make_schedule_role ? aws_iam_role.schedule_role[0].arn : var.schedule_role_arn
       EGRESSPROBE_METRIC_DETAIL         = var.metric_detail
       EGRESSPROBE_MAX_SERIES            = var.max_series
       EGRESSPROBE_MESSAGES              = local.sends_causes ? "true" : "false"
@@ -179,8 +179,8 @@ resource "aws_lambda_function" "planner" {
       EGRESSPROBE_DASHBOARD_URL         = local.make_dashboard ? local.dashboard_url : ""
       EGRESSPROBE_RUNBOOK_URL           = var.runbook_url
       EGRESSPROBE_PROBE_LOGS            = aws_cloudwatch_log_group.probe_logs.name
-      EGRESSPROBE_PLANNER               = "arn:${local.partition}:lambda:${local.region}:${local.account}:function:egressprobe-${local.id}-planner"
-      EGRESSPROBE_PLANNER_SCHEDULE_ROLE = aws_iam_role.planner_schedule_role.arn
+      EGRESSPROBE_PLANNER               = "arn:${local.partition}:lambda:${local.region}:${local.account}:function:${var.name_prefix}-${local.id}-planner"
+      EGRESSPROBE_PLANNER_SCHEDULE_ROLE = local.make_planner_schedule_role ? aws_iam_role.planner_schedule_role[0].arn : var.planner_schedule_role_arn
     }
   }
 
@@ -214,10 +214,10 @@ resource "aws_lambda_function" "discover" {
   count = local.discovers ? 1 : 0
 
   description   = "egressprobe ${var.cluster_name}: reads webhooks, APIServices, Services and nodes for the Planner"
-  function_name = "egressprobe-${local.id}-discover"
+  function_name = "${var.name_prefix}-${local.id}-discover"
   handler       = "egressprobe.handlers.discover.handler"
   memory_size   = 256
-  role          = aws_iam_role.discover_role[0].arn
+  role          = local.lacks_discover_role ? aws_iam_role.discover_role[0].arn : var.discover_role_arn
   runtime       = "python3.13"
   timeout       = 60
   tags = {

@@ -3,7 +3,7 @@
 resource "aws_cloudwatch_event_rule" "alarm_changes" {
   count = local.sends_causes ? 1 : 0
 
-  name        = "egressprobe-${local.id}-alarm-changes"
+  name        = "${var.name_prefix}-${local.id}-alarm-changes"
   description = "egressprobe ${var.cluster_name}: an alarm about a path has changed; the Planner looks for the cause"
   event_pattern = jsonencode({
     source        = ["aws.cloudwatch"]
@@ -37,7 +37,7 @@ resource "aws_cloudwatch_event_target" "alarm_changes_planner" {
 resource "aws_sns_topic" "topic" {
   count = local.make_topic ? 1 : 0
 
-  name              = "egressprobe-${local.id}-topic"
+  name              = "${var.name_prefix}-${local.id}-topic"
   display_name      = "egressprobe"
   kms_master_key_id = local.has_key ? var.kms_key_arn : null
   tags = {

@@ -2,7 +2,7 @@
 
 output "discover_role_arn" {
   description = "The role that reads the cluster; for clusters without access entries map it in aws-auth (groups - egressprobe)"
-  value       = local.discovers ? aws_iam_role.discover_role[0].arn : null
+  value       = local.discovers ? local.lacks_discover_role ? aws_iam_role.discover_role[0].arn : var.discover_role_arn : null
 }
 
 output "planner_function" {

@@ -1,7 +1,10 @@
 # Generated from template.yaml, which says why each is as it is, by make docs: change that one.
 
 resource "aws_iam_role" "probe_role" {
-  name                 = "egressprobe-${local.id}-probe-role"
+  count = local.make_probe_role ? 1 : 0
+
+  name                 = "${var.name_prefix}-${local.id}-probe-role"
+  path                 = local.has_role_path ? var.role_path : null
   description          = "The probes. Its permissions on network interfaces are for the Lambda service and denied to the code."
   permissions_boundary = local.has_boundary ? var.permissions_boundary_arn : null
   assume_role_policy = jsonencode({
@@ -19,6 +22,8 @@ resource "aws_iam_role" "probe_role" {
 }
 
 resource "aws_iam_role_policy" "probe_role_network_interfaces" {
+  count = local.make_probe_role ? 1 : 0
+
   name = "network-interfaces"
   policy = jsonencode({
     Version = "2012-10-17"
@@ -37,10 +42,12 @@ resource "aws_iam_role_policy" "probe_role_network_interfaces" {
       },
     ]
   })
-  role = aws_iam_role.probe_role.name
+  role = aws_iam_role.probe_role[0].name
 }
 
 resource "aws_iam_role_policy" "probe_role_log" {
+  count = local.make_probe_role ? 1 : 0
+
   name = "log"
   policy = jsonencode({
     Version = "2012-10-17"
@@ -57,10 +64,12 @@ resource "aws_iam_role_policy" "probe_role_log" {
       } : null,
     ] : one if one != null]
   })
-  role = aws_iam_role.probe_role.name
+  role = aws_iam_role.probe_role[0].name
 }
 
 resource "aws_iam_role_policy" "probe_deny" {
+  count = local.make_probe_role ? 1 : 0
+
   name = "no-network-interfaces-for-the-code"
   policy = jsonencode({
     Version = "2012-10-17"
@@ -78,17 +87,20 @@ resource "aws_iam_role_policy" "probe_deny" {
         Resource = "*"
         Condition = {
           ArnLike = {
-            "lambda:SourceFunctionArn" = "arn:${local.partition}:lambda:${local.region}:${local.account}:function:egressprobe-${local.id}-probe-*"
+            "lambda:SourceFunctionArn" = "arn:${local.partition}:lambda:${local.region}:${local.account}:function:${var.name_prefix}-${local.id}-probe-*"
           }
         }
       },
     ]
   })
-  role = aws_iam_role.probe_role.name
+  role = aws_iam_role.probe_role[0].name
 }
 
 resource "aws_iam_role" "schedule_role" {
-  name                 = "egressprobe-${local.id}-schedule-role"
+  count = local.make_schedule_role ? 1 : 0
+
+  name                 = "${var.name_prefix}-${local.id}-schedule-role"
+  path                 = local.has_role_path ? var.role_path : null
   description          = "Lets the schedules invoke the probes, and nothing else"
   permissions_boundary = local.has_boundary ? var.permissions_boundary_arn : null
   assume_role_policy = jsonencode({
@@ -112,6 +124,8 @@ resource "aws_iam_role" "schedule_role" {
 }
 
 resource "aws_iam_role_policy" "schedule_role_invoke_probes" {
+  count = local.make_schedule_role ? 1 : 0
+
   name = "invoke-probes"
   policy = jsonencode({
     Version = "2012-10-17"
@@ -119,15 +133,18 @@ resource "aws_iam_role_policy" "schedule_role_invoke_probes" {
       {
         Effect   = "Allow"
         Action   = "lambda:InvokeFunction"
-        Resource = "arn:${local.partition}:lambda:${local.region}:${local.account}:function:egressprobe-${local.id}-probe-*"
+        Resource = "arn:${local.partition}:lambda:${local.region}:${local.account}:function:${var.name_prefix}-${local.id}-probe-*"
       },
     ]
   })
-  role = aws_iam_role.schedule_role.name
+  role = aws_iam_role.schedule_role[0].name
 }
 
 resource "aws_iam_role" "planner_role" {
-  name                 = "egressprobe-${local.id}-planner-role"
+  count = local.make_planner_role ? 1 : 0
+
+  name                 = "${var.name_prefix}-${local.id}-planner-role"
+  path                 = local.has_role_path ? var.role_path : null
   description          = "Lets the Planner read the cluster, write the schedules in its group and invoke the probes"
   permissions_boundary = local.has_boundary ? var.permissions_boundary_arn : null
   assume_role_policy = jsonencode({
@@ -145,6 +162,8 @@ resource "aws_iam_role" "planner_role" {
 }
 
 resource "aws_iam_role_policy" "planner_role_planner" {
+  count = local.make_planner_role ? 1 : 0
+
   name = "planner"
   policy = jsonencode({
     Version = "2012-10-17"
@@ -247,7 +266,7 @@ resource "aws_iam_role_policy" "planner_role_planner" {
       {
         Effect   = "Allow"
         Action   = "lambda:InvokeFunction"
-        Resource = "arn:${local.partition}:lambda:${local.region}:${local.account}:function:egressprobe-${local.id}-probe-*"
+        Resource = "arn:${local.partition}:lambda:${local.region}:${local.account}:function:${var.name_prefix}-${local.id}-probe-*"
       },
       {
         Effect = "Allow"
@@ -267,7 +286,7 @@ resource "aws_iam_role_policy" "planner_role_planner" {
       {
         Effect   = "Allow"
         Action   = "iam:PassRole"
-        Resource = aws_iam_role.schedule_role.arn
+        Resource = local.make_schedule_role ? aws_iam_role.schedule_role[0].arn : var.schedule_role_arn
         Condition = {
           StringEquals = {
             "iam:PassedToService" = "scheduler.amazonaws.com"
@@ -317,7 +336,7 @@ resource "aws_iam_role_policy" "planner_role_planner" {
       local.sends_causes ? {
         Effect   = "Allow"
         Action   = "iam:PassRole"
-        Resource = aws_iam_role.planner_schedule_role.arn
+        Resource = local.make_planner_schedule_role ? aws_iam_role.planner_schedule_role[0].arn : var.planner_schedule_role_arn
         Condition = {
           StringEquals = {
             "iam:PassedToService" = "scheduler.amazonaws.com"
@@ -331,11 +350,11 @@ resource "aws_iam_role_policy" "planner_role_planner" {
       } : null,
     ] : one if one != null]
   })
-  role = aws_iam_role.planner_role.name
+  role = aws_iam_role.planner_role[0].name
 }
 
 resource "aws_iam_role_policy" "planner_deny" {
-  count = local.planner_in_vpc ? 1 : 0
+  count = local.make_planner_deny ? 1 : 0
 
   name = "no-network-interfaces-for-the-code"
   policy = jsonencode({
@@ -352,19 +371,20 @@ resource "aws_iam_role_policy" "planner_deny" {
         Resource = "*"
         Condition = {
           ArnLike = {
-            "lambda:SourceFunctionArn" = "arn:${local.partition}:lambda:${local.region}:${local.account}:function:egressprobe-${local.id}-planner"
+            "lambda:SourceFunctionArn" = "arn:${local.partition}:lambda:${local.region}:${local.account}:function:${var.name_prefix}-${local.id}-planner"
           }
         }
       },
     ]
   })
-  role = aws_iam_role.planner_role.name
+  role = aws_iam_role.planner_role[0].name
 }
 
 resource "aws_iam_role" "discover_role" {
-  count = local.discovers ? 1 : 0
+  count = local.make_discover_role ? 1 : 0
 
-  name                 = "egressprobe-${local.id}-discover-role"
+  name                 = "${var.name_prefix}-${local.id}-discover-role"
+  path                 = local.has_role_path ? var.role_path : null
   description          = "The Discover function, admitted to the cluster by an access entry. Network interfaces are for the Lambda service."
   permissions_boundary = local.has_boundary ? var.permissions_boundary_arn : null
   assume_role_policy = jsonencode({
@@ -382,7 +402,7 @@ resource "aws_iam_role" "discover_role" {
 }
 
 resource "aws_iam_role_policy" "discover_role_network_interfaces" {
-  count = local.discovers ? 1 : 0
+  count = local.make_discover_role ? 1 : 0
 
   name = "network-interfaces"
   policy = jsonencode({
@@ -406,7 +426,7 @@ resource "aws_iam_role_policy" "discover_role_network_interfaces" {
 }
 
 resource "aws_iam_role_policy" "discover_role_log" {
-  count = local.discovers ? 1 : 0
+  count = local.make_discover_role ? 1 : 0
 
   name = "log"
   policy = jsonencode({
@@ -428,7 +448,7 @@ resource "aws_iam_role_policy" "discover_role_log" {
 }
 
 resource "aws_iam_role_policy" "discover_deny" {
-  count = local.discovers ? 1 : 0
+  count = local.make_discover_role ? 1 : 0
 
   name = "no-network-interfaces-for-the-code"
   policy = jsonencode({
@@ -447,7 +467,7 @@ resource "aws_iam_role_policy" "discover_deny" {
         Resource = "*"
         Condition = {
           ArnLike = {
-            "lambda:SourceFunctionArn" = "arn:${local.partition}:lambda:${local.region}:${local.account}:function:egressprobe-${local.id}-discover"
+            "lambda:SourceFunctionArn" = "arn:${local.partition}:lambda:${local.region}:${local.account}:function:${var.name_prefix}-${local.id}-discover"
           }
         }
       },
@@ -457,7 +477,10 @@ resource "aws_iam_role_policy" "discover_deny" {
 }
 
 resource "aws_iam_role" "planner_schedule_role" {
-  name                 = "egressprobe-${local.id}-planner-schedule-role"
+  count = local.make_planner_schedule_role ? 1 : 0
+
+  name                 = "${var.name_prefix}-${local.id}-planner-schedule-role"
+  path                 = local.has_role_path ? var.role_path : null
   permissions_boundary = local.has_boundary ? var.permissions_boundary_arn : null
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
@@ -483,6 +506,8 @@ resource "aws_iam_role" "planner_schedule_role" {
 }
 
 resource "aws_iam_role_policy" "planner_schedule_role_invoke_planner" {
+  count = local.make_planner_schedule_role ? 1 : 0
+
   name = "invoke-planner"
   policy = jsonencode({
     Version = "2012-10-17"
@@ -490,9 +515,9 @@ resource "aws_iam_role_policy" "planner_schedule_role_invoke_planner" {
       {
         Effect   = "Allow"
         Action   = "lambda:InvokeFunction"
-        Resource = "arn:${local.partition}:lambda:${local.region}:${local.account}:function:egressprobe-${local.id}-planner"
+        Resource = "arn:${local.partition}:lambda:${local.region}:${local.account}:function:${var.name_prefix}-${local.id}-planner"
       },
     ]
   })
-  role = aws_iam_role.planner_schedule_role.name
+  role = aws_iam_role.planner_schedule_role[0].name
 }

@@ -323,11 +323,95 @@ variable "permissions_boundary_arn" {
   type        = string
   default     = ""
   nullable    = false
-  description = "Permissions boundary of every role."
+  description = "Permissions boundary of every role that the stack creates."
 
   validation {
     condition     = can(regex("^(arn:[^:]+:iam::.+:policy/.+)?$", var.permissions_boundary_arn))
     error_message = "It must match ^(arn:[^:]+:iam::.+:policy/.+)?$."
+  }
+}
+
+variable "name_prefix" {
+  type        = string
+  default     = "egressprobe"
+  nullable    = false
+  description = "First part of the names of functions, schedule groups and log groups, and, where it is not egressprobe, of roles, topic and rule. Alarms and dashboard keep their names. Choose it before the first deployment - another one replaces the functions."
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9]([A-Za-z0-9_-]{0,30}[A-Za-z0-9])?$", var.name_prefix))
+    error_message = "At most 32 of A-Z, a-z, 0-9, - and _; the first and the last is a letter or digit."
+  }
+}
+
+variable "role_path" {
+  type        = string
+  default     = "/"
+  nullable    = false
+  description = "IAM path of every role that the stack creates."
+
+  validation {
+    condition     = can(regex("^/([A-Za-z0-9._+=,@-]+/)*$", var.role_path))
+    error_message = "/ or /PART/ or /PART/PART/, and so on."
+  }
+}
+
+variable "probe_role_arn" {
+  type        = string
+  default     = ""
+  nullable    = false
+  description = "A role of your own for the probes, with the policies that make roles prints. Empty - the stack creates one."
+
+  validation {
+    condition     = can(regex("^(arn:[^:]+:iam::[0-9]{12}:role/.+)?$", var.probe_role_arn))
+    error_message = "It must match ^(arn:[^:]+:iam::[0-9]{12}:role/.+)?$."
+  }
+}
+
+variable "discover_role_arn" {
+  type        = string
+  default     = ""
+  nullable    = false
+  description = "A role of your own for the Discover function, with the policies that make roles prints. Empty - the stack creates one."
+
+  validation {
+    condition     = can(regex("^(arn:[^:]+:iam::[0-9]{12}:role/.+)?$", var.discover_role_arn))
+    error_message = "It must match ^(arn:[^:]+:iam::[0-9]{12}:role/.+)?$."
+  }
+}
+
+variable "planner_role_arn" {
+  type        = string
+  default     = ""
+  nullable    = false
+  description = "A role of your own for the Planner, with the policies that make roles prints. Empty - the stack creates one."
+
+  validation {
+    condition     = can(regex("^(arn:[^:]+:iam::[0-9]{12}:role/.+)?$", var.planner_role_arn))
+    error_message = "It must match ^(arn:[^:]+:iam::[0-9]{12}:role/.+)?$."
+  }
+}
+
+variable "schedule_role_arn" {
+  type        = string
+  default     = ""
+  nullable    = false
+  description = "A role of your own for the schedules that invoke the probes, with the policies that make roles prints. Empty - the stack creates one."
+
+  validation {
+    condition     = can(regex("^(arn:[^:]+:iam::[0-9]{12}:role/.+)?$", var.schedule_role_arn))
+    error_message = "It must match ^(arn:[^:]+:iam::[0-9]{12}:role/.+)?$."
+  }
+}
+
+variable "planner_schedule_role_arn" {
+  type        = string
+  default     = ""
+  nullable    = false
+  description = "A role of your own for the schedules that invoke the Planner, with the policies that make roles prints. Empty - the stack creates one."
+
+  validation {
+    condition     = can(regex("^(arn:[^:]+:iam::[0-9]{12}:role/.+)?$", var.planner_schedule_role_arn))
+    error_message = "It must match ^(arn:[^:]+:iam::[0-9]{12}:role/.+)?$."
   }
 }
 

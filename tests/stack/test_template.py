@@ -335,7 +335,8 @@ def test_kustomize_applies_the_role_and_nothing_else():
 def test_functions_go_before_the_role_that_removes_their_interfaces():
     """CloudFormation deletes what refers before what is referred to; the role has the permissions inline."""
     resources = template()["Resources"]
-    assert resources["Probe0"]["Properties"]["Role"] == {"Fn::GetAtt": ["ProbeRole", "Arn"]}
+    own, role = "ProbeRoleArn", {"Fn::GetAtt": ["ProbeRole", "Arn"]}
+    assert resources["Probe0"]["Properties"]["Role"] == {"Fn::If": ["MakeProbeRole", role, {"Ref": own}]}
     names = [policy["PolicyName"] for policy in resources["ProbeRole"]["Properties"]["Policies"]]
     assert "network-interfaces" in names
 

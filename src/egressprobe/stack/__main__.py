@@ -1,4 +1,4 @@
-"""`python -m egressprobe.stack check | deploy | destroy | package | price | expand`, for the Makefile.
+"""`python -m egressprobe.stack check | deploy | destroy | package | price | roles | expand`, for the Makefile.
 
 Exit codes as for `egressprobe`: 0 done, 1 our own error or AWS's, 2 bad input.
 """
@@ -77,6 +77,13 @@ def _parser() -> argparse.ArgumentParser:
     price.add_argument("--memory", type=int, default=256, help="MB of a probe")
     price.add_argument("--region")
     price.set_defaults(command=_price)
+    roles = commands.add_parser("roles", help="policies for roles of your own, and for who deploys with them")
+    roles.add_argument("cluster", help="* for every cluster of the account")
+    roles.add_argument("--parameters", nargs="*", default=[], metavar="NAME=VALUE")
+    roles.add_argument("--account", help="default: that of the credentials")
+    roles.add_argument("--stack", help="default: egressprobe-CLUSTER")
+    roles.add_argument("--region")
+    roles.set_defaults(command=_roles)
     expand = commands.add_parser("expand", help="template.yaml without macros, on stdout")
     expand.set_defaults(command=_expand)
     return parser
@@ -195,6 +202,27 @@ def _price(options: argparse.Namespace) -> int:
         targets += int(options.targets or 20)
     size = Size(subnets or 3, targets, shards, options.detail, options.architecture, options.memory)
     print(price_text(size, region))
+    return 0
+
+
+def _roles(options: argparse.Namespace) -> int:
+    from boto3.session import Session
+
+    from egressprobe.stack.access.deployer import deployer_policy
+    from egressprobe.stack.access.roles import StackPlace, role_policies
+    from egressprobe.stack.artifacts import account
+    from egressprobe.stack.deploy import parse_pairs
+    from egressprobe.stack.template import expanded
+
+    given = parse_pairs(options.parameters, "PARAMETERS")
+    session = Session(region_name=options.region) if options.account else session_of(options.region)
+    if session.region_name is None:
+        raise InputError("--region", "is missing, and neither AWS_REGION nor the profile names one")
+    owner, region = options.account or account(session), session.region_name
+    place = StackPlace(session.get_partition_for_region(region), region, owner, _stack(options), options.cluster)
+    made = role_policies(expanded(), place, given)
+    roles = {name: role._asdict() for name, role in made.items()}
+    print(json.dumps({"roles": roles, "deployer": deployer_policy(place, given)}, indent=2))
     return 0
 
 

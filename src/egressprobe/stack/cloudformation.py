@@ -6,9 +6,11 @@ from typing import Any, NamedTuple
 
 from egressprobe.aws.observability.calls import called
 from egressprobe.model.errors import AwsError, InputError
+from egressprobe.stack.access.parameters import DEFAULT_NAME_PREFIX
 from egressprobe.stack.aws_answers import aws_errors, error_line, field, is_transient
 
-CAPABILITIES = ["CAPABILITY_IAM"]
+# Named: with NamePrefix the roles have names of their own.
+CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
 _NEW = ("REVIEW_IN_PROGRESS",)
 # The interfaces of a function in a VPC take minutes. Seconds between two looks, and how many.
 _EVERY, _LOOKS = 10, 240
@@ -51,6 +53,12 @@ def read_stack(formation: Any, stack: str) -> Existing:
         raise InputError("STACK", f'"{stack}" is {status}; {next_step}')
     parameters = {p["ParameterKey"]: p.get("ParameterValue", "") for p in described.get("Parameters", [])}
     return Existing(parameters, there=True)
+
+
+def name_prefix(described: dict[str, Any]) -> str:
+    """What the names of a stack's functions begin with. described: the stack, as DescribeStacks answers."""
+    parameters = {p["ParameterKey"]: p.get("ParameterValue", "") for p in described.get("Parameters", [])}
+    return parameters.get("NamePrefix") or DEFAULT_NAME_PREFIX  # a stack may be older than the parameter
 
 
 def refuse_another_cluster(existing: Existing, stack: str, cluster: str) -> None:

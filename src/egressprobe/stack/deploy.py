@@ -4,7 +4,6 @@ A change set of the expanded template: the changes that were shown are the ones 
 only the bucket of artifacts changes. Afterwards the Planner is invoked once, so that the first minute is measured.
 """
 
-import difflib
 import json
 import sys
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from typing import Any
 from egressprobe.model.errors import InputError
 from egressprobe.planner.inventory import EMPTY, Inventory, read_inventory
 from egressprobe.planner.shards import cut
+from egressprobe.stack.access.parameters import check_parameter_names
 from egressprobe.stack.artifacts import artifacts, upload, upload_template
 from egressprobe.stack.cloudformation import (
     Existing,
@@ -172,8 +172,8 @@ def _about_discovery(survey: Survey, entry: str, *, discovers: bool) -> list[str
     if entry != "true":
         lines.append(
             f"  no access entry is created (authentication mode {survey.authentication or 'unknown'}): map the output "
-            "DiscoverRoleArn to the group egressprobe in the ConfigMap aws-auth, or change the mode to "
-            f"API_AND_CONFIG_MAP: aws eks update-cluster-config --name {survey.cluster} --access-config "
+            "DiscoverRoleArn, without a path, to the group egressprobe in the ConfigMap aws-auth, or change the mode "
+            f"to API_AND_CONFIG_MAP: aws eks update-cluster-config --name {survey.cluster} --access-config "
             "authenticationMode=API_AND_CONFIG_MAP"
         )
     return lines
@@ -181,11 +181,7 @@ def _about_discovery(survey: Survey, entry: str, *, discovers: bool) -> list[str
 
 def _check_parameters(template: dict[str, Any], wanted: dict[str, str], chosen: dict[str, str]) -> None:
     """chosen: those that the stack will have, deployed ones too. Raises InputError."""
-    for name in wanted:
-        if name not in template["Parameters"]:
-            near = difflib.get_close_matches(name, template["Parameters"], 1)
-            hint = f"did you mean {near[0]}?" if near else "template.yaml lists them"
-            raise InputError("PARAMETERS", f'"{name}" is not a parameter of the stack; {hint}')
+    check_parameter_names(template, wanted)
     if chosen.get("PlannerSubnetIds") and not chosen.get("PlannerSecurityGroupIds"):
         raise InputError("PARAMETERS", "PlannerSubnetIds needs PlannerSecurityGroupIds, with outbound 443")
 

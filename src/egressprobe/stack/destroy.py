@@ -15,7 +15,13 @@ from typing import Any
 
 from egressprobe.model.errors import AwsError, InputError
 from egressprobe.stack.aws_answers import field
-from egressprobe.stack.cloudformation import failures, read_stack, refuse_another_cluster, wait_until_deleted
+from egressprobe.stack.cloudformation import (
+    failures,
+    name_prefix,
+    read_stack,
+    refuse_another_cluster,
+    wait_until_deleted,
+)
 from egressprobe.stack.deploy import confirmed, require_terminal
 
 _EVERY, _LOOKS = 15, 240
@@ -36,8 +42,9 @@ def destroy(
         raise InputError("STACK", f'"{stack}" does not exist in {session.region_name}')
     if existing is not None and cluster is not None:
         refuse_another_cluster(existing, stack, cluster)
-    stack_id: str = field(formation.describe_stacks(StackName=stack), "DescribeStacks", "Stacks", 0, "StackId")
-    prefix = "egressprobe-" + stack_id.rpartition("/")[2].partition("-")[0]
+    described = field(formation.describe_stacks(StackName=stack), "DescribeStacks", "Stacks", 0)
+    stack_id: str = field(described, "DescribeStacks", "StackId")
+    prefix = f"{name_prefix(described)}-{stack_id.rpartition('/')[2].partition('-')[0]}"
     print(f'"{stack}" will be deleted: probes, schedules, alarms, dashboard and logs.', file=sys.stderr)
     if not (yes or confirmed()):
         return 0

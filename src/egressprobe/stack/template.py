@@ -50,10 +50,11 @@ def expanded(text: str | None = None) -> dict[str, Any]:
     if macros != _MACROS:
         raise ValueError(f"template.yaml names the macros {macros}, known are {_MACROS}")
     template["Transform"] = _MACROS[1]
-    keys = {}
+    keys, roles = {}, {}
     for name, resource in template["Resources"].items():
         if resource["Type"] == "AWS::Serverless::Function":
             keys[name] = ARTIFACTS[resource["Properties"]["CodeUri"]]
+            roles[name] = resource["Properties"]["Role"]
             # The translator requires a location in S3 and supports intrinsic functions only in part of it.
             resource["Properties"]["CodeUri"] = {"Bucket": "bucket", "Key": "key"}
             resource.get("Metadata", {}).pop("SkipBuild", None)
@@ -63,6 +64,8 @@ def expanded(text: str | None = None) -> dict[str, Any]:
     plain.pop("Transform", None)
     for name, key in keys.items():
         plain["Resources"][name]["Properties"]["Code"] = {"S3Bucket": _BUCKET, "S3Key": {"Ref": key}}
+        # The translator puts the parameters' defaults into it.
+        plain["Resources"][name]["Properties"]["Role"] = roles[name]
     plain["Parameters"] |= _PARAMETERS
     plain["Conditions"] |= _CONDITIONS
     return plain

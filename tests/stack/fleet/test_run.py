@@ -277,7 +277,7 @@ def test_service_managed_requests(world):
     assert world.run() == 0
     [(_, made)] = world.cloud.calls("CreateStackSet")
     assert (made["PermissionModel"], made["AutoDeployment"]) == ("SERVICE_MANAGED", {"Enabled": False})
-    assert made["Capabilities"] == ["CAPABILITY_IAM"]
+    assert made["Capabilities"] == ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
     assert made["ManagedExecution"] == {"Active": True}
     assert made["Tags"] == [{"Key": "team", "Value": "net"}]
     [(_, request)] = world.cloud.calls("CreateStackInstances")

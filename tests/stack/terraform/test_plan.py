@@ -10,7 +10,7 @@ import shutil
 
 import pytest
 
-from egressprobe.stack.terraform.expressions import SLOT
+from egressprobe.stack.terraform.expressions import SLOT, snake
 from tests.conftest import ROOT
 from tests.support.aws.cloudformation import SUBNETS, Rendered, template
 from tests.support.terraform_module.leaves import of_cloudformation, of_terraform
@@ -24,6 +24,8 @@ pytestmark = [
 _REQUIRED = {"ClusterName": "prod", "SecurityGroupIds": "sg-0a,sg-0b", "ArtifactBucketPrefix": "artifacts", "ProbeArtifact": "probe.zip", "PlannerArtifact": "planner.zip"}  # fmt: skip
 _TOPIC = "arn:aws:sns:eu-west-1:123456789012:pages"
 _NOTICES = "arn:aws:sns:eu-west-1:123456789012:notices"
+_ROLES = "arn:aws:iam::123456789012:role"
+_OWN = ("Probe", "Discover", "Planner", "Schedule", "PlannerSchedule")
 # Parameters of the template -> variables of the module, case by case. Together they decide each condition both ways.
 _CASES = {
     "defaults": (3, {}, {}),
@@ -53,6 +55,16 @@ _CASES = {
         {"PlannerSubnetIds": "subnet-0e,subnet-0f", "PlannerSecurityGroupIds": "sg-0e", "AccessEntry": "false", "Exclude": "a.b,kubelet/*", "AuditSkip": "X_Y", "ClusterSecurityGroupIds": "sg-0a,sg-0b", "ProbeMemory": "512", "ProbeTimeout": "30", "MaxSeries": "40"},
         {"planner_subnet_ids": ["subnet-0e", "subnet-0f"], "planner_security_group_ids": ["sg-0e"], "access_entry": False, "exclude": ["a.b", "kubelet/*"], "audit_skip": ["X_Y"], "cluster_security_group_ids": ["sg-0a", "sg-0b"], "probe_memory": 512, "probe_timeout": 30, "max_series": 40},
     ),
+    "a prefix, a path and some own roles": (
+        2,
+        {"NamePrefix": "corp-net", "RolePath": "/teams/net/", "PlannerRoleArn": f"{_ROLES}/planner", "ScheduleRoleArn": f"{_ROLES}/a/b"},
+        {"name_prefix": "corp-net", "role_path": "/teams/net/", "planner_role_arn": f"{_ROLES}/planner", "schedule_role_arn": f"{_ROLES}/a/b"},
+    ),
+    "own roles": (
+        2,
+        {f"{name}RoleArn": f"{_ROLES}/own-{name}" for name in _OWN} | {"PlannerSubnetIds": "subnet-0e", "PlannerSecurityGroupIds": "sg-0e"},
+        {f"{snake(name)}_role_arn": f"{_ROLES}/own-{name}" for name in _OWN} | {"planner_subnet_ids": ["subnet-0e"], "planner_security_group_ids": ["sg-0e"]},
+    ),
 }  # fmt: skip
 
 
@@ -67,7 +79,7 @@ def _slots(said):
 
 def _stack(subnets, given):
     """The module has no stack: its Planner's name is what --stack takes."""
-    planner = f"egressprobe-{ID}-planner"
+    planner = f"{given.get('NamePrefix', 'egressprobe')}-{ID}-planner"
     text = json.dumps(template()).replace('{"Ref": "AWS::StackName"}', json.dumps(planner))
     plain = json.loads(text.replace("${AWS::StackName}", planner))
     return Rendered(plain, _REQUIRED | {"Subnets": ",".join(subnets)} | given)
@@ -78,6 +90,7 @@ def _of_stack(stack):
     found = []
     for name, one in copy.deepcopy(stack.resources).items():
         kind, properties, made_name = one["Type"], one["Properties"], f"egressprobe-prod-{name}"
+        made_name = properties.get("RoleName", properties.get("Name", made_name))
         parts = [(kind, properties)]
         if kind == "AWS::IAM::Role":
             parts += [("AWS::IAM::Policy", policy | {"Roles": [made_name]}) for policy in properties["Policies"]]
@@ -110,8 +123,21 @@ def test_the_module_makes_what_the_stack_has(stand, case):
     expected = _of_stack(stack)
     assert _sorted(made) == _sorted(expected)
     assert len(made) > 40
+    assert _given_names(planned, "corp-") == sorted(
+        one["Properties"][key]
+        for one in stack.resources.values()
+        for key in ("RoleName", "TopicName", "Name")
+        if key in one["Properties"] and one["Type"] in ("AWS::IAM::Role", "AWS::SNS::Topic", "AWS::Events::Rule")
+    )
     have = {name.lower(): value for name, value in stack.outputs.items()}
     assert {name.replace("_", ""): value for name, value in outputs.items() if value is not None} == have
+
+
+def _given_names(planned, prefix):
+    """Of roles, topic and rule, where the stack names them too."""
+    kinds = ("aws_iam_role.", "aws_sns_topic.", "aws_cloudwatch_event_rule.")
+    all_names = [one["name"] for address, all_ in planned.items() if address.startswith(kinds) for one in all_]
+    return sorted(name for name in all_names if name.startswith(prefix))
 
 
 def _sorted(found):

@@ -17,13 +17,13 @@ _GONE = object()
 _ARN = "arn:{partition}:{service}:{region}:{account}:{rest}"
 _NAMES = {
     "AWS::Lambda::Function": ("FunctionName", "lambda", "function:{}"),
-    "AWS::IAM::Role": (None, "iam", "role/{}"),
+    "AWS::IAM::Role": ("RoleName", "iam", "role{path}{}"),
     "AWS::Logs::LogGroup": ("LogGroupName", "logs", "log-group:{}:*"),
     "AWS::Scheduler::ScheduleGroup": ("Name", "scheduler", "schedule-group/{}"),
     "AWS::CloudWatch::Alarm": ("AlarmName", "cloudwatch", "alarm:{}"),
     "AWS::CloudWatch::CompositeAlarm": ("AlarmName", "cloudwatch", "alarm:{}"),
-    "AWS::SNS::Topic": (None, "sns", "{}"),
-    "AWS::Events::Rule": (None, "events", "rule/{}"),
+    "AWS::SNS::Topic": ("TopicName", "sns", "{}"),
+    "AWS::Events::Rule": ("Name", "events", "rule/{}"),
     "AWS::Oam::Sink": ("Name", "oam", "sink/{}"),
 }
 
@@ -143,9 +143,11 @@ class Rendered:
         return said
 
     def _name(self, name: str) -> str:
+        """Without one in the template, CloudFormation makes one of the stack's name and the logical id."""
         said = self._existing(name)
-        key = _NAMES.get(said["Type"], (None,))[0]
-        return str(self.value(said["Properties"][key])) if key else f"egressprobe-prod-{name}"
+        key = _NAMES.get(said["Type"], ("",))[0]
+        given = self.value(said["Properties"].get(key, _GONE))
+        return f"egressprobe-prod-{name}" if given is _GONE else str(given)
 
     def _attribute(self, name: str, attribute: str) -> str:
         assert attribute == "Arn", attribute
@@ -154,7 +156,8 @@ class Rendered:
     def _arn(self, name: str) -> str:
         _, service, rest = _NAMES[self._existing(name)["Type"]]
         region = "" if service == "iam" else self._region
-        rest = rest.format(self._name(name))
+        path = self.value(self._existing(name).get("Properties", {}).get("Path", "/"))
+        rest = rest.format(self._name(name), path="/" if path is _GONE else path)
         return _ARN.format(partition=self._partition, service=service, region=region, account=ACCOUNT, rest=rest)
 
 

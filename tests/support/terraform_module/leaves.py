@@ -18,7 +18,12 @@ _NAMES = {
         "actionssuppressorextensionperiod": "actionssuppressor.extensionperiod",
     },
 }
-_SEPARATE = {"AWS::IAM::Role": {"Policies"}, "AWS::Events::Rule": {"Targets"}, "AWS::Lambda::Function": {"Code"}}
+_SEPARATE = {
+    "AWS::IAM::Role": {"Policies", "RoleName"},
+    "AWS::SNS::Topic": {"TopicName"},
+    "AWS::Events::Rule": {"Targets", "Name"},
+    "AWS::Lambda::Function": {"Code"},
+}
 _JSON = ("policy", "assume_role_policy", "event_pattern", "desired_state")
 _CODE = ("filename", "source_code_hash", "s3_bucket", "s3_key")
 _MADE_NAMES = ("aws_iam_role", "aws_sns_topic", "aws_cloudwatch_event_rule", "aws_cloudwatch_log_subscription_filter", "aws_scheduler_schedule")  # fmt: skip

@@ -26,7 +26,7 @@ _ARNS = {
     "aws_scheduler_schedule_group": ("scheduler:{region}", "schedule-group/", "name"),
     "aws_cloudwatch_metric_alarm": ("cloudwatch:{region}", "alarm:", "alarm_name"),
     "aws_cloudwatch_composite_alarm": ("cloudwatch:{region}", "alarm:", "alarm_name"),
-    "aws_iam_role": ("iam:", "role/", ""),
+    "aws_iam_role": ("iam:", "role", ""),
     "aws_sns_topic": ("sns:{region}", "", ""),
     "aws_cloudwatch_event_rule": ("events:{region}", "rule/", ""),
 }
@@ -110,13 +110,16 @@ class Stand:
             return alarm if attribute == "id" else f"jsonencode({{ Arn = {arn} }})"
         # Without a name in the template, CloudFormation makes one of the logical id.
         # The tuple keeps the reference, and so Terraform's look for circles.
-        made = f'[{place}, "egressprobe-prod-{logical}"][1]' if SHAPES[origin].named else ""
+        stacks = f'[{place}, "egressprobe-prod-{logical}"][1]'
+        own = f'startswith({place}.name, "egressprobe-") ? {stacks} : {place}.name'
+        made = f"({own})" if SHAPES[origin].named else ""
         if attribute != "arn":
             return made or f"{place}.{attribute}"
         service, prefix, argument = _ARNS[kind]
-        return (
-            f'format("arn:aws:{service.format(region=REGION)}:{ACCOUNT}:{prefix}%s", {made or f"{place}.{argument}"})'
-        )
+        whole = made or f"{place}.{argument}"
+        if kind == "aws_iam_role":
+            whole = f'format("%s%s", coalesce({place}.path, "/"), {whole})'
+        return f'format("arn:aws:{service.format(region=REGION)}:{ACCOUNT}:{prefix}%s", {whole})'
 
 
 def _plain(value: Any) -> Any:

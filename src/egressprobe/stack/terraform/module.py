@@ -5,7 +5,7 @@ from typing import Any
 
 from egressprobe.stack.template import TEMPLATE, expanded
 from egressprobe.stack.terraform.expressions import LISTS, SLOT, SLOTS, condition, is_bool, snake
-from egressprobe.stack.terraform.resources import Resources, TerraformResource
+from egressprobe.stack.terraform.resources import NAMES_EVERYTHING, Resources, TerraformResource
 from egressprobe.stack.terraform.values import Choice, Raw, arguments, written
 
 _HEADER = "# Generated from template.yaml, which says why each is as it is, by make docs: change that one.\n"
@@ -199,13 +199,13 @@ def _locals(template: dict[str, Any]) -> str:
     conditions = {
         snake(name): Raw(condition(declared, parameters))
         for name, declared in template["Conditions"].items()
-        if not name.startswith("HasSlot") and name != "HasArtifactBucket"
+        if not name.startswith("HasSlot") and name not in ("HasArtifactBucket", NAMES_EVERYTHING)
     }
     hosts = {partition: declared["Host"] for partition, declared in template["Mappings"]["Console"].items()}
     derived = 'substr(sha256("${local.account}/${local.region}/${var.cluster_name}"), 0, 8)'
     body = {
         "id": Raw(f'var.id != "" ? var.id : {derived}'),
-        "planner": Raw('"egressprobe-${local.id}-planner"'),
+        "planner": Raw('"${var.name_prefix}-${local.id}-planner"'),
         "from_bucket": Raw('var.artifact_bucket != ""'),
         "console": Raw("local.consoles[local.partition]"),
         "dashboard_url": Raw(

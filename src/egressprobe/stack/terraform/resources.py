@@ -18,6 +18,9 @@ from egressprobe.stack.terraform.shapes import CLOUD_CONTROL, SHAPES, TARGET, En
 from egressprobe.stack.terraform.values import Block, Json, Raw, Text
 
 _LACKS = {"AWS::CloudWatch::Alarm": frozenset({"WarmUpConfiguration"})}
+# The property with the name that the template gives only under the condition.
+NAMES_EVERYTHING = "NamesEverything"
+_NAME_OF = {"AWS::IAM::Role": "RoleName", "AWS::SNS::Topic": "TopicName", "AWS::Events::Rule": "Name"}
 _ADDED_BY_SAM = "lambda:createdBy"
 _CODE = {"ProbeArtifact": "probe", "PlannerArtifact": "planner"}
 
@@ -65,10 +68,21 @@ class Resources:
             return
         body: dict[str, Any] = {}
         if SHAPES[kind].named:
-            body["name"] = Text(("egressprobe-", Raw("local.id"), f"-{_name(name).replace('_', '-')}"))
-        body |= self._parts(name, SHAPES[kind].parts, {key: v for key, v in properties.items() if key != "Code"})
+            body["name"] = self._given_name(name, kind, properties)
+        left_out = ("Code", _NAME_OF.get(kind))
+        body |= self._parts(name, SHAPES[kind].parts, {key: v for key, v in properties.items() if key not in left_out})
         yield resource._replace(body=body | self._own(kind, properties))
         yield from self._parted(resource, properties)
+
+    def _given_name(self, name: str, kind: str, properties: dict[str, Any]) -> Any:
+        """Where CloudFormation derives a name from the stack's, unless NamePrefix is set, Terraform gives that name."""
+        declared = properties.get(_NAME_OF.get(kind, ""))
+        if declared is None:
+            return Text((Raw("var.name_prefix"), "-", Raw("local.id"), f"-{_name(name).replace('_', '-')}"))
+        condition, given, otherwise = declared["Fn::If"]
+        if (condition, otherwise) != (NAMES_EVERYTHING, NO_VALUE):
+            raise ValueError(f"{name}: a name that does not depend on {NAMES_EVERYTHING} alone has no translation")
+        return self.expressions.value(given)
 
     def _own(self, kind: str, properties: dict[str, Any]) -> dict[str, Any]:
         """What is not one property, one argument."""
@@ -164,7 +178,7 @@ class Resources:
         properties = declared["Properties"]
         role = properties.get("Role") or properties.get("Target", {}).get("RoleArn")
         if role is not None:
-            name = role["Fn::GetAtt"][0]
+            name = role["Fn::If"][1]["Fn::GetAtt"][0]  # or one of the user's own
             policies = self._template["Resources"][name]["Properties"]["Policies"]
             result += [
                 f"aws_iam_role_policy.{_name(name)}_{entry['PolicyName'].replace('-', '_')}" for entry in policies

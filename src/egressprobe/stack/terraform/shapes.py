@@ -133,6 +133,7 @@ SHAPES: dict[str, ResourceShape] = {
         "aws_iam_role",
         "name",
         {
+            "Path": "path",
             "Description": "description",
             "PermissionsBoundary": "permissions_boundary",
             "AssumeRolePolicyDocument": Encoded("assume_role_policy"),
