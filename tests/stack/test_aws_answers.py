@@ -112,7 +112,7 @@ def test_an_answer_that_is_not_awss_is_one_line(monkeypatch, capsys, body, statu
     services = ("sts", "eks", "ec2", "cloudformation")
     session = Session(**{name: client_answering(name, status, body, "text/html") for name in services})
     session.get_credentials = object
-    monkeypatch.setattr("egressprobe.stack.__main__._session", lambda options: session)
+    monkeypatch.setattr("egressprobe.stack.__main__.session_of", lambda region: session)
     for command in (["check", "prod"], ["deploy", "prod", "--yes"], ["destroy", "prod", "--yes"]):
         assert main(command) in (1, 2)
         [line] = capsys.readouterr().err.splitlines()
