@@ -177,7 +177,7 @@ _keys = st.sampled_from(["name", "account", "region", "parameters", "targets", "
 _values = st.sampled_from(['"111122223333"', "eu-west-1", "a", "1", "[a]", "{}", "null", "[[]]", "{MetricDetail: [1]}"])
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@settings(max_examples=40, deadline=None, derandomize=True, database=None)
 @given(st.lists(st.dictionaries(_keys, _values, max_size=5), max_size=3))
 def test_any_file_is_read_or_refused(tmp_path_factory, clusters):
     """Nothing but InputError, and every line names the file."""

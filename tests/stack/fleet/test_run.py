@@ -22,13 +22,18 @@ from egressprobe.stack.fleet.show import plan_text
 from egressprobe.stack.template import TEMPLATE, expanded
 from egressprobe.targets.file import read_file
 from tests.conftest import ROOT
-from tests.stack.test_policies import ACTIONS
 from tests.support.aws.fake_aws import ENVIRONMENT
 from tests.support.aws.iam import actions
-from tests.support.aws.stack_sets import StackSetsOfAws, shared_session
+from tests.support.aws.stack_sets import LOADER, StackSetsOfAws, shared_session
 
 OWN, MEMBER = "123456789012", "222233334444"
 ROLE = "egressprobe-survey"
+# IAM's action where it is not the operation's name.
+ACTIONS = {
+    "s3:HeadBucket": "s3:ListBucket",
+    "s3:HeadObject": "s3:GetObject",
+    "s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
+}
 HEAD = f"prefix: art\nsurveyRole: {ROLE}\ntags: {{team: net}}\n"
 SERVICE_MANAGED = (
     "stackSets: {permissions: service-managed, callAs: DELEGATED_ADMIN, organizationalUnits: [r-a1b2]}\n"
@@ -111,12 +116,14 @@ class World:
 def world(monkeypatch, tmp_path):
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")  # in each account and region they take half a second
     for name in ("probe", "planner"):
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w") as archive:
             archive.writestr("x.py", name)
         (tmp_path / f"{name}.zip").write_bytes(packed.getvalue())
     monkeypatch.setattr(artifacts_module, "BUILD", tmp_path)
+    monkeypatch.setattr("botocore.loaders.create_loader", lambda *_: LOADER)
     # Moto applies a bucket policy without its conditions: what refuses connections without TLS would refuse all.
     monkeypatch.setattr("moto.s3.models.FakeBucket.get_permission", lambda *_: PermissionResult.NEUTRAL)
     with mock_aws():
@@ -595,6 +602,7 @@ def test_the_sample_of_the_documentation(world):
     assert f"```console\n{text}\n```" in (ROOT / "docs" / "fleet.md").read_text(), text
 
 
+@pytest.mark.thorough
 def test_the_real_template_fits(world):
     """1 MB, 500 resources, 200 parameters, 4,096 bytes a value; botocore refuses a wrong request.
 

@@ -21,26 +21,24 @@ from botocore.loaders import create_loader
 from botocore.session import Session as Core
 
 # What botocore has read of the services: shared by all tests, since reading it takes longer than a test.
-_LOADER = create_loader()
+LOADER = create_loader()
 # Looks that an operation takes.
 _LOOKS = 2
 
 
-def _session(region):
+def _session():
+    """Its clients are made once."""
     core = Core()
-    core.register_component("data_loader", _LOADER)
-    return boto3.Session(botocore_session=core, region_name=region)
+    core.register_component("data_loader", LOADER)
+    session = boto3.Session(botocore_session=core, region_name="eu-west-1")
+    session.client = cache(session.client)
+    return session
 
 
 @cache
 def shared_session():
-    """For what tests ask moto; a session of its own takes as long as a test."""
-    return _session("eu-west-1")
-
-
-@cache
-def _s3(region):
-    return shared_session().client("s3", region_name=region)
+    """For what tests ask moto."""
+    return _session()
 
 
 class _RefusedError(Exception):
@@ -58,7 +56,7 @@ class StackSetsOfAws:
 
     @cached_property
     def session(self):
-        session = _session("eu-west-1")
+        session = _session()
         session.events.register("before-parameter-build.cloudformation", self._remember)
         session.events.register("before-call.cloudformation", self._answer)
         return session
@@ -270,7 +268,7 @@ def _missing_code(existing, one, region):
     """Lambda reads the code from a bucket of its own region."""
     values = {entry["ParameterKey"]: entry["ParameterValue"] for entry in existing["Parameters"]}
     values |= one["ParameterOverrides"]
-    s3 = _s3(region)
+    s3 = shared_session().client("s3", region_name=region)
     for name in ("ProbeArtifact", "PlannerArtifact"):
         try:
             s3.head_object(Bucket=f"{values['ArtifactBucketPrefix']}-{region}", Key=values[name])
@@ -283,4 +281,4 @@ def _object(url):
     parsed = urlparse(url)
     host, path = parsed.netloc.split("."), parsed.path.lstrip("/")
     bucket, key = (host[0], path) if host[0] != "s3" else path.split("/", 1)
-    return _s3("eu-west-1").get_object(Bucket=bucket, Key=key)["Body"].read().decode()
+    return shared_session().client("s3").get_object(Bucket=bucket, Key=key)["Body"].read().decode()
