@@ -9,12 +9,14 @@ from hypothesis import strategies as st
 from egressprobe.model.errors import InputError
 from egressprobe.stack.fleet.file import ListedCluster, read_clusters
 from egressprobe.stack.fleet.parameters import OWN, check_parameters
+from egressprobe.stack.fleet.stack_sets import set_parameters
 from egressprobe.stack.template import TEMPLATE
 from egressprobe.targets.file import read_file
 from tests.conftest import ROOT
 
 EXAMPLE = ROOT / "docs" / "examples" / "clusters.yaml"
 PARAMETERS = read_file(str(TEMPLATE), functions=True)["Parameters"]
+CLUSTER = "- {name: a, account: '111122223333', region: eu-west-1}"
 WRONG = """\
 prefix: Org_Probe
 organisation: o-a1b2c3d4e5
@@ -144,9 +146,15 @@ def test_settings_of_the_other_kind_of_permissions(tmp_path, stack_sets, expecte
 
 def test_a_planner_in_a_vpc_needs_groups(tmp_path):
     """Also where the one is of all clusters, and the other of none."""
-    cluster = "- {name: a, account: '111122223333', region: eu-west-1}"
-    text = f"parameters: {{PlannerSubnetIds: subnet-0a}}\nclusters:\n{cluster}\n"
+    text = f"parameters: {{PlannerSubnetIds: subnet-0a}}\nclusters:\n{CLUSTER}\n"
     expected = "clusters[0].parameters (a): PlannerSubnetIds needs PlannerSecurityGroupIds, with outbound 443"
+    assert mistakes(tmp_path, text) == [f"3: {expected}"]
+
+
+def test_nothing_to_probe(tmp_path):
+    """Discovery off, and no targets file."""
+    text = f"parameters: {{Discovery: false}}\nclusters:\n{CLUSTER}\n- {{name: b, account: '{'1' * 12}', region: eu-west-1, targets: t}}\n"
+    expected = "clusters[0].targets (a): is missing, and Discovery is false: there would be nothing to probe"
     assert mistakes(tmp_path, text) == [f"3: {expected}"]
 
 
@@ -163,6 +171,18 @@ def test_the_command_s_own_parameters_exist():
     assert (
         OWN.keys() - {"ArtifactBucketPrefix", "ArtifactBucket", "ProbeArtifact", "PlannerArtifact"} <= PARAMETERS.keys()
     )
+
+
+def test_values_of_the_set_alone_are_accepted():
+    """Parameters without a default have a value in the set, which no stack uses; AWS checks their pattern all the same."""
+    required = {name for name, rule in PARAMETERS.items() if "Default" not in rule} - OWN.keys() | {
+        "ClusterName",
+        "Subnets",
+    }
+    values = set_parameters({"Parameters": PARAMETERS}, {})
+    assert required <= values.keys()
+    for name in required:
+        assert re.fullmatch(PARAMETERS[name]["AllowedPattern"], values[name]), name
 
 
 def test_defaults_of_the_template_pass():

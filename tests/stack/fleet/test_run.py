@@ -158,7 +158,8 @@ def test_two_clusters_of_an_account_and_region(world, capsys):
     world.cloud.requests.clear()
     code, printed = world.run(capsys)
     assert (code, world.changes()) == (0, [])
-    assert printed.err.splitlines()[0].startswith("3 unchanged; stacks: 3, about ")
+    assert printed.err.splitlines()[0] == f"StackSets egressprobe in account {OWN}, eu-west-1: self-managed"
+    assert printed.err.splitlines()[1] == "3 unchanged"
     assert printed.err.splitlines()[-1] == "Nothing to change."
 
 
@@ -168,7 +169,7 @@ def test_the_table_fits_80_columns(world, capsys):
     _, printed = world.run(capsys, only_show=True)
     table = printed.err.splitlines()
     assert max(map(len, table)) <= 80
-    assert table[0].split() == ["CHANGE", "CLUSTER", "ACCOUNT", "REGION", "STACK", "SET", "USD/MONTH"]
+    assert table[1].split() == ["CHANGE", "CLUSTER", "ACCOUNT", "REGION", "STACK", "SET", "USD/MONTH"]
 
 
 def test_a_third_cluster_moves_no_other(world):
@@ -413,6 +414,20 @@ def test_a_set_that_is_busy_costs_time_alone(world, code):
     assert world.cloud.clock >= 30
 
 
+def test_a_call_that_was_cut_off_is_not_done_twice(world):
+    """AWS accepted it, and its answer was lost: the same id is sent again."""
+    world.by_hand("a")
+    world.run()
+    world.template = world.template | {"Description": "new"}
+    world.clusters["a"]["parameters"] = {"MetricDetail": "subnet"}
+    world.by_hand("b", region="us-east-1")
+    world.cloud.lost_answers = {"UpdateStackSet", "CreateStackInstances", "UpdateStackInstances"}
+    assert world.run() == 0
+    begun = [one["action"] for one in world.cloud.operations.values()]
+    assert sorted(begun) == ["CREATE", "CREATE", "UPDATE", "UPDATE_SET"]
+    assert world.changes().count("UpdateStackSet") == 2
+
+
 def test_what_stays_refused_is_reported(world, capsys):
     """A quota for example: its own line."""
     world.by_hand("a")
@@ -465,6 +480,29 @@ def test_ctrl_c_in_the_update_of_a_set(world, capsys):
     world.cloud.requests.clear()
     assert (world.run(), world.changes()) == (0, ["UpdateStackInstances"])
     assert world.overrides("a")["MetricDetail"] == "subnet"
+
+
+def test_ctrl_c_between_the_updates_of_two_sets(world, capsys):
+    """Only what AWS still does is said to go on."""
+    world.by_hand("a")
+    world.by_hand("b")
+    world.run()
+    world.template = world.template | {"Description": "new"}
+    pauses = []
+
+    def interrupt():
+        pauses.append(1)
+        for one in world.cloud.operations.values():
+            if one["set"] == "egressprobe" and one["status"] != "SUCCEEDED":
+                one["status"] = "SUCCEEDED"
+        raise KeyboardInterrupt
+
+    world.cloud.on_pause = interrupt
+    capsys.readouterr()
+    code, printed = world.run(capsys)
+    lines = [line for line in printed.err.splitlines() if "goes on in AWS" in line]
+    assert (code, lines) == (130, ["  goes on in AWS  egressprobe-2: update of the StackSet and its stacks"])
+    assert "1 operations go on in AWS" in printed.err
 
 
 def test_a_deletion_that_fails(world, capsys):

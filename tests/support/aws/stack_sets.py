@@ -16,7 +16,7 @@ from types import SimpleNamespace
 from urllib.parse import urlparse
 
 import boto3
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ConnectionClosedError
 from botocore.loaders import create_loader
 from botocore.session import Session as Core
 
@@ -46,11 +46,14 @@ class _RefusedError(Exception):
 
 
 class StackSetsOfAws:
-    """failing: cluster -> reason, of whatever is done to its stack. refusals: code -> how many calls have it."""
+    """failing: cluster -> reason, of whatever is done to its stack. refusals: code -> how many calls have it.
+    lost_answers: calls whose next answer does not arrive.
+    """
 
     def __init__(self, units=None):
         self.sets, self.operations, self.requests = {}, {}, []
         self.failing, self.refusals, self.units = {}, {}, units or {}
+        self.lost_answers = set()
         self.clock = 0.0
         self.on_pause = lambda: None
 
@@ -109,6 +112,9 @@ class StackSetsOfAws:
             code, message = error.args
             refusal = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": 400}}
             return SimpleNamespace(status_code=400), refusal
+        if model.name in self.lost_answers:
+            self.lost_answers.remove(model.name)
+            raise ConnectionClosedError(endpoint_url="https://cloudformation.eu-west-1.amazonaws.com/")
         return SimpleNamespace(status_code=200), answer | {"ResponseMetadata": {"HTTPStatusCode": 200}}
 
     # -- the calls -------------------------------------------------------------------------------------------

@@ -131,7 +131,7 @@ def _clusters_file(name: str, document: object, template_parameters: Mapping[str
     mistakes += all_mistakes(_steps_of_file(whole, template_parameters))
     common = texts(whole.parameters)
     for place, entry in entries.items():
-        mistakes += all_mistakes([partial(_planner_groups, common | texts(entry.parameters), place)])
+        mistakes += all_mistakes([partial(_check_together, entry, common | texts(entry.parameters), place)])
     if mistakes:
         raise input_error(mistakes[:MOST_MISTAKES])
     return ClustersFile(
@@ -251,7 +251,9 @@ def _steps_of_stack_sets(settings: StackSetSettings) -> Iterator[Callable[[], ob
             yield partial(_refuse, f"{at}.callAs", "needs permissions: service-managed")
 
 
-def _planner_groups(parameters: Mapping[str, str], place: str) -> None:
+def _check_together(entry: ListedCluster, parameters: Mapping[str, str], place: str) -> None:
+    if parameters.get("Discovery") == "false" and not entry.targets:
+        _refuse(f"{place}.targets", "is missing, and Discovery is false: there would be nothing to probe")
     if parameters.get("PlannerSubnetIds") and not parameters.get("PlannerSecurityGroupIds"):
         _refuse(f"{place}.parameters", "PlannerSubnetIds needs PlannerSecurityGroupIds, with outbound 443")
 

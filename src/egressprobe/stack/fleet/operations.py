@@ -99,9 +99,24 @@ def do_plan(
         for number, operation in updates.items():
             failed |= _failed_instances(sets, number, operation, waiting)
     except KeyboardInterrupt:
-        running = [f"{sets.name(number)}: update of the StackSet and its stacks" for number in updates]
-        raise StoppedError(running, sum(stack.change in ON_INSTANCE for stack in plan.stacks)) from None
+        waiting_stacks = sum(stack.change in ON_INSTANCE for stack in plan.stacks)
+        raise StoppedError(_still_running(sets, updates), waiting_stacks) from None
     return _do_stacks(sets, plan, failed, say, waiting)
+
+
+def _still_running(sets: StackSets, updates: Mapping[int, str]) -> list[str]:
+    """Of the updates of sets, those that were begun and are not over; what AWS does not answer may be running."""
+    lines = []
+    for number, operation in updates.items():
+        what = f"{sets.name(number)}: update of the StackSet and its stacks"
+        try:
+            if operation in sets.running(number):
+                lines.append(what)
+        except Exception as error:
+            if not _is_refusal(error):
+                raise
+            lines.append(f"{what} (not known: {error_line(error)})")
+    return lines
 
 
 def _failed_instances(sets: StackSets, number: int, operation: str, waiting: Waiting) -> dict[_Key, str]:

@@ -68,7 +68,8 @@ def fleet(
     account = stored.account(session)
     given = _with_artifacts(file, template, architecture, file.prefix or f"egressprobe-{account}")
     region = file.stack_sets.region or session.region_name
-    sets = StackSets(session.client("cloudformation", region_name=region), file.stack_sets)
+    _print(f"StackSets {file.stack_sets.name} in account {account}, {region}: {file.stack_sets.permissions}")
+    sets = StackSets(session.client("cloudformation", region_name=region, config=_retries()), file.stack_sets)
     numbers = sets.numbers()
     if not consent.only_show:
         wait_for_running(sets, numbers, _print, waiting)
@@ -85,7 +86,9 @@ def fleet(
     if plan.is_empty or consent.only_show or not (consent.yes or confirmed()):
         _print("Nothing to change." if plan.is_empty else "Nothing was changed.")
         return 1 if any(stack.change in _UNFINISHED for stack in plan.stacks) else 0
-    url = _upload(session, given, region, _readers(file, plan, account), {stack.region for stack in plan.stacks})
+    url = _upload(
+        session, given, region, _readers(file, plan, account), {stack.region for stack in plan.stacks if stack.number}
+    )
     try:
         outcomes = do_plan(sets, plan, content._replace(url=url), _print, waiting)
     except StoppedError as stopped:
@@ -93,6 +96,13 @@ def fleet(
     print("\n".join(outcome_lines(plan, outcomes)))
     failed = any(not outcome.done for outcome in outcomes)
     return 1 if failed or any(stack.change in _UNFINISHED for stack in plan.stacks) else 0
+
+
+def _retries() -> Any:
+    """Each stack is described by a call of its own; botocore slows down where AWS throttles them."""
+    from botocore.config import Config
+
+    return Config(retries={"mode": "adaptive", "total_max_attempts": 10})
 
 
 def check_file(name: str) -> None:

@@ -1,5 +1,6 @@
 """The plan and its outcome, for a person: a table of what changes, its price, and a line for each cluster."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from egressprobe.model.text import with_ellipsis
@@ -42,12 +43,13 @@ def plan_text(
         text.append("  ".join([*cells, row[-1].rjust(widths[-1])]))
         text += [f"    {detail}" for detail in _details(stack)]
     kept = [stack for stack in plan.stacks if stack.number and stack.change is not StackChange.DELETE]
-    unchanged = len(plan.stacks) - len(changing)
+    counts = Counter(str(stack.change) for stack in plan.stacks)
     before = sum(monthly[id(stack)] for stack in plan.stacks if stack.before)
     after = sum(monthly[id(stack)] for stack in kept)
     sets = [f"{set_name(name, number)} (new)" for number in plan.new_sets]
     sets += [f"{set_name(name, number)} (changed for all of its stacks)" for number in plan.changed_sets]
-    foot = [f"{unchanged} unchanged; stacks: {len(kept)}, about {after:,.2f} USD a month, {before:,.2f} before this"]
+    foot = ["; ".join(f"{counts[change]} {change}" for change in StackChange if counts[change])]
+    foot.append(f"Stacks: {len(kept)}, about {after:,.2f} USD a month; before this {before:,.2f}")
     foot += [f"StackSets: {', '.join(sets)}"] if sets else []
     foot.append("Discovered targets are not priced; make price CLUSTER=... counts those of one")
     return "\n".join([*(text if changing else []), *foot])
