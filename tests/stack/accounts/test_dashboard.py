@@ -158,6 +158,7 @@ def _expressions(scope_file):
 
 
 EXPRESSIONS = _expressions(file_of(ListedCluster("prod", OWN, "eu-west-1")))
+WITH_LIST = _expressions(file_of(ListedCluster("prod", OWN, "eu-west-1", subnets=("subnet-0a/x", "subnet-0b/x"))))
 
 
 @pytest.mark.parametrize(
@@ -189,13 +190,13 @@ def _found(one, metric, statistic):
     return found
 
 
-def _measured(one):
+def _measured(one, expressions=EXPRESSIONS):
     shares = _found(one, "MeasuredShare", sum)
     known = [value for value in shares if value is not None]
     if not known:
         return None
     functions = {"SUM": lambda _: sum(known), "METRIC_COUNT": len}
-    return eval(EXPRESSIONS["measured"], {"__builtins__": {}}, functions | {"shares": shares})  # noqa: S307
+    return eval(expressions["measured"], {"__builtins__": {}}, functions | {"shares": shares})  # noqa: S307
 
 
 @pytest.mark.parametrize(
@@ -214,6 +215,16 @@ def test_the_share_that_was_measured_is_of_all_subnets_shards_and_targets(dead, 
     found = _measured(one)
     assert (found is None) is (share is None)
     assert found == pytest.approx(share) if share else True
+
+
+def test_a_removed_subnet_counts_where_the_file_does_not_list_those_that_are_left():
+    one = World(2)
+    one.subnets = (*one.subnets, "subnet-gone/eu-west-1c")
+    one.run(5)
+    one.dead = {"subnet-gone/eu-west-1c"}
+    one.run(17)
+    assert _measured(one) == pytest.approx(200 / 3)
+    assert _measured(one, WITH_LIST) == 100.0
 
 
 def test_the_failures_of_the_worst_subnet_are_shown():

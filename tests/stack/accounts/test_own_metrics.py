@@ -2,9 +2,11 @@
 
 import itertools
 import json
+import re
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.stack.test_alarms import NAMES, World
 from tests.support.aws.alarms import CloudWatch
 from tests.support.aws.cloudformation import rendered
@@ -77,3 +79,12 @@ def test_every_query_by_the_clusters_name_reads_this_account_only(detail):
         assert after.count(added) == 1
         assert after.replace(added, "") == before
         assert "AccountId" not in before
+
+
+def test_what_the_commands_and_the_planner_read_is_of_their_own_account():
+    """They read single metrics, whose default is the own account; a query over all accounts would need a condition."""
+    for path in sorted((ROOT / "src").rglob("*.py")):
+        if path.parent.name != "fleet_dashboard":
+            assert not re.search(
+                r"FROM SCHEMA\(|SEARCH\('|IncludeLinkedAccounts|includeLinkedAccounts", path.read_text()
+            ), path

@@ -16,10 +16,10 @@ from egressprobe.stack.fleet_dashboard.scope import ClusterScope
 from egressprobe.stack.fleet_dashboard.widgets import ClusterRow, WidgetBlock, head_block, row_block
 from egressprobe.stack.survey import MAX_SUBNETS
 
-MOST_WIDGETS, MOST_METRICS = 500, 2500
-# More would be allowed, but a page loads each of its metrics, and people do not read so far down.
-MOST_ROWS = 100
-_HEAD = 1  # widget
+_MOST_METRICS = 2500
+# More would be allowed, but a page loads each of its metrics, and people do not read so far down. With the overviews
+# that the quota of metrics allows beside them they have fewer than 500 widgets.
+_MOST_ROWS = 100
 
 
 class FleetPages(NamedTuple):
@@ -73,6 +73,7 @@ def _row(file: ClustersFile, cluster: ListedCluster, pages: FleetPages, *, monit
         cluster.account,
         cluster.region,
         len(cluster.subnets) or pages.subnets,
+        bool(cluster.subnets),
         url,
     )
 
@@ -88,9 +89,8 @@ def _packed(overviews: Iterable[WidgetBlock], rows: Iterable[WidgetBlock]) -> li
     count = 0
     for block, is_row in [*((block, False) for block in overviews), *((block, True) for block in rows)]:
         page = packed[-1]
-        widgets = _HEAD + sum(len(placed.widgets) for placed in (*page, block))
         metrics = sum(placed.metrics for placed in (*page, block))
-        if page and (widgets > MOST_WIDGETS or metrics > MOST_METRICS or count + is_row > MOST_ROWS):
+        if page and (metrics > _MOST_METRICS or count + is_row > _MOST_ROWS):
             packed.append([])
             count = 0
         packed[-1].append(block)

@@ -38,12 +38,16 @@ class WidgetBlock(NamedTuple):
 
 
 class ClusterRow(NamedTuple):
-    """A cluster of the fleet. account: its own, always. subnets: the most that its probes have. url: empty: no link."""
+    """A cluster of the fleet. account: its own, always. url: empty: no link.
+
+    subnets: how many its probes have; is_exact: whether it is so many, otherwise at most so many.
+    """
 
     scope: ClusterScope
     account: str
     region: str
     subnets: int
+    is_exact: bool = False
     url: str = ""
 
 
@@ -52,7 +56,7 @@ def row_block(row: ClusterRow) -> WidgetBlock:
     name = row.scope.cluster
     link = f"[**{name}**]({row.url})" if row.url else f"**{name}**"
     where = f"{row.account} {row.region}"
-    probes, planner = _probes(row.scope), _planner(row.scope)
+    probes, planner = _probes(row.scope, row.subnets if row.is_exact else None), _planner(row.scope)
     widgets = (
         text_widget(0, 0, 5, _HEIGHT, f"{link}\n\n{where}"),
         _numbers(5, 12, f"{name} {where}", row.region, _PERIOD, PROBE_RANGE, probes),
@@ -62,9 +66,12 @@ def row_block(row: ClusterRow) -> WidgetBlock:
     return WidgetBlock(widgets, _HEIGHT, metrics=3 * row.subnets + 2 + len(planner))
 
 
-def _probes(scope: ClusterScope) -> list[list[Any]]:
-    """Metrics of the probes. SEARCH finds what was written within two weeks: a silent subnet counts as not measured."""
-    measured = f"100 * SUM(shares) / ({_PERIOD // 60} * METRIC_COUNT(shares))"
+def _probes(scope: ClusterScope, subnets: int | None) -> list[list[Any]]:
+    """Metrics of the probes. subnets: how many there are; None: as many as the search finds.
+
+    SEARCH finds what was written within two weeks: a silent subnet counts as not measured, and so does a removed one.
+    """
+    measured = f"100 * SUM(shares) / ({_PERIOD // 60} * {subnets or 'METRIC_COUNT(shares)'})"
     # Without a third argument: no data where the condition is false. Only a sum of 1 is evidence (publish/emf.py).
     blocking = "IF(most > 0 OR (measured > 99.99 AND measured < 100.01), most)"
     degraded = scope.query("COUNT(ProbeSuccess)", "ClusterName, Impact, Target", "Impact = 'degraded'")
