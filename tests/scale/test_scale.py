@@ -20,6 +20,9 @@ from hypothesis import strategies as st
 from egressprobe.aws import vpc_snapshot
 from egressprobe.planner import settings
 from egressprobe.planner.incidents.settings import incident_clients
+from egressprobe.stack.fleet.plan import WantedStack, plan_fleet
+from egressprobe.stack.fleet.show import query_alarms, quota_warnings
+from egressprobe.stack.template import expanded
 from tests.conftest import ROOT
 
 COUNTS = counting.recorded()
@@ -167,6 +170,23 @@ def test_the_page_says_what_was_recorded():
     assert recorded["quotasAsOf"] in page
     assert all(f"`{action}`" in page for action in recorded["notDocumented"])
     assert max(map(len, report.as_table(recorded).splitlines())) <= 80
+
+
+def test_a_fleet_with_more_alarms_than_the_quota_is_warned_of():
+    """As many stacks as the simulation says fit are silent; with one more the line names place and numbers."""
+    template = expanded()
+    assert query_alarms(template) == Stack(COUNTS).resources("Metrics Insights alarm", REFERENCE)
+    room = QUOTAS["metricsInsightsAlarms"].value // query_alarms(template)
+    names = [f"c{number}" for number in range(room + 1)]
+    wanted = [WantedStack(name, "1" * 12, "eu-west-1", {"ClusterName": name}) for name in names]
+    elsewhere = WantedStack("other", "2" * 12, "eu-west-1", {"ClusterName": "other"})
+    fits = plan_fleet([*wanted[:room], elsewhere], [], sets=(), changed_sets=())
+    assert quota_warnings(fits, template) == []
+    [line] = quota_warnings(plan_fleet([*wanted, elsewhere], [], sets=(), changed_sets=()), template)
+    assert line.startswith(
+        f"111111111111, eu-west-1: {room + 1} stacks have {(room + 1) * query_alarms(template)} alarms"
+    )
+    assert f"allows 200: {room} stacks" in line
 
 
 @pytest.mark.thorough

@@ -16,7 +16,7 @@ from egressprobe.stack.fleet.file import ClustersFile, read_clusters
 from egressprobe.stack.fleet.operations import REAL, StoppedError, Waiting, do_plan, wait_for_running
 from egressprobe.stack.fleet.plan import FleetPlan, StackChange, WantedStack, plan_fleet
 from egressprobe.stack.fleet.planner_artifact import planner_with, read_inventories
-from egressprobe.stack.fleet.show import outcome_lines, plan_text
+from egressprobe.stack.fleet.show import outcome_lines, plan_text, quota_warnings
 from egressprobe.stack.fleet.stack_sets import DeployedSet, StackSetContent, StackSets, set_parameters
 from egressprobe.stack.fleet.survey import AccountClients, survey_fleet
 from egressprobe.stack.template import TEMPLATE, expanded
@@ -81,7 +81,7 @@ def fleet(
     content = _content(given)
     plan = _plan(sets, existing, content, surveyed.wanted, prune=consent.prune)
     _print(plan_text(plan, file.stack_sets.name, content.parameters, _inventories(given)))
-    for warning in surveyed.warnings:
+    for warning in (*surveyed.warnings, *quota_warnings(plan, template)):
         _print(warning)
     if plan.is_empty or consent.only_show or not (consent.yes or confirmed()):
         _print("Nothing to change." if plan.is_empty else "Nothing was changed.")

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from egressprobe.model.text import with_ellipsis
 from egressprobe.planner.inventory import EMPTY, Inventory
@@ -11,6 +12,9 @@ from egressprobe.stack.fleet.plan import FleetPlan, PlannedStack, StackChange, s
 from egressprobe.stack.price import Size, lines, prices, total
 
 _LONGEST_VALUE = 60
+# Alarms on Metrics Insights queries in an account and Region; the page says that it is not adjustable.
+# https://docs.aws.amazon.com/general/latest/gr/cw_region.html
+_MOST_QUERY_ALARMS = 200
 _TITLES = ("CHANGE", "CLUSTER", "ACCOUNT", "REGION", "STACK SET", "USD/MONTH")
 _WORDS = {
     StackChange.NOT_IN_FILE: "deployed, not in the file: kept. PRUNE=1 deletes it",
@@ -53,6 +57,30 @@ def plan_text(
     foot += [f"StackSets: {', '.join(sets)}"] if sets else []
     foot.append("Discovered targets are not priced; make price CLUSTER=... counts those of one")
     return "\n".join([*(text if changing else []), *foot])
+
+
+def quota_warnings(plan: FleetPlan, template: Mapping[str, Any]) -> list[str]:
+    """A line for each account and Region in which the stacks have more alarms on queries than AWS allows."""
+    each = query_alarms(template)
+    kept = [stack for stack in plan.stacks if stack.number and stack.change is not StackChange.DELETE]
+    places = Counter((stack.account, stack.region) for stack in kept)
+    return [
+        f"{account}, {region}: {stacks} stacks have {stacks * each} alarms on Metrics Insights queries, and AWS allows "
+        f"{_MOST_QUERY_ALARMS}: {_MOST_QUERY_ALARMS // each} stacks. Put the others into another account or Region, or "
+        "ask AWS Support first (docs/scale.md)"
+        for (account, region), stacks in sorted(places.items())
+        if stacks * each > _MOST_QUERY_ALARMS
+    ]
+
+
+def query_alarms(template: Mapping[str, Any]) -> int:
+    """Alarms on Metrics Insights queries that every stack of the expanded template has."""
+    return sum(
+        "Condition" not in resource
+        and any("SELECT " in str(metric.get("Expression", "")) for metric in resource["Properties"].get("Metrics", ()))
+        for resource in template["Resources"].values()
+        if resource["Type"] == "AWS::CloudWatch::Alarm"
+    )
 
 
 def outcome_lines(plan: FleetPlan, outcomes: Sequence[StackOutcome]) -> list[str]:
