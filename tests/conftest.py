@@ -35,6 +35,8 @@ settings.load_profile("repeatable")
 # the collector, which visits all of them, comes a tenth as often: it took a third of the CPU time of `make test`.
 botocore.session.create_loader = cache(botocore.session.create_loader)
 gc.set_threshold(50_000, 20, 10)
+# No test starts an instance; moto makes its 1,296 images, each with a snapshot and a volume, for each test of EC2.
+os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
 # What a test may reach: loopback, and the networks that tests make for themselves when isolated.
 _OURS = [ip_network(n) for n in ("127.0.0.0/8", "::1/128", "10.99.0.0/16", "fd99::/16")]
 

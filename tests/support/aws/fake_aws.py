@@ -85,6 +85,8 @@ BLOCKED = _EC2.format(
     "<vpcBlockPublicAccessOptions><internetGatewayBlockMode>block-bidirectional</internetGatewayBlockMode>"
     "</vpcBlockPublicAccessOptions>",
 )
+# Its applications keep nothing: moto's state is in its backends, which mock_aws resets.
+MOTO = DomainDispatcherApplication(create_backend_app)
 
 
 class Aws:
@@ -100,7 +102,6 @@ class Aws:
         self.providers: dict[str, str] = {}
         self.updates: dict[str, str] = {}  # id -> status
         self.answers = dict(NOTHING)
-        self._moto = DomainDispatcherApplication(create_backend_app)
         self._lock = threading.Lock()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
@@ -137,11 +138,11 @@ class Aws:
         environ["wsgi.input"] = io.BytesIO(body)
         if call.action == "eks:DescribeCluster" and self.cluster:
             return self._described(environ, start_response)
-        return self._moto(environ, start_response)
+        return MOTO(environ, start_response)
 
     def _described(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
         status: list[str] = []
-        body = b"".join(self._moto(environ, lambda line, *_: status.append(line)))
+        body = b"".join(MOTO(environ, lambda line, *_: status.append(line)))
         if not status[0].startswith("200"):
             start_response(status[0], [("x-amzn-ErrorType", "ResourceNotFoundException")])
             return [body]
