@@ -13,6 +13,7 @@ from egressprobe.model.measurement import Attempt, Handshake, Hop, HttpExchange,
 from egressprobe.model.target import FailurePolicy, Impact, Kind, Target, Verdict
 from egressprobe.probe.diagnosis.rule_input import Case, Neighbours
 from egressprobe.probe.diagnosis.verdict import result
+from tests.conftest import examples
 
 TIMED_OUT = "i/o timeout"
 
@@ -133,7 +134,7 @@ def test_monotone_in_the_timeout(seen, timeout):
 
 
 @given(measurements())
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_monotone_in_what_follows_the_connect(seen):
     """If TLS of the address that wins the dial fails instead of passing, the call does not get better."""
     predicted = predict(seen)

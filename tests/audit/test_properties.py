@@ -10,6 +10,7 @@ from egressprobe.audit.vpc.cidr import Address, Ports, address, behind_nat64, bl
 from egressprobe.audit.vpc.packet_filters import acl_passes
 from egressprobe.audit.vpc.snapshot import Acl, AclEntry, PrefixList, Route, RouteTable, from_json, to_json
 from egressprobe.audit.vpc.topology import Topology
+from tests.conftest import examples
 from tests.support.vpc.snapshots import clean
 
 PORT = st.integers(0, 40)
@@ -54,7 +55,7 @@ ENTRIES = st.lists(st.tuples(st.booleans(), st.sampled_from([-1, 6, 17]), BLOCKS
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(ENTRIES, SOURCES, st.sampled_from([6, 17]))
 def test_an_acl_is_its_rules_one_port_at_a_time(entries, source, protocol):
     everything = Ports(((0, 40),))
@@ -86,7 +87,7 @@ ROUTES = st.lists(st.tuples(BLOCKS | st.just("pl-1"), st.booleans()), max_size=6
 LISTED = ("10.0.1.0/24", "2001:db8::/32")
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(ROUTES, SOURCES)
 def test_the_longest_prefix_wins(listed, source):
     network = Topology(replace(clean(), prefix_lists=(PrefixList("pl-1", LISTED),)))

@@ -174,8 +174,18 @@ USERS = {
 }
 
 
-@pytest.mark.parametrize("answer", ["good", "redirect", "refused", "broken"])
-@pytest.mark.parametrize("user", list(USERS))
+@pytest.mark.parametrize(
+    ("user", "answer"),
+    [
+        *((user, "good") for user in USERS),
+        *(("token", answer) for answer in ("redirect", "refused", "broken")),
+        *(
+            pytest.param(user, answer, marks=pytest.mark.thorough)
+            for answer in ("redirect", "refused", "broken")
+            for user in [user for user in USERS if user != "token"]
+        ),
+    ],
+)
 def test_who_asks_the_api_server(everything, tmp_path, monkeypatch, user, answer):
     """Tokens, passwords, keys and refresh tokens of a kubeconfig, whatever the API server answers."""
     monkeypatch.setattr("egressprobe.discovery.kubernetes.client._RETRIES", ())

@@ -18,6 +18,7 @@ from egressprobe.discovery.target_names import LONGEST, bounded, free_name, targ
 from egressprobe.model.target import Kind
 from egressprobe.net.guard import forbidden
 from egressprobe.targets.plan import read_plan
+from tests.conftest import examples
 from tests.support.kube_objects import (
     CA,
     GOLDEN,
@@ -526,7 +527,7 @@ _crd = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(
     st.fixed_dictionaries(
         {

@@ -19,6 +19,7 @@ from egressprobe.discovery.kubernetes import kubeconfig
 from egressprobe.discovery.kubernetes.kubeconfig import api_server, default_paths
 from egressprobe.lab.certs import issue, make_authority
 from egressprobe.model.errors import InputError
+from tests.conftest import examples
 from tests.support.peers.kubeapi import CLUSTER_CA
 
 SERVER = "https://10.0.0.1:6443"
@@ -536,7 +537,7 @@ def _is_shown(value, key="current-context"):
     return isinstance(value, str) and SECRET in value and key in shown
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(300), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.fixed_dictionaries({}, optional={"users": _junk, "clusters": _junk, "contexts": _junk, "current-context": _junk})
 )

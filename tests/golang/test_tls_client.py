@@ -14,6 +14,7 @@ from egressprobe.golang.tls_record import TLS_1_2, TLS_1_3, GoTlsError, RecordRe
 from egressprobe.lab.certs import issue, make_authority
 from egressprobe.lab.servers import server_context
 from egressprobe.probe.transport.tls_context import PADDING_PREFIX, Offer, client_hello, client_offer, context
+from tests.conftest import examples
 from tests.support.peers.tls_scripts import flight, record, records, recut
 
 CREDENTIAL = issue(make_authority("ca"), ("t.lab",))
@@ -141,7 +142,7 @@ def test_any_fragmentation_is_read_alike(data, cuts, every):
     assert seen(recut(data, cuts, every=every and data is OLD)) == seen(data)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(
     st.sampled_from([NEW, OLD, RETRY]),
     st.lists(st.tuples(st.integers(0, 400), st.binary(max_size=3), st.integers(0, 3)), max_size=3),
@@ -292,7 +293,7 @@ def _usual(key, **changes):
     return _hello(extensions={43: changes.get("version", b"\3\4"), 51: share}, session_id=changes.get("id", bytes(32)))
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(
     st.binary(max_size=70),
     st.sampled_from([{}, {"version": b"\3\3"}, {"id": b""}, {"id": bytes(31)}, {"group": b"\x11\xec"}]),

@@ -11,6 +11,7 @@ from egressprobe.golang.x509.certificate import parse
 from egressprobe.golang.x509.constraints.compared import Comparisons
 from egressprobe.golang.x509.constraints.sorted_sets import ChainConstraints
 from egressprobe.golang.x509.names import AddressRange
+from tests.conftest import examples
 from tests.support.peers import pki
 
 _KEY = pki.make_key()
@@ -45,7 +46,7 @@ def _covers(constraint, name, *, excluded):
 
 
 @given(st.lists(_NAMES, min_size=1, max_size=4), _CONSTRAINTS, _CONSTRAINTS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_the_index_finds_the_first_match(names, permitted, excluded):
     """Go 1.25: the first name that is refused, and the first constraint that refuses it."""
     authority, leaf = _made(*([text.encode() for text in texts] for texts in (names, permitted, excluded)))
@@ -63,7 +64,7 @@ def test_the_index_finds_the_first_match(names, permitted, excluded):
 
 
 @given(st.lists(_NAMES, min_size=1, max_size=4), _CONSTRAINTS, _CONSTRAINTS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_sorted_sets_give_the_verdict_of_comparing(names, permitted, excluded):
     """Go 1.26: an excluded name below a wildcard's parent refuses the wildcard, a single label does not."""
 
@@ -87,7 +88,7 @@ _SUBNETS = st.tuples(_ADDRESSES, st.integers(0, 32))
 
 
 @given(st.lists(_ADDRESSES, min_size=1, max_size=3), st.lists(_SUBNETS, max_size=8), st.lists(_SUBNETS, max_size=4))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_subnets_give_the_verdict_of_comparing(addresses, permitted, excluded):
     """Both releases, for networks without host bits; with them Go 1.26 may miss one."""
 

@@ -18,6 +18,7 @@ from egressprobe.golang.x509.signatures import signature_error
 from egressprobe.golang.x509.verify import algorithm_error, verify
 from egressprobe.model.failure import Code
 from egressprobe.probe.transport.certificate_check import Trust, judge
+from tests.conftest import examples
 from tests.support.peers import pki
 
 HOST = "a.lab"
@@ -275,7 +276,7 @@ def _ski(value):
 
 
 @given(chains())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_random_chains(made):
     """Passes exactly when there is no fault; where an independent verifier passes a chain, so do we."""
     chain, roots, good = made
@@ -287,7 +288,7 @@ def test_random_chains(made):
 
 
 @given(st.sampled_from([0, 1]), st.integers(0, 2**31), st.integers(1, 255))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_mutated_chains_never_pass_by_accident(which, seed, flip):
     """One byte changed anywhere in leaf or intermediate: still total, and a pass only where nothing signed changed."""
     middle = _MIDDLE

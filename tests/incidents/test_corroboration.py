@@ -23,6 +23,7 @@ from egressprobe.incidents.corroboration.facts import (
 from egressprobe.incidents.corroboration.sentences import evidence_for, with_api_server
 from egressprobe.incidents.model import AffectedTarget, ObservedCause, Tier
 from egressprobe.model.target import AvailableCondition, Expect, FailurePolicy, Impact, Kind, Target
+from tests.conftest import examples
 
 RECORDED = Path(__file__).parents[1] / "data" / "kubernetes" / "apiservices.json"
 SINCE, UNTIL = "2026-11-26T02:00:00+00:00", "2026-11-26T02:15:00+00:00"
@@ -290,7 +291,7 @@ _FACTS = st.builds(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(_FACTS, st.booleans(), st.sampled_from(["True", "False", "Unknown"]), _TEXTS)
 def test_any_facts_are_compared(facts, fresh, status, since):
     """A comparison is total, and a target is never said both to agree and to disagree by one source."""

@@ -16,6 +16,7 @@ from egressprobe.incidents.states.transitions import committed, step
 from egressprobe.model.failure import Code
 from egressprobe.model.joined_report import Cause
 from egressprobe.model.target import Verdict
+from tests.conftest import examples
 from tests.support.incidents import Probed, joined_of
 from tests.support.vpc.snapshots import A, B
 
@@ -212,7 +213,7 @@ def test_whatever_happens(turns):
 
 @pytest.mark.thorough
 @given(_turns)
-@settings(max_examples=2000)
+@settings(max_examples=examples(2000))
 def test_whatever_happens_in_many_sequences(turns):
     """The same, of 2,000 sequences."""
     everything_holds(turns)

@@ -15,7 +15,7 @@ from tests.conftest import ROOT
 def test_not_run_is_counted(environment, code):
     clean = {k: v for k, v in os.environ.items() if not k.startswith("EGRESSPROBE_") and k != "ALLOW_SKIP"}
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "2", "tests/probe/test_vectors_wire.py", "tests/golang/test_resolver.py"],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "1", "tests/probe/test_vectors_wire.py", "tests/golang/test_resolver.py"],
         env=clean | environment, cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert run.returncode == code

@@ -129,13 +129,16 @@ def results():
             loop.start(server)
         target = {"kind": "webhook", "caBundle": ca.pem, "service": {"namespace": "corp", "name": "hook"}}
 
-        def report(version, faults):
+        def reported(version, faults):
             targets = [target | {"name": f, "addresses": [f"{ADDRESSES[f]}:{PORT}"]} for f in faults]
             plan = read_plan({"targets": targets, "kubeVersion": version})
-            return asyncio.run(run(plan, run_id=version, seconds=30, concurrency=20, edges=Edges()))
+            return run(plan, run_id=version, seconds=30, concurrency=20, edges=Edges())
 
-        new = report("1.35", FAULTS)
-        old = report("1.31", ["clean", "large hello dropped", "server silent", "MTU hole on the way back"])
+        async def both():
+            some = ["clean", "large hello dropped", "server silent", "MTU hole on the way back"]
+            return await asyncio.gather(reported("1.35", FAULTS), reported("1.31", some))
+
+        new, old = asyncio.run(both())
     return {one.target.name: one for one in new.results}, {one.target.name: one for one in old.results}
 
 

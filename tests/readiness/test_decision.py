@@ -19,6 +19,7 @@ from egressprobe.readiness.result import (
     Relation,
     SwitchCheck,
 )
+from tests.conftest import examples
 from tests.support.preflights import CLUSTER
 
 PASS, DEGRADED, FAIL, UNKNOWN = Verdict.PASS, Verdict.DEGRADED, Verdict.FAIL, Verdict.UNKNOWN
@@ -206,7 +207,7 @@ def _evident(each, subnet, known):
     return not without and (families - {""} <= {one.family for one in here} or not all(one.family for one in here))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(EVIDENCE)
 def test_nothing_without_evidence_is_go(known):
     """For each row that the switch moves: each subnet, family and round; and everything beside the rows."""
@@ -214,7 +215,7 @@ def test_nothing_without_evidence_is_go(known):
 
 
 @pytest.mark.thorough
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=examples(2000), deadline=None)
 @given(EVIDENCE)
 def test_nothing_without_evidence_is_go_in_thousands_of_cases(known):
     _only_on_evidence(known)

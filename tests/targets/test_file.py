@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from egressprobe.model.errors import InputError
 from egressprobe.targets import file
 from egressprobe.targets.file import MAX_BYTES, MAX_DEPTH, read_file
+from tests.conftest import examples
 from tests.support.cpu_time import within_seconds
 
 SECONDS = 20.0  # the largest file, on a busy machine
@@ -163,7 +164,7 @@ _PIECES = ["[", "]", "{", "}", ",", ":", "- ", "? ", "\n", "\n  ", "&a ", "*a ",
            "0x", "~", "---\n", "...\n", "%", "#", "\\ud800", "\ud800", "\x00", "\u2028", "=", "- &a [*a]"]  # fmt: skip
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(st.lists(st.sampled_from(_PIECES), max_size=60))
 def test_any_text_is_data_or_one_line(pieces):
     """Total; what comes out can be written as JSON and encoded."""
