@@ -54,9 +54,15 @@ def main() -> int:
     options = parser.parse_args()
     if options.targets and not is_targets_file(options.targets):
         return 2
-    for name in LEFT_OUT:
-        target = BUILD / options.arch / name if options.arch else BUILD / name
-        if not build(name, target, options.arch, options.targets):
+    folders = {name: BUILD / options.arch / name if options.arch else BUILD / name for name in LEFT_OUT}
+    # Both at once: pip mostly waits for the index and the disk. What follows is done in order, since the bytes of
+    # compiled code depend on what the process has compiled before.
+    installs = [start_install(name, target, options.arch) for name, target in folders.items()]
+    codes = [install.wait() for install in installs]
+    if any(codes):
+        return 1
+    for name, target in folders.items():
+        if not finish(name, target, options.targets):
             return 1
         size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
         print(f"{target.relative_to(ROOT)}: {size / 1e6:.1f} MB unpacked", end="")
@@ -67,8 +73,8 @@ def main() -> int:
     return 0
 
 
-def build(name: str, target: Path, arch: str | None, targets: str | None) -> bool:
-    """One artifact; False when something did not compile."""
+def start_install(name: str, target: Path, arch: str | None) -> subprocess.Popen[bytes]:
+    """pip, at work on the locked requirements of an artifact."""
     shutil.rmtree(target, ignore_errors=True)
     install = ["-m", "pip", "install", "-qq", "--no-compile", "--require-hashes", "--no-deps", "--target", str(target)]
     if arch:
@@ -76,7 +82,11 @@ def build(name: str, target: Path, arch: str | None, targets: str | None) -> boo
         tags = [f"manylinux{glibc}_{_WHEELS[arch]}" for glibc in ("_2_34", "_2_28", "_2_17", "2014")]
         install += ["--only-binary=:all:", "--implementation", "cp", "--python-version", "3.13"]
         install += [word for tag in tags for word in ("--platform", tag)]
-    subprocess.run([sys.executable, *install, "-r", str(ROOT / "src" / REQUIREMENTS[name])], check=True)
+    return subprocess.Popen([sys.executable, *install, "-r", str(ROOT / "src" / REQUIREMENTS[name])])
+
+
+def finish(name: str, target: Path, targets: str | None) -> bool:
+    """Our code, compiled with the rest; False when something did not compile."""
     package = target / "egressprobe"
     shutil.copytree(ROOT / "src" / "egressprobe", package, ignore=shutil.ignore_patterns("__pycache__"))
     for left_out in LEFT_OUT[name]:
