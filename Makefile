@@ -27,8 +27,9 @@ $(SETUP): requirements/dev.txt requirements/emulator.txt pyproject.toml scripts/
 run: $(SETUP) ## Run the main job on the built-in lab: no AWS account, no root, no network
 	@.venv/bin/egressprobe demo
 
+# Three workers also where there are two cores: many tests wait for a timeout.
 test: $(SETUP) build/probe/.ready ## Run the tests, those in network namespaces where the machine can
-	@scripts/isolated $(PYTHON) -m pytest -q -n 2 $(ARGS)
+	@scripts/isolated $(PYTHON) -m pytest -q -n 3 $(ARGS)
 
 fuzz: $(SETUP) ## Random hostile input, SECONDS (30) for each class; a seed that fails is kept in tests/fuzz/seeds
 	@EGRESSPROBE_FUZZ_SECONDS=$(or $(SECONDS),30) scripts/isolated $(PYTHON) -m pytest -q -n 2 --timeout=0 tests/fuzz $(ARGS)
@@ -42,7 +43,7 @@ e2e: .tools/e2e/.ready ## The stack deployed in an emulated AWS account, on netw
 	@scripts/e2e $(ARGS)
 
 check: $(SETUP) build/probe/.ready build/dist/.ready .tools/browser/.ready lint types docs-check lock-check template ## Everything CI runs; ALLOW_SKIP=1 where namespaces are missing
-	@EGRESSPROBE_REQUIRE_ALL=1 EGRESSPROBE_FUZZ_TIMES=6 scripts/isolated $(PYTHON) -m pytest -q -n 2 $(ARGS)
+	@EGRESSPROBE_REQUIRE_ALL=1 EGRESSPROBE_FUZZ_TIMES=6 scripts/isolated $(PYTHON) -m pytest -q -n 3 $(ARGS)
 
 lint: $(SETUP)
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check -q .

@@ -123,8 +123,26 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
             _said.append(value)
 
 
+# They wait for timeouts of 10 s, or start many processes.
+_LONGEST = (
+    "network",
+    "virtual",
+    "tests/probe/test_hostile_peers.py",
+    "tests/cli/test_cli.py",
+    "tests/test_extending.py",
+)
+
+
 class Workers(LoadScopeScheduling):  # type: ignore[misc]
     """A file to a worker. They share one network: files that make namespaces in it go to the same one."""
+
+    def _assign_work_unit(self, node: Any) -> None:
+        """What waits longest comes first, so that no worker waits for it at the end."""
+        for scope in _LONGEST:
+            if scope in self.workqueue:
+                self.workqueue.move_to_end(scope, last=False)
+                break
+        super()._assign_work_unit(node)
 
     def _split_scope(self, nodeid: str) -> str:
         return _scope(nodeid.partition("::")[0])
