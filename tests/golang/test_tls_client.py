@@ -130,6 +130,16 @@ def test_honest_servers_pass():
     assert [outcome(data) for data in (NEW, OLD, RETRY)] == [None] * 3
 
 
+@pytest.mark.parametrize("left", [bytes(4), bytes(8), b"\0", b"\x0e\0\0\0"], ids=bytes.hex)
+def test_what_follows_the_server_hello_done_in_its_record_is_left_over(left):
+    """conn.go readRecordOrCCS: a change_cipher_spec after it fails, also where OpenSSL drops a HelloRequest."""
+    *before, (kind, last) = records(OLD)
+    sent = b"".join(record(*each) for each in before) + record(kind, last + left)
+    assert outcome(sent) is None
+    assert outcome(sent + record(20, b"\1")) == _LOCAL + "unexpected message"
+    assert outcome(OLD + record(20, b"\1")) is None
+
+
 @given(st.sampled_from([NEW, OLD, RETRY]), st.lists(st.integers(1, 60), min_size=1, max_size=5), st.booleans())
 def test_any_fragmentation_is_read_alike(data, cuts, every):
     """Records of any sizes: the same group, version and certificates."""

@@ -245,7 +245,8 @@ class RecordReader:
             raise GoTlsError("tls: too many ignored records")
 
     def _complete_messages(self) -> Iterator[bytes]:
-        while len(self._messages) >= 4:
+        """Go reads none while it waits for a change_cipher_spec, and refuses that if one is left."""
+        while len(self._messages) >= 4 and not self.expects_ccs:
             size = int.from_bytes(self._messages[1:4])
             certificate = self.version and self._messages[0] == _CERTIFICATE
             most = _MAX_HANDSHAKE_CERTIFICATE if certificate else _MAX_HANDSHAKE
