@@ -19,7 +19,8 @@ def cloudwatch(monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    with mock_aws():
+    monkeypatch.setattr("egressprobe.stack.fleet_dashboard.command.missing_links", lambda *_: ["eu-west-1: no sink"])
+    with mock_aws():  # it has no Observability Access Manager
         yield boto3.client("cloudwatch", region_name="eu-west-1")
 
 
@@ -46,7 +47,7 @@ def test_pages_are_written_and_those_that_are_not_needed_any_more_deleted(cloudw
     assert main([clusters(100), "--yes"]) == 0
     out, err = capsys.readouterr()
     assert out == f"https://console.aws.amazon.com/cloudwatch/home?region=eu-west-1#dashboards/dashboard/{NAME}\n"
-    assert f"add {NAME} to {NAME}-3 (3)" in err
+    assert f"  eu-west-1: no sink\n  add {NAME} to {NAME}-3 (3)\n" in err
     assert names(cloudwatch) == [NAME, f"{NAME}-2", f"{NAME}-3"]
     for name in names(cloudwatch):
         dashboards.check(cloudwatch.get_dashboard(DashboardName=name)["DashboardBody"], 16)

@@ -4,6 +4,7 @@ import argparse
 import json
 import re
 import sys
+import textwrap
 from typing import Any
 
 from egressprobe.model.errors import InputError
@@ -11,6 +12,7 @@ from egressprobe.stack.artifacts import account as account_of
 from egressprobe.stack.deploy import confirmed, require_terminal
 from egressprobe.stack.fleet.file import read_clusters
 from egressprobe.stack.fleet_dashboard.console import AccessPortal, dashboard_url
+from egressprobe.stack.fleet_dashboard.links import missing_links
 from egressprobe.stack.fleet_dashboard.pages import FleetPages, fleet_dashboards
 from egressprobe.stack.fleet_dashboard.put import page_changes, put_pages
 from egressprobe.stack.survey import MAX_SUBNETS
@@ -19,6 +21,7 @@ from egressprobe.stack.survey import MAX_SUBNETS
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,240}")
 # https://aws.amazon.com/cloudwatch/pricing/: above three of an account.
 _DOLLARS_A_MONTH = 3
+_WIDTH = 80
 
 
 def fleet_dashboard(options: argparse.Namespace, session: Any) -> int:
@@ -50,13 +53,15 @@ def fleet_dashboard(options: argparse.Namespace, session: Any) -> int:
     if options.print:
         print(json.dumps({name: json.loads(body) for name, body in bodies.items()}, indent=1))
         return 0
-    return _put(session, options, bodies, f"{len(file.clusters)} clusters, account {account}", region)
+    print(f"Fleet dashboard of {len(file.clusters)} clusters, account {account}", file=sys.stderr)
+    for line in missing_links(lambda place: session.client("oam", region_name=place), file.clusters, account):
+        print(textwrap.fill(line, _WIDTH, initial_indent="  ", subsequent_indent="    "), file=sys.stderr)
+    return _put(session, options, bodies, region)
 
 
-def _put(session: Any, options: argparse.Namespace, bodies: dict[str, str], what: str, region: str) -> int:
+def _put(session: Any, options: argparse.Namespace, bodies: dict[str, str], region: str) -> int:
     cloudwatch = session.client("cloudwatch")
     changes = page_changes(cloudwatch, options.name, bodies)
-    print(f"Fleet dashboard of {what}", file=sys.stderr)
     for verb, names in (("add", changes.added), ("replace", changes.replaced), ("delete", changes.stale)):
         if names:
             print(f"  {verb} {_range(names)}", file=sys.stderr)
