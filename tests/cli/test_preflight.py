@@ -3,6 +3,7 @@
 import json
 import stat
 
+import boto3
 import pytest
 from msgspec.structs import replace
 
@@ -11,9 +12,11 @@ from egressprobe.cli.inputs.readiness_source import together
 from egressprobe.model.failure import Code
 from egressprobe.model.target import Verdict
 from egressprobe.readiness.baseline import load
+from tests.support.aws.deployments import planner_arn, put_planner
 from tests.support.aws.preflight_account import PLANNER, STACK, account
 from tests.support.preflights import POLICY, ScriptedSources
 
+TERRAFORM = "fleet-prod-planner"
 DENIED = (403, "AccessDeniedException")
 BASELINE = "egressprobe-baseline-prod.json"
 
@@ -224,6 +227,23 @@ def test_a_cluster_without_a_stack_names_both_options(prod, capsys):
     code, _, err = preflight(capsys)
     assert code == 2
     assert "has several: egressprobe-prod, egressprobe-test; name one of them" in one_line(err)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("args", [[], ["--stack", TERRAFORM], ["--stack", planner_arn(TERRAFORM)]])
+def test_terraforms_planner_probes_without_any_stack(prod, capsys, args):
+    """The baseline names it as --stack takes it, so that switch and verify probe by it too."""
+    prod.clusters_of_stacks({STACK: "other"})
+    with prod.in_process():
+        put_planner("prod", name=TERRAFORM)
+    prod.cloud.functions[planner_arn(TERRAFORM)] = prod.planner
+    try:
+        code, out, err = preflight(capsys, *args, "--baseline", "mine.json")
+    finally:
+        with prod.in_process():
+            boto3.client("lambda").delete_function(FunctionName=TERRAFORM)
+    assert code == 0, out + err
+    assert load("mine.json").probed_from == f"stack {TERRAFORM}"
 
 
 @pytest.mark.thorough
