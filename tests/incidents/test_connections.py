@@ -3,9 +3,9 @@
 import json
 
 import pytest
-import yaml
 from moto.events.models import EventPattern
 from msgspec.structs import replace
+from samtranslator.yaml_helper import yaml_parse
 
 from egressprobe.incidents.causes.unseen import EGRESS_DOWN, NOT_LOOKED_UP, PATH_BROKEN
 from egressprobe.incidents.messages.payloads import detail_json, sns_attributes
@@ -19,7 +19,7 @@ PASSED_ON = {"pagerduty": {"broken", "escalated", "changed", "recovered"}, "opsc
 
 
 def rule_of(name):
-    return yaml.safe_load(EXAMPLES[name].read_text())["Resources"]["Rule"]["Properties"]
+    return yaml_parse(EXAMPLES[name].read_text())["Resources"]["Rule"]["Properties"]
 
 
 def passed_on(name, message):
