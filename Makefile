@@ -110,8 +110,8 @@ invoke: $(SETUP) ## Probe now from every subnet of CLUSTER's stack (NAMES="a b",
 	@$(if $(STACK),,$(call needs,CLUSTER)):
 	@.venv/bin/egressprobe invoke --stack $(or $(STACK),egressprobe-$(subst _,-,$(CLUSTER))) $(if $(REGION),--region $(REGION)) $(NAMES)
 
-fleet: fleet-file build ## Deploy the clusters of FILE by StackSets (CHECK=1 only shows, PRUNE=1 deletes what FILE lacks, REGION, YES=1)
-	@$(STACK_TOOL).fleet $(FILE) --architecture $(subst amd64,x86_64,$(ARCH)) $(if $(REGION),--region $(REGION)) \
+fleet: fleet-file build ## Deploy the clusters of FILE by StackSets (CHECK=1 only shows, PRUNE=1 deletes what FILE lacks, YES=1)
+	@$(STACK_TOOL).fleet $(FILE) --architecture $(subst amd64,x86_64,$(ARCH)) \
 	  $(if $(CHECK),--check) $(if $(PRUNE),--prune) $(if $(YES),--yes)
 
 # The file and the targets files that it names, before anything is built.

@@ -21,7 +21,7 @@ WRONG = """\
 prefix: Org_Probe
 organisation: o-a1b2c3d4e5
 stackSets:
-  name: egress_probe
+  name: egress_probe # and no region
   permissions: service-manged
   callAs: DELEGATED
   organizationalUnits: [ou-x]
@@ -67,6 +67,7 @@ EXPECTED = [
 ]
 # What is found once the keys of the file are right.
 WRONG_VALUES = [
+    "3: stackSets.region: is missing; name the region of the StackSets, the same for whoever runs this",
     '4: stackSets.name: "egress_probe" is not a name of letters, digits and hyphens',
     '5: stackSets.permissions: "service-manged" is not known; did you mean service-managed?',
     '6: stackSets.callAs: "DELEGATED" is not known; did you mean DELEGATED_ADMIN?',
@@ -121,14 +122,14 @@ def test_all_mistakes_with_their_lines(tmp_path):
     ("stack_sets", "expected"),
     [
         (
-            "{permissions: service-managed, executionRole: r}",
+            "{region: eu-west-1, permissions: service-managed, executionRole: r}",
             [
                 "1: stackSets.organizationalUnits: is missing; service-managed permissions reach accounts by them",
                 "1: stackSets.executionRole: is of self-managed permissions; remove it",
             ],
         ),
         (
-            "{callAs: DELEGATED_ADMIN, organizationalUnits: [r-a1b2], administrationRole: admin}",
+            "{region: eu-west-1, callAs: DELEGATED_ADMIN, organizationalUnits: [r-a1b2], administrationRole: admin}",
             [
                 '1: stackSets.administrationRole: "admin" is not the ARN of a role',
                 "1: stackSets.organizationalUnits: needs permissions: service-managed",
@@ -146,16 +147,25 @@ def test_settings_of_the_other_kind_of_permissions(tmp_path, stack_sets, expecte
 
 def test_a_planner_in_a_vpc_needs_groups(tmp_path):
     """Also where the one is of all clusters, and the other of none."""
-    text = f"parameters: {{PlannerSubnetIds: subnet-0a}}\nclusters:\n{CLUSTER}\n"
+    text = f"stackSets: {{region: eu-west-1}}\nparameters: {{PlannerSubnetIds: subnet-0a}}\nclusters:\n{CLUSTER}\n"
     expected = "clusters[0].parameters (a): PlannerSubnetIds needs PlannerSecurityGroupIds, with outbound 443"
-    assert mistakes(tmp_path, text) == [f"3: {expected}"]
+    assert mistakes(tmp_path, text) == [f"4: {expected}"]
+
+
+def test_a_file_that_is_not_deployed_needs_less(tmp_path):
+    """Other readers want the clusters alone."""
+    path = tmp_path / "c.yaml"
+    path.write_text(f"clusters:\n{CLUSTER}\n")
+    assert [cluster.name for cluster in read_clusters(str(path)).clusters] == ["a"]
+    with pytest.raises(InputError, match=r"stackSets\.region: is missing"):
+        read_clusters(str(path), PARAMETERS)
 
 
 def test_nothing_to_probe(tmp_path):
     """Discovery off, and no targets file."""
-    text = f"parameters: {{Discovery: false}}\nclusters:\n{CLUSTER}\n- {{name: b, account: '{'1' * 12}', region: eu-west-1, targets: t}}\n"
+    text = f"stackSets: {{region: eu-west-1}}\nparameters: {{Discovery: false}}\nclusters:\n{CLUSTER}\n- {{name: b, account: '{'1' * 12}', region: eu-west-1, targets: t}}\n"
     expected = "clusters[0].targets (a): is missing, and Discovery is false: there would be nothing to probe"
-    assert mistakes(tmp_path, text) == [f"3: {expected}"]
+    assert mistakes(tmp_path, text) == [f"4: {expected}"]
 
 
 @pytest.mark.parametrize("text", ["clusters: []\n", "[]\n", "clusters: {}\n", "{}\n"])

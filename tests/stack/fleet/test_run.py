@@ -34,9 +34,10 @@ ACTIONS = {
     "s3:HeadObject": "s3:GetObject",
     "s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
 }
-HEAD = f"prefix: art\nsurveyRole: {ROLE}\ntags: {{team: net}}\n"
+SELF_MANAGED = "stackSets: {region: eu-west-1}\n"
+HEAD = f"{SELF_MANAGED}prefix: art\nsurveyRole: {ROLE}\ntags: {{team: net}}\n"
 SERVICE_MANAGED = (
-    "stackSets: {permissions: service-managed, callAs: DELEGATED_ADMIN, organizationalUnits: [r-a1b2]}\n"
+    "stackSets: {region: eu-west-1, permissions: service-managed, callAs: DELEGATED_ADMIN, organizationalUnits: [r-a1b2]}\n"
     "organization: o-a1b2c3d4e5\n"
 )
 
@@ -95,7 +96,7 @@ class World:
         waiting = Waiting(self.cloud.pause, self.cloud.now)
         known = {"yes": True} | consent
         code = fleet(
-            self.cloud.session,
+            lambda _region: self.cloud.session,
             str(path),
             architecture="arm64",
             consent=Consent(**known),
@@ -281,7 +282,7 @@ def test_targets_of_one_cluster(world):
 def test_service_managed_requests(world):
     """Exactly what AWS takes: an account within units, the delegated administrator, no automatic deployment."""
     world.by_hand("a")
-    world.head += SERVICE_MANAGED
+    world.head = HEAD.replace(SELF_MANAGED, SERVICE_MANAGED)
     assert world.run() == 0
     [(_, made)] = world.cloud.calls("CreateStackSet")
     assert (made["PermissionModel"], made["AutoDeployment"]) == ("SERVICE_MANAGED", {"Enabled": False})
@@ -308,7 +309,8 @@ def test_self_managed_requests(world):
     """Accounts, the roles of the file, and the accounts as readers of the bucket."""
     world.by_hand("a")
     admin = f"arn:aws:iam::{OWN}:role/admin"
-    world.head += f"stackSets: {{name: probes, administrationRole: '{admin}', executionRole: exec}}\n"
+    roles = f"name: probes, administrationRole: '{admin}', executionRole: exec"
+    world.head = HEAD.replace("region: eu-west-1", f"region: eu-west-1, {roles}")
     assert world.run() == 0
     [(_, made)] = world.cloud.calls("CreateStackSet")
     assert (made["AdministrationRoleARN"], made["ExecutionRoleName"]) == (admin, "exec")
@@ -384,7 +386,7 @@ def test_a_cluster_that_cannot_be_read_is_left_as_it_is(world, capsys):
 
 def test_without_a_role_another_account_is_not_read(world, capsys):
     """Unless its subnets and groups are in the file."""
-    world.head = "prefix: art\n"
+    world.head = f"{SELF_MANAGED}prefix: art\n"
     world.entry("a")
     world.entry("b", subnets=["subnet-0a/eu-west-1a"], securityGroups=["sg-0a", "sg-0b"])
     code, printed = world.run(capsys)
@@ -396,7 +398,7 @@ def test_without_a_role_another_account_is_not_read(world, capsys):
 
 def test_an_account_outside_of_the_units(world, capsys):
     """The operation succeeds and does nothing: that is a failure here."""
-    world.head += SERVICE_MANAGED
+    world.head = HEAD.replace(SELF_MANAGED, SERVICE_MANAGED)
     world.by_hand("a", account=OWN)
     code, printed = world.run(capsys)
     assert code == 1
@@ -537,7 +539,7 @@ def test_a_set_of_something_else(world):
 def test_a_set_of_the_other_permissions(world):
     world.by_hand("a")
     world.run()
-    world.head += SERVICE_MANAGED
+    world.head = HEAD.replace(SELF_MANAGED, SERVICE_MANAGED)
     with pytest.raises(InputError, match='"egressprobe" was created as SELF_MANAGED'):
         world.run()
 
@@ -581,12 +583,12 @@ def test_without_a_terminal_it_needs_yes(world, monkeypatch):
 def test_every_mistake_on_the_command_line(capsys, tmp_path):
     """Of the file, or else of all targets files; before anything is built."""
     file, targets = tmp_path / "c.yaml", tmp_path / "t.yaml"
-    file.write_text("clusters:\n- {name: a, account: 1, region: x}\n")
+    file.write_text(f"{SELF_MANAGED}clusters:\n- {{name: a, account: 1, region: x}}\n")
     assert main([str(file), "--check-file"]) == 2
     assert capsys.readouterr().err.splitlines() == [
-        f"egressprobe: {file}:2: clusters[0].account (a): expected a string, got a whole number; put it in quotes"
+        f"egressprobe: {file}:3: clusters[0].account (a): expected a string, got a whole number; put it in quotes"
     ]
-    file.write_text(f"clusters: [{{name: a, account: '{OWN}', region: eu-west-1, targets: t.yaml}}]\n")
+    file.write_text(f"{SELF_MANAGED}clusters: [{{name: a, account: '{OWN}', region: eu-west-1, targets: t.yaml}}]\n")
     targets.write_text("targets: [{kind: webhok, name: a}]\n")
     assert main([str(file), "--check-file"]) == 2
     assert f"egressprobe: {targets}:1: targets[0].kind (a): " in capsys.readouterr().err

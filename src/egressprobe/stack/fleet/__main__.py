@@ -20,7 +20,6 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m egressprobe.stack.fleet", description=__doc__)
     parser.add_argument("file", help="clusters.yaml, see docs/fleet.md")
     parser.add_argument("--architecture", choices=("arm64", "x86_64"), default="arm64", help="what build/ is built for")
-    parser.add_argument("--region", help="of the StackSets, where the file names none")
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument("--prune", action="store_true", help="delete the stacks that are not in the file")
     only = parser.add_mutually_exclusive_group()
@@ -35,7 +34,7 @@ def _run(options: argparse.Namespace) -> int:
         return 0
     consent = Consent(yes=options.yes, only_show=options.check, prune=options.prune)
     try:
-        return fleet(session_of(options.region), options.file, architecture=options.architecture, consent=consent)
+        return fleet(session_of, options.file, architecture=options.architecture, consent=consent)
     except KeyboardInterrupt:
         print("\nStopped. No operation was begun since the last line above.", file=sys.stderr)
         return 130

@@ -32,12 +32,14 @@ _STACK_SET = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{0,119}")
 _PREFIX = re.compile(r"[a-z0-9][a-z0-9-]{1,43}")
 _ROLE = re.compile(r"(?:[\w+=,.@-]+/)*[\w+=,.@-]{1,64}", re.ASCII)
 _ROLE_ARN = re.compile(r"arn:[^:]+:iam::[0-9]{12}:role/.+")
+# The region of whoever runs the command would do until another one runs it, and deploys every cluster again.
+_NO_REGION = "is missing; name the region of the StackSets, the same for whoever runs this"
 _SUBNET = re.compile(r"subnet-[0-9a-f]+/[a-z0-9-]+")
 _GROUP = re.compile(r"sg-[0-9a-f]+")
 
 
 class StackSetSettings(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """name: of the first StackSet; the next are NAME-2, NAME-3. region: of the StackSets, empty: the caller's.
+    """name: of the first StackSet; the next are NAME-2, NAME-3. region: of the StackSets; a deployment needs it.
 
     The roles are those of self-managed permissions, empty: AWS's default names; the organizational units and call_as
     those of service-managed ones.
@@ -105,7 +107,8 @@ class _ClustersDocument(msgspec.Struct, frozen=True, rename="camel", forbid_unkn
 def read_clusters(name: str, template_parameters: Mapping[str, Any] | None = None) -> ClustersFile:
     """The file `name`, checked; `-` is standard input. Raises InputError with every mistake and its line.
 
-    template_parameters: `Parameters` of the template, to check names and values; None: they are not checked.
+    template_parameters: `Parameters` of the template, to check all that a deployment needs; None: for other readers of
+    the file, to which parameters and the StackSets' region do not matter.
     """
     file: TargetsFile = read_targets(name)
     return file.read(lambda document: _clusters_file(name, document, template_parameters))
@@ -209,6 +212,8 @@ def _steps_of_file(
         yield partial(_match, _ROLE, whole.survey_role, "surveyRole", "is not the name of a role (with its path)")
     if template_parameters is not None:
         yield partial(check_parameters, texts(whole.parameters), template_parameters, "parameters")
+        if not whole.stack_sets.region:
+            yield partial(_refuse, "stackSets.region", _NO_REGION)
     yield from _steps_of_stack_sets(whole.stack_sets)
 
 

@@ -5,6 +5,7 @@ the next one. Before the confirmation nothing is changed, in AWS or here.
 """
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,7 +49,7 @@ class _Given(NamedTuple):
 
 
 def fleet(
-    session: Any,
+    open_session: Callable[[str], Any],
     name: str,
     *,
     architecture: str,
@@ -56,7 +57,7 @@ def fleet(
     template: dict[str, Any] | None = None,
     waiting: Waiting = REAL,
 ) -> int:
-    """name: of the file of clusters. template: the expanded one by default.
+    """open_session: boto3's session in a region. name: of the file. template: the expanded one by default.
 
     Returns the exit code: 0 everything is as in the file, 1 a cluster is not, 130 stopped by a person. Raises
     InputError, AwsError and botocore's exceptions.
@@ -65,9 +66,10 @@ def fleet(
         require_terminal(yes=consent.yes)
     template = template or expanded()
     file = read_clusters(name, template["Parameters"])
+    region = file.stack_sets.region
+    session = open_session(region)
     account = stored.account(session)
     given = _with_artifacts(file, template, architecture, file.prefix or f"egressprobe-{account}")
-    region = file.stack_sets.region or session.region_name
     _print(f"StackSets {file.stack_sets.name} in account {account}, {region}: {file.stack_sets.permissions}")
     sets = StackSets(session.client("cloudformation", region_name=region, config=_retries()), file.stack_sets)
     numbers = sets.numbers()
