@@ -9,7 +9,7 @@ import zipfile
 import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
 from moto.iam.access_control import PermissionResult
@@ -154,6 +154,7 @@ some_readers = st.builds(
 )
 
 
+@settings(max_examples=40)
 @given(statements_of_others, some_readers, some_readers)
 def test_merging_keeps_others_and_settles(others, first, second):
     """The last readers count, whatever was there; once more changes nothing."""

@@ -119,6 +119,8 @@ def test_what_aws_would_refuse_is_refused(bad):
         rendered(1, **bad)
     with pytest.raises(InputError, match="PARAMETERS: "):
         role_policies(template(), PLACE, bad)
+    with pytest.raises(InputError, match="did you mean NamePrefix"):
+        role_policies(template(), PLACE, {"NamePrefx": "corp"})
 
 
 def test_a_stack_with_a_prefix_is_deployed_and_destroyed(account, capsys, monkeypatch):  # noqa: F811
@@ -283,11 +285,9 @@ def test_the_command_prints_json_without_credentials(capsys, monkeypatch):
     assert said.keys() == {"roles", "deployer"}
     assert said["roles"].keys() == OWN_ROLES.keys() - {"DiscoverRoleArn"}
     assert said["roles"]["ProbeRoleArn"].keys() == {"trust", "policies"}
-    assert main(["roles", "prod", *where, "--parameters", "NamePrefx=corp"]) == 2
     assert main(["roles", "prod", *where, "--parameters", "RolePath=corp"]) == 2
-    first, second = capsys.readouterr().err.splitlines()
-    assert "did you mean NamePrefix?" in first
-    assert second == 'egressprobe: PARAMETERS: RolePath="corp": / or /PART/ or /PART/PART/, and so on'
+    line = 'egressprobe: PARAMETERS: RolePath="corp": / or /PART/ or /PART/PART/, and so on'
+    assert capsys.readouterr().err.splitlines() == [line]
 
 
 # -- who deploys -----------------------------------------------------------------------------------------------
@@ -338,6 +338,22 @@ _CREATES = {
     "AWS::CloudWatch::Alarm": "cloudwatch:PutMetricAlarm",
     "AWS::CloudWatch::CompositeAlarm": "cloudwatch:PutCompositeAlarm",
 }
+
+
+@pytest.mark.parametrize(
+    ("given", "passed"),
+    [
+        (OWN, set(OWN.values())),
+        # Without discovery there are four roles.
+        ({"Discovery": "false"} | {name: OWN[name] for name in OWN if name != "DiscoverRoleArn"},
+         set(OWN.values()) - {OWN["DiscoverRoleArn"]}),
+        ({"PlannerRoleArn": OWN["PlannerRoleArn"]}, {OWN["PlannerRoleArn"], f"{ROLE}/egressprobe-*"}),
+        ({}, {f"{ROLE}/egressprobe-*"}),
+    ],
+)  # fmt: skip
+def test_only_roles_of_the_stack_are_passed(given, passed):
+    [statement] = [one for one in deployer_policy(PLACE, given)["Statement"] if one["Action"] == ["iam:PassRole"]]
+    assert set(statement["Resource"]) == passed
 
 
 def test_names_that_cloudformation_makes_begin_with_the_stacks():
