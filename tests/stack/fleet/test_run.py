@@ -405,6 +405,21 @@ def test_an_account_outside_of_the_units(world, capsys):
     assert "must be in the organizational units of the file" in printed.out
 
 
+def test_an_account_that_left_the_units_keeps_its_stack(world, capsys):
+    """The deletion reaches it no more: the line does not say deleted."""
+    world.head = HEAD.replace(SELF_MANAGED, SERVICE_MANAGED)
+    world.by_hand("a")
+    world.run()
+    del world.clusters["a"]
+    world.cloud.units.clear()
+    world.by_hand("b", account="444455556666")
+    world.cloud.units["r-a1b2"] = ["444455556666"]
+    capsys.readouterr()
+    code, printed = world.run(capsys, prune=True)
+    assert (code, "a" in world.cloud.instances().values()) == (1, True)
+    assert f"failed      a ({MEMBER}, eu-west-1): delete: the operation reached no such account" in printed.out
+
+
 @pytest.mark.parametrize("code", ["OperationInProgressException", "Throttling"])
 def test_a_set_that_is_busy_costs_time_alone(world, code):
     """Every call that changes something is refused some times first."""
@@ -541,6 +556,16 @@ def test_a_set_of_the_other_permissions(world):
     world.run()
     world.head = HEAD.replace(SELF_MANAGED, SERVICE_MANAGED)
     with pytest.raises(InputError, match='"egressprobe" was created as SELF_MANAGED'):
+        world.run()
+
+
+def test_a_set_that_deploys_by_itself(world):
+    """Someone has turned it on: an account that joins the units would get a stack of no cluster."""
+    world.head = HEAD.replace(SELF_MANAGED, SERVICE_MANAGED)
+    world.by_hand("a")
+    world.run()
+    world.cloud.sets["egressprobe"]["AutoDeployment"] = {"Enabled": True}
+    with pytest.raises(InputError, match='"egressprobe" deploys to new accounts by itself'):
         world.run()
 
 

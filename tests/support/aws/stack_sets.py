@@ -161,7 +161,9 @@ class StackSetsOfAws:
         return {"Summaries": [{"Account": account, "Region": region} for account, region in places]}
 
     def DescribeStackInstance(self, StackSetName, StackInstanceAccount, StackInstanceRegion):  # noqa: N802, N803
-        one = self._set(StackSetName)["instances"][StackInstanceAccount, StackInstanceRegion]
+        one = self._set(StackSetName)["instances"].get((StackInstanceAccount, StackInstanceRegion))
+        if one is None:
+            raise _RefusedError("StackInstanceNotFoundException", StackInstanceAccount)
         overrides = [{"ParameterKey": k, "ParameterValue": v} for k, v in one["ParameterOverrides"].items()]
         return {"StackInstance": one | {"ParameterOverrides": overrides}}
 

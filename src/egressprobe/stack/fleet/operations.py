@@ -29,7 +29,7 @@ _SET_BUSY = frozenset({"OperationInProgressException", "StaleRequestException"})
 _ID_EXISTS = "OperationIdAlreadyExistsException"
 _ENDED = frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
 _NOT_TARGETED = (
-    "StackSets deployed to no such account: it must be in the organizational units of the file, "
+    "the operation reached no such account: it must be in the organizational units of the file, "
     "and must not be the organization's management account"
 )
 
@@ -207,7 +207,9 @@ def _ended(sets: StackSets, running: dict[str, PlannedStack]) -> list[StackOutco
             status, reason = sets.status(stack.number, operation)
             if status not in _ENDED:
                 continue
-            results = sets.results(stack.number, operation)
+            result = sets.results(stack.number, operation).get((stack.account, stack.region))
+            if result is None and stack.change is StackChange.DELETE and not sets.has(stack):
+                result = ("SUCCEEDED", "")
         except Exception as error:
             if not _is_refusal(error):
                 raise
@@ -215,7 +217,7 @@ def _ended(sets: StackSets, running: dict[str, PlannedStack]) -> list[StackOutco
                 continue
             outcomes.append(StackOutcome(stack, done=False, reason=f"not known: {error_line(error)}"))
         else:
-            outcomes.append(_outcome(stack, status, reason, results.get((stack.account, stack.region))))
+            outcomes.append(_outcome(stack, status, reason, result))
         del running[operation]
     return outcomes
 
@@ -223,8 +225,7 @@ def _ended(sets: StackSets, running: dict[str, PlannedStack]) -> list[StackOutco
 def _outcome(stack: PlannedStack, status: str, reason: str, result: tuple[str, str] | None) -> StackOutcome:
     """An operation on an account that no target names succeeds, and does nothing."""
     if result is None and status == "SUCCEEDED":
-        done = stack.change is StackChange.DELETE
-        return StackOutcome(stack, done, "" if done else _NOT_TARGETED)
+        return StackOutcome(stack, done=False, reason=_NOT_TARGETED)
     of_instance, why = result or (status, reason)
     done = status == "SUCCEEDED" and of_instance == "SUCCEEDED"
     return StackOutcome(stack, done, "" if done else why or reason or of_instance)

@@ -82,7 +82,7 @@ class StackSets:
         return [str(summary.get("OperationId")) for summary in summaries if summary.get("Status") in _BUSY]
 
     def read(self, number: int) -> DeployedSet:
-        """The set with its instances. Raises InputError for a set that is not egressprobe's, or managed otherwise."""
+        """The set with its instances. Raises InputError for one of something else, or with other permissions."""
         answer = self._formation.describe_stack_set(**self._set(number))
         described = field(answer, "DescribeStackSet", "StackSet")
         content = _content(described)
@@ -93,6 +93,12 @@ class StackSets:
                 "stackSets.permissions",
                 f'"{self.name(number)}" was created as {described.get("PermissionModel")}; '
                 "that cannot be changed while it has instances",
+            )
+        if (described.get("AutoDeployment") or {}).get("Enabled"):
+            raise InputError(
+                "stackSets.name",
+                f'"{self.name(number)}" deploys to new accounts by itself, which would be stacks of no cluster; turn '
+                "automatic deployment off in the console of StackSets",
             )
         roles = (described.get("AdministrationRoleARN", ""), described.get("ExecutionRoleName", ""))
         return DeployedSet(number, content, roles, tuple(self._instances(number)))
@@ -149,6 +155,16 @@ class StackSets:
             for page in pages
             for result in page.get("Summaries", [])
         }
+
+    def has(self, stack: PlannedStack) -> bool:
+        """Whether the set has an instance there."""
+        try:
+            self._formation.describe_stack_instance(
+                **self._set(stack.number), StackInstanceAccount=stack.account, StackInstanceRegion=stack.region
+            )
+        except self._formation.exceptions.StackInstanceNotFoundException:
+            return False
+        return True
 
     @property
     def _model(self) -> str:
