@@ -151,6 +151,26 @@ def test_a_reset_over_tcp_is_met_while_reading(lab_loop):
     assert re.search(rf"read tcp 127\.0\.0\.1:\d+->{server}: read: connection reset by peer$", failure.api_server_error)
 
 
+@pytest.mark.parametrize(
+    ("sent", "text"), [(b"", "EOF"), (b"\0", "unexpected EOF"), (b"\0\x20", "EOF"), (b"\0\x20abc", "unexpected EOF")]
+)
+def test_an_end_over_tcp_is_named_by_where_it_comes(lab_loop, sent, text):
+    """net/dnsclient_unix.go dnsStreamRoundTrip: io.ReadFull of the length, then of the message."""
+
+    async def end(reader, writer):
+        size = int.from_bytes(await reader.readexactly(2))
+        await reader.readexactly(size)
+        writer.write(sent)
+        writer.close()
+
+    peer = lab_loop.call(asyncio.start_server(end, "127.0.0.1", 0))
+    server = f"127.0.0.1:{peer.sockets[0].getsockname()[1]}"
+    failure = look("cut.lab", server, use_tcp=True, attempts=1).failure
+    lab_loop.call(_closed(peer))
+    assert failure.api_server_error.endswith(f": {text}")
+    assert failure.api_server_error.endswith("unexpected EOF") is (text == "unexpected EOF")
+
+
 def test_use_vc_asks_over_tcp_only(server):
     resolution = look("good.lab", server.text, use_tcp=True)
     assert {q.transport for lookup in resolution.lookups for q in lookup.queries} == {"tcp"}

@@ -229,9 +229,9 @@ async def _exchange(question: Question, until: float, budget: Budget) -> tuple[R
         message = f"no response within {loop.time() - started:.1f} s"
         error = f"{_where(sock, question)}: i/o timeout"
         return Reading(code=Code.DNS_TIMEOUT, message=message, error=error), None
-    except EOFError:
+    except EOFError as error:
         message = "the connection was closed before the response"
-        return Reading(code=Code.DNS_MALFORMED, message=message, error="EOF"), None
+        return Reading(code=Code.DNS_MALFORMED, message=message, error=str(error)), None
     except OSError as error:
         text = errno_text(error)
         code = classify_connect(error)
@@ -290,7 +290,7 @@ async def _over_tcp(
         while len(buffer) < 2 or len(buffer) < 2 + int.from_bytes(buffer[:2]):
             chunk = await loop.sock_recv(sock, 65537)
             if not chunk:
-                raise EOFError
+                raise EOFError("EOF" if len(buffer) in (0, 2) else "unexpected EOF")  # io.ReadFull, twice
             buffer += chunk
     response = bytes(buffer[2 : 2 + int.from_bytes(buffer[:2])])
     return response, time.perf_counter() - started
