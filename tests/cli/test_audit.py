@@ -94,18 +94,22 @@ def test_what_fails_an_audit(files, capsys, targets, snapshot, codes):
         assert all(test.outcome == "passed" for test in tests) == (code == 0), word
 
 
-def test_a_suppressed_finding_fails_nothing(files, capsys):
-    """Its paths are shown, and skipped in JUnit."""
+def test_a_suppressed_finding_opens_no_path(files, capsys):
+    """The target that it closes fails, by exit code and in JUnit; the finding is not shown."""
     arguments = [*files(no_pods()), "--skip", "NACL_INGRESS_DENIED", "-o", "junit"]
-    assert cli.main(arguments) == 0
+    assert cli.main(arguments) == 3
     outcomes = {test.name: test.outcome for test in junit_tests(capsys.readouterr().out)}
-    assert outcomes == {"VPC egress of prod": "passed", "pod.hooks": "skipped", "by-address": "passed"}
+    assert outcomes == {"VPC egress of prod": "failure", "pod.hooks": "failure", "by-address": "passed"}
+    unread = [*files(replace(clean(), acls=None)), "--skip", "PATH_UNKNOWN"]
+    assert cli.main(unread) == 4, "what is not known stays unknown"
+    assert capsys.readouterr().out.startswith("prod: UNKNOWN; 0 errors")
 
 
 def test_what_a_suppressed_finding_closes_is_in_the_first_line(files, capsys):
-    """A verdict of pass beside a closed path: the person who suppressed it is reminded."""
-    assert cli.main([*files(no_pods()), "--skip", "NACL_INGRESS_DENIED"]) == 0
+    """Where no finding is shown, the line says why it is no pass."""
+    assert cli.main([*files(no_pods()), "--skip", "NACL_INGRESS_DENIED"]) == 3
     first = capsys.readouterr().out.splitlines()[0]
+    assert first.startswith("prod: FAIL; 0 errors,")
     assert first.endswith(", 1 finding suppressed (NACL_INGRESS_DENIED skipped); 1 target does not pass.")
 
 

@@ -14,7 +14,6 @@ from egressprobe.audit.rules.rule import evaluate
 from egressprobe.audit.rules.vpc_rules import VPC_RULES
 from egressprobe.audit.vpc.snapshot import VpcSnapshot
 from egressprobe.audit.vpc.topology import Topology
-from egressprobe.catalog.findings_vpc_path import PATH_UNKNOWN
 from egressprobe.model.report import Finding
 from egressprobe.model.target import Target, Verdict
 
@@ -33,6 +32,8 @@ def audit(
 ) -> Audit:
     """targets: none for the egress path to the internet. skip: codes of findings to suppress; they do not count.
 
+    Those of paths are not shown either, but do count: to suppress the finding does not open the path.
+
     beside: findings of reading the cluster.
 
     Raises ValueError for a snapshot with an invalid CIDR.
@@ -41,11 +42,9 @@ def audit(
     calls, not_audited = calls_of(targets, snapshot)
     paths = Paths(topology)
     rows = [paths.row(destination, protocol) for destination, protocol in calls]
-    findings = [
-        *beside,
-        *path_findings(paths, rows, _proposals(paths, rows)),
-        *evaluate(RULES, topology, (destination.host for destination, _ in calls if destination.host)),
-    ]
+    of_paths = list(path_findings(paths, rows, _proposals(paths, rows)))
+    of_configuration = evaluate(RULES, topology, (destination.host for destination, _ in calls if destination.host))
+    findings = [*beside, *of_paths, *of_configuration]
     shown = each_command_once(with_names_of(finding, snapshot) for finding in findings if finding.code not in skipped)
     return Audit(
         schema_version=AUDIT_SCHEMA,
@@ -53,7 +52,7 @@ def audit(
         region=snapshot.region,
         cluster_name=snapshot.cluster.name,
         vpc=snapshot.vpc.id,
-        verdict=_verdict(shown, rows, skipped),
+        verdict=_verdict([*shown, *of_paths], rows),
         subnets=tuple(SubnetColumn(name, _zone(topology, name)) for name in snapshot.cluster.subnets),
         rows=tuple(rows),
         findings=tuple(shown),
@@ -82,10 +81,10 @@ def _zone(topology: Topology, name: str) -> str:
 _SEVERITIES = {"error": Verdict.FAIL, "warning": Verdict.DEGRADED}
 
 
-def _verdict(findings: Sequence[Finding], rows: Sequence[TargetRow], skipped: frozenset[str]) -> Verdict:
+def _verdict(findings: Sequence[Finding], rows: Sequence[TargetRow]) -> Verdict:
     verdicts = {_SEVERITIES.get(finding.severity) for finding in findings}
     if Verdict.FAIL in verdicts:
         return Verdict.FAIL
-    if any(cell.state == "unknown" for row in rows for cell in row.cells) and PATH_UNKNOWN.code not in skipped:
+    if any(cell.state == "unknown" for row in rows for cell in row.cells):
         return Verdict.UNKNOWN
     return Verdict.DEGRADED if Verdict.DEGRADED in verdicts else Verdict.PASS

@@ -28,7 +28,11 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument("-f", "--file", help="targets file, YAML or JSON (default: the cluster's issuers)")
     add_names(parser)
     parser.add_argument(
-        "--skip", action="append", default=[], metavar="CODE", help="suppress this finding; may be repeated"
+        "--skip",
+        action="append",
+        default=[],
+        metavar="CODE",
+        help="do not show this finding; a path that it closes still fails; may be repeated",
     )
     add_fail_on(parser)
     add_output(parser, tuple(FORMATS[Audit]))

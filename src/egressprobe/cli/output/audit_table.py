@@ -180,7 +180,7 @@ def summary_line(audit: Audit) -> str:
 
 
 def _still_closed(audit: Audit) -> str:
-    """What a suppressed finding closes stays closed, also where the verdict is pass."""
+    """What a suppressed finding closes stays closed."""
     verdicts = [worst(path_verdict(cell.state, row.target.expect) for cell in row.cells) for row in audit.rows]
     count = sum(verdict is not Verdict.PASS for verdict in verdicts)
     return f"; {_counted(count, 'target')} {'does' if count == 1 else 'do'} not pass" if count else ""

@@ -2,7 +2,6 @@
 
 from egressprobe.audit.paths.destination import SubnetCell, TargetRow
 from egressprobe.audit.result import Audit
-from egressprobe.catalog.findings_vpc_path import PATH_UNKNOWN
 from egressprobe.cli.output.audit_table import (
     affected,
     cell_text,
@@ -17,16 +16,14 @@ from egressprobe.cli.output.sheets.parts import expectation, of_finding, sorted_
 from egressprobe.cli.output.sheets.paths import PathPictures
 from egressprobe.cli.output.terminal import ORDER
 from egressprobe.model.report import worst
-from egressprobe.model.target import Expect, Verdict
-
-_NO_CODE = PATH_UNKNOWN.code
+from egressprobe.model.target import Expect
 
 
 def audit_sheet(audit: Audit) -> Sheet:
     """What is closed comes first."""
     columns = tuple((column.zone or column.id, column.id) for column in audit.subnets)
     pictures = PathPictures(audit)
-    rows = [_row(row, pictures, audit.skipped) for row in audit.rows]
+    rows = [_row(row, pictures) for row in audit.rows]
     return Sheet(
         title=f"VPC egress of {audit.cluster_name or audit.vpc}",
         headline=summary_line(audit),
@@ -43,12 +40,10 @@ def audit_sheet(audit: Audit) -> Sheet:
     )
 
 
-def _row(row: TargetRow, pictures: PathPictures, skipped: tuple[str, ...]) -> SheetRow:
-    """skipped: codes that have no part in the verdict."""
+def _row(row: TargetRow, pictures: PathPictures) -> SheetRow:
     cells = tuple(
         _cell(cell, row.target.expect)._replace(paths=pictures.of(row.target.name, cell.subnet)) for cell in row.cells
     )
-    wrong = [cell for cell in cells if cell.verdict is not Verdict.PASS]
     place = row.target.host or ", ".join(row.target.addresses)
     return SheetRow(
         name=name_text(row),
@@ -58,7 +53,6 @@ def _row(row: TargetRow, pictures: PathPictures, skipped: tuple[str, ...]) -> Sh
         impact=row.target.impact or "",
         cells=cells,
         tags=(("port", str(row.target.port)), *expectation(row.target.expect)),
-        counted=not wrong or any((cell.code or _NO_CODE) not in skipped for cell in wrong),
     )
 
 
