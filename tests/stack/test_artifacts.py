@@ -265,15 +265,19 @@ def test_what_the_cluster_has_is_found_planned_and_probed(stack, targets, tmp_pa
             assert "k8s-aws-v1." not in discover.printed() + planner.printed()
 
 
+BALANCED = "10.0.2.77"  # the address of a target: other load balancers are not read
+
+
 def _load_balancer(ec2, vpc, subnet):
-    """With one target group, and an interface, which moto does not make."""
+    """With one target group, and an interface with BALANCED, which moto does not make."""
     elb = boto3.client("elbv2")
     made = elb.create_load_balancer(Name="hooks", Subnets=[subnet], Type="network", Scheme="internal")
     arn = made["LoadBalancers"][0]["LoadBalancerArn"]
     group = elb.create_target_group(Name="pods", Protocol="TCP", Port=9443, VpcId=vpc, TargetType="ip")
     forward = [{"Type": "forward", "TargetGroupArn": group["TargetGroups"][0]["TargetGroupArn"]}]
     elb.create_listener(LoadBalancerArn=arn, Protocol="TCP", Port=443, DefaultActions=forward)
-    ec2.create_network_interface(SubnetId=subnet, Description=f"ELB {arn.partition(':loadbalancer/')[2]}")
+    description = f"ELB {arn.partition(':loadbalancer/')[2]}"
+    ec2.create_network_interface(SubnetId=subnet, PrivateIpAddress=BALANCED, Description=description)
 
 
 def _firewall(ec2, vpc, subnet, table):
@@ -320,7 +324,9 @@ def _vpc_with_everything():
 
 def test_the_built_planner_audits_the_vpc(stack, targets):
     """It reads all that the audit wants, some of which moto lacks; what it finds is in its answer and in a metric."""
-    stack.plan(targets[1:])
+    service = {"namespace": "hooks", "name": "balanced"}
+    balanced = {"kind": "webhook", "name": "balanced", "service": service, "addresses": [f"{BALANCED}:443"]}
+    stack.plan([*targets[1:], balanced])
     stack.cloud.cluster = {"resourcesVpcConfig": _vpc_with_everything()}
     ours = {"FirewallRuleGroupId": "rslvr-frg-1", "Priority": 101}
     rule = {"Name": "no-labs", "Action": "BLOCK", "Priority": 1, "FirewallDomainListId": "rslvr-fdl-1"}
