@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
@@ -157,6 +158,19 @@ def test_commands_connect_to_the_endpoint_that_failed(entry, address, wanted):
     assert any(word in (wanted, f"::{wanted}") for word in shlex.split(line))
     assert "svc.kyverno.svc:9443" not in line
     assert "svc.kyverno.svc" in line or "-tls1_2" in line
+
+
+@pytest.mark.parametrize("url", ["https://[fd00::7]:9443/validate", "https://192.0.2.1:9443/validate"])
+@pytest.mark.parametrize("code", [Code.TLS_NOT_TLS, Code.HTTP_TIMEOUT, Code.HTTP_RESET, Code.HTTP_STATUS])
+def test_urls_of_commands_are_urls(code, url):
+    """An IPv6 address is in brackets (RFC 3986, section 3.2.2), also as the host of a request."""
+    failing = result(code, address="fd00::7", port=9443, availability=None)
+    given = advice(replace(failing, target=replace(failing.target, url=url)))
+    [line] = [line for line in given.check if line.startswith("curl")]
+    [requested] = [word for word in shlex.split(line) if "://" in word]
+    assert urlsplit(requested).hostname == urlsplit(url).hostname
+    assert "::[fd00::7]:9443" in shlex.split(line)
+    assert "[" not in re.sub(r"'[^']*'", "", line)  # what zsh would look for as the name of a file
 
 
 def test_failures_carry_their_remedy():

@@ -14,6 +14,7 @@ import msgspec
 
 from egressprobe.model.remedy import RemedySteps
 from egressprobe.model.report import Finding
+from egressprobe.net.addresses import is_address
 
 DOCS = "docs/findings.md"
 PROGRAMS = frozenset(
@@ -32,6 +33,7 @@ PLACEHOLDERS = frozenset(
 )
 _NAMES_ARE_HOSTS = ("dig", "openssl")  # to other programs NAME is an object's
 _WORD = re.compile(r"\b[A-Z][A-Z_]+\b")
+_URL_OF_HOST = re.compile(r"(\S+://)HOST(\S*)")
 _PLACEHOLDER = re.compile(r"<[A-Z][A-Z0-9_]*>")
 # The fields of a finding's evidence that a placeholder stands for.
 _OF_EVIDENCE = {
@@ -76,8 +78,11 @@ def is_command(text: str) -> bool:
 def filled(text: str, values: Mapping[str, str]) -> str:
     """A line with its placeholders filled in; those of a command that are not known become <NAME>."""
     program = text.partition(" ")[0]
+    # RFC 3986, section 3.2.2; in quotation marks, for a shell may take the brackets as a pattern.
     if ":" in values.get("ADDRESS", ""):
-        text = text.replace("ADDRESS:PORT", "'[ADDRESS]:PORT'")  # RFC 3986, section 3.2.2
+        text = text.replace("ADDRESS:PORT", "'[ADDRESS]:PORT'")
+    if ":" in values.get("HOST", "") and is_address(values["HOST"]):
+        text = _URL_OF_HOST.sub(r"'\1[HOST]\2'", text)
 
     def value(match: re.Match[str]) -> str:
         word = match[0]
