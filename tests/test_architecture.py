@@ -133,7 +133,7 @@ PUBLIC = {
         *("corroboration.compare.*", "corroboration.facts.*", "corroboration.log_lines.*"),
         "corroboration.sentences.*",
     ),
-    "publish": ("counting.uncounted", "emf.*", "response.*"),
+    "publish": ("counting.uncounted", "emf.*", "response.*", "stdout.drop_stdout"),
     "probe": (
         *("doctor.examine", "edges.*", "hop.Prober", "run.*", "transport.connect.*"),
         *("transport.exchange.USER_AGENT", "transport.http.wire.*", "transport.resolve.*", "transport.time_limits.*"),

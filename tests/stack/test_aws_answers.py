@@ -4,6 +4,8 @@ import base64
 import hashlib
 import io
 import json
+import os
+import sys
 
 import boto3
 import pytest
@@ -18,8 +20,10 @@ from egressprobe.stack import deploy as deploying
 from egressprobe.stack import destroy as destroying
 from egressprobe.stack.__main__ import main
 from egressprobe.stack.cloudformation import Existing, outputs, read_stack, wait, wait_until_deleted
+from egressprobe.stack.fleet_dashboard.__main__ import main as fleet_dashboard_main
 from egressprobe.stack.subscribers import after_deployment, before_deployment
 from egressprobe.stack.survey import read_survey
+from tests.conftest import ROOT
 from tests.support.aws.fake_aws import ENVIRONMENT
 
 REGION = {"region_name": "eu-west-1", "aws_access_key_id": "x", "aws_secret_access_key": "x"}
@@ -300,3 +304,23 @@ def test_and_after(subscriptions, warnings):
         lines = after_deployment(Session(sns=client), "arn:topic")
     assert len(lines) == len(warnings)
     assert all(warning in line for warning, line in zip(warnings, lines, strict=True))
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda: main(["roles", "*", "--account", "111122223333", "--region", "eu-west-1"]),
+        lambda: fleet_dashboard_main(
+            [str(ROOT / "docs/examples/clusters.yaml"), "--print", "--account", "111122223333", "--region", "eu-west-1"]
+        ),
+    ],
+    ids=["roles", "fleet_dashboard"],
+)
+def test_a_reader_that_is_gone_is_no_traceback(run, monkeypatch, capsys):
+    """As of `| head`: nothing more is printed, neither by the command nor by the interpreter at its end."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as gone:
+        monkeypatch.setattr(sys, "stdout", gone)
+        assert run() == 1
+    assert capsys.readouterr().err == ""

@@ -26,11 +26,12 @@ from egressprobe.cli.common.exit_codes import BAD_INPUT, INTERRUPTED, OK, OUR_ER
 from egressprobe.cli.common.log import log_as_messages
 from egressprobe.cli.common.parser import parser
 from egressprobe.cli.common.program import completes_for_kubectl
-from egressprobe.cli.common.streams import drop_stdout, prepare_streams
+from egressprobe.cli.common.streams import prepare_streams
 from egressprobe.cli.live import watch
 from egressprobe.cli.settings.output import COLOURS, is_verbose, set_output
 from egressprobe.cli.shells import completion
 from egressprobe.model.errors import AwsError, InputError, os_words, short, stack_of
+from egressprobe.publish.stdout import drop_stdout
 
 # To add a command: a module in commands/, and its name here. In this order in --help.
 COMMANDS = (

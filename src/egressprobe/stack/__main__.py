@@ -1,6 +1,6 @@
 """`python -m egressprobe.stack check | deploy | destroy | package | price | roles | expand`, for the Makefile.
 
-Exit codes as for `egressprobe`: 0 done, 1 our own error or AWS's, 2 bad input.
+Exit codes as for `egressprobe`: 0 done, 1 our own error, AWS's, or an output that is closed, 2 bad input.
 """
 
 import argparse
@@ -11,6 +11,7 @@ from typing import Any
 
 from egressprobe.aws.session import use_region_of_environment
 from egressprobe.model.errors import AwsError, InputError
+from egressprobe.publish.stdout import drop_stdout
 from egressprobe.stack.aws_answers import aws_errors, error_line, is_foreign_answer
 
 
@@ -24,7 +25,11 @@ def exit_code(command: Callable[[], int]) -> int:
     """The command's own, or that of an expected error, which becomes one line for each mistake."""
     use_region_of_environment()
     try:
-        return command()
+        code = command()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        drop_stdout()
+        return 1
     except InputError as error:
         for mistake in error.mistakes:
             print(f"egressprobe: {mistake}", file=sys.stderr)
@@ -37,6 +42,7 @@ def exit_code(command: Callable[[], int]) -> int:
             raise
         print(f"egressprobe: {error_line(error)}", file=sys.stderr)
         return 1
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:

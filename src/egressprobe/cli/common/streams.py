@@ -2,7 +2,6 @@
 
 import os
 import sys
-from contextlib import suppress
 from io import TextIOWrapper
 
 
@@ -21,9 +20,3 @@ def prepare_streams() -> None:
 
 def _nothing(mode: str) -> TextIOWrapper:
     return TextIOWrapper(open(os.devnull, f"{mode}b"), encoding="utf-8")  # noqa: PTH123 (until the end)
-
-
-def drop_stdout() -> None:
-    """What is still buffered has nowhere to go; the interpreter would try it again at exit."""
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
