@@ -286,7 +286,7 @@ def test_the_command_prints_json_without_credentials(capsys, monkeypatch):
     assert said["roles"].keys() == OWN_ROLES.keys() - {"DiscoverRoleArn"}
     assert said["roles"]["ProbeRoleArn"].keys() == {"trust", "policies"}
     assert main(["roles", "prod", *where, "--parameters", "RolePath=corp"]) == 2
-    line = 'egressprobe: PARAMETERS: RolePath="corp": / or /PART/ or /PART/PART/, and so on'
+    line = 'egressprobe: PARAMETERS: RolePath="corp" is not allowed: / or /PART/ or /PART/PART/, and so on'
     assert capsys.readouterr().err.splitlines() == [line]
 
 

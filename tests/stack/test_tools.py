@@ -353,6 +353,9 @@ def test_nobody_to_ask_is_a_refusal(account):
     [
         ({"cluster": "prd"}, 'CLUSTER: "prd" is not in this account and region; there are: prod'),
         ({"given": {"MetricDetial": "x"}}, "did you mean MetricDetail"),
+        ({"given": {"MetricDetail": "subnets"}}, 'MetricDetail="subnets" is not allowed; did you mean subnet'),
+        ({"given": {"CertificateDays": "400"}}, 'CertificateDays="400" is not between 0 and 365'),
+        ({"given": {"NamePrefix": "-"}}, 'NamePrefix="-" is not allowed: At most 32 of A-Z'),
         ({"given": {"PlannerSubnetIds": "subnet-0e"}}, "needs PlannerSecurityGroupIds"),
         ({"targets": {"targets": [{"kind": "webhook", "name": "x", "url": "http://x"}]}}, r"targets\[0\]\.url"),
         ({"given": {"SecurityGroupIds": "sg-1,sg-2,sg-3,sg-4,sg-5,sg-6"}}, "6 security groups"),

@@ -12,7 +12,7 @@ from typing import Any
 from egressprobe.model.errors import InputError
 from egressprobe.planner.inventory import EMPTY, Inventory, read_inventory
 from egressprobe.planner.shards import cut
-from egressprobe.stack.access.parameters import check_parameter_names
+from egressprobe.stack.access.parameters import check_parameters, combination_mistake
 from egressprobe.stack.artifacts import artifacts, upload, upload_template
 from egressprobe.stack.cloudformation import (
     Existing,
@@ -181,9 +181,9 @@ def _about_discovery(survey: Survey, entry: str, *, discovers: bool) -> list[str
 
 def _check_parameters(template: dict[str, Any], wanted: dict[str, str], chosen: dict[str, str]) -> None:
     """chosen: those that the stack will have, deployed ones too. Raises InputError."""
-    check_parameter_names(template, wanted)
-    if chosen.get("PlannerSubnetIds") and not chosen.get("PlannerSecurityGroupIds"):
-        raise InputError("PARAMETERS", "PlannerSubnetIds needs PlannerSecurityGroupIds, with outbound 443")
+    check_parameters(template, wanted)
+    if wrong := combination_mistake(chosen):
+        raise InputError("PARAMETERS", wrong)
 
 
 def require_terminal(*, yes: bool) -> None:

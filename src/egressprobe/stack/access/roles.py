@@ -11,7 +11,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_con
 import re
 from typing import Any, NamedTuple
 
-from egressprobe.stack.access.parameters import check_parameter_names, check_parameter_values
+from egressprobe.stack.access.parameters import check_parameters
 
 # Parameters that name a role of one's own -> the role that the stack creates without it.
 OWN_ROLES = {
@@ -52,8 +52,7 @@ def role_policies(template: dict[str, Any], place: StackPlace, given: dict[str, 
 
     A role is in it if the stack would create it without its parameter. Raises InputError for an unknown or bad one.
     """
-    check_parameter_names(template, given)
-    check_parameter_values(template, given)
+    check_parameters(template, given)
     own = dict.fromkeys(OWN_ROLES, "")
     wanted, created = _Documents(template, place, given), _Documents(template, place, given | own)
     roles = {}

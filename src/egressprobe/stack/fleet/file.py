@@ -13,6 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from egressprobe.model.errors import InputError, input_error, short
+from egressprobe.stack.access.parameters import combination_mistake
 from egressprobe.stack.fleet.parameters import check_parameters
 from egressprobe.stack.survey import MAX_GROUPS, MAX_SUBNETS
 from egressprobe.targets.decode import MOST_MISTAKES, all_mistakes, close_word, convert, kind_of
@@ -259,8 +260,8 @@ def _steps_of_stack_sets(settings: StackSetSettings) -> Iterator[Callable[[], ob
 def _check_together(entry: ListedCluster, parameters: Mapping[str, str], place: str) -> None:
     if parameters.get("Discovery") == "false" and not entry.targets:
         _refuse(f"{place}.targets", "is missing, and Discovery is false: there would be nothing to probe")
-    if parameters.get("PlannerSubnetIds") and not parameters.get("PlannerSecurityGroupIds"):
-        _refuse(f"{place}.parameters", "PlannerSubnetIds needs PlannerSecurityGroupIds, with outbound 443")
+    if wrong := combination_mistake(parameters):
+        _refuse(f"{place}.parameters", wrong)
 
 
 def _match(pattern: re.Pattern[str], value: str, place: str, wrong: str) -> None:

@@ -1,11 +1,10 @@
 """Parameters of clusters.yaml, checked by what the template says of them."""
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from egressprobe.model.errors import InputError, input_error, short
-from egressprobe.targets.decode import close_word
+from egressprobe.stack.access.parameters import hint, value_mistake
 
 # What the command sets itself -> by what in the file, or on the command line.
 OWN = {
@@ -17,8 +16,6 @@ OWN = {
     "PlannerArtifact": "targets",
     "Architecture": "make fleet ARCH=...",
 }
-# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
-_LONGEST = 4096
 
 
 def check_parameters(values: Mapping[str, str], template_parameters: Mapping[str, Any], place: str) -> None:
@@ -35,33 +32,6 @@ def _mistakes(values: Mapping[str, str], template_parameters: Mapping[str, Any],
         if name in OWN:
             yield InputError(at, f"is set by {OWN[name]}; remove it")
         elif name not in known:
-            near = close_word(name, known)
-            yield InputError(
-                at, f"is not known; did you mean {near}?" if near else "is not known; template.yaml lists them"
-            )
-        else:
-            wrong = _wrong(value, template_parameters[name])
-            if wrong:
-                yield InputError(at, f'"{short(value)}" {wrong}')
-
-
-def _wrong(value: str, rule: Mapping[str, Any]) -> str:
-    """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-section-structure.html"""
-    choices = [str(choice) for choice in rule.get("AllowedValues", ())]
-    if choices and value not in choices:
-        near = close_word(value, choices)
-        return f"is not allowed; did you mean {near}?" if near else f"is not allowed; use one of {', '.join(choices)}"
-    if len(value.encode()) > _LONGEST:
-        return f"is longer than {_LONGEST} bytes"
-    pattern = rule.get("AllowedPattern")
-    if pattern and not re.fullmatch(pattern, value):
-        return f"does not match {rule.get('ConstraintDescription') or pattern}"
-    if rule.get("Type") == "Number":
-        try:
-            number = float(value)
-        except ValueError:
-            return "is not a number"
-        least, most = float(rule.get("MinValue", number)), float(rule.get("MaxValue", number))
-        if not least <= number <= most:
-            return f"is not between {rule.get('MinValue', 'any')} and {rule.get('MaxValue', 'any')}"
-    return ""
+            yield InputError(at, f"is not known; {hint(name, known)}")
+        elif wrong := value_mistake(value, template_parameters[name]):
+            yield InputError(at, f'"{short(value)}" {wrong}')
