@@ -71,7 +71,8 @@ TO_REACH = (
         "It reads the Service and its EndpointSlices before it dials: the Service is gone, has no such port, is of "
         "type ExternalName, or has no ready endpoint. The call fails at once, in every subnet; the network is not "
         "involved. The finding beside it says which.",
-        "kubectl get service,endpointslices -n NAMESPACE -l kubernetes.io/service-name=SERVICE",
+        "kubectl get service SERVICE -n NAMESPACE\n"
+        "kubectl get endpointslices -n NAMESPACE -l kubernetes.io/service-name=SERVICE",
         "Restore the Service or its pods, or delete the webhook configuration that calls it.",
     ),
     # -- connect

@@ -31,6 +31,8 @@ class CallText(NamedTuple):
 INTERNAL = ErrorText("Internal error occurred: {problem}")
 FAILED_CALLING = ErrorText('failed calling webhook "{webhook}": {problem}', root=True)
 TO_CALL = ErrorText("failed to call webhook: {problem}", _ANSWERED, _OWN_WORDS, family=True)
+# TO_CALL of a line that was cut off within the URL, or before it: nothing is known of an answer.
+TO_CALL_CUT = ErrorText("failed to call webhook: Post", _UNFINISHED, _UNFINISHED_WHY, family=True)
 FAILING_OPEN = ErrorText("Failed calling webhook, failing open {webhook}: {problem}", root=True)
 _FAILING_CLOSED = ErrorText("Failed calling webhook, failing closed {webhook}: {problem}", root=True)
 _FAILED_OPEN_NOTE = ErrorText(

@@ -122,6 +122,11 @@ CANCELED_CONNECTING = ErrorText(
     "`while waiting for connection`: there was no usable connection yet, in DNS, TCP or TLS",
     (*_LATE, *_LATE_TLS, *codes(Code.HTTP_TIMEOUT)),
 )
+# A line that was cut off behind these words.
+CANCELED_CUT = ErrorText(
+    "request canceled while waiting for connection",
+    *CANCELED_CONNECTING[1:4],
+)
 CANCELED = ErrorText(
     "request canceled (Client.Timeout exceeded while awaiting headers)",
     codes(Code.HTTP_TIMEOUT),
@@ -137,11 +142,16 @@ NO_HEADERS = ErrorText(
     "net/http: timeout awaiting response headers", codes(Code.HTTP_TIMEOUT), "the request was sent and not answered"
 )
 _IO_TIMEOUT = ErrorText("i/o timeout", _ANY_PHASE, "a time limit; the text does not say of which operation")
-_CANCELED_BARE = ErrorText("context canceled", codes(Code.HTTP_TIMEOUT), "whoever made the call gave up", _ANY_PHASE)
+_CANCELED_BARE = ErrorText(
+    "context canceled",
+    _ANY_PHASE,
+    "the client of the API server gave up before the call ended; the text does not say which phase was waiting",
+)
 
 ROWS = (
     *(*_LOOKED_UP, *_UNREACHABLE, NO_SUCH_HOST, NO_SUCH_HOST_ON, LOOKUP_EOF, LOOKUP_TIMEOUT, LOOKUP_DEADLINE),
     *(NO_SUCH_HOST_BARE, MISBEHAVING, LAME_REFERRAL, UNREADABLE_DNS, INVALID_DNS, INVALID_PORT),
     *(*_DIALLED, DIAL_TIMEOUT, *_BROKEN, *_BARE),
-    *(CANCELED_CONNECTING, CANCELED, BODY_TIMEOUT, NO_HEADERS, CLIENT_TIMEOUT, DEADLINE, _IO_TIMEOUT, _CANCELED_BARE),
+    *(CANCELED_CONNECTING, CANCELED_CUT, CANCELED, BODY_TIMEOUT, NO_HEADERS, CLIENT_TIMEOUT, DEADLINE),
+    *(_IO_TIMEOUT, _CANCELED_BARE),
 )

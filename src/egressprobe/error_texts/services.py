@@ -67,9 +67,16 @@ _CHECK_FAILED = ErrorText(
     family=True,
 )
 _OF_RESOURCE = ErrorText(
-    "the server is currently unable to handle the request (get {resource})",
+    "the server is currently unable to handle the request (get {served})",
     codes(Code.APISERVICE_UNAVAILABLE, Code.HTTP_STATUS),
     "503 for a resource: the APIService that serves it is not Available, or its server answered so",
+    _CAUSES,
+)
+# kubectl/pkg/cmd/top: the group metrics.k8s.io is not in the API server's list of groups.
+_NO_METRICS = ErrorText(
+    "Metrics API not available",
+    codes(Code.APISERVICE_UNAVAILABLE),
+    "the API server does not list metrics.k8s.io: its APIService is missing, or was not Available",
     _CAUSES,
 )
 _STALE = ErrorText(
@@ -85,7 +92,7 @@ _LISTED = tuple(
 )
 # What only an APIService's condition, or a request of its group, says.
 _CONDITIONS = (*(NOT_PRESENT, NOT_LISTENING), *NO_ADDRESSES.values(), *NO_SLICES.values(), *_REASONS)
-_OF_GROUPS = (_STALE, *_LISTED, _CHECK_FAILED)
+_OF_GROUPS = (_NO_METRICS, _STALE, *_LISTED, _CHECK_FAILED)
 OF_APISERVICES = frozenset((*_CONDITIONS, *_OF_GROUPS))
 
 ROWS = (

@@ -57,6 +57,11 @@ OTHERS = (
 )
 VERDICTS = (
     _row('admission webhook "{webhook}" denied the request', _DENIED, _WEBHOOKS),
+    _row(
+        'admission webhook "{webhook}" does not support dry run',
+        "the webhook has side effects, so no dry run calls it: only a request without --dry-run shows whether it works",
+        _WEBHOOKS,
+    ),
     _row('rejected by webhook "{webhook}"', _DENIED, _WEBHOOKS),
     _row(
         "ValidatingAdmissionPolicy '{policy}' with binding '{binding}' denied request",
@@ -82,6 +87,15 @@ VERDICTS = (
     ),
     _row("(Conflict): {problem}", "another client changed the object at the same time: read it again and repeat"),
     _row("(AlreadyExists): {problem}", "the object exists already"),
+    *(
+        _row(
+            f"(NotFound): {before}the server could not find the requested resource",
+            "the API server does not serve this kind or version: its CRD is missing, or an APIService is not Available",
+            "kubectl get apiservices",
+            "kubectl get crds",
+        )
+        for before in ("", "{problem}")
+    ),
     _row("(NotFound): {problem}", "the object does not exist"),
     _row(
         "no matches for kind {problem}",

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from egressprobe.catalog.entry import Entry
 from egressprobe.catalog.pasted.recognise import Recognised
 from egressprobe.catalog.registry import lookup
-from egressprobe.error_texts.network import CANCELED_CONNECTING, CLIENT_TIMEOUT, DEADLINE
+from egressprobe.error_texts.network import CANCELED_CONNECTING, CANCELED_CUT, CLIENT_TIMEOUT, DEADLINE
 from egressprobe.error_texts.oidc import FETCHING_KEYS, KEYS_REQUEST, KEYS_STATUS, NO_JWKS_URI
 from egressprobe.error_texts.template import ErrorText
 from egressprobe.model.failure import CODES, Code
@@ -20,7 +20,7 @@ _RARER = "the same text is possible, and rarer"
 _LIMIT = re.compile(r"[?&]timeout=(\d{1,3})s\b")
 _HANDSHAKE, _LOOKUP = 10, 10  # seconds: http.Transport.TLSHandshakeTimeout; two rounds of 5 s over the name servers
 _CONVERSION = 30  # seconds: webhook_converter.go
-_TIME_LIMITS = frozenset({DEADLINE, CLIENT_TIMEOUT, CANCELED_CONNECTING})
+_TIME_LIMITS = frozenset({DEADLINE, CLIENT_TIMEOUT, CANCELED_CONNECTING, CANCELED_CUT})
 _KEY_SET = frozenset({FETCHING_KEYS, KEYS_STATUS, KEYS_REQUEST})
 _OF_KEYS = frozenset({str(Code.OIDC_JWKS_INVALID)})
 

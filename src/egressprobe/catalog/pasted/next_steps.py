@@ -7,11 +7,17 @@ import shlex
 from collections.abc import Sequence
 
 from egressprobe.catalog.pasted.meanings import Meaning
-from egressprobe.catalog.pasted.place import CallPlace, api_service, place
+from egressprobe.catalog.pasted.place import CallPlace, api_service, is_loopback, place
 from egressprobe.catalog.pasted.recognise import Recognised
+from egressprobe.model.failure import Code
 from egressprobe.model.target import Kind
 
 _DISCOVER = "egressprobe discover --cluster <CLUSTER> > targets.yaml"
+# A kubelet whose certificate is not approved yet answers each handshake with an alert:
+# https://repost.aws/articles/ARv5gI9t1CSeqnp7oDcKV14A
+_SERVING_CERTIFICATES = "kubectl get csr --field-selector spec.signerName=kubernetes.io/kubelet-serving"
+# No packet was sent, or a condition has the error itself.
+_ANSWERED_BY_KUBECTL = frozenset({Code.SERVICE_UNRESOLVED, Code.APISERVICE_UNAVAILABLE})
 _ENDPOINT = "aws eks describe-cluster --name <CLUSTER> --query cluster.resourcesVpcConfig"
 
 
@@ -23,7 +29,11 @@ def next_steps(error: Recognised, ranked: Sequence[Meaning]) -> tuple[str, ...]:
     if error.by_client:
         return _of_client(at)
     explain = [f"egressprobe explain {meaning.entry.code}" for meaning in ranked[:2]]
-    return (*_measure(error, at), *_cluster_checks(error, at), *explain)
+    measure, checks = _measure(error, at), _cluster_checks(error, at)
+    if error.kind is Kind.KUBELET and any(meaning.entry.code == Code.TLS_ALERT for meaning in ranked):
+        checks.append(_SERVING_CERTIFICATES)
+    first = ranked[0].entry.code if ranked else ""
+    return (*checks, *measure, *explain) if first in _ANSWERED_BY_KUBECTL else (*measure, *checks, *explain)
 
 
 def _filled(text: str, values: dict[str, str]) -> str:
@@ -49,15 +59,16 @@ def _handshake(at: CallPlace) -> list[str]:
 def _measure(error: Recognised, at: CallPlace) -> list[str]:
     """Probe it: from every subnet with a stack, from this computer without one."""
     if error.kind is Kind.OIDC:
-        url = at.url.partition("/.well-known/")[0]
+        url, document, _ = at.url.partition("/.well-known/")
         if not url:
             return ["egressprobe run --kind oidc <ISSUER>"]
-        if error.fetching_keys:
+        if error.fetching_keys or not document:
             return [*_handshake(at), "egressprobe run --kind oidc <ISSUER>"]
         invoke = f"egressprobe invoke --stack <STACK> -l {shlex.quote(f'oidc/{at.host}*')}"
         return [f"egressprobe run --kind oidc {shlex.quote(url)}", invoke]
-    name = at.host if at.host and not _is_internal(error) else error.values.get("name", "") if not at.host else ""
-    pattern = shlex.quote(f"{name}*") if name else ""
+    if error.kind is Kind.WEBHOOK and is_loopback(at):
+        return []
+    pattern = _names(error, at)
     if at.service or error.kind in (Kind.AGGREGATED_API, Kind.KUBELET) or (error.kind and not at.url):
         select = f" -l {pattern}" if pattern else ""
         return [_DISCOVER, f"egressprobe run -f targets.yaml{select}", f"egressprobe invoke --stack <STACK>{select}"]
@@ -69,9 +80,19 @@ def _measure(error: Recognised, at: CallPlace) -> list[str]:
     return ["egressprobe run <URL>", "egressprobe invoke --stack <STACK>"]
 
 
+def _names(error: Recognised, at: CallPlace) -> str:
+    """The names of the targets, for -l, as discovery gives them: of an APIService its own; else host and port."""
+    if error.kind is Kind.AGGREGATED_API:
+        _, _, group = error.values.get("served", "").partition(".")
+        name = api_service(error) or (f"v*.{group}" if group else "")
+        return shlex.quote(name) if name else ""
+    name = at.host if at.host and not _is_internal(error) else error.values.get("name", "") if not at.host else ""
+    return shlex.quote(f"{name}*") if name else ""
+
+
 def _is_internal(error: Recognised) -> bool:
-    """The URL of an APIService's check and of a kubelet has an address, by which no target is named."""
-    return error.kind in (Kind.AGGREGATED_API, Kind.KUBELET)
+    """The URL of a kubelet has an address, by which no target is named."""
+    return error.kind is Kind.KUBELET
 
 
 def _cluster_checks(error: Recognised, at: CallPlace) -> list[str]:

@@ -35,11 +35,17 @@ _TAB = re.compile(r"(?<!\\)\\+t")
 _STARTS = re.compile(
     r"\s{0,8}(?:[IWEF]\d{4} \d\d:|\{\"|\d{4}-\d\d-\d\d[T ]\d\d:|time=|level=|Error from server|[Ee]rror: |Error |"
     r"Unable to connect|The connection to the server|Warning: |Internal error occurred|"
-    r"failed calling webhook|Failed calling webhook|conversion webhook for|oidc authenticator: |Unable to authenticate)"
+    r"failed calling webhook|Failed calling webhook|conversion webhook for|oidc authenticator: |Unable to authenticate|"
+    # Rows of `kubectl get apiservices`.
+    r"NAME +SERVICE|v[a-z0-9]{1,30}\.[a-z0-9.-]{0,253} +"
+    r"(?:Local|[a-z0-9-]{1,63}/[a-z0-9-]{1,63}) +(?:True|False|Unknown))"
 )
+# What `kubectl apply` prints before the error: the whole patch, with the object as it was last applied.
+_PATCH = "error when applying patch:"
+_BEHIND_PATCH = "for: "
 # A link of a web page, and a URL as Go before 1.14 wrote it: without quotes.
 _LINK = re.compile(r"\[(https?://[^\]\s]{1,600})\]\(https?://[^)\s]{1,600}\)")
-_UNQUOTED_URL = re.compile(r"\b(Post|Get|Put|Patch|Delete|Head) (https?://[^\s\"<>]{1,600}): ")
+_UNQUOTED_URL = re.compile(r"\b(Post|Get|Put|Patch|Delete|Head) (https?://[^\s\"<>]{1,600}):(?=\s)")
 _DIGITS = re.compile(r"\d+")
 
 
@@ -58,7 +64,7 @@ def cleaned(text: str) -> str:
             text = text.replace(written, meant)
     text = _ESCAPED_QUOTE.sub(r"\1", text)
     text = _TAB.sub(" ", _LINE_END.sub("\n", text))
-    return _UNQUOTED_URL.sub(r'\1 "\2": ', _LINK.sub(r"\1", text))
+    return _UNQUOTED_URL.sub(r'\1 "\2":', _LINK.sub(r"\1", text))
 
 
 def records(text: str) -> tuple[Record, ...]:
@@ -77,7 +83,11 @@ def records(text: str) -> tuple[Record, ...]:
 
 def _grouped(lines: list[str]) -> list[list[str]]:
     groups: list[list[str]] = []
+    in_patch = False
     for line in (whole[:_MOST_LINE] for whole in lines):
+        if in_patch and not line.startswith(_BEHIND_PATCH) and (not _STARTS.match(line) or line.startswith('{"')):
+            continue
+        in_patch = line.rstrip().endswith(_PATCH)
         if not line.strip():
             groups.append([])
         elif not groups or _STARTS.match(line) or sum(map(len, groups[-1])) > _MOST_RECORD:

@@ -41,6 +41,11 @@ def place(error: Recognised) -> CallPlace:
     return CallPlace(url, host, port, service, namespace)
 
 
+def is_loopback(at: CallPlace) -> bool:
+    """Whether the call stays on the API server's own computer."""
+    return at.host in {"localhost", "::1"} or at.host.startswith("127.")
+
+
 def _split(authority: str) -> tuple[str, str]:
     if authority.startswith("["):
         host, _, port = authority[1:].partition("]")
@@ -58,19 +63,23 @@ def api_service(error: Recognised) -> str:
     return f"{match[2]}.{match[1]}" if match else ""
 
 
+def _serving(error: Recognised) -> str:
+    served = error.values.get("served", "")
+    return f"that serves {served}" if served else ""
+
+
 def whose_call(error: Recognised) -> str:
     """Who made the call, in words."""
     if error.by_client:
         return "a client's own connection to the API server"
     if error.kind is None:
         return "not in the text: the API server's call, if it is from its log or behind `Error from server`"
-    name = error.values.get("webhook", "")
+    name, api = error.values.get("webhook", ""), api_service(error) or _serving(error)
     words = {
-        Kind.WEBHOOK: f"the API server's call of the webhook {name}",
+        Kind.WEBHOOK: f"the API server's call of {f'the webhook {name}' if name else 'a webhook'}",
         Kind.OIDC: "the API server's call of an OIDC provider",
-        Kind.AGGREGATED_API: f"the API server's call of the aggregated API {api_service(error)}",
+        Kind.AGGREGATED_API: f"the API server's call of {f'the aggregated API {api}' if api else 'an aggregated API'}",
         Kind.KUBELET: "the API server's call of a kubelet",
     }
     resource = error.values.get("resource")
-    text = f"the API server's call of the conversion webhook of {resource}" if resource else words[error.kind]
-    return text.rstrip()
+    return f"the API server's call of the conversion webhook of {resource}" if resource else words[error.kind]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from egressprobe.catalog.pasted.paste import Record, records
 from egressprobe.error_texts import oidc
-from egressprobe.error_texts.calls import CALLS, FAILING_OPEN, FETCHING_KEY_SET, REACHING_SERVICE
+from egressprobe.error_texts.calls import CALLS, FAILING_OPEN, FETCHING_KEY_SET, REACHING_SERVICE, TO_CALL, TO_CALL_CUT
 from egressprobe.error_texts.clients import CLIENTS, WHOLE
 from egressprobe.error_texts.rows import CAUSES
 from egressprobe.error_texts.services import OF_APISERVICES
@@ -29,6 +29,11 @@ _BEGINNINGS = frozenset((*_CALL_KINDS, *(row for row in oidc.ROWS if row.family)
 _KUBELET_PORT = "10250"
 # The path of a resource of a group. The API server itself asks an APIService for its group and version alone.
 _OBJECT = re.compile(r"apis/[a-z0-9.-]{1,253}/v[a-z0-9]{1,30}/[a-z]")
+# A row of `kubectl get apiservices`.
+_APISERVICE_ROW = re.compile(
+    r"(?m)^\s{0,8}(?P<api>v[a-z0-9]{1,30}\.[a-z0-9.-]{1,253})\s{1,80}(?P<namespace>[a-z0-9-]{1,63})/"
+    r"(?P<name>[a-z0-9-]{1,63})\s{1,80}False \("
+)
 # Where it was written, and from which socket and when: the error is the same.
 _NOT_IDENTITY = frozenset({"local", "now", "limit", "file", "reason"})
 _MOST_ERRORS = 50  # of one record
@@ -144,13 +149,19 @@ def _recognised(text: str, segment: _Segment, times: int) -> Recognised:
         for name, value in hit.values.items():
             if value:
                 values.setdefault(name, value)
+    row = None if "api" in values else _APISERVICE_ROW.search(text)
+    values |= row.groupdict() if row else {}
     rows = [hit.row for hit in around]
     kinds = [kind for row in rows if (kind := _CALL_KINDS.get(row)) is not None]
+    # Of a line that was cut off only the later words may be there.
+    kinds = kinds or [kind for hit in causes if (kind := _CALL_KINDS.get(hit.row)) is not None]
     client = next((row for row in rows if row in _CLIENTS), None)
     by_client = client is not None or (not kinds and _is_api_url(values.get("url", "")))
     ordered = tuple(sorted({hit.row for hit in causes}, key=lambda row: (row.family, _CAUSE_ORDER[row])))
+    if ordered == (TO_CALL,) and text.rpartition("failed to call webhook:")[2].split()[:1] in ([], ["Post"]):
+        ordered = (TO_CALL_CUT,)
     verdict = _verdict(rows, kinds, causes, by_client=by_client)
-    if not kinds and not by_client and (OF_APISERVICES & {*ordered} or "." in values.get("resource", "")):
+    if not kinds and not by_client and (OF_APISERVICES & {*ordered} or "." in values.get("served", "")):
         kinds = [Kind.AGGREGATED_API]
     of_service = not kinds or (Kind.AGGREGATED_API in kinds and REACHING_SERVICE in rows)
     if of_service and not by_client and _KUBELET_PORT in (_port(values), _port_of_url(values)):

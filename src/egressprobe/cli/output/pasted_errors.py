@@ -5,11 +5,12 @@ from typing import Any, NamedTuple
 
 from egressprobe.catalog.pasted.meanings import Meaning, call_limit, meanings, phase
 from egressprobe.catalog.pasted.next_steps import next_steps
-from egressprobe.catalog.pasted.place import api_service, place, whose_call
+from egressprobe.catalog.pasted.place import api_service, is_loopback, place, whose_call
 from egressprobe.catalog.pasted.recognise import Recognised
 from egressprobe.catalog.registry import struct_dict
 from egressprobe.cli.output.explanation import SCHEMA, hanging, json_text
 from egressprobe.cli.output.terminal import paragraph, printable, some
+from egressprobe.model.target import Kind
 from egressprobe.net.urls import shown_text
 
 _WIDTH, _INDENT = 96, 9
@@ -20,6 +21,10 @@ _OTHER = "This is not a call of the API server, so what egressprobe probes has n
 _CLIENT = (
     "This is between the client and the API server, not a call of the API server: what egressprobe probes has no part "
     "in it. The URL is the cluster's endpoint."
+)
+_LOOPBACK = (
+    "The API server calls its own computer: EKS runs such webhooks on the control plane. Nothing in your VPC is on "
+    "this path: if it goes on failing, ask AWS Support."
 )
 _FAILS_OPEN = "The webhook fails open (failurePolicy Ignore): the request went through unchecked."
 
@@ -71,6 +76,8 @@ def _notes(error: Recognised) -> Iterator[str]:
         yield _CLIENT
     if error.fails_open:
         yield _FAILS_OPEN
+    if error.kind is Kind.WEBHOOK and is_loopback(place(error)):
+        yield _LOOPBACK
 
 
 def to_text(errors: Sequence[Recognised], width: int | None = None) -> str:
@@ -87,7 +94,8 @@ def _lines(pasted: PastedError, width: int) -> Iterator[str]:
     first, *more = paragraph(pasted.text + times, width - 2)
     yield first
     yield from (f"  {part}" for part in more)
-    yield ""
+    if any(value for _, value in pasted.facts):
+        yield ""
     for name, value in pasted.facts:
         if value:
             yield from hanging(f"{name:<{_INDENT}}", printable(value), width)
