@@ -53,6 +53,8 @@ def account():
         put_planner("lab", name="fleet-5e6f7a8b-probe-0", part="probe", variables={"EGRESSPROBE_CLUSTER_NAME": "lab"})
         put_planner("two", name="egressprobe-00000001-planner", stack="first", part=None)
         put_planner("two", name="second-planner")
+        bare = environment("bare", stack="bare", SUBNETS="-")
+        put_planner("bare", name="bare-planner", variables=bare)
         put_planner("old", name="old-planner", variables=environment("old", stack="old", PROBE_LOGS=""))
         yield in_region(REGION)
 
@@ -81,6 +83,16 @@ def test_what_terraform_has_made_is_named_by_its_planner(account, named):
     assert deployment_of(account, deployment.name) == deployment, "printed commands have this name"
 
 
+@pytest.mark.parametrize("named", [planner_arn(), PLANNER_NAME])
+def test_a_version_is_of_the_same_planner(account, named):
+    """Its logs and alarms are those of the function; the session is in the region of the ARN."""
+    version = boto3.client("lambda").publish_version(FunctionName=PLANNER_NAME)["Version"]
+    deployment = deployment_of(account, f"{named}:{version}")
+    assert (deployment.planner, deployment.name) == (planner_arn(), STACK_NAME)
+    assert deployment.planner_logs == deployment_of(account, PLANNER_NAME).planner_logs
+    assert session_for(f"{planner_arn(region='us-east-1')}:{version}", None).region_name == "us-east-1"
+
+
 @pytest.mark.parametrize(
     ("named", "words"),
     [
@@ -89,6 +101,8 @@ def test_what_terraform_has_made_is_named_by_its_planner(account, named):
         (planner_arn(region="us-east-1"), f"{planner_arn(region='us-east-1')} is in us-east-1, not in eu-west-1"),
         ("other", '"other" is not a stack of egressprobe: it has no output PlannerFunction'),
         ("fleet-5e6f7a8b-probe-0", 'the function "fleet-5e6f7a8b-probe-0" is not a Planner of egressprobe'),
+        ("", "is empty; give the name of a stack, or its Planner's function"),
+        ("bare-planner", 'the Planner "bare-planner" has no probes: its EGRESSPROBE_SUBNETS names no subnet'),
         ("old-planner", 'the Planner "old-planner" is older than this command; deploy it again'),
     ],
 )
@@ -126,7 +140,13 @@ def test_a_cluster_without_a_planner_with_several_or_of_another(account, cluster
 def test_all_clusters_by_one_look(account):
     """A Probe is not a Planner, and a Planner of before there was the tag is known by its name."""
     planners = planners_by_cluster(account)
-    assert {cluster: len(arns) for cluster, arns in planners.items()} == {"prod": 1, "lab": 1, "two": 2, "old": 1}
+    assert {cluster: len(arns) for cluster, arns in planners.items()} == {
+        "prod": 1,
+        "lab": 1,
+        "two": 2,
+        "old": 1,
+        "bare": 1,
+    }
 
 
 class Scripted:

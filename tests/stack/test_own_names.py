@@ -285,6 +285,9 @@ def test_the_command_prints_json_without_credentials(capsys, monkeypatch):
     assert said.keys() == {"roles", "deployer"}
     assert said["roles"].keys() == OWN_ROLES.keys() - {"DiscoverRoleArn"}
     assert said["roles"]["ProbeRoleArn"].keys() == {"trust", "policies"}
+    for wrong in (["a/b", *where], ["prod", "--account", "2222", "--region", REGION]):
+        assert main(["roles", *wrong]) == 2, "a policy with such a name would match nothing, or something else"
+    capsys.readouterr()
     assert main(["roles", "prod", *where, "--parameters", "RolePath=corp"]) == 2
     line = 'egressprobe: PARAMETERS: RolePath="corp" is not allowed: / or /PART/ or /PART/PART/, and so on'
     assert capsys.readouterr().err.splitlines() == [line]

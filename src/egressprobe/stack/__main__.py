@@ -5,12 +5,13 @@ Exit codes as for `egressprobe`: 0 done, 1 our own error, AWS's, or an output th
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from egressprobe.aws.session import use_region_of_environment
-from egressprobe.model.errors import AwsError, InputError
+from egressprobe.model.errors import AwsError, InputError, short
 from egressprobe.publish.stdout import drop_stdout
 from egressprobe.stack.aws_answers import aws_errors, error_line, is_foreign_answer
 
@@ -225,8 +226,14 @@ def _roles(options: argparse.Namespace) -> int:
     if session.region_name is None:
         raise InputError("--region", "is missing, and neither AWS_REGION nor the profile names one")
     owner, region = options.account or account(session), session.region_name
+    if not re.fullmatch("[0-9]{12}", owner):
+        raise InputError("--account", "is not an account of 12 digits")
+    template = expanded()
+    names = template["Parameters"]["ClusterName"]["AllowedPattern"]
+    if options.cluster != "*" and not re.fullmatch(names, options.cluster):
+        raise InputError("CLUSTER", f'"{short(options.cluster)}" is not the name of an EKS cluster; * is for every one')
     place = StackPlace(session.get_partition_for_region(region), region, owner, _stack(options), options.cluster)
-    made = role_policies(expanded(), place, given)
+    made = role_policies(template, place, given)
     roles = {name: role._asdict() for name, role in made.items()}
     print(json.dumps({"roles": roles, "deployer": deployer_policy(place, given)}, indent=2))
     return 0

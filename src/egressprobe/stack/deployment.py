@@ -21,7 +21,7 @@ from egressprobe.stack.aws_answers import failures_as_lines, field
 from egressprobe.stack.cloudformation import outputs
 
 CLUSTER_TAG, PART_TAG = "egressprobe:cluster", "egressprobe:part"
-_ARN = re.compile(r"arn:[^:]+:lambda:(?P<region>[a-z0-9-]+):\d{12}:function:[^:]+")
+_ARN = re.compile(r"arn:[^:]+:lambda:(?P<region>[a-z0-9-]+):\d{12}:function:[^:]+(:[^:]+)?")
 # Of a name that no function has, or can have.
 _NO_FUNCTION = ("ResourceNotFoundException", "ValidationException")
 _EITHER = "give --stack NAME, or --local to probe from this computer"
@@ -148,6 +148,8 @@ def probe_groups(session: Any, deployment: Deployment) -> tuple[str, ...]:
 
 def _planner_of_stack(session: Any, named: str) -> str:
     """Empty where there is no such stack. Who may not describe stacks may name the Planner."""
+    if not named.strip():
+        raise InputError("--stack", "is empty; give the name of a stack, or its Planner's function")
     if _ARN.fullmatch(named):
         return ""
     try:
@@ -183,7 +185,8 @@ def _configuration(session: Any, function: str) -> dict[str, Any] | None:
 
 def _described(configuration: dict[str, Any]) -> Deployment:
     """Raises InputError for a function that is not a Planner of this version, AwsError for an encrypted environment."""
-    arn = str(field(configuration, "GetFunctionConfiguration", "FunctionArn"))
+    # Of a version or an alias the ARN ends with it; logs and alarms are of the function.
+    arn = ":".join(str(field(configuration, "GetFunctionConfiguration", "FunctionArn")).split(":")[:7])
     name = arn.rpartition(":")[2]
     environment = configuration.get("Environment") or {}
     if environment.get("Error"):
@@ -194,6 +197,10 @@ def _described(configuration: dict[str, Any]) -> Deployment:
         settings, messages = read_settings(variables), read_incident_settings(variables)
     except KeyError:
         raise InputError("--stack", f'the function "{short(name)}" is not a Planner of egressprobe') from None
+    if not settings.probes:
+        raise InputError(
+            "--stack", f'the Planner "{short(name)}" has no probes: its EGRESSPROBE_SUBNETS names no subnet'
+        )
     if not messages.probe_logs:
         raise InputError("--stack", f'the Planner "{short(name)}" is older than this command; deploy it again')
     return Deployment(

@@ -94,6 +94,7 @@ def test_the_example_file_is_one_page(capsys, monkeypatch):
     ("options", "line"),
     [
         (["--name", "a b"], "NAME: is not a dashboard's name"),
+        (["--name", "fleet-2"], "NAME: ends like a further page of another name"),
         (["--subnets", "17"], "SUBNETS: is not from 1 to 16"),
         (["--account", "12"], "--account: is not an account"),
         (["--account", "210987654321"], "--account: is 210987654321, and the credentials are of 123456789012"),

@@ -3,11 +3,12 @@
 import re
 
 import pytest
+from botocore.session import Session as Core
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from egressprobe.model.errors import InputError
-from egressprobe.stack.fleet.file import ListedCluster, read_clusters
+from egressprobe.stack.fleet.file import ListedCluster, _partition, read_clusters
 from egressprobe.stack.fleet.parameters import OWN, check_parameters
 from egressprobe.stack.fleet.stack_sets import set_parameters
 from egressprobe.stack.template import TEMPLATE
@@ -143,6 +144,57 @@ def test_settings_of_the_other_kind_of_permissions(tmp_path, stack_sets, expecte
     """What AWS would refuse after the plan was confirmed is refused before."""
     text = f"stackSets: {stack_sets}\nclusters: [{{name: a, account: '111122223333', region: eu-west-1}}]\n"
     assert mistakes(tmp_path, text) == expected
+
+
+@pytest.mark.parametrize(("name", "ok"), [("probes", True), ("p-1", True), ("net-2", False), ("egressprobe-17", False)])
+def test_the_name_of_a_further_set_is_no_name_of_a_first(tmp_path, name, ok):
+    """PRUNE=1 of the file with the shorter name would delete the stacks of this one."""
+    text = f"stackSets: {{region: eu-west-1, name: {name}}}\nclusters:\n{CLUSTER}\n"
+    wrong = "1: stackSets.name: ends like the second set of another name; choose one without a number at its end"
+    assert (read(tmp_path, text).stack_sets.name if ok else mistakes(tmp_path, text)) == (name if ok else [wrong])
+
+
+def test_every_partition_has_its_own_beginnings():
+    """As botocore lists them: a StackSet reaches one partition."""
+    core = Core()
+    found = {
+        partition: {_partition(region) for region in core.get_available_regions("ec2", partition)}
+        for partition in core.get_available_partitions()
+    }
+    assert found["aws"] == {""}
+    assert all(len(names) <= 1 for names in found.values())
+    names = [name for names in found.values() for name in names]
+    assert len(names) == len(set(names))
+
+
+def test_regions_of_two_partitions(tmp_path):
+    cluster = "- {name: b, account: '111122223333', region: cn-north-1}"
+    text = f"stackSets: {{region: eu-west-1}}\nclusters:\n{CLUSTER}\n{cluster}\n"
+    expected = '"cn-north-1" is in another partition of AWS than stackSets.region; give it a file of its own'
+    assert mistakes(tmp_path, text) == [f"4: clusters[1].region (b): {expected}"]
+
+
+def test_a_role_of_another_account(tmp_path):
+    """One role for all clusters is a role of one account."""
+    role = "arn:aws:iam::111122223333:role/net/probes"
+    other = "- {name: b, account: '222233334444', region: eu-west-1}"
+    text = f"stackSets: {{region: eu-west-1}}\nparameters: {{ProbeRoleArn: '{role}'}}\nclusters:\n{CLUSTER}\n{other}\n"
+    expected = "ProbeRoleArn is a role of 111122223333, and a function needs one of its own account"
+    assert [line.partition(": ")[2] for line in mistakes(tmp_path, text)] == [f"clusters[1].parameters (b): {expected}"]
+
+
+@pytest.mark.parametrize("value", ["512.0", "1e3", "5_12", " 512", "\u0663", "nan", "-1", "1" * 5000, ""])
+def test_a_number_is_a_whole_one(value):
+    """What CloudFormation would take otherwise, no function would."""
+    with pytest.raises(InputError, match=r"is not a whole number|is longer"):
+        check_parameters({"ProbeMemory": value}, PARAMETERS, "parameters")
+
+
+def test_a_subnet_once(tmp_path):
+    """Also in two zones."""
+    hand = "subnets: [subnet-0a/a, subnet-0a/b], securityGroups: [sg-0a]"
+    text = f"stackSets: {{region: eu-west-1}}\nclusters:\n{CLUSTER[:-1]}, {hand}}}\n"
+    assert mistakes(tmp_path, text) == ["3: clusters[0].subnets (a): names one of them twice"]
 
 
 def test_a_planner_in_a_vpc_needs_groups(tmp_path):

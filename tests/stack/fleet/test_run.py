@@ -242,6 +242,51 @@ def test_parameters_of_all_and_of_one(world, capsys):
     assert of_set["LogRetentionDays"] == "30"
 
 
+def test_the_plan_names_what_all_stacks_get(world, capsys):
+    """A parameter that was taken out of the file too; another prefix replaces functions, and says so."""
+    world.head = HEAD + "parameters: {MetricDetail: subnet}\n"
+    world.by_hand("a")
+    world.run()
+    for content in world.cloud.sets.values():  # as by an older version
+        content["Parameters"] = [one for one in content["Parameters"] if one["ParameterKey"] != "RolePath"]
+    world.head = HEAD.replace("team: net", "team: sec") + "parameters: {NamePrefix: corp}\n"
+    world.template = world.template | {"Description": "new"}
+    capsys.readouterr()
+    _, printed = world.run(capsys, only_show=True)
+    lines = printed.err.splitlines()
+    first = lines.index("StackSets: egressprobe (changed for all of its stacks)") + 1
+    assert lines[first : first + 4] == [
+        "    egressprobe: another template",
+        "    egressprobe: MetricDetail=target (was subnet)",
+        "    egressprobe: NamePrefix=corp (was egressprobe)",
+        "    egressprobe: tag team=sec (was net)",
+    ]
+    assert "WARNING: another prefix replaces functions" in lines[first + 4]
+    assert max(map(len, lines)) <= 80
+    world.head = HEAD + "parameters: {MetricDetail: subnet}\n"
+    world.clusters["a"]["parameters"] = {"NamePrefix": "corp"}
+    _, printed = world.run(capsys, only_show=True)
+    assert "    WARNING: another prefix replaces functions" in printed.err
+    world.clusters["a"]["parameters"] = {}
+    world.template = world.template | {"Description": ""}
+    _, printed = world.run(capsys, only_show=True)
+    assert "WARNING" not in printed.err
+
+
+def test_pruning_what_may_be_a_typing_error(world, capsys):
+    """The deployed cluster is not in the file, and one of its name is new."""
+    world.by_hand("a")
+    world.by_hand("b")
+    world.run()
+    world.clusters["a"]["region"] = "us-east-1"
+    del world.clusters["b"]
+    capsys.readouterr()
+    _, printed = world.run(capsys, only_show=True, prune=True)
+    assert [line for line in printed.err.splitlines() if "typing" in line] == [
+        f"    the file has a ({MEMBER}, us-east-1): is that a typing error?"
+    ]
+
+
 def test_a_new_template_is_one_operation_of_each_set(world, capsys):
     """Not one of each cluster; what is not in the file gets it too."""
     for name in ("a", "b", "c"):
@@ -420,6 +465,24 @@ def test_an_account_that_left_the_units_keeps_its_stack(world, capsys):
     assert f"failed      a ({MEMBER}, eu-west-1): delete: the operation reached no such account" in printed.out
 
 
+def test_an_account_that_is_not_read_is_no_reader(world):
+    """It may not exist, and S3 would refuse the policy for all others."""
+    world.by_hand("a")
+    world.entry("typo", account="444455556666")
+    assert world.run() == 1
+    policy = shared_session().client("s3").get_bucket_policy(Bucket="art-eu-west-1")["Policy"]
+    assert (MEMBER in policy, "444455556666" in policy) == (True, False)
+
+
+def test_memory_that_somebody_has_set_by_hand(world, capsys):
+    """CloudFormation takes 512.0 as a number: it costs no traceback."""
+    world.by_hand("a")
+    world.run()
+    world.overrides("a")["ProbeMemory"] = "512.0"
+    code, printed = world.run(capsys, only_show=True)
+    assert (code, "ProbeMemory=as the set (was 512.0)" in printed.err) == (0, True)
+
+
 @pytest.mark.parametrize("code", ["OperationInProgressException", "Throttling"])
 def test_a_set_that_is_busy_costs_time_alone(world, code):
     """Every call that changes something is refused some times first."""
@@ -538,17 +601,36 @@ def test_a_deletion_that_fails(world, capsys):
     assert (code, world.changes(), "--retain-stacks" in printed.err) == (1, [], True)
 
 
-def test_a_set_of_something_else(world):
-    """Its instances would be overwritten."""
+@pytest.mark.parametrize(
+    "body",
+    [
+        json.dumps({"Parameters": {"Bucket": {"Type": "String"}}, "Resources": {}}),
+        "Parameters: {Bucket: {Type: String}}\nResources: {}\n",
+        '"text"',
+    ],
+)
+def test_a_set_of_something_else(world, body):
+    """Its instances would be overwritten, whether its template is JSON or YAML."""
     world.by_hand("a")
     world.cloud.sets["egressprobe"] = {
         "instances": {},
-        "TemplateBody": json.dumps({"Parameters": {"Bucket": {"Type": "String"}}, "Resources": {}}),
+        "TemplateBody": body,
+        "Parameters": [{"ParameterKey": "Bucket", "ParameterValue": "b"}],
         "PermissionModel": "SELF_MANAGED",
     }
     with pytest.raises(InputError, match="is a StackSet of something else"):
         world.run()
     assert world.changes() == []
+
+
+def test_a_set_of_ours_with_a_template_in_yaml(world, capsys):
+    """Somebody has updated it by hand: known by its parameters, and updated."""
+    world.by_hand("a")
+    world.run()
+    world.cloud.sets["egressprobe"]["TemplateBody"] = "Resources: {}"
+    capsys.readouterr()
+    code, printed = world.run(capsys)
+    assert (code, "    egressprobe: another template" in printed.err.splitlines()) == (0, True)
 
 
 def test_a_set_of_the_other_permissions(world):

@@ -52,11 +52,11 @@ def value_mistake(value: str, rule: Mapping[str, Any]) -> str:
         constraint = rule.get("ConstraintDescription")
         return f"is not allowed: {constraint}" if constraint else f"does not match {pattern}"
     if rule.get("Type") == "Number":
-        try:
-            number = float(value)
-        except ValueError:
-            return "is not a number"
-        least, most = float(rule.get("MinValue", number)), float(rule.get("MaxValue", number))
+        # CloudFormation takes 512.0 as well, and the resource then does not.
+        if not re.fullmatch("[0-9]{1,9}", value):
+            return "is not a whole number"
+        number = int(value)
+        least, most = int(rule.get("MinValue", number)), int(rule.get("MaxValue", number))
         if not least <= number <= most:
             return f"is not between {rule.get('MinValue', 'any')} and {rule.get('MaxValue', 'any')}"
     return ""

@@ -13,8 +13,8 @@ import msgspec
 from msgspec.structs import replace
 
 from egressprobe.model.errors import InputError, input_error, short
-from egressprobe.stack.access.parameters import combination_mistake
-from egressprobe.stack.fleet.parameters import check_parameters
+from egressprobe.stack.fleet.parameters import check_parameters, check_together
+from egressprobe.stack.fleet.plan import set_number
 from egressprobe.stack.survey import MAX_GROUPS, MAX_SUBNETS
 from egressprobe.targets.decode import MOST_MISTAKES, all_mistakes, close_word, convert, kind_of
 from egressprobe.targets.lines import TargetsFile, read_targets
@@ -35,6 +35,11 @@ _ROLE = re.compile(r"(?:[\w+=,.@-]+/)*[\w+=,.@-]{1,64}", re.ASCII)
 _ROLE_ARN = re.compile(r"arn:[^:]+:iam::[0-9]{12}:role/.+")
 # The region of whoever runs the command would do until another one runs it, and deploys every cluster again.
 _NO_REGION = "is missing; name the region of the StackSets, the same for whoever runs this"
+# PRUNE=1 with the name before the number would delete the stacks of this file.
+_NUMBERED = "ends like the second set of another name; choose one without a number at its end"
+# The beginnings of regions' names in every partition but `aws`: botocore's partitions.json.
+_PARTITION = re.compile(r"(cn|us-gov|us-iso[a-z]*|eu-iso[a-z]*|eusc)-")
+_ELSEWHERE = "is in another partition of AWS than stackSets.region; give it a file of its own"
 _SUBNET = re.compile(r"subnet-[0-9a-f]+/[a-z0-9-]+")
 _GROUP = re.compile(r"sg-[0-9a-f]+")
 
@@ -134,8 +139,13 @@ def _clusters_file(name: str, document: object, template_parameters: Mapping[str
         mistakes.append(InputError("clusters", "is empty; give at least one cluster"))
     mistakes += all_mistakes(_steps_of_file(whole, template_parameters))
     common = texts(whole.parameters)
+    home = _partition(whole.stack_sets.region)
     for place, entry in entries.items():
-        mistakes += all_mistakes([partial(_check_together, entry, common | texts(entry.parameters), place)])
+        if whole.stack_sets.region and _partition(entry.region) != home:
+            mistakes.append(InputError(f"{place}.region", f'"{entry.region}" {_ELSEWHERE}'))
+        mistakes += all_mistakes(
+            [partial(check_together, common | texts(entry.parameters), entry.account, entry.targets, place)]
+        )
     if mistakes:
         raise input_error(mistakes[:MOST_MISTAKES])
     return ClustersFile(
@@ -193,7 +203,7 @@ def _steps_of_cluster(
         missing = "securityGroups" if entry.subnets else "subnets"
         yield partial(_refuse, f"{place}.{missing}", "is missing; give both by hand, or neither: then they are read")
     for name, values, most in (
-        ("subnets", entry.subnets, MAX_SUBNETS),
+        ("subnets", [subnet.partition("/")[0] for subnet in entry.subnets], MAX_SUBNETS),
         ("securityGroups", entry.security_groups, MAX_GROUPS),
     ):
         if len(values) > most:
@@ -221,6 +231,8 @@ def _steps_of_file(
 def _steps_of_stack_sets(settings: StackSetSettings) -> Iterator[Callable[[], object]]:
     at = "stackSets"
     yield partial(_match, _STACK_SET, settings.name, f"{at}.name", "is not a name of letters, digits and hyphens")
+    if set_number(settings.name.rpartition("-")[0], settings.name):
+        yield partial(_refuse, f"{at}.name", _NUMBERED)
     if settings.region:
         yield partial(_match, _REGION, settings.region, f"{at}.region", "is not a region such as eu-west-1")
     yield partial(_choice, settings.permissions, (SELF_MANAGED, SERVICE_MANAGED), f"{at}.permissions")
@@ -257,11 +269,9 @@ def _steps_of_stack_sets(settings: StackSetSettings) -> Iterator[Callable[[], ob
             yield partial(_refuse, f"{at}.callAs", "needs permissions: service-managed")
 
 
-def _check_together(entry: ListedCluster, parameters: Mapping[str, str], place: str) -> None:
-    if parameters.get("Discovery") == "false" and not entry.targets:
-        _refuse(f"{place}.targets", "is missing, and Discovery is false: there would be nothing to probe")
-    if wrong := combination_mistake(parameters):
-        _refuse(f"{place}.parameters", wrong)
+def _partition(region: str) -> str:
+    beginning = _PARTITION.match(region)
+    return beginning[1] if beginning else ""
 
 
 def _match(pattern: re.Pattern[str], value: str, place: str, wrong: str) -> None:

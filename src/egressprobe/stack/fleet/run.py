@@ -17,7 +17,7 @@ from egressprobe.stack.fleet.file import ClustersFile, read_clusters
 from egressprobe.stack.fleet.operations import REAL, StoppedError, Waiting, do_plan, wait_for_running
 from egressprobe.stack.fleet.plan import FleetPlan, StackChange, WantedStack, plan_fleet
 from egressprobe.stack.fleet.planner_artifact import planner_with, read_inventories
-from egressprobe.stack.fleet.show import outcome_lines, plan_text, quota_warnings
+from egressprobe.stack.fleet.show import outcome_lines, plan_text, quota_warnings, set_changes
 from egressprobe.stack.fleet.stack_sets import DeployedSet, StackSetContent, StackSets, set_parameters
 from egressprobe.stack.fleet.survey import AccountClients, survey_fleet
 from egressprobe.stack.template import TEMPLATE, expanded
@@ -82,7 +82,13 @@ def fleet(
     surveyed = survey_fleet(clients, file, deployed, keys)
     content = _content(given)
     plan = _plan(sets, existing, content, surveyed.wanted, prune=consent.prune)
-    _print(plan_text(plan, file.stack_sets.name, content.parameters, _inventories(given)))
+    differences = [
+        line
+        for stack_set in existing
+        if stack_set.number in plan.changed_sets
+        for line in set_changes(sets.name(stack_set.number), stack_set, content)
+    ]
+    _print(plan_text(plan, file.stack_sets.name, content.parameters, _inventories(given), differences))
     for warning in (*surveyed.warnings, *quota_warnings(plan, template)):
         _print(warning)
     if plan.is_empty or consent.only_show or not (consent.yes or confirmed()):
@@ -160,10 +166,15 @@ def _inventories(given: _Given) -> dict[tuple[str, str, str], Inventory]:
 
 
 def _readers(file: ClustersFile, plan: FleetPlan, own_account: str) -> ArtifactReaders:
-    """The organization, else every account with a stack: those that are not in the file keep theirs."""
+    """The organization, else every account with a stack: those that are not in the file keep theirs.
+
+    An account without one may not exist, and S3 then refuses the whole policy.
+    """
     if file.organization:
         return ArtifactReaders(organization=file.organization)
-    return ArtifactReaders(accounts=tuple(sorted({stack.account for stack in plan.stacks} - {own_account})))
+    return ArtifactReaders(
+        accounts=tuple(sorted({stack.account for stack in plan.stacks if stack.number} - {own_account}))
+    )
 
 
 def _upload(session: Any, given: _Given, region: str, readers: ArtifactReaders, regions: set[str]) -> str:

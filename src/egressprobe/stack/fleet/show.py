@@ -9,12 +9,19 @@ from egressprobe.planner.inventory import EMPTY, Inventory
 from egressprobe.planner.shards import cut
 from egressprobe.stack.fleet.operations import StackOutcome
 from egressprobe.stack.fleet.plan import FleetPlan, PlannedStack, StackChange, set_name
+from egressprobe.stack.fleet.stack_sets import DeployedSet, StackSetContent
 from egressprobe.stack.price import Size, lines, prices, total
 
 _LONGEST_VALUE = 60
 # Alarms on Metrics Insights queries in an account and Region; the page says that it is not adjustable.
 # https://docs.aws.amazon.com/general/latest/gr/cw_region.html
 _MOST_QUERY_ALARMS = 200
+# docs/deploy.md, "Names and roles of your own"
+_NAMES = ("NamePrefix", "RolePath")
+_REPLACED = [
+    "WARNING: another prefix replaces functions, logs, schedules,",
+    "with incidents and acknowledgements; another path the roles",
+]
 _TITLES = ("CHANGE", "CLUSTER", "ACCOUNT", "REGION", "STACK SET", "USD/MONTH")
 _WORDS = {
     StackChange.NOT_IN_FILE: "deployed, not in the file: kept. PRUNE=1 deletes it",
@@ -24,9 +31,16 @@ _WORDS = {
 
 
 def plan_text(
-    plan: FleetPlan, name: str, common: Mapping[str, str], inventories: Mapping[tuple[str, str, str], Inventory]
+    plan: FleetPlan,
+    name: str,
+    common: Mapping[str, str],
+    inventories: Mapping[tuple[str, str, str], Inventory],
+    changes_of_sets: Sequence[str] = (),
 ) -> str:
-    """name: of the first set. common: parameters of the sets. inventories: (account, region, cluster) -> targets."""
+    """name: of the first set. common: parameters of the sets. inventories: (account, region, cluster) -> targets.
+
+    changes_of_sets: as of `set_changes`.
+    """
     monthly = {id(stack): _price(stack, common, inventories) for stack in plan.stacks}
     changing = [stack for stack in plan.stacks if stack.change is not StackChange.UNCHANGED]
     rows = [
@@ -45,7 +59,7 @@ def plan_text(
     for stack, row in zip(changing, rows, strict=True):
         cells = [value.ljust(width) for value, width in zip(row[:-1], widths, strict=False)]
         text.append("  ".join([*cells, row[-1].rjust(widths[-1])]))
-        text += [f"    {detail}" for detail in _details(stack)]
+        text += [f"    {detail}" for detail in (*_details(stack), *_perhaps_meant(stack, plan))]
     kept = [stack for stack in plan.stacks if stack.number and stack.change is not StackChange.DELETE]
     counts = Counter(str(stack.change) for stack in plan.stacks)
     before = sum(monthly[id(stack)] for stack in plan.stacks if stack.before)
@@ -55,8 +69,31 @@ def plan_text(
     foot = ["; ".join(f"{counts[change]} {change}" for change in StackChange if counts[change])]
     foot.append(f"Stacks: {len(kept)}, about {after:,.2f} USD a month; before this {before:,.2f}")
     foot += [f"StackSets: {', '.join(sets)}"] if sets else []
+    foot += list(changes_of_sets)
     foot.append("Discovered targets are not priced; make price CLUSTER=... counts those of one")
     return "\n".join([*(text if changing else []), *foot])
+
+
+def set_changes(name: str, deployed: DeployedSet, wanted: StackSetContent) -> list[str]:
+    """What an update of a set changes in each of its stacks, but for what a stack has of its own. name: of the set."""
+    before = deployed.content
+    if before is None:
+        return [f"    {name}: another template"]
+    lines = ["another template"] if before.template != wanted.template else []
+    rules = wanted.template["Parameters"]
+    # A set that is older than a parameter has its default.
+    defaults = {key: str(rules[key]["Default"]) for key in wanted.parameters if "Default" in rules[key]}
+    parameters = defaults | before.parameters
+    for kind, old, new in (("", parameters, wanted.parameters), ("tag ", before.tags, wanted.tags)):
+        lines += [
+            f"{kind}{_short(key, new[key]) if key in new else f'{key} is removed'}"
+            + (f" (was {_shown(old[key])})" if key in old else "")
+            for key in sorted(old.keys() | new.keys())
+            if old.get(key) != new.get(key)
+        ]
+    if any(parameters.get(key) != wanted.parameters.get(key) for key in _NAMES):
+        lines += _REPLACED
+    return [f"    {name}: {line}" for line in lines]
 
 
 def quota_warnings(plan: FleetPlan, template: Mapping[str, Any]) -> list[str]:
@@ -120,7 +157,17 @@ def _details(stack: PlannedStack) -> list[str]:
         for name in sorted(stack.overrides.keys() | stack.before.keys())
         if stack.change is StackChange.UPDATE and stack.overrides.get(name) != stack.before.get(name)
     ]
+    if any(stack.before.get(name) != stack.overrides.get(name) for name in _NAMES):
+        changed += _REPLACED if stack.change is StackChange.UPDATE else []
     return changed or ([f"again, it failed before: {stack.reason}"] if stack.reason else [])
+
+
+def _perhaps_meant(stack: PlannedStack, plan: FleetPlan) -> list[str]:
+    """A wrong account or region in the file looks like a new cluster, and the deployed one like a removed one."""
+    if stack.change is not StackChange.DELETE:
+        return []
+    new = (other for other in plan.stacks if not other.before and other.cluster == stack.cluster)
+    return [f"the file has {other}: is that a typing error?" for other in new]
 
 
 def _short(name: str, value: str) -> str:
@@ -139,6 +186,7 @@ def _price(
         return 0.0
     chosen = {**common, **stack.overrides}
     inventory = inventories.get((stack.account, stack.region, stack.cluster), EMPTY)
+    memory = chosen.get("ProbeMemory", "256")
     subnets = [text for text in chosen.get("Subnets", "").split(",") if text not in ("", "-")]
     size = Size(
         subnets=len(subnets),
@@ -146,7 +194,7 @@ def _price(
         shards=max(len(cut(inventory).shards), 1),
         detail="subnet" if chosen.get("MetricDetail") == "subnet" else "target",
         architecture=chosen.get("Architecture", "arm64"),
-        memory=int(chosen.get("ProbeMemory", "256")),
+        memory=int(memory) if memory.isdecimal() else 256,  # by hand, CloudFormation takes 512.0 as well
         discovers=chosen.get("Discovery", "true") == "true",
     )
     return total(lines(size, prices(stack.region)[0]))

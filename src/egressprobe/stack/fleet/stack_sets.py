@@ -53,7 +53,9 @@ class DeployedSet(NamedTuple):
 
 
 def set_parameters(template: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, str]:
-    """Every parameter of the template: given, by default, or a placeholder. So a set's parameters are all written."""
+    """Every parameter of the template: given, by default, or a placeholder. So a set's parameters are all written, and
+    a set is known by them, whether its template is JSON or YAML.
+    """
     values = {name: str(rule["Default"]) for name, rule in template["Parameters"].items() if "Default" in rule}
     return {**_PLACEHOLDERS, **values, **given}
 
@@ -86,7 +88,8 @@ class StackSets:
         answer = self._formation.describe_stack_set(**self._set(number))
         described = field(answer, "DescribeStackSet", "StackSet")
         content = _content(described)
-        if content is not None and not content.template.get("Parameters", {}).keys() >= _OURS:
+        names = _values(described.get("Parameters")) if content is None else content.template.get("Parameters", {})
+        if not names.keys() >= _OURS:
             raise InputError("stackSets.name", f'"{self.name(number)}" is a StackSet of something else; choose another')
         if described.get("PermissionModel", "SELF_MANAGED") != self._model:
             raise InputError(
@@ -228,6 +231,8 @@ def _content(described: Mapping[str, Any]) -> StackSetContent | None:
     try:
         template = json.loads(described.get("TemplateBody", ""))
     except ValueError:
+        return None
+    if not isinstance(template, dict):
         return None
     tags = {str(tag.get("Key")): str(tag.get("Value")) for tag in described.get("Tags") or []}
     return StackSetContent(template, _values(described.get("Parameters")), tags)

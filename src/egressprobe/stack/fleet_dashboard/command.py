@@ -82,6 +82,8 @@ def _range(names: tuple[str, ...]) -> str:
 def _check(options: argparse.Namespace) -> None:
     if not _NAME.fullmatch(options.name):
         raise InputError("NAME", "is not a dashboard's name: letters, digits, - and _, at most 240")
+    if re.search("-[0-9]+$", options.name):
+        raise InputError("NAME", "ends like a further page of another name; choose one without a number at its end")
     if options.account and not re.fullmatch(r"[0-9]{12}", options.account):
         raise InputError("--account", "is not an account of 12 digits")
     if not 1 <= options.subnets <= MAX_SUBNETS:
