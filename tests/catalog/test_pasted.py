@@ -178,6 +178,7 @@ DECISIONS = [
     ),
     ('"Unable to authenticate the request" err="[invalid bearer token, service account token has expired]"', "too old"),
     ("Error from server: etcdserver: request timed out", "etcd"),
+    ("Error from server: etcdserver: mvcc: database space exceeded", "etcd, behind the API server, refused or did not"),
     ('error: resource mapping not found: no matches for kind "Cert" in version "x.y/v1"', "does not serve"),
     ("Error from server (TooManyRequests): Too many requests, please try again later.", "Fairness"),
 ]

@@ -134,7 +134,7 @@ VERDICTS = (
         "verifying certificate SN={serial}, SKID={subject}, AKID={authority} failed: {problem}",
         "the API server refuses the client's certificate, which is not one of a webhook or a provider",
     ),
-    _row("etcdserver: {problem}", "etcd, behind the API server, did not answer in time: not a path of yours"),
+    _row("etcdserver: {problem}", "etcd, behind the API server, refused or did not answer in time: no path of yours"),
     _row("Error from server (TooManyRequests)", "API Priority and Fairness limits this client"),
     _row(
         "Cannot evict pod as it would violate the pod's disruption budget",
