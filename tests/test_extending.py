@@ -98,7 +98,7 @@ def _run(root, module, *arguments):
         (("explain", "subnet_small"), "SUBNET_SMALL: a subnet of the cluster is small"),
         (("run", "tcp://127.0.0.1:1", "-o", "csv"), "127.0.0.1:1,unknown"),
         (("audit", "--snapshot", "docs/examples/broken-vpc.json", "-o", "csv"), "internet,degraded"),
-        (("version",), egressprobe.__version__),
+        (("release",), egressprobe.__version__),
     ],
     ids=["failure", "finding", "format", "format-audit", "command"],
 )
@@ -129,7 +129,7 @@ def test_what_the_diffs_add_fits_the_limits(extended):
 def test_the_command_that_the_diff_adds_has_a_help(extended):
     """The test of every command's --help, with the copy's commands."""
     test = "tests/cli/test_run_options.py::test_every_help_has_examples_and_exit_codes"
-    tested = _run(extended.root, "pytest", "-q", "-p", "no:cacheprovider", "-k", "version", test)
+    tested = _run(extended.root, "pytest", "-q", "-p", "no:cacheprovider", "-k", "release", test)
     assert tested.returncode == 0, tested.stdout
     assert "1 passed" in tested.stdout
 
@@ -160,6 +160,12 @@ def test_the_rule_that_the_diff_adds_is_evaluated(extended, tmp_path):
         codes.append(len(findings))
         assert all(f"--name {snapshot['cluster']['name']} " in finding["remedy"] for finding in findings)
     assert codes == [0, 1]
+
+
+def test_the_error_text_that_the_diff_adds_is_explained(extended):
+    """As a pod's events have it."""
+    text = 'plugin type="aws-cni" failed (add): add cmd: failed to assign an IP address to container'
+    assert "the VPC CNI has no free address for a pod" in " ".join(extended("explain", text).stdout.split())
 
 
 def test_the_kind_that_the_diff_adds_is_probed(extended, tmp_path):

@@ -57,4 +57,4 @@ def test_every_code_is_produced_by_some_test():
     produced = {code for _, code in EXPECTED.values() if code}
     missing = [code for code in Code if code not in produced and f"Code.{code.name}" not in text]
     missing += [code for code in FINDINGS if f'"{code}"' not in text]
-    assert not missing
+    assert not missing, f"no test expects {', '.join(missing)}: see docs/develop.md"

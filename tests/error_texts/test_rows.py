@@ -77,7 +77,8 @@ def test_every_row_finds_its_own_text():
     """What a row writes is found as this row and as nothing else, also without its white space."""
     for row in CAUSES:
         errors = recognise(filled(row.text))
-        assert [error.causes[0] for error in errors] == [row], row.text
+        found = [error.causes[0].text if error.causes else "nothing" for error in errors]
+        assert [error.causes[0] for error in errors] == [row], f'"{row.text}" is found as {found or "nothing"}'
     assert len(CAUSES) > 200
 
 

@@ -105,6 +105,19 @@ def test_what_would_not_work_is_refused_by_the_parameters(name, value):
         rendered(1, **{name: value})
 
 
+def test_every_parameter_is_used_and_in_one_group_of_the_console():
+    document = yaml_parse(TEMPLATE.read_text())
+    groups = document["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    grouped = [name for group in groups for name in group["Parameters"]]
+    rest = json.dumps(
+        {section: part for section, part in document.items() if section not in ("Metadata", "Parameters")}
+    )
+    for name in document["Parameters"]:
+        assert grouped.count(name) == 1, f"template.yaml: put {name} into one group of Metadata"
+        assert f'"Ref": "{name}"' in rest or f"${{{name}}}" in rest, f"template.yaml: nothing refers to {name}"
+    assert set(grouped) == document["Parameters"].keys()
+
+
 @pytest.mark.parametrize(
     ("partition", "region", "host"),
     [

@@ -28,7 +28,9 @@ def made():
 def test_the_files_are_generated_from_the_template(made):
     """Written by `make docs`, compared by `make docs-check`."""
     texts = files(made)
-    assert {path.name: path.read_text() for path in FOLDER.glob("*.tf")} == texts
+    written = {path.name: path.read_text() for path in FOLDER.glob("*.tf")}
+    differing = sorted(name for name in written.keys() | texts.keys() if written.get(name) != texts.get(name))
+    assert not differing, f"{', '.join(differing)} in deploy/terraform: not as template.yaml; run make docs"
 
 
 def test_every_resource_of_the_template_is_made_and_every_type_used(made):
