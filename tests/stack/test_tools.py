@@ -16,7 +16,7 @@ from egressprobe.stack import artifacts as artifacts_module
 from egressprobe.stack import deploy as deploying
 from egressprobe.stack import destroy as destroying
 from egressprobe.stack.__main__ import main
-from egressprobe.stack.cloudformation import Existing, change_set, read_stack, wait
+from egressprobe.stack.cloudformation import Existing, change_set, changes, read_stack, wait
 from egressprobe.stack.package import package
 from egressprobe.stack.price import Size, lines, price_text, prices, total
 from egressprobe.stack.survey import ClusterSubnet, Survey, check_survey, read_survey, slots
@@ -467,6 +467,23 @@ def test_what_cloudformation_refuses_is_told_in_its_words():
         stub.add_response("describe_stack_events", {"StackEvents": [event | why]})
         with pytest.raises(AwsError, match='"s" failed: Probe0: no address'):
             wait(client, "s", Existing({}, there=True))
+
+
+def test_the_changes_name_what_is_or_may_be_replaced():
+    client = formation_stub()
+    kinds = {"Probe0": "True", "Planner": "Conditional", "Topic": "False"}
+    known = [
+        {"ResourceChange": {"Action": "Modify", "LogicalResourceId": name, "ResourceType": "T", "Replacement": kind}}
+        for name, kind in kinds.items()
+    ]
+    with Stubber(client) as stub:
+        stub.add_response("describe_change_set", {"Changes": known})
+        text = changes(client, "arn:aws:cloudformation:eu-west-1:123456789012:changeSet/x/1").splitlines()
+    assert [line.split(maxsplit=2)[1:] for line in text[1:]] == [
+        ["Planner", "T  (may be replaced)"],
+        ["Probe0", "T  (replaced)"],
+        ["Topic", "T"],
+    ]
 
 
 def _stack(status):

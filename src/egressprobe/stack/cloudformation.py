@@ -12,6 +12,8 @@ from egressprobe.stack.aws_answers import aws_errors, error_line, field, is_tran
 # Named: with NamePrefix the roles have names of their own.
 CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
 _NEW = ("REVIEW_IN_PROGRESS",)
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ResourceChange.html
+_REPLACEMENTS = {"True": "  (replaced)", "Conditional": "  (may be replaced)"}
 # The interfaces of a function in a VPC take minutes. Seconds between two looks, and how many.
 _EVERY, _LOOKS = 10, 240
 _CHANGE_SET_EVERY, _CHANGE_SET_LOOKS = 3, 100
@@ -114,7 +116,7 @@ def changes(formation: Any, change: str) -> str:
         for entry in page.get("Changes", []):
             resource = entry.get("ResourceChange", {})
             action, name = str(resource.get("Action", "?")).lower(), resource.get("LogicalResourceId", "?")
-            replaced = "  (replaced)" if resource.get("Replacement") == "True" else ""
+            replaced = _REPLACEMENTS.get(resource.get("Replacement"), "")
             rows.append(f"  {action:<8}{name:<28}{resource.get('ResourceType', '?')}{replaced}")
     return "\n".join(["Changes:", *sorted(rows)])
 

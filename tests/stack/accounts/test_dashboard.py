@@ -125,10 +125,11 @@ def test_in_an_account_that_is_no_monitoring_account_no_query_has_an_account():
 
 
 def test_a_row_links_to_the_clusters_dashboard():
+    """Whose name has no prefix of one's own."""
     file = file_of(
         ListedCluster("prod", FIRST, "eu-west-1"),
         ListedCluster("dark", FIRST, "eu-west-1", parameters={"CreateDashboard": False}),
-        parameters={"MetricDetail": "subnet"},
+        parameters={"MetricDetail": "subnet", "NamePrefix": "corp"},
     )
     [[prod, *_], [dark, *_]] = rows(made(file))
     url = "https://console.aws.amazon.com/cloudwatch/home?region=eu-west-1#dashboards/dashboard/egressprobe-prod"

@@ -66,8 +66,8 @@ def _row(file: ClustersFile, cluster: ListedCluster, pages: FleetPages, *, monit
     given = file.parameters_of(cluster)
     url = ""
     if given.get("CreateDashboard") != "false":
-        own = f"{given.get('NamePrefix', 'egressprobe')}-{cluster.name}"
-        url = pages.portal.link(cluster.account, dashboard_url(own, cluster.region))
+        # The dashboard's name does not follow NamePrefix.
+        url = pages.portal.link(cluster.account, dashboard_url(f"egressprobe-{cluster.name}", cluster.region))
     return ClusterRow(
         ClusterScope(cluster.name, elsewhere, monitoring),
         cluster.account,
