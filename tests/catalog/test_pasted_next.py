@@ -73,6 +73,27 @@ def test_each_row_of_a_table_is_an_error_of_its_own():
     assert [error.values["api"] for error in recognise(rows)] == ["v1beta1.metrics.k8s.io", "v1beta1.k8s.io"]
 
 
+EVENTS = """\
+LAST SEEN   TYPE      REASON         OBJECT                      MESSAGE
+2m14s       Warning   FailedCreate   replicaset/web-5d9c7b8f6d   Error creating: Internal error occurred: CALL
+2m10s       Normal    Killing        pod/web-1                   Stopping container web
+1m2s        Warning   Unhealthy      pod/web-2                   Readiness probe failed: Get "http://10.0.3.3:8080/": dial tcp 10.0.3.3:8080: connect: connection refused
+"""
+DESCRIBED = """\
+  Warning  FailedCreate  3s (x13 over 23s)  replicaset-controller  Error creating: Internal error occurred: CALL
+  Warning  Unhealthy     2s (x9 over 60s)   kubelet  Readiness probe failed: dial tcp 10.0.3.3:8080: connect: connection refused
+"""
+
+
+@pytest.mark.parametrize("events", [EVENTS, DESCRIBED, EVENTS.replace("\n", "\nacme   ")])
+def test_each_event_is_an_error_of_its_own(events):
+    """The refused connection of a health check is not the webhook's."""
+    call, other = recognise(events.replace("CALL", CALL + '"https://hook.acme.svc:443/v?timeout=10s": EOF'))
+    assert [meaning.entry.code for meaning in meanings(call) if meaning.rank == 1] == ["tls_eof", "http_reset"]
+    assert other.verdict is not None
+    assert other.verdict.other
+
+
 @pytest.mark.parametrize("size", [1, 5000])
 def test_the_patch_of_kubectl_apply_is_left_out(size):
     """It hides the error, and has the whole object."""
@@ -97,6 +118,26 @@ def test_a_webhook_on_the_api_server_itself_is_not_probed(host):
     (error,) = recognise(f'{CALL}"https://{host}:23443/mutate?timeout=10s": EOF')
     assert not any(command.startswith(("egressprobe run", "egressprobe invoke")) for command in described(error).next)
     assert any("AWS Support" in note for note in described(error).notes)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The connection to the server localhost:8080 was refused - did you specify the right host or port?",
+        'error: failed to create configmap: Post "http://localhost:8080/api/v1/namespaces/default/configmaps?dryRun=All": '
+        "dial tcp 127.0.0.1:8080: connect: connection refused",
+    ],
+)
+def test_kubectl_without_a_kubeconfig(text):
+    """localhost:8080 is no cluster's endpoint."""
+    (error,) = recognise(text)
+    assert described(error).next == ("kubectl config get-contexts", "aws eks update-kubeconfig --name <CLUSTER>")
+    assert "without a kubeconfig" in described(error).notes[0]
+
+
+def test_a_local_tunnel_to_the_api_server_is_not_probed():
+    commands = steps("Unable to connect to the server: dial tcp 127.0.0.1:6443: connect: connection refused")
+    assert not any(command.startswith("egressprobe run") for command in commands)
 
 
 def test_a_key_set_is_not_taken_for_an_issuer():

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Sequence
 
 from egressprobe.catalog.pasted.meanings import Meaning
-from egressprobe.catalog.pasted.place import CallPlace, api_service, is_loopback, place
+from egressprobe.catalog.pasted.place import CallPlace, api_service, is_loopback, is_without_kubeconfig, place
 from egressprobe.catalog.pasted.recognise import Recognised
 from egressprobe.model.failure import Code
 from egressprobe.model.target import Kind
@@ -48,7 +48,10 @@ def _filled(text: str, values: dict[str, str]) -> str:
 
 
 def _of_client(at: CallPlace) -> tuple[str, ...]:
-    return ("kubectl config view --minify", *(_handshake(at) if at.host else ()), _ENDPOINT)
+    if is_without_kubeconfig(at):
+        return ("kubectl config get-contexts", "aws eks update-kubeconfig --name <CLUSTER>")
+    probes = _handshake(at) if at.host and not is_loopback(at) else ()
+    return ("kubectl config view --minify", *probes, _ENDPOINT)
 
 
 def _handshake(at: CallPlace) -> list[str]:

@@ -36,6 +36,8 @@ _STARTS = re.compile(
     r"\s{0,8}(?:[IWEF]\d{4} \d\d:|\{\"|\d{4}-\d\d-\d\d[T ]\d\d:|time=|level=|Error from server|[Ee]rror: |Error |"
     r"Unable to connect|The connection to the server|Warning: |Internal error occurred|"
     r"failed calling webhook|Failed calling webhook|conversion webhook for|oidc authenticator: |Unable to authenticate|"
+    # Rows of `kubectl get events`, and of the events of `kubectl describe`.
+    r"LAST SEEN +TYPE|(?:\S{1,63} +){0,6}(?:Warning|Normal) {2,}[A-Z][A-Za-z]{2,60} |"
     # Rows of `kubectl get apiservices`.
     r"NAME +SERVICE|v[a-z0-9]{1,30}\.[a-z0-9.-]{0,253} +"
     r"(?:Local|[a-z0-9-]{1,63}/[a-z0-9-]{1,63}) +(?:True|False|Unknown))"

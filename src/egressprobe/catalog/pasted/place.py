@@ -46,6 +46,11 @@ def is_loopback(at: CallPlace) -> bool:
     return at.host in {"localhost", "::1"} or at.host.startswith("127.")
 
 
+def is_without_kubeconfig(at: CallPlace) -> bool:
+    """Whether it is the server that kubectl calls where no kubeconfig names one (client-go, tools/clientcmd)."""
+    return (at.host, at.port) == ("localhost", "8080")
+
+
 def _split(authority: str) -> tuple[str, str]:
     if authority.startswith("["):
         host, _, port = authority[1:].partition("]")

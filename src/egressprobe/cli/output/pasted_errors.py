@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from egressprobe.catalog.pasted.meanings import Meaning, call_limit, meanings, phase
 from egressprobe.catalog.pasted.next_steps import next_steps
-from egressprobe.catalog.pasted.place import api_service, is_loopback, place, whose_call
+from egressprobe.catalog.pasted.place import api_service, is_loopback, is_without_kubeconfig, place, whose_call
 from egressprobe.catalog.pasted.recognise import Recognised
 from egressprobe.catalog.registry import struct_dict
 from egressprobe.cli.output.explanation import SCHEMA, hanging, json_text
@@ -21,6 +21,10 @@ _OTHER = "This is not a call of the API server, so what egressprobe probes has n
 _CLIENT = (
     "This is between the client and the API server, not a call of the API server: what egressprobe probes has no part "
     "in it. The URL is the cluster's endpoint."
+)
+_NO_KUBECONFIG = (
+    "kubectl does not know the cluster: without a kubeconfig, or without a current context in it, it calls "
+    "localhost:8080. Nothing is known about the cluster or its webhooks yet."
 )
 _LOOPBACK = (
     "The API server calls its own computer: EKS runs such webhooks on the control plane. Nothing in your VPC is on "
@@ -73,7 +77,7 @@ def _notes(error: Recognised) -> Iterator[str]:
     if error.verdict is not None:
         yield f"{_OTHER if error.verdict.other else _NOT_A_PATH}{error.verdict.what}."
     elif error.by_client:
-        yield _CLIENT
+        yield _NO_KUBECONFIG if is_without_kubeconfig(place(error)) else _CLIENT
     if error.fails_open:
         yield _FAILS_OPEN
     if error.kind is Kind.WEBHOOK and is_loopback(place(error)):
