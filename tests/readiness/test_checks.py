@@ -5,8 +5,11 @@ from msgspec.structs import replace
 
 from egressprobe.audit.vpc.snapshot import AclEntry, Unread
 from egressprobe.audit.vpc.snapshot_dns import Dhcp, DnsFirewallRule, Zone
+from egressprobe.catalog.findings_cluster import DISCOVERY_FORBIDDEN
+from egressprobe.model.discovered import Discovered
 from egressprobe.model.failure import Code
 from egressprobe.model.target import Verdict
+from egressprobe.readiness.checks import verification
 from egressprobe.readiness.result import Decision
 from egressprobe.readiness.run import preflight
 from tests.support.preflights import (
@@ -129,6 +132,24 @@ def test_the_steps_of_the_verification():
     assert [states[name] for name in ("verify-webhooks", "verify-nodes", "verify-oidc")] == [NOT_MET, UNKNOWN, NOT_MET]
     assert checks_of(flown(targets=TARGETS[:3]))["verify-nodes"] == UNKNOWN
     assert checks_of(flown(targets=TARGETS[1:]))["verify-webhooks"] == MET
+
+
+def test_no_target_is_no_evidence_where_discovery_is_incomplete():
+    """No prerequisite on paths is met, and no step of the verification, because nothing was found to look at."""
+    of_targets = ("routes", "security-groups", "network-acls", "public-names", "verify-webhooks", "verify-oidc")
+    denied = Discovered(findings=(DISCOVERY_FORBIDDEN.found("webhooks: 403", {}),))
+    for discovered, state in ((Discovered(), MET), (denied, UNKNOWN), (Discovered(unread=("services",)), UNKNOWN)):
+        flight = flown(targets=(), discovered=discovered)
+        states = checks_of(flight)
+        assert {states[name] for name in of_targets} == {state}, discovered
+        assert {str(step.state) for step in verification(flight.cluster, (), discovered=state == MET)[2::2]} == {state}
+    found = checks_of(flown(discovered=replace(denied, targets=tuple(TARGETS))))
+    assert (found["routes"], found["verify-webhooks"]) == (MET, UNKNOWN)
+
+
+def test_a_reason_does_not_state_a_prerequisite_that_is_not_met():
+    reasons = [reason for reason in flown(vpc(dns_hostnames=False)).reasons if "enableDnsHostnames" in reason.subject]
+    assert [reason.summary.partition(":")[0] for reason in reasons] == ["not met"]
 
 
 def test_a_name_that_is_another_address_in_the_vpc_is_judged_by_that_one():

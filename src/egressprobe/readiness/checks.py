@@ -22,7 +22,7 @@ from egressprobe.model.report import Finding
 from egressprobe.model.target import Kind, Verdict
 from egressprobe.readiness.decision import MANAGED, ROUTED
 from egressprobe.readiness.matrix import ProbeRound, fails
-from egressprobe.readiness.path_checks import PathEvidence, path_checks
+from egressprobe.readiness.path_checks import NOT_DISCOVERED, PathEvidence, path_checks
 from egressprobe.readiness.result import CheckState, ClusterState, MatrixRow, SwitchCheck
 
 _GUIDE = "https://docs.aws.amazon.com/eks/latest/userguide"
@@ -31,25 +31,26 @@ PREREQUISITES = f"{EGRESS}#control-plane-egress-prerequisites"
 NETWORK = f"{_GUIDE}/network-reqs.html"
 VERIFY = f"{EGRESS}#control-plane-egress-verify"
 UPDATE = f"{EGRESS}#control-plane-egress-update"
-UNKNOWN = "unknown"
+UNKNOWN, _INCOMPLETE = "unknown", "discovery is incomplete"
 # network-reqs, "Subnet requirements": at least 6 addresses in each subnet, 16 recommended.
 _FREE_NEEDED = 6
 MET, NOT_MET, NOT_KNOWN = CheckState.MET, CheckState.NOT_MET, CheckState.UNKNOWN
 
 
 class CheckInput(NamedTuple):
-    """audit: None where it failed, and audit_error says why."""
+    """audit: None where it failed, and audit_error says why. discovered: whether discovery was complete."""
 
     cluster: ClusterState
     rows: Sequence[MatrixRow]
     rounds: Sequence[ProbeRound]
     audit: Audit | None
     audit_error: str = ""
+    discovered: bool = True
 
 
 def prerequisites(given: CheckInput) -> tuple[SwitchCheck, ...]:
     """In the order in which they are shown."""
-    paths = PathEvidence(given.cluster, given.rows, given.audit, given.audit_error)
+    paths = PathEvidence(given.cluster, given.rows, given.audit, given.audit_error, given.discovered)
     return (
         _active(given.cluster),
         _no_update(given.cluster),
@@ -66,20 +67,31 @@ def prerequisites(given: CheckInput) -> tuple[SwitchCheck, ...]:
 
 
 def verification(
-    cluster: ClusterState, rows: Sequence[MatrixRow], *, expected_mode: str | None = None
+    cluster: ClusterState, rows: Sequence[MatrixRow], *, expected_mode: str | None = None, discovered: bool = True
 ) -> tuple[SwitchCheck, ...]:
-    """The steps of "Verify connectivity". expected_mode: after the switch; before it any known mode is as expected."""
+    """The steps of "Verify connectivity". expected_mode: after the switch; before it any known mode is as expected.
+
+    discovered: whether discovery was complete: otherwise there may be webhooks and issuers that have no row.
+    """
     wanted = (MANAGED, ROUTED) if expected_mode is None else (expected_mode,)
     state = MET if cluster.mode in wanted else NOT_KNOWN if cluster.mode in (UNKNOWN, "") else NOT_MET
     mode = f"it is {cluster.mode}" + (f", not {expected_mode}" if state is NOT_MET and expected_mode else "")
     active = _active(cluster)
-    return (
-        _step("verify-mode", "Egress mode", state, mode),
-        _step("verify-status", "Cluster status", active.state, active.summary),
+    steps = (
         _of_kind(rows, Kind.WEBHOOK, "verify-webhooks", "Webhooks", "webhooks answer; no object was created"),
         _of_kind(rows, Kind.KUBELET, "verify-nodes", "Nodes", "kubelets answer; no new node was launched"),
         _of_kind(rows, Kind.OIDC, "verify-oidc", "OIDC issuers", "issuers answer; no pod assumed its IAM role"),
     )
+    return (
+        _step("verify-mode", "Egress mode", state, mode),
+        _step("verify-status", "Cluster status", active.state, active.summary),
+        *(steps if discovered else map(_of_some, steps)),
+    )
+
+
+def _of_some(step: SwitchCheck) -> SwitchCheck:
+    """What the targets that an incomplete discovery knows meet is not known of all."""
+    return step if step.state is not MET else _step(step.id, step.title, NOT_KNOWN, f"{step.summary}; {_INCOMPLETE}")
 
 
 def _step(name: str, title: str, state: CheckState, summary: str) -> SwitchCheck:
@@ -233,6 +245,8 @@ def _public_names(given: CheckInput) -> SwitchCheck:
     good = [subnet for subnet in subnets if any(outcomes.get(subnet, {}).values())]
     if subnets and len(good) == len(subnets):
         return check(MET, f"a name resolved from each of the {len(subnets)} subnets")
+    if not wanted and not given.discovered:
+        return check(NOT_KNOWN, NOT_DISCOVERED)
     if not wanted:
         return check(MET, "no target on the switched path needs one")
     bad = [subnet for subnet in subnets if needed & outcomes.get(subnet, {}).keys() and subnet not in good]

@@ -1,6 +1,6 @@
 """What was not seen: as reasons against GO, and in sentences for a person. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from egressprobe.audit.result import Audit
 from egressprobe.catalog.findings_cluster import (
@@ -40,6 +40,7 @@ _INCOMPLETE = frozenset(
 )
 # A Planner that cannot read the cluster does not see that its probes are in other subnets, or have other groups.
 _OF_THE_STACK = frozenset(entry.code for entry in (STACK_DRIFTED, CLUSTER_UNREADABLE, CLUSTER_DELETING, REPORT_REDUCED))
+_DISCOVERY = "discovery"
 _MOST_NAMED = 8
 
 
@@ -48,16 +49,21 @@ def gap(subject: str, summary: str, code: str = "") -> DecisionReason:
     return DecisionReason(Decision.UNKNOWN, subject, summary, code)
 
 
+def is_discovered(reasons: Iterable[DecisionReason]) -> bool:
+    """Whether discovery was complete: no reason is a gap of it."""
+    return all(reason.subject != _DISCOVERY for reason in reasons)
+
+
 def discovery_gaps(discovered: Discovered | None, error: str) -> Iterator[DecisionReason]:
     """error: why there is no result."""
     if discovered is None:
-        yield gap("discovery", f"the webhooks, APIs and issuers of the cluster are not known: {error}")
+        yield gap(_DISCOVERY, f"the webhooks, APIs and issuers of the cluster are not known: {error}")
         return
     incomplete = [finding for finding in discovered.findings if finding.code in _INCOMPLETE]
     for finding in incomplete:
-        yield gap("discovery", finding.summary, finding.code)
+        yield gap(_DISCOVERY, finding.summary, finding.code)
     if discovered.unread and not incomplete:
-        yield gap("discovery", f"not read completely: {', '.join(discovered.unread)}")
+        yield gap(_DISCOVERY, f"not read completely: {', '.join(discovered.unread)}")
 
 
 def round_gaps(rounds: Sequence[ProbeRound], planned: int, subnets: Sequence[str]) -> Iterator[DecisionReason]:

@@ -64,7 +64,8 @@ def _against(evidence: Evidence) -> Iterator[DecisionReason]:
             yield from _broken(row)
     for check in evidence.checks:
         if check.part == "prerequisite" and check.state is CheckState.NOT_MET:
-            yield DecisionReason(Decision.NO_GO, check.title, check.summary, check.code)
+            # A title is what must hold: "DNS hostnames are on: not met: they are off".
+            yield DecisionReason(Decision.NO_GO, check.title, f"not met: {check.summary}", check.code)
 
 
 def _broken(row: MatrixRow) -> Iterator[DecisionReason]:

@@ -22,17 +22,22 @@ from egressprobe.readiness.result import CheckState, ClusterState, MatrixCell, M
 _GROUPS = frozenset((SG_EGRESS_DENIED.code, SG_INGRESS_DENIED.code))
 _ACLS = frozenset((NACL_EGRESS_DENIED.code, NACL_EPHEMERAL_DENIED.code, NACL_INGRESS_DENIED.code))
 _SEEN = frozenset({Verdict.PASS, Verdict.DEGRADED})
+NOT_DISCOVERED = "discovery is incomplete, and knows no target on the switched path"
 # RFC 5737 and RFC 3849: of no network, so a route that matches them matches all of the internet.
 _INTERNET = {"the internet by IPv4": "192.0.2.1", "the internet by IPv6": "2001:db8::1"}
 
 
 class PathEvidence(NamedTuple):
-    """audit: of the targets and, in an IPv6 cluster, of `default_routes`."""
+    """audit: of the targets and, in an IPv6 cluster, of `default_routes`.
+
+    discovered: whether discovery was complete: only then no row shows that there is no target.
+    """
 
     cluster: ClusterState
     rows: Sequence[MatrixRow]
     audit: Audit | None
     audit_error: str
+    discovered: bool = True
 
 
 class _PathCheck(NamedTuple):
@@ -83,6 +88,8 @@ def path_checks(given: PathEvidence, source: str, ipv6_source: str) -> Iterator[
 def _state(
     check: _PathCheck, rows: Sequence[MatrixRow], given: PathEvidence
 ) -> tuple[CheckState, str, PathBlame | None]:
+    if not rows and not given.discovered:
+        return CheckState.UNKNOWN, NOT_DISCOVERED, None
     if not rows:
         return CheckState.MET, "no target is on the switched path", None
     paths = list(paths_of(rows, given.audit))

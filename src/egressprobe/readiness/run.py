@@ -20,7 +20,7 @@ from egressprobe.model.report import worst
 from egressprobe.model.target import Plan, Verdict
 from egressprobe.readiness.causes import causes_of
 from egressprobe.readiness.checks import CheckInput, prerequisites, verification
-from egressprobe.readiness.coverage import discovery_gaps, gap, round_gaps, sentences
+from egressprobe.readiness.coverage import discovery_gaps, gap, is_discovered, round_gaps, sentences
 from egressprobe.readiness.decision import Evidence, decide
 from egressprobe.readiness.dialled import by_dialled_addresses, with_findings_on_names
 from egressprobe.readiness.matrix import ProbeRound, matrix, outdated
@@ -196,12 +196,13 @@ def _made(gathered: Gathered, cluster: ClusterState, rounds: int, probed_from: s
     columns = _columns(gathered, cluster, local=local)
     audit, probed = gathered.audit, gathered.rounds
     rows = matrix(probed, gathered.plan.targets, audit, [column.id for column in columns])
-    given = CheckInput(cluster, rows, probed, audit, gathered.audit_error)
-    checks = (*prerequisites(given), *verification(cluster, rows))
+    unread = [*discovery_gaps(gathered.discovered, gathered.discovery_error), *gathered.gaps]
+    discovered = is_discovered(unread)
+    given = CheckInput(cluster, rows, probed, audit, gathered.audit_error, discovered)
+    checks = (*prerequisites(given), *verification(cluster, rows, discovered=discovered))
     gaps = [
         *([gap("preflight", "interrupted before everything was seen")] if gathered.interrupted else []),
-        *discovery_gaps(gathered.discovered, gathered.discovery_error),
-        *gathered.gaps,
+        *unread,
         *round_gaps(probed, rounds, () if local else cluster.subnets),
         *(gap(name, _OUTDATED) for name in outdated(probed, gathered.plan.targets)),
     ]

@@ -11,7 +11,7 @@ from egressprobe.model.report import TargetView, view
 from egressprobe.model.target import Plan
 from egressprobe.readiness.checks import verification
 from egressprobe.readiness.comparison.verify import verified
-from egressprobe.readiness.coverage import discovery_gaps
+from egressprobe.readiness.coverage import discovery_gaps, is_discovered
 from egressprobe.readiness.result import ClusterState, Difference, Preflight
 from egressprobe.readiness.run import ROUNDS, SECONDS, Clock, Sources, preflight
 from egressprobe.readiness.switching.job import NotSeenError
@@ -74,5 +74,5 @@ class SourceProbes:
 
 def difference(baseline: Preflight, now: Preflight, origin: str) -> Difference:
     """With AWS's steps of the verification; CUSTOMER_ROUTED is expected."""
-    steps = verification(now.cluster, now.rows, expected_mode=ROUTED)
+    steps = verification(now.cluster, now.rows, expected_mode=ROUTED, discovered=is_discovered(now.reasons))
     return verified(baseline, now, steps, origin=origin)
