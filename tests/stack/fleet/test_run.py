@@ -16,7 +16,7 @@ from egressprobe.model.errors import InputError
 from egressprobe.stack import artifacts as artifacts_module
 from egressprobe.stack.fleet.__main__ import main
 from egressprobe.stack.fleet.operations import Waiting
-from egressprobe.stack.fleet.plan import WantedStack, plan_fleet
+from egressprobe.stack.fleet.plan import DeployedStack, WantedStack, plan_fleet
 from egressprobe.stack.fleet.run import Consent, fleet
 from egressprobe.stack.fleet.show import plan_text
 from egressprobe.stack.template import TEMPLATE, expanded
@@ -747,6 +747,30 @@ def test_the_sample_of_the_documentation(world):
     wanted.append(WantedStack("search", "333344445555", "us-east-1", {}, problem))
     text = plan_text(plan_fleet(wanted, [], sets=(), changed_sets=()), "egressprobe", {}, {})
     assert f"```console\n{text}\n```" in (ROOT / "docs" / "fleet.md").read_text(), text
+
+
+def test_every_subnet_of_a_plan_is_shown_in_80_columns():
+    """Also a subnet that an update appends: the lists are the same up to it."""
+    subnets = [f"subnet-{number:017x}/eu-west-1{zone}" for number, zone in enumerate("abc")]
+    names = {"ClusterName": "prod", "AlarmTopicArn": "arn:aws:sns:eu-west-1:111122223333:a-topic-with-a-long-name-1"}
+    wanted = WantedStack("prod", "111122223333", "eu-west-1", names | {"Subnets": ",".join(subnets)})
+    create = plan_text(plan_fleet([wanted], [], sets=(), changed_sets=()), "egressprobe", {}, {})
+    before = {**names, "AlarmTopicArn": names["AlarmTopicArn"][:-1] + "2", "Subnets": ",".join(subnets[:2])}
+    deployed = DeployedStack(1, "111122223333", "eu-west-1", before)
+    update = plan_text(plan_fleet([wanted], [deployed], sets=(1,), changed_sets=()), "egressprobe", {}, {})
+    assert max(map(len, [*create.splitlines(), *update.splitlines()])) <= 80
+    listed = f"""\
+    Subnets={subnets[0]},
+      {subnets[1]},{subnets[2]}
+"""
+    assert listed in create
+    assert (
+        f"""{listed}    (was {subnets[0]},
+      {subnets[1]})
+"""
+        in update
+    )
+    assert f"    AlarmTopicArn={names['AlarmTopicArn']}\n    (was {before['AlarmTopicArn']})\n" in update
 
 
 @pytest.mark.thorough

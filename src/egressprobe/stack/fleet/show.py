@@ -1,10 +1,10 @@
 """The plan and its outcome, for a person: a table of what changes, its price, and a line for each cluster."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from egressprobe.model.text import with_ellipsis
 from egressprobe.planner.inventory import EMPTY, Inventory
 from egressprobe.planner.shards import cut
 from egressprobe.stack.fleet.operations import StackOutcome
@@ -12,7 +12,8 @@ from egressprobe.stack.fleet.plan import FleetPlan, PlannedStack, StackChange, s
 from egressprobe.stack.fleet.stack_sets import DeployedSet, StackSetContent
 from egressprobe.stack.price import Size, lines, prices, total
 
-_LONGEST_VALUE = 60
+_WIDTH = 76  # beside the indentation, in 80 columns
+_OF_THE_SET = "as the set"
 # Alarms on Metrics Insights queries in an account and Region; the page says that it is not adjustable.
 # https://docs.aws.amazon.com/general/latest/gr/cw_region.html
 _MOST_QUERY_ALARMS = 200
@@ -86,10 +87,10 @@ def set_changes(name: str, deployed: DeployedSet, wanted: StackSetContent) -> li
     parameters = defaults | before.parameters
     for kind, old, new in (("", parameters, wanted.parameters), ("tag ", before.tags, wanted.tags)):
         lines += [
-            f"{kind}{_short(key, new[key]) if key in new else f'{key} is removed'}"
-            + (f" (was {_shown(old[key])})" if key in old else "")
+            line
             for key in sorted(old.keys() | new.keys())
             if old.get(key) != new.get(key)
+            for line in _lines_of(kind + key, new.get(key), old.get(key), _WIDTH - len(f"{name}: "))
         ]
     if any(parameters.get(key) != wanted.parameters.get(key) for key in _NAMES):
         lines += _REPLACED
@@ -151,11 +152,12 @@ def _details(stack: PlannedStack) -> list[str]:
         kept = "; its stack keeps its parameters" if stack.number else ""
         return [f"{stack.reason}{kept}"]
     if stack.change is StackChange.CREATE:
-        return [_short("Subnets", stack.overrides.get("Subnets", ""))]
+        return _lines_of("Subnets", stack.overrides.get("Subnets", ""))
     changed = [
-        f"{_short(name, stack.overrides.get(name, 'as the set'))} (was {_shown(stack.before.get(name, 'as the set'))})"
+        line
         for name in sorted(stack.overrides.keys() | stack.before.keys())
         if stack.change is StackChange.UPDATE and stack.overrides.get(name) != stack.before.get(name)
+        for line in _lines_of(name, stack.overrides.get(name, _OF_THE_SET), stack.before.get(name, _OF_THE_SET))
     ]
     if any(stack.before.get(name) != stack.overrides.get(name) for name in _NAMES):
         changed += _REPLACED if stack.change is StackChange.UPDATE else []
@@ -170,12 +172,27 @@ def _perhaps_meant(stack: PlannedStack, plan: FleetPlan) -> list[str]:
     return [f"the file has {other}: is that a typing error?" for other in new]
 
 
-def _short(name: str, value: str) -> str:
-    return f"{name}={_shown(value)}"
+def _lines_of(name: str, value: str | None, before: str | None = None, width: int = _WIDTH) -> list[str]:
+    """A parameter in lines of so many columns, cut after commas only: what differs may be the end of a list.
+
+    value: None where it is removed. before: None where it is new.
+    """
+    now = f"{name} is removed" if value is None else f"{name}={value or '""'}"
+    if before is None:
+        return _cut(now, width)
+    was = f"(was {before or '""'})"
+    line = f"{now} {was}"
+    return [line] if len(line) <= width else [*_cut(now, width), *_cut(was, width)]
 
 
-def _shown(value: str) -> str:
-    return with_ellipsis(value, _LONGEST_VALUE) or '""'
+def _cut(text: str, width: int) -> list[str]:
+    lines: list[str] = []
+    for piece in re.findall(r"[^,]*,|[^,]+$", text):
+        if lines and len(lines[-1] + piece) <= width:
+            lines[-1] += piece
+        else:
+            lines.append(f"{'  ' if lines else ''}{piece}")
+    return lines
 
 
 def _price(
