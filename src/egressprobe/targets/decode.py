@@ -50,6 +50,24 @@ def convert[T](raw: object, wanted: type[T], place: str) -> T:
         raise input_error(mistakes or [_mistake(error, raw, place)]) from None
 
 
+def convert_rest[T](document: dict[str, Any], kind: type[T], empty: dict[str, Any]) -> tuple[T, tuple[InputError, ...]]:
+    """The document without its fields of the wrong form, so that the others are checked too, and those mistakes.
+
+    empty: the fields that must be there, as they are where the document's own are of the wrong form.
+    """
+    try:
+        return convert(document, kind, ""), ()
+    except InputError as error:
+        unusable = {field_of(mistake) for mistake in error.mistakes}
+        rest = {name: value for name, value in document.items() if name not in unusable}
+        return convert(empty | rest, kind, ""), error.mistakes
+
+
+def field_of(mistake: InputError) -> str:
+    """The field of a document in which a mistake is."""
+    return mistake.place.partition(".")[0].partition("[")[0]
+
+
 def all_mistakes(steps: Iterable[Callable[[], object]]) -> Iterator[InputError]:
     """What each step raises."""
     for step in steps:

@@ -66,8 +66,7 @@ EXPECTED = [
     "27: clusters[5].account (b): is missing",
     "29: clusters[6]: expected an object with name, account and region, got a string",
 ]
-# What is found once the keys of the file are right.
-WRONG_VALUES = [
+OF_STACK_SETS_AND_PARAMETERS = [
     "3: stackSets.region: is missing; name the region of the StackSets, the same for whoever runs this",
     '4: stackSets.name: "egress_probe" is not a name of letters, digits and hyphens',
     '5: stackSets.permissions: "service-manged" is not known; did you mean service-managed?',
@@ -111,12 +110,24 @@ def test_the_example_is_read():
 
 def test_all_mistakes_with_their_lines(tmp_path):
     """Of the file and of each cluster, whatever else is wrong."""
-    everything = _sorted([*EXPECTED, *WRONG_VALUES])
-    found = mistakes(tmp_path, WRONG)
-    assert _sorted(found) == [line for line in everything if line not in WRONG_VALUES and not line.startswith("1: ")]
+    everything = _sorted([*EXPECTED, *OF_STACK_SETS_AND_PARAMETERS])
+    assert _sorted(mistakes(tmp_path, WRONG)) == everything
     assert _sorted(mistakes(tmp_path, WRONG.replace("organisation", "organization"))) == [
         line for line in everything if not line.startswith("2: ")
     ]
+
+
+def test_a_field_of_the_wrong_form_hides_no_other_mistake(tmp_path):
+    """Nor does it count as missing: stackSets has a region, and parameters are not looked at again."""
+    text = "prefix: A\norganization: 1\nstackSets: {region: eu-west-1, naem: x}\nparameters: [a]\ntags: {a: b}\n"
+    assert mistakes(tmp_path, text + "clusters: 3\n") == [
+        '1: prefix: "A" cannot begin the name of a bucket',
+        "2: organization: expected a string, got a whole number; put it in quotes",
+        "3: stackSets.naem: is not known; did you mean name?",
+        "4: parameters: expected an object, got a list",
+        "6: clusters: expected a list, got a whole number",
+    ]
+    assert mistakes(tmp_path, "stackSets: {region: eu-west-1}\n") == [" clusters: is missing"]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from egressprobe.model.errors import InputError, input_error, short
 from egressprobe.stack.fleet.parameters import check_parameters, check_together
 from egressprobe.stack.fleet.plan import set_number
 from egressprobe.stack.survey import MAX_GROUPS, MAX_SUBNETS
-from egressprobe.targets.decode import MOST_MISTAKES, all_mistakes, close_word, convert, kind_of
+from egressprobe.targets.decode import MOST_MISTAKES, all_mistakes, close_word, convert, convert_rest, field_of, kind_of
 from egressprobe.targets.lines import TargetsFile, read_targets
 
 SERVICE_MANAGED, SELF_MANAGED = "service-managed", "self-managed"
@@ -131,21 +131,21 @@ def _clusters_file(name: str, document: object, template_parameters: Mapping[str
     mistakes: list[InputError] = []
     raws = document.get("clusters")
     entries = _entries(raws if isinstance(raws, list) else [], template_parameters, mistakes)
-    try:
-        whole = convert(document, _ClustersDocument, "")
-    except InputError as error:
-        raise input_error([*error.mistakes, *mistakes][:MOST_MISTAKES]) from None
-    if not whole.clusters:
+    whole, malformed = convert_rest(document, _ClustersDocument, {"clusters": []})
+    mistakes = [*malformed, *mistakes]
+    unusable = {field_of(mistake) for mistake in malformed}
+    if not whole.clusters and "clusters" not in unusable:
         mistakes.append(InputError("clusters", "is empty; give at least one cluster"))
-    mistakes += all_mistakes(_steps_of_file(whole, template_parameters))
+    of_file = all_mistakes(_steps_of_file(whole, template_parameters))
+    mistakes += [mistake for mistake in of_file if field_of(mistake) not in unusable]
     common = texts(whole.parameters)
     home = _partition(whole.stack_sets.region)
     for place, entry in entries.items():
         if whole.stack_sets.region and _partition(entry.region) != home:
             mistakes.append(InputError(f"{place}.region", f'"{entry.region}" {_ELSEWHERE}'))
-        mistakes += all_mistakes(
-            [partial(check_together, common | texts(entry.parameters), entry.account, entry.targets, place)]
-        )
+        own = common | texts(entry.parameters)
+        if "parameters" not in unusable:
+            mistakes += all_mistakes([partial(check_together, own, entry.account, entry.targets, place)])
     if mistakes:
         raise input_error(mistakes[:MOST_MISTAKES])
     return ClustersFile(
