@@ -6,7 +6,7 @@ unexport PYTHONDONTWRITEBYTECODE
 SETUP := .venv/.ready
 
 .PHONY: help setup run test fuzz conformance e2e check lint types docs docs-check screenshots lock-check template build bench bench-audit bench-discovery \
-  bench-peer coldstart dist zipapp deployable deploy destroy fleet fleet-file fleet-dashboard drill invoke package roles price lock clean
+  bench-peer coldstart dist zipapp deployable deploy destroy fleet fleet-file fleet-dashboard drill invoke package packageable roles price lock clean
 
 # Arguments of the targets below: make deploy CLUSTER=prod TARGETS=targets.yaml
 ARCH := arm64
@@ -90,7 +90,7 @@ zipapp: dist ## The same: build/dist/egressprobe-VERSION-PLATFORM.pyz
 build/dist/.ready: $(SETUP) requirements/cli.txt pyproject.toml README.md events/demo.json $(shell find src/egressprobe -name '*.py') $(wildcard scripts/packaging/*.py)
 	@$(PYTHON) scripts/packaging/dist.py >/dev/null
 
-needs = $(foreach name,$(1),$(if $($(name)),,$(error $(name)=... is missing; see docs/deploy.md)))
+needs = $(foreach name,$(1),$(if $($(name)),,$(error $(name)=... is missing; see docs/$(or $(2),deploy).md)))
 
 deploy: deployable build ## Deploy CLUSTER's stack, with TARGETS=FILE beside what it discovers (PARAMETERS="A=b ...", TAGS="a=b", STACK, REGION, PREFIX, BUCKET, YES=1)
 	@$(STACK_TOOL) deploy $(CLUSTER) $(if $(TARGETS),--targets $(TARGETS)) $(STACK_OPTIONS) \
@@ -116,19 +116,21 @@ fleet: fleet-file build ## Deploy the clusters of FILE by StackSets (CHECK=1 onl
 
 # The file and the targets files that it names, before anything is built.
 fleet-file: $(SETUP)
-	@$(call needs,FILE):
+	@$(call needs,FILE,fleet):
 	@$(STACK_TOOL).fleet $(FILE) --check-file
 
 fleet-dashboard: $(SETUP) ## One row for each cluster of FILE, in the account that you are in (PRINT=1, NAME, SUBNETS, MONITORING=1, PORTAL, ROLE, YES=1)
-	@$(call needs,FILE):
+	@$(call needs,FILE,fleet-dashboard):
 	@$(STACK_TOOL).fleet_dashboard $(FILE) $(if $(PRINT),--print) $(if $(NAME),--name $(NAME)) $(if $(REGION),--region $(REGION)) \
 	  $(if $(ACCOUNT),--account $(ACCOUNT)) $(if $(SUBNETS),--subnets $(SUBNETS)) $(if $(MONITORING),--monitoring-account) \
 	  $(if $(PORTAL),--portal $(PORTAL)) $(if $(ROLE),--role $(ROLE)) $(if $(YES),--yes)
 
-package: build ## Expanded template and artifacts for StackSets (PREFIX, TARGETS; REGIONS="a b" uploads; ORGANIZATION=o-..., ACCOUNTS="1 2" may read)
-	@$(call needs,PREFIX):
+package: packageable build ## Expanded template and artifacts for StackSets (PREFIX, TARGETS; REGIONS="a b" uploads; ORGANIZATION=o-..., ACCOUNTS="1 2" may read)
 	@$(STACK_TOOL) package --prefix $(PREFIX) --regions $(REGIONS) $(if $(BUCKET),--bucket $(BUCKET)) \
 	  $(if $(ORGANIZATION),--organization $(ORGANIZATION)) $(if $(ACCOUNTS),--accounts $(ACCOUNTS))
+
+packageable:
+	@$(call needs,PREFIX):
 
 roles: $(SETUP) ## Policies for roles of your own in place of the stack's, as JSON (CLUSTER, PARAMETERS, STACK, REGION, ACCOUNT)
 	@$(call needs,CLUSTER):

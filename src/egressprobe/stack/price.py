@@ -130,7 +130,8 @@ def price_text(size: Size, region: str) -> str:
     head = f"{size.subnets} subnets, {size.targets} targets, {size.shards} shards, detail {size.detail}: USD a month"
     foot = [
         f"  {'':<17}{total(items):>8.2f}  {note}",
-        f"  A dashboard beyond an account's first three is {table['dashboard']:.2f} more; queries are paid by the GB.",
+        f"  A dashboard beyond an account's first three is {table['dashboard']:.2f} more; queries are paid",
+        "  by the GB.",
     ]
     return "\n".join([head, *rows, *foot])
 
