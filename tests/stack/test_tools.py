@@ -190,7 +190,9 @@ def test_more_memory_is_less_time():
 
 def test_the_bill_says_where_its_prices_are_from():
     assert "list prices of us-east-1" in price_text(Size(3, 20), "us-east-1")
-    assert "eu-west-1 is not in prices.json" in price_text(Size(3, 20), "eu-west-1")
+    text = price_text(Size(16, 200, detail="subnet"), "eu-west-1")
+    assert "(those of eu-west-1 are not known here)" in text
+    assert max(map(len, text.splitlines())) <= 80
 
 
 def test_the_page_has_the_prices():

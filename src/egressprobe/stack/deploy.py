@@ -156,9 +156,8 @@ def introduction(
         price_text(size, region),
     ]
     if discovers and discovered is None:
-        lines.append(
-            "  Discovered targets are not counted; each costs as much as one above. make price CLUSTER=... counts"
-        )
+        lines.append("  Discovered targets are not counted; each costs as much as one above.")
+        lines.append("  make price CLUSTER=... counts them.")
     if pieces.too_large:
         lines.append(f"  Too large for a schedule, not probed every minute: {', '.join(pieces.too_large)}")
     return "\n".join(lines)

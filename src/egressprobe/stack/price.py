@@ -77,8 +77,8 @@ def prices(region: str) -> tuple[dict[str, Any], str]:
     """The table of a region, and a note on where it is from."""
     table = json.loads(TABLE.read_text())
     own = table["regions"].get(region)
-    note = f"list prices of {region if own else _REGION}, {table['asOf']}, free tiers not counted"
-    return own or table["regions"][_REGION], note if own else f"{note}; {region} is not in prices.json"
+    note = f"list prices of {region if own else _REGION}, {table['asOf']}; no free tiers"
+    return own or table["regions"][_REGION], note if own else f"{note}\n{'':<29}(those of {region} are not known here)"
 
 
 def run_seconds(size: Size) -> float:
@@ -103,7 +103,7 @@ def lines(size: Size, table: dict[str, Any]) -> list[Line]:
     calls = scheduled + (_PLANNER_RUNS / 1e6 if size.discovers else 0)
     reads = _PLANNER_RUNS * _PLANNER_CALLS / 1e6
     stored = _STORED * table["logsGbMonthStored"]
-    how = f"{runs:,.0f} runs of {seconds:.2f} s at {size.memory} MB {size.architecture}, and the Planner's"
+    how = f"{runs:,.0f} runs of {seconds:.2f} s at {size.memory} MB {size.architecture}, Planner too"
     series = f"{success} ProbeSuccess + {aggregates} of subnets + {_OF_CLUSTER}"
     return [
         Line("metrics", series, (success + aggregates + _OF_CLUSTER) * table["customMetric"]),

@@ -19,15 +19,16 @@ def before_deployment(parameters: Mapping[str, str]) -> list[str]:
     lines = []
     if not parameters["AlarmTopicArn"] and not parameters["AlarmEmail"]:
         lines.append(
-            "  WARNING: pages reach no person: the stack's own topic has no subscriber. Set AlarmEmail=... or "
-            "AlarmTopicArn=..., or subscribe to the output PageTopic"
+            "  WARNING: pages reach no person: the stack's own topic has no subscriber.\n"
+            "    Set AlarmEmail=... or AlarmTopicArn=..., or subscribe to the output PageTopic"
         )
     if parameters["AlarmEmail"] and not parameters["AlarmTopicArn"]:
         lines.append(f"  {parameters['AlarmEmail']} gets an e-mail from AWS; pages come only after it is confirmed")
     if parameters["AlarmTopicArn"] and parameters["TargetNotifications"] in _FOR_PEOPLE:
         lines.append(f"  {_FOR_PEOPLE[parameters['TargetNotifications']]}")
     if not parameters["NoticeTopicArn"]:
-        lines.append("  notices (certificates and so on) are on the dashboard only; NoticeTopicArn=... sends them")
+        lines.append("  notices (certificates and so on) are on the dashboard only;")
+        lines.append("    NoticeTopicArn=... sends them")
     return lines
 
 
