@@ -374,7 +374,7 @@ def test_one_stack_fails_and_the_others_go_on(world, capsys):
     """Its line has AWS's reason; the next run tries it again."""
     world.by_hand("a")
     world.by_hand("b")
-    world.cloud.failing["a"] = "Resource handler returned message: no addresses"
+    world.cloud.failing["a"] = "Resource handler returned message:\n\x1b no addresses"
     code, printed = world.run(capsys)
     assert code == 1
     assert printed.out.splitlines() == [

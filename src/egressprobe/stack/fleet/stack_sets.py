@@ -144,7 +144,7 @@ class StackSets:
         """Of an operation, with AWS's reason."""
         answer = self._formation.describe_stack_set_operation(**self._set(number), OperationId=operation)
         described = field(answer, "DescribeStackSetOperation", "StackSetOperation")
-        return str(field(described, "DescribeStackSetOperation", "Status")), str(described.get("StatusReason", ""))
+        return str(field(described, "DescribeStackSetOperation", "Status")), _reason(described)
 
     def results(self, number: int, operation: str) -> dict[tuple[str, str], tuple[str, str]]:
         """(account, region) -> status and reason, of each instance that the operation was about."""
@@ -153,7 +153,7 @@ class StackSets:
         return {
             (str(result.get("Account")), str(result.get("Region"))): (
                 str(result.get("Status", "")),
-                str(result.get("StatusReason", "")),
+                _reason(result),
             )
             for page in pages
             for result in page.get("Summaries", [])
@@ -219,7 +219,7 @@ class StackSets:
                 overrides=_values(described.get("ParameterOverrides")),
                 status=str(field(described, "DescribeStackInstance", "Status")),
                 created=bool(described.get("StackId")),
-                reason=str(described.get("StatusReason", "")),
+                reason=_reason(described),
                 unit=str(described.get("OrganizationalUnitId", "")),
             )
 
@@ -236,6 +236,11 @@ def _content(described: Mapping[str, Any]) -> StackSetContent | None:
         return None
     tags = {str(tag.get("Key")): str(tag.get("Value")) for tag in described.get("Tags") or []}
     return StackSetContent(template, _values(described.get("Parameters")), tags)
+
+
+def _reason(answer: Mapping[str, Any]) -> str:
+    """In one line, without control characters: a stack's reason may quote what a resource's handler has printed."""
+    return " ".join("".join(c if c.isprintable() else " " for c in str(answer.get("StatusReason", ""))).split())
 
 
 def _pairs(values: Mapping[str, str]) -> list[dict[str, str]]:
