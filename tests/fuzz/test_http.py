@@ -10,6 +10,7 @@ import asyncio
 from egressprobe.golang.http.http2 import Http2Reader
 from egressprobe.golang.http.input import BodyTooLargeError, HttpError
 from egressprobe.golang.http.response import ResponseReader
+from egressprobe.golang.release import DEFAULT_RELEASE
 from egressprobe.model.failure import Code, Phase
 from egressprobe.probe.transport.exchange import exchange
 from egressprobe.probe.transport.http.request import MAX_BODY
@@ -118,7 +119,7 @@ def test_answers_to_head(fuzz):
         async def call():
             now = asyncio.get_running_loop().time()
             channel = Channel(data, protocol=protocol, piece=piece)
-            return await exchange(channel, authority="h", http=True, budget=Budget(now + 100, now + 5))
+            return await exchange(channel, "h", Budget(now + 100, now + 5), DEFAULT_RELEASE, http=True)
 
         return asyncio.run(call())
 

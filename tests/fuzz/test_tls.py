@@ -61,7 +61,7 @@ def test_tls_flights(fuzz):
     flights = [flight(tls, HELLO) for tls in CONTEXTS]
 
     def check(random):
-        data, server = _damaged(random, random.choice(flights)), ServerFlight(OFFER, counts_tickets=True)
+        data, server = _damaged(random, random.choice(flights)), ServerFlight(OFFER, GoRelease.V1_26)
         with suppress(GoTlsError):
             while data:
                 size = random.randrange(1, len(data) + 1)
@@ -106,7 +106,7 @@ _OTHER = (
     message(99, b"x"),
     message(20, b""),
 )
-_HELLO_TERMS = HelloTerms("t.lab", ("http/1.1",), HELLOS["1.35"].groups, splits_schemes=True)
+_HELLO_TERMS = HelloTerms("t.lab", ("http/1.1",), HELLOS["1.35"].groups, GoRelease.V1_25)
 
 
 def _changed_message(random, data):

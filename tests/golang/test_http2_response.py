@@ -10,6 +10,7 @@ from hpack import Encoder
 
 from egressprobe.golang.http.http2 import MAX_HEADER_LIST, Http2Reader
 from egressprobe.golang.http.input import BodyTooLargeError, HeadTooLargeError, HttpError
+from egressprobe.golang.release import GoRelease
 from tests.support.cpu_time import assert_linear
 
 DATA, HEADERS, PRIORITY, RESET, SETTINGS, PUSH, PING, GOAWAY, WINDOW, CONTINUATION = range(10)
@@ -192,8 +193,35 @@ BODIES = {
         HELLO + headers((":status", "200"), ("content-length", "3")) + data(b"12"),
         "unexpected EOF",
     ),
+    "shorter than the largest length": (
+        HELLO + headers((":status", "200"), ("content-length", "9223372036854775807")) + data(b"12"),
+        "unexpected EOF",
+    ),
+    "shorter than a length with zeros": (
+        HELLO + headers((":status", "200"), ("content-length", f"{3:030}")) + data(b"12"),
+        "unexpected EOF",
+    ),
     "padding too long": (HELLO + OK + data(b"\x09", PADDED), PROTOCOL),
 }
+
+
+@pytest.mark.parametrize(("release", "refused"), [(GoRelease.V1_23, True), (GoRelease.V1_24, False)])
+def test_informational_responses_are_counted_before_go_1_24(release, refused):
+    def feed(count):
+        Http2Reader(10, release).feed(HELLO + headers((":status", "103")) * count + OK + data(b"1"))
+
+    feed(5)
+    if refused:
+        with pytest.raises(HttpError, match="http2: too many 1xx informational responses"):
+            feed(6)
+    else:
+        feed(60)
+
+
+@pytest.mark.parametrize("length", ["9223372036854775808", "+1", "1_0", "٣"])
+def test_what_is_no_length_in_http2_is_ignored(length):
+    sent = HELLO + headers((":status", "200"), ("content-length", length)) + data(b"12")
+    assert read(sent).body == b"12"
 
 
 @pytest.mark.parametrize("name", BODIES)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from egressprobe.apiserver.kube_version import HELLOS
 from egressprobe.golang import tls_hello
+from egressprobe.golang.release import GoRelease
 from egressprobe.golang.tls_client import ServerFlight
 from egressprobe.golang.tls_hello import Fields, group_hello, read_client_hello, read_server_hello
 from egressprobe.golang.tls_record import TLS_1_2, TLS_1_3, GoTlsError, RecordReader, read_alert
@@ -34,9 +35,9 @@ def _server(version=None, group=None):
 NEW, OLD, RETRY = (flight(_server(*options), HELLO) for options in ((), (ssl.TLSVersion.TLSv1_2,), (None, "secp384r1")))
 
 
-def outcome(data, cuts=(), *, counts_tickets=True):
+def outcome(data, cuts=(), *, release=GoRelease.V1_26):
     """Go's error for these bytes, fed in pieces of these sizes; None when it goes on."""
-    server, at = ServerFlight(OFFER, counts_tickets=counts_tickets), 0
+    server, at = ServerFlight(OFFER, release), 0
     try:
         for cut in (*cuts, len(data) or 1):
             server.feed(data[at : at + cut])
@@ -145,7 +146,7 @@ def test_any_fragmentation_is_read_alike(data, cuts, every):
     """Records of any sizes: the same group, version and certificates."""
 
     def seen(given):
-        server = ServerFlight(OFFER, counts_tickets=True)
+        server = ServerFlight(OFFER, GoRelease.V1_26)
         server.feed(given)
         return server.hello, server.group, server.version, server.retry, server.certificates
 
@@ -172,8 +173,8 @@ def test_any_bytes_are_judged(data):
     outcome(record(22, b"\2" + len(data).to_bytes(3) + data))
 
 
-def _established(version=TLS_1_3, *, counts_tickets=True):
-    server = ServerFlight(OFFER, counts_tickets=counts_tickets)
+def _established(version=TLS_1_3, *, release=GoRelease.V1_26):
+    server = ServerFlight(OFFER, release)
     server.records.version, server.complete = version, True
     return server
 
@@ -193,7 +194,7 @@ def test_tickets_are_counted_since_go_1_26():
     with pytest.raises(GoTlsError, match="too many non-advancing records"):
         server.decrypted(TICKET)
     for _ in range(100):
-        _established(counts_tickets=False).decrypted(TICKET)
+        _established(release=GoRelease.V1_25).decrypted(TICKET)
 
 
 @pytest.mark.parametrize(
@@ -211,17 +212,19 @@ def test_messages_after_the_handshake(version, message, text):
 
 
 @pytest.mark.parametrize(
-    ("version", "content", "text"),
+    ("version", "release", "content", "text"),
     [
-        (TLS_1_3, b"\1\x74", "remote error: tls: certificate required"),
-        (TLS_1_3, b"\1\x5a", None),
-        (TLS_1_2, b"\1\x74", None),
-        (TLS_1_2, b"\3\x74", "local error: tls: unexpected message"),
-        (0, b"\2\x46", "remote error: tls: protocol version not supported"),
+        (TLS_1_3, GoRelease.V1_25, b"\1\x74", "remote error: tls: certificate required"),
+        (TLS_1_3, GoRelease.V1_25, b"\1\x5a", None),
+        (TLS_1_3, GoRelease.V1_24, b"\1\x5a", "remote error: tls: user canceled"),
+        (TLS_1_2, GoRelease.V1_24, b"\1\x5a", None),
+        (TLS_1_2, GoRelease.V1_25, b"\1\x74", None),
+        (TLS_1_2, GoRelease.V1_25, b"\3\x74", "local error: tls: unexpected message"),
+        (0, GoRelease.V1_25, b"\2\x46", "remote error: tls: protocol version not supported"),
     ],
 )
-def test_alerts(version, content, text):
-    error = read_alert(content, version)
+def test_alerts(version, release, content, text):
+    error = read_alert(content, version, release)
     assert (str(error) if error else None) == text
 
 
@@ -253,7 +256,7 @@ def test_empty_records_are_counted(version, size):
 @given(st.sampled_from([NEW, OLD, RETRY]), st.integers(0, 30))
 def test_what_came_before_an_error_is_consumed(data, extra):
     """`consumed` ends exactly before the record with the error."""
-    server = ServerFlight(OFFER, counts_tickets=True)
+    server = ServerFlight(OFFER, GoRelease.V1_26)
     with pytest.raises(GoTlsError, match="oversized"):
         server.feed(data + b"\x16\3\3\xff\xff" + bytes(extra))
     assert server.records.consumed == len(data)

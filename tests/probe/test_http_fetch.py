@@ -8,6 +8,7 @@ from contextlib import suppress
 import pytest
 from hpack import Encoder
 
+from egressprobe.golang.release import DEFAULT_RELEASE
 from egressprobe.model.failure import Code
 from egressprobe.model.target import Endpoint
 from egressprobe.probe.transport.http.fetch import fetch
@@ -86,7 +87,7 @@ class Channel:
 def run(channel, url="https://idp.example:8443/r?secret=1", seconds=5.0, **options):
     async def call():
         now = asyncio.get_running_loop().time()
-        return await fetch(channel, url, Budget(now + 100, now + seconds), seconds, **options)
+        return await fetch(channel, url, Budget(now + 100, now + seconds), seconds, DEFAULT_RELEASE, **options)
 
     return asyncio.run(call())
 
@@ -161,7 +162,7 @@ def test_endless_responses_end(answer, protocol, endless):
         other = asyncio.ensure_future(tick())
         now = asyncio.get_running_loop().time()
         channel = Channel(answer, protocol=protocol, endless=endless)
-        fetched = await fetch(channel, "https://x/", Budget(now + 100, now + 1.5), 1.5)
+        fetched = await fetch(channel, "https://x/", Budget(now + 100, now + 1.5), 1.5, DEFAULT_RELEASE)
         other.cancel()
         return fetched, ticks, channel.reads
 
@@ -181,7 +182,7 @@ def _from_a_socket(answer):
         sender.start()
         try:
             now = asyncio.get_running_loop().time()
-            return await fetch(stream, "https://x/", Budget(now + 100, now + 60), 60.0)
+            return await fetch(stream, "https://x/", Budget(now + 100, now + 60), 60.0, DEFAULT_RELEASE)
         finally:
             stream.close()
             theirs.close()

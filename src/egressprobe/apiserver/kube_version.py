@@ -14,26 +14,27 @@ from egressprobe.model.target import DEFAULT_KUBE_VERSION
 class Hello(NamedTuple):
     """`size`: bytes of the record before a server name is added; `post_quantum`: it has a hybrid key share.
 
-    groups: the key exchange groups offered, crypto/tls/defaults.go defaultCurvePreferences. counts_tickets: more than
-    16 messages after the handshake without data fail (Go 1.26.x, conn.go handlePostHandshakeMessage). splits_schemes:
-    SHA-1 is offered for certificates only (since Go 1.25).
+    groups: the key exchange groups offered, crypto/tls/defaults.go defaultCurvePreferences. release: whose rules and
+    error texts the API server has, for TLS, certificates and HTTP.
     """
 
     size: int
     post_quantum: bool
     groups: tuple[str, ...]
-    counts_tickets: bool = False
-    splits_schemes: bool = False
+    release: GoRelease
 
 
 # Bytes as recorded with a name of five characters, less the name. 1.32 is not recorded: Go 1.23 sends the draft
 # of the hybrid share, which has the size of the final one.
 _CURVES = ("X25519", "P-256", "P-384", "P-521")
-_CLASSIC = Hello(257, False, _CURVES)
-_GO_1_23 = Hello(1477, True, ("X25519Kyber768Draft00", *_CURVES))
-_GO_1_24 = Hello(1477, True, ("X25519MLKEM768", *_CURVES))
-_GO_1_25 = Hello(1503, True, ("X25519MLKEM768", *_CURVES), splits_schemes=True)
-_GO_1_26 = Hello(1507, True, ("X25519MLKEM768", "SecP256r1MLKEM768", "SecP384r1MLKEM1024", *_CURVES), True, True)
+_CLASSIC = Hello(257, False, _CURVES, GoRelease.V1_22)
+_GO_1_23 = Hello(1477, True, ("X25519Kyber768Draft00", *_CURVES), GoRelease.V1_23)
+_GO_1_24 = Hello(1477, True, ("X25519MLKEM768", *_CURVES), GoRelease.V1_24)
+_GO_1_25 = Hello(1503, True, ("X25519MLKEM768", *_CURVES), GoRelease.V1_25)
+_HYBRIDS_1_26 = ("X25519MLKEM768", "SecP256r1MLKEM768", "SecP384r1MLKEM1024")
+_GO_1_26 = Hello(1507, True, (*_HYBRIDS_1_26, *_CURVES), GoRelease.V1_26)
+# Since its patch 7, 1.31 is built with Go 1.23 and keeps the settings of 1.22 (`godebug default=go1.22` in its go.mod).
+# The last patches of 1.32 are built with Go 1.24, which refuses less.
 HELLOS = {
     "1.31": _CLASSIC,
     "1.32": _GO_1_23,
@@ -42,22 +43,7 @@ HELLOS = {
     "1.35": _GO_1_25,
     "1.36": _GO_1_26,
 }
-# Whose certificate rules a version has. Since its patch 7, 1.31 is built with Go 1.23 and keeps the settings of 1.22
-# (`godebug default=go1.22` in its go.mod). The last patches of 1.32 are built with Go 1.24, which refuses less.
-_GO_RELEASES = {
-    "1.31": GoRelease.V1_22,
-    "1.32": GoRelease.V1_23,
-    "1.33": GoRelease.V1_24,
-    "1.34": GoRelease.V1_24,
-    "1.35": GoRelease.V1_25,
-    "1.36": GoRelease.V1_26,
-}
 CURRENT, CLASSIC = HELLOS[DEFAULT_KUBE_VERSION], _CLASSIC
-
-
-def go_release(version: str) -> GoRelease:
-    """Whose certificate rules and error texts the API server of a version of HELLOS has."""
-    return _GO_RELEASES[version]
 
 
 def read_version(text: str) -> str:

@@ -42,6 +42,10 @@ _BODY_SOCKET = ErrorText("unable to read response body: read tcp ", _ENDED, "the
 HEADERS_TOO_LARGE = ErrorText(
     "net/http: server response headers exceeded {most} bytes; aborted", _UNREADABLE, "the head is too large"
 )
+INFORMATIONAL = ErrorText(
+    "net/http: too many 1xx informational responses", _UNREADABLE, "more than five 1xx responses before the final one"
+)
+H2_INFORMATIONAL = ErrorText("http2: too many 1xx informational responses", _UNREADABLE, INFORMATIONAL.why)
 TOO_MUCH_BODY = ErrorText(
     "net/http: server replied with more than declared Content-Length; truncated",
     _UNREADABLE,
@@ -166,7 +170,16 @@ _PROXY_REFUSES = tuple(
 )
 
 ROWS = (
-    *(_BROKEN_END, *_BROKEN_SOCKET, *_BODY_END, _BODY_SOCKET, HEADERS_TOO_LARGE, TOO_MUCH_BODY, CONNECTION_LOST),
+    *(
+        _BROKEN_END,
+        *_BROKEN_SOCKET,
+        *_BODY_END,
+        _BODY_SOCKET,
+        HEADERS_TOO_LARGE,
+        INFORMATIONAL,
+        TOO_MUCH_BODY,
+        CONNECTION_LOST,
+    ),
     *(TOO_MANY_REDIRECTS, BAD_LOCATION, UNSUPPORTED_SCHEME, *_URL_PROBLEMS, BAD_STATUS),
     *(*REVIEWS.values(), *STATUSES.values(), SERVER_ERROR, OTHER_STATUS, *_PROXY_REFUSES, *_GATEWAY),
     *(TRANSPORT_BROKEN, READING_BODY, _MALFORMED, *_HTTP2, _PARSE_URL, _JSON, _UNEXPECTED_EOF, _EOF),

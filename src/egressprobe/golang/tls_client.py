@@ -12,6 +12,7 @@ recorded in `group`, and the caller tries again with Go's groups.
 from collections.abc import Generator
 
 from egressprobe.error_texts.tls import SELECTED_VERSION
+from egressprobe.golang.release import GoRelease
 from egressprobe.golang.tls_hello import (
     GROUP_NAMES,
     ClientOffer,
@@ -73,19 +74,19 @@ class ServerFlight:
     """What one server sends, checked message by message.
 
     hello, group, retry: what the server selected, and whether after a HelloRetryRequest. certificates: as sent, leaf
-    first. protocol: of ALPN. All as far as they were read. counts_tickets: see kube_version.py.
+    first. protocol: of ALPN. All as far as they were read.
     """
 
-    def __init__(self, offer: ClientOffer, *, counts_tickets: bool) -> None:
+    def __init__(self, offer: ClientOffer, release: GoRelease) -> None:
         self.hello: ServerHello | None = None
         self.group: str | None = None
         self.retry = False
         self.certificates: list[bytes] = []
         self.protocol = b""
         self.complete = False
-        self.records = RecordReader()
+        self.records = RecordReader(release)
         self._offer = offer
-        self._counts_tickets = counts_tickets
+        self._release = release
         self._non_advancing = 0
         self._steps = self._handshake()
         next(self._steps)
@@ -103,7 +104,7 @@ class ServerFlight:
         """A handshake message that was encrypted. Raises GoTlsError."""
         if self.complete:
             self.check_form(message)
-            if self._counts_tickets and self.version == TLS_1_3:
+            if self._release >= GoRelease.V1_26 and self.version == TLS_1_3:
                 self._non_advancing += 1
                 if self._non_advancing > _MAX_NON_ADVANCING:
                     raise GoTlsError("tls: too many non-advancing records")
@@ -229,7 +230,7 @@ class ServerFlight:
     # -- TLS 1.2
 
     def _tls_1_2(self, hello: ServerHello) -> Generator[None, bytes]:
-        check_old_hello(self._offer, hello)
+        check_old_hello(self._offer, hello, self._release)
         self.protocol = hello.alpn
         message = yield
         if message[0] == _CERTIFICATE:

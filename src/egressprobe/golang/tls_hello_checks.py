@@ -7,6 +7,7 @@ Pure. Each raises GoTlsError.
 from functools import lru_cache
 from typing import NamedTuple
 
+from egressprobe.golang.release import GoRelease
 from egressprobe.golang.tls_hello import ClientOffer, Fields, ServerHello, read_alpn
 from egressprobe.golang.tls_record import DECODE_ERROR, TLS_1_2, TLS_1_3, GoTlsError, local_error
 
@@ -74,10 +75,10 @@ def check_share(offer: ClientOffer, hello: ServerHello, first: ServerHello) -> N
         raise GoTlsError(f"tls: {problem}")
 
 
-def check_old_hello(offer: ClientOffer, hello: ServerHello) -> None:
+def check_old_hello(offer: ClientOffer, hello: ServerHello, release: GoRelease) -> None:
     """Of TLS 1.2: handshake and processServerHello."""
     problem = None
-    if hello.session_id and hello.session_id == offer.session_id:
+    if release >= GoRelease.V1_25 and hello.session_id and hello.session_id == offer.session_id:
         problem = "server echoed TLS 1.3 compatibility session ID in TLS 1.2"
     elif hello.suite not in offer.suites or hello.suite in SUITES_TLS_1_3:
         problem = "server chose an unconfigured cipher suite"

@@ -8,6 +8,7 @@ visible: type, version and length.
 from collections.abc import Iterator
 
 from egressprobe.error_texts.tls import HTTP_RESPONSE, LOCAL_ALERT, NOT_TLS, REMOTE_ALERT, SSL_2
+from egressprobe.golang.release import DEFAULT_RELEASE, GoRelease
 
 CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, APPLICATION_DATA = 20, 21, 22, 23
 HEADER_SIZE = 5
@@ -94,7 +95,7 @@ def local_error(number: int) -> GoTlsError:
     return GoTlsError(LOCAL_ALERT.of(problem=alert_text(number)))
 
 
-def read_alert(data: bytes, version: int) -> GoTlsError | None:
+def read_alert(data: bytes, version: int, release: GoRelease) -> GoTlsError | None:
     """The error for the content of an alert record; None for one that Go ignores. version: 0 before it is known."""
     if len(data) != 2:
         return local_error(UNEXPECTED_MESSAGE)
@@ -102,7 +103,8 @@ def read_alert(data: bytes, version: int) -> GoTlsError | None:
     if number == _CLOSE_NOTIFY:
         return CloseNotifyError("EOF")
     if version == TLS_1_3:
-        return None if number == _USER_CANCELED else RemoteAlertError(number)
+        ignored = number == _USER_CANCELED and release >= GoRelease.V1_25
+        return None if ignored else RemoteAlertError(number)
     if level == _WARNING:
         return None
     return RemoteAlertError(number) if level == _FATAL else local_error(UNEXPECTED_MESSAGE)
@@ -118,8 +120,9 @@ class RecordReader:
     goes on; `encrypted` follows by itself after a change_cipher_spec of TLS 1.2.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, release: GoRelease = DEFAULT_RELEASE) -> None:
         self.records = self.consumed = 0
+        self._release = release
         self.suspicious = False
         self.version = 0
         self.encrypted = self.expects_ccs = False
@@ -217,7 +220,7 @@ class RecordReader:
             self._messages += content
             yield from self._complete_messages()
         elif kind == ALERT:
-            error = read_alert(bytes(content), self.version)
+            error = read_alert(bytes(content), self.version, self._release)
             if error is not None:
                 raise error
             self._ignore()

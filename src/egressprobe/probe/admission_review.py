@@ -4,6 +4,7 @@ import uuid
 
 from egressprobe.apiserver.admission_review import ReviewAnswer, review_failure, review_request
 from egressprobe.apiserver.log_messages import webhook_url
+from egressprobe.golang.release import GoRelease
 from egressprobe.model.failure import Code, Failure, Phase
 from egressprobe.model.target import Target
 from egressprobe.probe.transport.exchange import Exchanged
@@ -12,11 +13,12 @@ from egressprobe.probe.transport.time_limits import HTTP_LIMIT, Budget
 from egressprobe.probe.transport.tls import Channel
 
 
-async def review(channel: Channel, target: Target, budget: Budget) -> Exchanged:
+async def review(channel: Channel, target: Target, budget: Budget, release: GoRelease) -> Exchanged:
     """Send the review as kube-apiserver would and judge the answer. Failures are data."""
     uid = str(uuid.uuid4())
     url = f"{webhook_url(target)}?timeout={target.timeout_seconds}s"
-    response, failure, ms, *_ = await fetch(channel, url, budget, HTTP_LIMIT, payload=review_request(target, uid))
+    payload = review_request(target, uid)
+    response, failure, ms, *_ = await fetch(channel, url, budget, HTTP_LIMIT, release, payload=payload)
     if response is None:
         return Exchanged(ms, None, failure)
     if response.location:

@@ -15,6 +15,7 @@ from egressprobe.apiserver.availability import CHECK_LIMIT, CONNECTING_TIMED_OUT
 from egressprobe.error_texts.calls import CHECK, GET
 from egressprobe.error_texts.http import BAD_STATUS
 from egressprobe.error_texts.network import CLIENT_TIMEOUT
+from egressprobe.golang.release import GoRelease
 from egressprobe.model.failure import Code, Failure, Phase
 from egressprobe.model.measurement import Attempt, Hop
 from egressprobe.model.target import Endpoint, Target
@@ -53,7 +54,7 @@ async def _check_endpoint(prober: Prober, target: Target, endpoint: Endpoint, pa
     attempt, channel = await prober.open(target, endpoint, host_port, budget)
     if channel is not None:
         again = partial(prober.open, target, endpoint, host_port, budget)
-        attempt = await _get(attempt, channel, again, url, budget)
+        attempt = await _get(attempt, channel, again, url, budget, prober.hello.release)
         await channel.close_notify()
     if attempt.failure is None:
         return attempt
@@ -66,9 +67,10 @@ async def _get(
     again: Callable[[], Awaitable[Opened]],
     url: str,
     budget: Budget,
+    release: GoRelease,
 ) -> Attempt:
     # The controller closes the body unread.
-    response, failure, ms, *_ = await fetch_twice(channel, again, url, budget, CHECK_LIMIT, body=False)
+    response, failure, ms, *_ = await fetch_twice(channel, again, url, budget, CHECK_LIMIT, release, body=False)
     status = response.status if response else None
     if status is not None and not 200 <= status < 300:
         failure = Failure(Phase.HTTP, Code.HTTP_STATUS, f"{url} answers with status {status}, not 2xx")

@@ -12,7 +12,8 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from egressprobe.apiserver.client_rules import RULES
-from egressprobe.apiserver.kube_version import HELLOS, go_release
+from egressprobe.apiserver.kube_version import HELLOS
+from egressprobe.golang.release import GoRelease
 from egressprobe.golang.resolver import ResolverConfig
 from egressprobe.golang.x509.accepted_chains import known
 from egressprobe.model.failure import HANDSHAKE_CUT, Code, Failure, Phase
@@ -77,12 +78,12 @@ class Prober:
 
     def __init__(self, plan: Plan, config: ResolverConfig, guard: Guard, run_ends: float, dial: Dial = connect) -> None:
         self.plan, self.config, self._guard, self.run_ends = plan, config, guard, run_ends
-        self._hello = HELLOS[plan.kube_version]
+        self.hello = HELLOS[plan.kube_version]
         self._ladders = asyncio.Semaphore(LADDERS)
         self.dial = dial
 
     def context(self, target: Target, *, verify: bool, group: str | None = None) -> ProbeContext:
-        offer = Offer(RULES[target.kind].alpn, self._hello, groups(self._hello)[0] if group is None else group)
+        offer = Offer(RULES[target.kind].alpn, self.hello, groups(self.hello)[0] if group is None else group)
         return context(target.bundle, self.plan.bundles.get(target.bundle, ()), offer, verify=verify)
 
     async def hop(self, target: Target, role: Role, url: str, host_port: HostPort, budget: Budget) -> Hop:
@@ -164,9 +165,9 @@ class Prober:
         if target.exchange == "review" and http:
             from egressprobe.probe.admission_review import review  # HTTP costs start time, and few targets need it
 
-            exchanged = await review(channel, target, budget)
+            exchanged = await review(channel, target, budget, self.hello.release)
         else:
-            exchanged = await exchange(channel, authority=host_port.authority, http=http, budget=budget)
+            exchanged = await exchange(channel, host_port.authority, budget, self.hello.release, http=http)
         await channel.close_notify()
         return replace(
             attempt,
@@ -188,14 +189,14 @@ class Prober:
             refused = Failure(Phase.CONNECT, Code.TARGET_FORBIDDEN, f"never connected to: {forbidden}")
             return Opened(replace(_untried(endpoint), failure=refused, failure_ms=0.0), None)
         verify = target.verify and not known(target.bundle, host_port.host)
-        terms = _Terms(verify, groups(self._hello)[0], climbed)
+        terms = _Terms(verify, groups(self.hello)[0], climbed)
         opened = await self._open(target, endpoint, host_port, budget, terms)
         # Go's groups are not quite those that were offered: too many with OpenSSL's list, too few with one.
         tls = opened.attempt.tls
-        if (tls and tls.group and tls.group not in self._hello.groups) or (
-            not self._hello.post_quantum and lacks_the_group(opened.attempt)
+        if (tls and tls.group and tls.group not in self.hello.groups) or (
+            not self.hello.post_quantum and lacks_the_group(opened.attempt)
         ):
-            for group in groups(self._hello)[1:]:
+            for group in groups(self.hello)[1:]:
                 other = await self._open(target, endpoint, host_port, budget, terms._replace(group=group, climbed=None))
                 if not lacks_the_group(other.attempt):
                     opened, terms = other, terms._replace(group=group)
@@ -207,13 +208,13 @@ class Prober:
         no_group = failure is not None and failure.api_server_error == NO_COMMON_GROUP
         if not (opened.doubtful or no_group):
             return Opened(opened.attempt, opened.channel)
-        again = second_opinion if opened.doubtful else with_missing_group
+        lacks_suite = self.hello.release <= GoRelease.V1_22  # 3DES, which OpenSSL does not offer
+        again = second_opinion if opened.doubtful or lacks_suite else with_missing_group
         return Opened(*await again(self.dial, opened.attempt, self._go_offer(target, host_port), budget))
 
     def _go_offer(self, target: Target, host_port: HostPort) -> GoOffer:
         trust = self._trust(target, host_port.host, self.context(target, verify=False))
-        release = go_release(self.plan.kube_version)
-        return GoOffer(_server_name(host_port.host), RULES[target.kind].alpn, self._hello, release, trust)
+        return GoOffer(_server_name(host_port.host), RULES[target.kind].alpn, self.hello, trust)
 
     async def _open(
         self, target: Target, endpoint: Endpoint, host_port: HostPort, budget: Budget, terms: "_Terms"
@@ -229,7 +230,7 @@ class Prober:
         name = _server_name(host_port.host)
         climber: Climber | None = None
         if terms.climbed is not None:
-            shape = Shape(endpoint, name, RULES[target.kind].alpn, self._hello, self.dial)
+            shape = Shape(endpoint, name, RULES[target.kind].alpn, self.hello, self.dial)
             climber = Climber(shape, self.run_ends, self._ladders, terms.climbed)
         keep = False
         try:
@@ -258,7 +259,7 @@ class Prober:
     ) -> tuple[Session, Failure | None]:
         """TLS as with `target`, but with `host`, and verified by Go's rules alone."""
         name = _server_name(host)
-        terms = _Terms(verify=False, group=groups(self._hello)[0], climbed=None)
+        terms = _Terms(verify=False, group=groups(self.hello)[0], climbed=None)
         session, _, failure = await self._tls_handshake(target, stream, host, name, budget, terms)
         return session, failure
 
@@ -267,14 +268,14 @@ class Prober:
     ) -> tuple[Session, Handshake, Failure | None]:
         tls = self.context(target, verify=terms.verify, group=terms.group)
         trust = self._trust(target, host, tls)
-        return await tls_handshake(stream, tls, server_name=name, trust=trust, budget=budget, hello=self._hello)
+        return await tls_handshake(stream, tls, server_name=name, trust=trust, budget=budget, hello=self.hello)
 
     def _trust(self, target: Target, host: str, tls: ssl.SSLContext) -> Trust | None:
         """What the chain is judged against; None where the API server does not verify."""
         if not target.verify:
             return None
         anchors, host = self.plan.bundles.get(target.bundle, ()), as_written(target.url, host)
-        return Trust(host, lambda: anchors or system_roots(tls), target.bundle, go_release(self.plan.kube_version))
+        return Trust(host, lambda: anchors or system_roots(tls), target.bundle, self.hello.release)
 
 
 async def each(endpoints: Sequence[Endpoint], dial: Callable[[Endpoint], Awaitable[Attempt]]) -> tuple[Attempt, ...]:

@@ -137,7 +137,7 @@ async def _fetch(
         return _failed(hop, opened.attempt.failure), None
     again = partial(prober.open, target, Endpoint(address, place.port), place, budget)
     try:
-        fetched = await fetch_twice(opened.channel, again, url, budget, HTTP_LIMIT)
+        fetched = await fetch_twice(opened.channel, again, url, budget, HTTP_LIMIT, prober.hello.release)
     finally:
         await opened.channel.close_notify()
     response = fetched.response

@@ -67,16 +67,18 @@ class Tls13Server(TcpServer):
     """credential: with a P-256 key. change(kind, message): the messages to send instead, from the ServerHello on.
 
     after: messages after the handshake. requests: also a CertificateRequest. clear: records in the clear before the
-    encrypted ones.
+    encrypted ones. alerts: after the handshake as well.
     """
 
-    def __init__(self, credential, group=X25519, change=lambda kind, data: [data], after=(), requests=b"", clear=()):
+    def __init__(
+        self, credential, group=X25519, change=lambda kind, data: [data], after=(), requests=b"", clear=(), alerts=()
+    ):
         super().__init__()
         pem = credential.chain_and_key_pem
         self._chain = [ssl.PEM_cert_to_DER_cert(c.public_bytes(Encoding.PEM).decode()) for c in _certificates(pem)]
         self._key = load_pem_private_key(pem[pem.index("-----BEGIN PRIVATE") :].encode(), None)
         self._group, self._change, self._after = group, change, after
-        self._requests, self._clear = requests, clear
+        self._requests, self._clear, self._alerts = requests, clear, alerts
 
     async def talk(self, reader, writer):
         try:
@@ -123,6 +125,8 @@ class Tls13Server(TcpServer):
         await self._skip(reader, Tls13Protection(SUITE, traffic["c"]))
         for data in self._after:
             writer.write(writing.seal(22, data))
+        for data in self._alerts:
+            writer.write(writing.seal(21, data))
         reading.open(*await self._record(reader))
         writer.write(writing.seal(23, ANSWER))
         writer.write(writing.seal(21, b"\1\0"))

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from hpack import Decoder
 from hpack.exceptions import HPACKError, OversizedHeaderListError
 
-from egressprobe.error_texts.http import TOO_MUCH_BODY
+from egressprobe.error_texts.http import H2_INFORMATIONAL, TOO_MUCH_BODY
 from egressprobe.golang.http.http2_connection import (
     CONTINUATION,
     DATA,
@@ -31,6 +31,7 @@ from egressprobe.golang.http.http2_errors import (
     check_fields,
     code_name,
     connection_error,
+    frame_too_large,
     padding_of,
     refused,
     status_text,
@@ -41,9 +42,12 @@ from egressprobe.golang.http.input import (
     HeadTooLargeError,
     HttpError,
     RefusedError,
+    body_length,
     canonical_name,
+    too_many_informational,
 )
 from egressprobe.golang.http.quote import quote
+from egressprobe.golang.release import DEFAULT_RELEASE, GoRelease
 
 MAX_HEADER_LIST = 1 << 20  # bytes, of all header blocks with 32 a field (RFC 7541 section 4.1)
 _TOO_LARGE = f"sends header lists of more than {MAX_HEADER_LIST} bytes"
@@ -61,13 +65,13 @@ class Http2Reader:
     more. frames: how many have been read.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, release: GoRelease = DEFAULT_RELEASE) -> None:
         self.status, self.status_line = 0, ""
         self.headers: dict[str, list[str]] = {}
         self.body = bytearray()
         self.head_done = self.done = False
         self.frames = 0
-        self._most = most
+        self._most, self._release, self._informational = most, release, 0
         self._data = bytearray()
         self._decoder = Decoder(MAX_HEADER_LIST)
         self._list_left = MAX_HEADER_LIST
@@ -107,7 +111,7 @@ class Http2Reader:
                 length = int.from_bytes(self._data[at : at + 3])
                 looks_like_http1 = self._data[at : at + 9] == _HTTP1_HEADER
                 if length > _MAX_FRAME:
-                    raise self._too_large(looks_like_http1=looks_like_http1)
+                    raise frame_too_large(looks_like_http1=looks_like_http1)
                 if len(self._data) - at < 9 + length:
                     break
                 at += 9 + length
@@ -136,14 +140,6 @@ class Http2Reader:
 
     def _error(self, text: str) -> HttpError:
         return HttpError(text, in_body=self.head_done)
-
-    @staticmethod
-    def _too_large(*, looks_like_http1: bool) -> HttpError:
-        text = "http2: frame too large"
-        if looks_like_http1:
-            hint = "note that the frame header looked like an HTTP/1.1 header"
-            text = f"http2: failed reading the frame payload: {text}, {hint}"
-        return HttpError(text)
 
     def _frame(self, frame: bytes) -> None:
         kind, flags, stream = frame[3], frame[4], int.from_bytes(frame[5:9]) & MAX_WINDOW
@@ -254,6 +250,9 @@ class Http2Reader:
         if 100 <= self.status <= 199:
             if ended:
                 raise StreamError(self._stream, PROTOCOL, "1xx informational response with END_STREAM flag")
+            self._informational += 1
+            if too_many_informational(self._informational, self._release):
+                raise StreamError(self._stream, PROTOCOL, H2_INFORMATIONAL.text)
             return
         self.status_line = f"{status} {status_text(self.status)}"
         self.headers = {}
@@ -261,8 +260,8 @@ class Http2Reader:
             if (canonical := canonical_name(name) or "") in KEPT_HEADERS:
                 self.headers.setdefault(canonical, []).append(value.decode("utf-8", "surrogateescape"))
         lengths = self.headers.get("Content-Length", [])
-        if len(lengths) == 1 and lengths[0].isascii() and lengths[0].isdigit() and len(lengths[0]) < 19:
-            self._remaining = int(lengths[0])
+        if len(lengths) == 1:
+            self._remaining = -1 if (length := body_length(lengths[0])) is None else length
         self.head_done = self._past_headers = True
         if ended:
             self._end_stream()

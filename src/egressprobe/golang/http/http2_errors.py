@@ -98,3 +98,12 @@ def status_text(status: int) -> str:
         return HTTPStatus(status).phrase
     except ValueError:
         return ""
+
+
+def frame_too_large(*, looks_like_http1: bool) -> HttpError:
+    """A frame beyond SETTINGS_MAX_FRAME_SIZE."""
+    text = "http2: frame too large"
+    if looks_like_http1:
+        hint = "note that the frame header looked like an HTTP/1.1 header"
+        text = f"http2: failed reading the frame payload: {text}, {hint}"
+    return HttpError(text)

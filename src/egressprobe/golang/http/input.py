@@ -8,6 +8,7 @@ from collections.abc import Generator
 
 from egressprobe.error_texts.http import HEADERS_TOO_LARGE
 from egressprobe.golang.http.quote import escaped, quote
+from egressprobe.golang.release import GoRelease
 
 MAX_HEADER = 10 << 20  # bytes of all header blocks: http.Transport.maxHeaderResponseSize
 # The headers whose values are used. The others are read by the same rules and dropped: a million of them fits into
@@ -15,6 +16,8 @@ MAX_HEADER = 10 << 20  # bytes of all header blocks: http.Transport.maxHeaderRes
 KEPT_HEADERS = frozenset(
     ("Content-Encoding", "Content-Length", "Content-Type", "Location", "Trailer", "Transfer-Encoding")
 )
+_MAX_LENGTH = (1 << 63) - 1  # bytes of a body
+_MAX_INFORMATIONAL = 5  # responses, before Go 1.24
 BUFFER = 4096  # bytes, bufio.Reader's default: bounds a chunk's size line and the trailer
 SHOWN = 300  # bytes of a line of the peer, in a message
 
@@ -59,6 +62,19 @@ class EndError(Exception):
 def line_text(data: bytes) -> str:
     """The beginning of a line, for a message."""
     return data[:SHOWN].decode("utf-8", "surrogateescape")
+
+
+def body_length(text: str) -> int | None:
+    """A Content-Length as a number; None for one that Go does not take (strconv.ParseUint(text, 10, 63))."""
+    digits = text.lstrip("0")  # int() takes no more than some thousands of digits
+    if not (text.isascii() and text.isdigit()) or len(digits) > 19 or int(digits or "0") > _MAX_LENGTH:
+        return None
+    return int(digits or "0")
+
+
+def too_many_informational(count: int, release: GoRelease) -> bool:
+    """Whether `count` 1xx responses are refused: more than five, before Go 1.24 (max1xxResponses)."""
+    return count > _MAX_INFORMATIONAL and release < GoRelease.V1_24
 
 
 def headers_exceeded() -> HttpError:

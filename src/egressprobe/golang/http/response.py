@@ -10,6 +10,7 @@ do we, and count responses as well.
 
 from collections.abc import Generator
 
+from egressprobe.error_texts.http import INFORMATIONAL
 from egressprobe.golang.http.input import (
     BUFFER,
     SHOWN,
@@ -18,16 +19,19 @@ from egressprobe.golang.http.input import (
     HeadTooLargeError,
     HttpError,
     HttpInput,
+    body_length,
     canonical_name,
     chunk_size,
     line_text,
+    too_many_informational,
 )
 from egressprobe.golang.http.quote import escaped, quote
+from egressprobe.golang.release import DEFAULT_RELEASE, GoRelease
 
-# Responses before the final one. Go bounds their bytes only; after a thousand what it would get is not known.
+# Responses before the final one. Go bounds their bytes, before 1.24 their number; after a thousand
+# what it would get is not known.
 MAX_INFORMATIONAL = 1000
 _MAX_EXCESS = 16 * 1024  # chunked.go: bytes that are no data
-_MAX_LENGTH = (1 << 63) - 1
 
 
 class ResponseReader:
@@ -40,11 +44,14 @@ class ResponseReader:
     head_done: the final status and headers have been read; done: the body as well.
     """
 
-    def __init__(self, most: int, *, has_body: bool = True, connect: bool = False) -> None:
+    def __init__(
+        self, most: int, release: GoRelease = DEFAULT_RELEASE, *, has_body: bool = True, connect: bool = False
+    ) -> None:
         self.protocol, self.status, self.status_line = "", 0, ""
         self.headers: dict[str, list[str]] = {}
         self.body = bytearray()
         self.head_done = self.done = False
+        self._release = release
         self._most, self._connect, self._has_body = most, connect, has_body and not connect
         self._input = HttpInput()
         self._steps = self._read()
@@ -70,7 +77,7 @@ class ResponseReader:
 
     def _read(self) -> Generator[None]:
         yield
-        for _ in range(MAX_INFORMATIONAL):
+        for count in range(MAX_INFORMATIONAL):
             try:
                 yield from self._head()
             except EndError:
@@ -80,6 +87,8 @@ class ResponseReader:
             self._check_trailer_names(chunked=chunked)
             if self._connect or not 100 <= self.status <= 199 or self.status == 101:
                 break
+            if too_many_informational(count + 1, self._release):
+                raise HttpError(INFORMATIONAL.text)
         else:
             raise HeadTooLargeError(f"sends more than {MAX_INFORMATIONAL} informational responses")
         self.head_done = True
@@ -142,9 +151,9 @@ class ResponseReader:
                 raise HttpError(f"http: message cannot contain multiple Content-Length headers; got {shown}")
             if not first:
                 raise HttpError('invalid empty Content-Length ""')
-            if not (first.isascii() and first.isdigit()) or len(first.lstrip("0")) > 19 or int(first) > _MAX_LENGTH:
+            if (read := body_length(first)) is None:
                 raise HttpError(f"bad Content-Length {quote(first[:SHOWN])}")
-            length = int(first)
+            length = read
         if self.status in (204, 304) or 100 <= self.status <= 199:
             return 0
         return -1 if chunked else length

@@ -5,29 +5,41 @@ Without a session cache Go offers no tickets, so a server sends it none.
 
 from typing import NamedTuple
 
+from egressprobe.golang.release import GoRelease
 from egressprobe.golang.tls.key_exchange import GROUPS, KeyShare
 from egressprobe.golang.tls_hello import GROUP_NAMES
 from egressprobe.golang.tls_record import TLS_1_2, TLS_1_3
 
 # The order with AES in hardware (cipher_suites.go cipherSuitesPreferenceOrder), then defaultCipherSuitesTLS13
-SUITES = bytes.fromhex("c02bc02fc02cc030cca9cca8c009c013c00ac014130113021303")
+_SUITES = bytes.fromhex("c02bc02fc02cc030cca9cca8c009c013c00ac014")
+_TRIPLE_DES, _SUITES_TLS_1_3 = bytes.fromhex("c012"), bytes.fromhex("130113021303")
 # defaults.go defaultSupportedSignatureAlgorithms
 _SCHEMES, _SHA1_SCHEMES = bytes.fromhex("0804040308070805080604010501060105030603"), bytes.fromhex("02010203")
 _NUMBERS = {name: number for number, name in GROUP_NAMES.items()}
 
 
 class HelloTerms(NamedTuple):
-    """What a ClientHello offers. name: sent as SNI. splits_schemes: SHA-1 is for certificates only (since Go 1.25)."""
+    """What a ClientHello offers. name: sent as SNI. release: decides the suites and schemes."""
 
     name: str | None
     alpn: tuple[str, ...]
     groups: tuple[str, ...]
-    splits_schemes: bool
+    release: GoRelease
 
     @property
     def group_numbers(self) -> tuple[int, ...]:
         """Those of `groups` that we can make keys for."""
         return tuple(_NUMBERS[name] for name in self.groups if _NUMBERS.get(name) in GROUPS)
+
+    @property
+    def splits_schemes(self) -> bool:
+        """Whether SHA-1 is offered for certificates only."""
+        return self.release >= GoRelease.V1_25
+
+    @property
+    def suites(self) -> bytes:
+        """cipher_suites: 3DES is offered with the settings of Go 1.22 (GODEBUG tls3des)."""
+        return _SUITES + (_TRIPLE_DES if self.release <= GoRelease.V1_22 else b"") + _SUITES_TLS_1_3
 
     @property
     def schemes(self) -> bytes:
@@ -67,5 +79,5 @@ def client_hello(
         extensions.append((44, vector(cookie, 2)))
     extensions.append((51, vector(keys, 2)))
     packed = b"".join(kind.to_bytes(2) + vector(value, 2) for kind, value in extensions)
-    body = TLS_1_2.to_bytes(2) + random + vector(session_id, 1) + vector(SUITES, 2) + b"\1\0" + vector(packed, 2)
+    body = TLS_1_2.to_bytes(2) + random + vector(session_id, 1) + vector(terms.suites, 2) + b"\1\0" + vector(packed, 2)
     return b"\1" + vector(body, 3)

@@ -63,15 +63,15 @@ def _digest(state: HandshakeState, suite: Suite) -> bytes:
 
 def _block(state: HandshakeState, suite: Suite, master: bytes, hello: ServerHello) -> tuple[Protection, Protection]:
     """The key block (RFC 5246 section 6.3): ours, the server's."""
-    ivs = 0 if suite.cipher == "cbc" else suite.iv
+    ivs = 0 if suite.mac else suite.iv
     total = 2 * (suite.mac + suite.key + ivs)
     block = prf(suite.digest, master, b"key expansion", hello.random + state.random, total)
     parts = []
     for size in (suite.mac, suite.mac, suite.key, suite.key, ivs, ivs):
         parts.append(block[:size])
         block = block[size:]
-    if suite.cipher == "cbc":
-        return CbcProtection(parts[2], parts[0]), CbcProtection(parts[3], parts[1])
+    if suite.mac:
+        return CbcProtection(suite, parts[2], parts[0]), CbcProtection(suite, parts[3], parts[1])
     return Tls12Protection(suite, parts[2], parts[4]), Tls12Protection(suite, parts[3], parts[5])
 
 

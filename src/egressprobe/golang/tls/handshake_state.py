@@ -31,8 +31,8 @@ class HandshakeState:
         self.shares = first_shares(terms)
         hello = client_hello(terms, self.random, self.session_id, self.shares)
         self.output = bytearray(bytes([HANDSHAKE, 3, 1]) + vector(hello, 2))
-        self.records = KeyedRecords(counts_all=self.strict)
-        self.flight = ServerFlight(read_client_hello(bytes(self.output), b"\0"), counts_tickets=self.strict)
+        self.records = KeyedRecords(release)
+        self.flight = ServerFlight(read_client_hello(bytes(self.output), b"\0"), release)
         self.transcript = hello
         self.sealing: Protection | None = None
         self.secrets: Secrets | None = None

@@ -31,6 +31,7 @@ SUITES = {
     0xCCA8: Suite("ECDHE-RSA-CHACHA20-POLY1305", "sha256", "chacha", 32, rsa=True),
     0xC009: Suite("ECDHE-ECDSA-AES128-SHA", "sha256", "cbc", 16, 20, 16),
     0xC013: Suite("ECDHE-RSA-AES128-SHA", "sha256", "cbc", 16, 20, 16, rsa=True),
+    0xC012: Suite("ECDHE-RSA-DES-CBC3-SHA", "sha256", "3des", 24, 20, 8, rsa=True),
     0xC00A: Suite("ECDHE-ECDSA-AES256-SHA", "sha256", "cbc", 32, 20, 16),
     0xC014: Suite("ECDHE-RSA-AES256-SHA", "sha256", "cbc", 32, 20, 16, rsa=True),
 }

@@ -1,10 +1,11 @@
-"""Record protection: AEADs of TLS 1.3 and 1.2, and AES-CBC with HMAC-SHA1 (crypto/tls/conn.go halfConn). Pure."""
+"""Record protection: AEADs, and AES or 3DES in CBC mode with HMAC-SHA1 (crypto/tls/conn.go halfConn). Pure."""
 
 import hmac
 import os
 from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
@@ -19,7 +20,7 @@ from egressprobe.golang.tls_record import (
 )
 
 _MAX_INNER = 16384 + 1
-_TAG, _BLOCK = 16, 16
+_TAG = 16
 
 
 class Protection(Protocol):
@@ -100,8 +101,9 @@ class Tls12Protection:
 class CbcProtection:
     """RFC 5246 section 6.2.3.2 with HMAC-SHA1."""
 
-    def __init__(self, key: bytes, mac: bytes) -> None:
-        self._key, self._mac = algorithms.AES(key), mac
+    def __init__(self, suite: Suite, key: bytes, mac: bytes) -> None:
+        self._key = TripleDES(key) if suite.cipher == "3des" else algorithms.AES(key)
+        self._mac, self._block = mac, suite.iv
         self._sequence = 0
 
     def _digest(self, header: bytes, data: bytes) -> bytes:
@@ -112,18 +114,19 @@ class CbcProtection:
     def seal(self, kind: int, data: bytes) -> bytes:
         kind_version = bytes([kind]) + TLS_1_2.to_bytes(2)
         data += self._digest(kind_version, data)
-        padding = _BLOCK - 1 - len(data) % _BLOCK
-        iv = os.urandom(_BLOCK)
+        padding = self._block - 1 - len(data) % self._block
+        iv = os.urandom(self._block)
         encryptor = Cipher(self._key, modes.CBC(iv)).encryptor()
         sealed = iv + encryptor.update(data + bytes([padding]) * (padding + 1)) + encryptor.finalize()
         return kind_version + len(sealed).to_bytes(2) + sealed
 
     def open(self, header: bytes, payload: bytes) -> tuple[int, bytes]:
-        least = _BLOCK + (20 + 1 + _BLOCK - 1) // _BLOCK * _BLOCK
-        if len(payload) % _BLOCK or len(payload) < least:
+        block = self._block
+        least = block + (20 + 1 + block - 1) // block * block
+        if len(payload) % block or len(payload) < least:
             raise local_error(BAD_RECORD_MAC)
-        decryptor = Cipher(self._key, modes.CBC(payload[:_BLOCK])).decryptor()
-        plain = decryptor.update(payload[_BLOCK:]) + decryptor.finalize()
+        decryptor = Cipher(self._key, modes.CBC(payload[:block])).decryptor()
+        plain = decryptor.update(payload[block:]) + decryptor.finalize()
         padding = plain[-1] + 1
         content = plain[: max(len(plain) - padding - 20, 0)]
         mac = plain[len(content) : len(content) + 20]

@@ -4,6 +4,7 @@ tls_record.RecordReader sees what OpenSSL gets, without keys; this one decrypts,
 """
 
 from egressprobe.error_texts.tls import HTTP_RESPONSE, NOT_TLS, SSL_2
+from egressprobe.golang.release import GoRelease
 from egressprobe.golang.tls.protection import Protection
 from egressprobe.golang.tls_record import (
     ALERT,
@@ -32,11 +33,10 @@ _SSL_2 = 0x80
 class KeyedRecords:
     """What arrived. version: 0 before the ServerHello. opening: the keys, None for none; upcoming: after the CCS.
 
-    application: data that was read and not taken. counts_all: Go 1.26, where messages after the handshake do not reset
-    the count of records that bring nothing.
+    application: data that was read and not taken.
     """
 
-    def __init__(self, *, counts_all: bool) -> None:
+    def __init__(self, release: GoRelease) -> None:
         self.version = 0
         self.opening: Protection | None = None
         self.upcoming: Protection | None = None
@@ -44,7 +44,7 @@ class KeyedRecords:
         self.application = bytearray()
         self.useless = 0
         self.read = 0
-        self._counts_all = counts_all
+        self._release = release
         self._raw, self._messages = bytearray(), bytearray()
 
     def arrive(self, data: bytes) -> None:
@@ -132,7 +132,7 @@ class KeyedRecords:
         if self.version == TLS_1_3 and kind != HANDSHAKE and self._messages:
             raise local_error(UNEXPECTED_MESSAGE)
         if kind == ALERT:
-            error = read_alert(data, self.version)
+            error = read_alert(data, self.version, self._release)
             if error is not None:
                 raise error
             return False
@@ -149,7 +149,7 @@ class KeyedRecords:
         return True
 
     def _advances(self, kind: int) -> bool:
-        if self._counts_all:
+        if self._release >= GoRelease.V1_26:  # messages after the handshake do not reset the count
             return kind == APPLICATION_DATA or (kind == HANDSHAKE and not self.complete)
         return kind not in (ALERT, CHANGE_CIPHER_SPEC)
 

@@ -22,6 +22,7 @@ from egressprobe import __version__
 from egressprobe.error_texts.http import TRANSPORT_BROKEN
 from egressprobe.golang.http.input import HeadTooLargeError, HttpError
 from egressprobe.golang.http.response import ResponseReader
+from egressprobe.golang.release import DEFAULT_RELEASE, GoRelease
 from egressprobe.golang.tls_record import GoTlsError
 from egressprobe.model.failure import Code, Failure, Phase, errno_text
 from egressprobe.probe.transport.peer_limits import PeerLimitError
@@ -58,10 +59,12 @@ class Exchanged(NamedTuple):
     failure: Failure | None
 
 
-async def exchange(channel: Channel, *, authority: str, http: bool, budget: Budget) -> Exchanged:
+async def exchange(
+    channel: Channel, authority: str, budget: Budget, release: GoRelease = DEFAULT_RELEASE, *, http: bool
+) -> Exchanged:
     """Send something harmless over TLS or in the clear and read the first bytes of the answer.
 
-    authority: the Host header. http: False where the application protocol is not known.
+    authority: the Host header. release: whose rules count. http: False where the application protocol is not known.
     """
     loop = asyncio.get_running_loop()
     until = budget.until(loop.time(), HTTP_LIMIT if http else _ALERT_WAIT)
@@ -74,7 +77,7 @@ async def exchange(channel: Channel, *, authority: str, http: bool, budget: Budg
         elif channel.protocol == "h2":
             await _http2_preface(channel, until)
         else:
-            status, failure = await _http1_head(channel, authority, until)
+            status, failure = await _http1_head(channel, authority, until, release)
     except (ssl.SSLError, OSError, EndOfStreamError) as error:
         waited = time.perf_counter() - started
         failure = stream_failure(error, channel.stream, Phase.HTTP, waited, ran_out=budget.ran_out(loop.time()))
@@ -108,14 +111,16 @@ async def _http2_preface(channel: Channel, until: float) -> None:
         await channel.send(_H2_GOAWAY, until)
 
 
-async def _http1_head(channel: Channel, authority: str, until: float) -> tuple[int | None, Failure | None]:
+async def _http1_head(
+    channel: Channel, authority: str, until: float, release: GoRelease
+) -> tuple[int | None, Failure | None]:
     request = f"HEAD / HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: {USER_AGENT}\r\nConnection: close\r\n\r\n"
     await channel.send(request.encode("ascii"), until)
     data = await _receive(channel, until)
     usual = _USUAL.match(data)
     if usual and not _UNUSUAL.search(data, 0, usual.end()):
         return int(usual[1]), None
-    reader = ResponseReader(0, has_body=False)
+    reader = ResponseReader(0, release=release, has_body=False)
     try:
         reader.feed(data)
         while not reader.head_done:
@@ -144,7 +149,7 @@ async def _more(channel: Channel, until: float) -> bytes:
 
 
 def _not_http(problem: str) -> Failure:
-    text = problem if problem.startswith("net/http: ") else f"{_BROKEN}{problem}"
+    text = problem if problem.startswith("net/http: server response headers") else f"{_BROKEN}{problem}"
     if problem == "unexpected EOF" or problem.startswith(("read tcp", "write tcp")):
         message = f"the connection broke within the response's headers: {problem}"
         return Failure(Phase.HTTP, Code.HTTP_RESET, message, text)

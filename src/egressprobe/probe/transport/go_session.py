@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from egressprobe.apiserver.kube_version import Hello
-from egressprobe.golang.release import GoRelease
 from egressprobe.golang.tls_record import TLS_1_3, CloseNotifyError, GoTlsError
 from egressprobe.model.failure import Failure, Phase
 from egressprobe.model.measurement import Handshake
@@ -112,7 +111,6 @@ class GoOffer(NamedTuple):
     name: str | None
     alpn: tuple[str, ...]
     hello: Hello
-    release: GoRelease
     trust: Trust | None
 
 
@@ -123,7 +121,7 @@ async def go_handshake(stream: Stream, offer: GoOffer, budget: Budget) -> tuple[
     from egressprobe.golang.tls.client_hello import HelloTerms
 
     trust = offer.trust
-    terms = HelloTerms(offer.name, offer.alpn, offer.hello.groups, offer.hello.splits_schemes)
+    terms = HelloTerms(offer.name, offer.alpn, offer.hello.groups, offer.hello.release)
     judgement: Judgement | None = None
 
     def judge_chain(chain: Sequence[bytes]) -> None:
@@ -134,7 +132,7 @@ async def go_handshake(stream: Stream, offer: GoOffer, budget: Budget) -> tuple[
                 raise _ChainRefusedError
 
     loop = asyncio.get_running_loop()
-    session = GoSession(stream, GoTlsClient(terms, offer.release, judge_chain))
+    session = GoSession(stream, GoTlsClient(terms, offer.hello.release, judge_chain))
     started = time.perf_counter()
     failure: Failure | None = None
     try:

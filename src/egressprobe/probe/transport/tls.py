@@ -174,7 +174,7 @@ class Session:
             return
         try:
             if content_type == ALERT:
-                error = read_alert(data, flight.version)
+                error = read_alert(data, flight.version, self._hello.release)
                 if error is not None and not isinstance(error, CloseNotifyError):
                     self._doubt = not self.established  # it may have come in the clear, before the version was known
                     raise error
@@ -189,7 +189,7 @@ class Session:
             return
         if self.flight is None:
             self.hello_bytes = len(data)
-            self.flight = ServerFlight(client_offer(self._context, data), counts_tickets=self._hello.counts_tickets)
+            self.flight = ServerFlight(client_offer(self._context, data), self._hello.release)
         await self.stream.send(data, until)
 
 

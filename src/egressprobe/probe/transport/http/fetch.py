@@ -17,6 +17,7 @@ from egressprobe.golang.http.gzip_body import GzipError
 from egressprobe.golang.http.input import BodyTooLargeError, HttpError, RefusedError
 from egressprobe.golang.http.quote import cut
 from egressprobe.golang.http.url import GoUrl, UrlError, parse_go_url
+from egressprobe.golang.release import GoRelease
 from egressprobe.model.failure import Code, Failure, Phase
 from egressprobe.model.measurement import Attempt
 from egressprobe.net.urls import shown
@@ -67,20 +68,21 @@ async def fetch(
     url: str | GoUrl,
     budget: Budget,
     limit: float,
+    release: GoRelease,
     *,
     body: bool = True,
     payload: bytes | None = None,
 ) -> Fetched:
     """`get` for at most `limit` seconds. Network trouble and responses that are not HTTP are data.
 
-    body: False ends the exchange with the headers. payload: JSON to POST; None for a GET.
+    release: whose rules count. body: False ends the exchange with the headers. payload: JSON to POST; None for a GET.
     """
     loop = asyncio.get_running_loop()
     started = time.perf_counter()
     response: Response | None = None
     failure: Failure | None = None
     refused = False
-    progress = Progress("" if channel.protocol == "h2" else _BROKEN)
+    progress = Progress("" if channel.protocol == "h2" else _BROKEN, release)
     name = url.shown if isinstance(url, GoUrl) else shown(url)
     try:
         parsed = url if isinstance(url, GoUrl) else parse_go_url(url)
@@ -116,6 +118,7 @@ async def fetch_twice(
     url: str | GoUrl,
     budget: Budget,
     limit: float,
+    release: GoRelease,
     *,
     body: bool = True,
 ) -> Fetched:
@@ -123,14 +126,14 @@ async def fetch_twice(
 
     reopen: opens another connection of the same kind, which is closed here.
     """
-    first = await fetch(channel, url, budget, limit, body=body)
+    first = await fetch(channel, url, budget, limit, release, body=body)
     if not first.refused or first.failure is None:
         return first
     opened = await reopen()
     if opened.channel is None:
         return first._replace(failure=opened.attempt.failure, retries=first.retries + 1)
     try:
-        second = await fetch(opened.channel, url, budget, limit, body=body)
+        second = await fetch(opened.channel, url, budget, limit, release, body=body)
     finally:
         await opened.channel.close_notify()
     retries = first.retries + 1 + second.retries
@@ -168,7 +171,7 @@ def _invalid(error: HttpError, name: str, progress: Progress) -> Failure:
         what = "the response ends within its body" if ended else f"the response's body cannot be read: {error}"
         return http_failure(code, f"{name} ({progress.status}): {what}", f"{READING_BODY}{error}")
     what = "the response ends within its headers" if ended else f"the response is not HTTP: {error}"
-    text = str(error) if str(error).startswith("net/http: ") else f"{progress.broken}{error}"
+    text = str(error) if str(error).startswith("net/http: server response headers") else f"{progress.broken}{error}"
     return http_failure(code, f"{name}: {what}", text)
 
 

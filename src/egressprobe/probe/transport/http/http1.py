@@ -20,7 +20,7 @@ async def get_http1(
     method = "GET" if payload is None else "POST"
     lines = [f"{method} {url.request_uri} HTTP/1.1", *(f"{name}: {value}" for name, value in fields), "", ""]
     await channel.send("\r\n".join(lines).encode("utf-8", "surrogateescape") + (payload or b""), until)
-    reader = ResponseReader(MAX_BODY)
+    reader = ResponseReader(MAX_BODY, release=progress.release)
     try:
         while not reader.done and not (reader.head_done and (_redirect(reader) or not body)):
             try:

@@ -17,6 +17,7 @@ from egressprobe.golang.http.gzip_body import gunzip
 from egressprobe.golang.http.http2 import MAX_FRAMES, Http2Reader
 from egressprobe.golang.http.input import BodyTooLargeError, HeadTooLargeError, HttpError, RefusedError
 from egressprobe.golang.http.url import GoUrl
+from egressprobe.golang.release import GoRelease
 from egressprobe.probe.transport.http.request import MAX_BODY, REDIRECTS, Progress, Response, headers, host_port
 from egressprobe.probe.transport.http.wire import Wire
 from egressprobe.probe.transport.peer_limits import PeerLimitError
@@ -29,9 +30,9 @@ _MOST_RETRIES = 7  # of one request on one connection (h2_bundle.go Transport.Ro
 class _JudgedWire(Wire):
     """A Wire whose bytes are judged as they arrive. head_only: the body is not wanted."""
 
-    def __init__(self, channel: Channel, until: float, *, head_only: bool) -> None:
+    def __init__(self, channel: Channel, until: float, release: GoRelease, *, head_only: bool) -> None:
         super().__init__(channel, until)
-        self.reader = Http2Reader(MAX_BODY)
+        self.reader = Http2Reader(MAX_BODY, release)
         self.received = 0
         self.refused: RefusedError | None = None  # the stream, and not the connection
         self.connection: httpcore.AsyncHTTP2Connection | None = None
@@ -85,7 +86,7 @@ class _JudgedWire(Wire):
 
 async def get_http2(channel: Channel, url: GoUrl, until: float, progress: Progress, *, body: bool) -> Response:
     """As get_http1. Raises HttpError, RefusedError for a new connection, and what else get_http1 raises."""
-    wire = _JudgedWire(channel, until, head_only=not body)
+    wire = _JudgedWire(channel, until, progress.release, head_only=not body)
     try:
         await _exchange(wire, url)
         await _rest(wire)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from egressprobe.error_texts.network import NO_SUCH_HOST
 from egressprobe.golang.http.quote import escaped
 from egressprobe.golang.http.url import GoUrl, UrlError
+from egressprobe.golang.release import GoRelease
 from egressprobe.net.urls import HostPort, parse_url
 from egressprobe.probe.transport.exchange import USER_AGENT
 
@@ -29,12 +30,13 @@ class Response(NamedTuple):
 
 class Progress:
     """How far an exchange got when the connection broke. broken: Go's words before an error of the headers.
+    release: whose rules count.
 
     retries: requests that were made again on the same connection; refused: why.
     """
 
-    def __init__(self, broken: str) -> None:
-        self.broken = broken
+    def __init__(self, broken: str, release: GoRelease) -> None:
+        self.broken, self.release = broken, release
         self.retries, self.refused = 0, ""
         self.received = 0
         self.status: str | None = None
