@@ -1,8 +1,8 @@
-"""Fleets that are made up: how many clusters are in which account and Region, and how large they are.
+"""Fleets that are made up: how many clusters are in which account and region, and how large they are.
 
 What is assumed, and can be changed here: a cluster has 2 to 6 control-plane subnets, 5 to 200 targets, and up to 30
-load balancers before targets; most have few of each. An account has its clusters in 1 to 4 Regions. The clusters of an
-account and Region share one VPC, which is the worst case for network interfaces.
+load balancers before targets; most have few of each. An account has its clusters in 1 to 4 regions. The clusters of an
+account and region share one VPC, which is the worst case for network interfaces.
 """
 
 import random
@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 type Spread = Literal["even", "platform"]
 ACCOUNTS = 200
 _REGIONS = 4
-# Of the clusters, in one Region of one platform account: 150 of 1,000.
+# Of the clusters, in one region of one platform account: 150 of 1,000.
 _PLATFORM_SHARE = 0.15
 _SUBNETS = (2, 3, 3, 3, 4, 6)
 _TARGETS = (5, 200)
@@ -33,8 +33,8 @@ REFERENCE = Cluster(0, 0, 3, 20, 1)
 
 
 def fleet(clusters: int, spread: Spread, seed: int = 0) -> list[Cluster]:
-    """even: each account has as many, in as many Regions as its number says. platform: one account has 15% in one
-    Region, the others what Zipf's law gives them.
+    """even: each account has as many, in as many regions as its number says. platform: one account has 15% in one
+    region, the others what Zipf's law gives them.
     """
     dice = random.Random(f"{seed} {spread} {clusters}")
     made = []
@@ -62,7 +62,7 @@ def _cluster(account: int, region: int, dice: random.Random) -> Cluster:
 
 
 def by_place(clusters: list[Cluster]) -> dict[tuple[int, int], list[Cluster]]:
-    """The clusters of each account and Region."""
+    """The clusters of each account and region."""
     places: dict[tuple[int, int], list[Cluster]] = {}
     for cluster in clusters:
         places.setdefault((cluster.account, cluster.region), []).append(cluster)

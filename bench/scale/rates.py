@@ -1,4 +1,4 @@
-"""When a fleet calls AWS, and what AWS's rates refuse: one account and Region, or an account where the rate is its.
+"""When a fleet calls AWS, and what AWS's rates refuse: one account and region, or an account where the rate is its.
 
 Three patterns. `spread`: Planners run every 15 minutes, each from the time at which its schedule was created, and
 anywhere within its minute (https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html: 60 seconds).
@@ -130,7 +130,7 @@ def _cold_starts(
 
 
 def executions(fleet: list[Cluster], counts: dict[str, Any], pattern: Pattern, seed: int = 0) -> int:
-    """Most executions of Lambda at once, in one minute of one account and Region."""
+    """Most executions of Lambda at once, in one minute of one account and region."""
     dice, stack = random.Random(f"{seed} executions"), Stack(counts)
     changes: list[tuple[float, int]] = []
     for cluster in fleet:

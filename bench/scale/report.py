@@ -76,7 +76,7 @@ def count_of(quota: Quota, fleets: dict[str, list[Cluster]], counts: dict[str, A
 def _rate(
     quota: Quota, whole: list[Cluster], place: list[Cluster], counts: dict[str, Any], seed: int
 ) -> dict[str, Any]:
-    """Of the busiest account and Region, and how many clusters of the reference size lose no call."""
+    """Of the busiest account and region, and how many clusters of the reference size lose no call."""
     sharing = place if quota.scope != "account" else [one for one in whole if one.account == place[0].account]
     found = {pattern: _worst(outcomes(quota, sharing, counts, pattern, seed).values()) for pattern in PATTERNS}
     return {
@@ -98,7 +98,7 @@ def _worst(buckets: Iterable[Outcome]) -> Outcome:
 
 
 def clusters_that_fit(quota: Quota, counts: dict[str, Any], pattern: Pattern, seed: int) -> int:
-    """Clusters of the reference size in one account and Region of which no call is lost; 1,000 for that and more."""
+    """Clusters of the reference size in one account and region of which no call is lost; 1,000 for that and more."""
 
     def fits(number: int) -> bool:
         made = outcomes(quota, [REFERENCE] * number, counts, pattern, seed)
@@ -231,12 +231,12 @@ def first_text(found: dict[str, Any]) -> str:
 
 def as_table(found: dict[str, Any]) -> str:
     """All of it."""
-    legend = "*: 15% of the clusters in one Region of one account. !: more than the quota."
+    legend = "*: 15% of the clusters in one region of one account. !: more than the quota."
     return "\n\n".join(
         [
             "REACHED FIRST\n" + first_text(found),
-            "AT ONCE, where most are in one account and Region\n" + counts_table(found) + f"\n{legend}",
-            "REQUESTS, in the busiest account and Region of 1,000*\n" + rates_table(found),
+            "AT ONCE, where most are in one account and region\n" + counts_table(found) + f"\n{legend}",
+            "REQUESTS, in the busiest account and region of 1,000*\n" + rates_table(found),
             "USD A MONTH\n" + cost_table(found),
             "ASK FOR, for 1,000*\n" + ask_text(found),
         ]

@@ -1,4 +1,4 @@
-"""What a fleet takes at once, by quota: the most of one account, Region, VPC or event bus."""
+"""What a fleet takes at once, by quota: the most of one account, region, VPC or event bus."""
 
 from collections import defaultdict
 from typing import Any, NamedTuple

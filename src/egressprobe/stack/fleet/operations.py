@@ -18,7 +18,7 @@ from egressprobe.stack.aws_answers import aws_errors, error_line, is_foreign_ans
 from egressprobe.stack.fleet.plan import ON_INSTANCE, FleetPlan, PlannedStack, StackChange
 from egressprobe.stack.fleet.stack_sets import StackSetContent, StackSets
 
-# Operations under way at once, each on one instance. AWS bounds the instances of all operations in a Region.
+# Operations under way at once, each on one instance. AWS bounds the instances of all operations in a region.
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
 AT_ONCE = 50
 # Seconds between two looks. Creating the interfaces of functions takes minutes, deleting them up to 45.

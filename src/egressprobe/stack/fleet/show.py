@@ -14,7 +14,7 @@ from egressprobe.stack.price import Size, lines, prices, total
 
 _WIDTH = 76  # beside the indentation, in 80 columns
 _OF_THE_SET = "as the set"
-# Alarms on Metrics Insights queries in an account and Region; the page says that it is not adjustable.
+# Alarms on Metrics Insights queries in an account and region; the page says that it is not adjustable.
 # https://docs.aws.amazon.com/general/latest/gr/cw_region.html
 _MOST_QUERY_ALARMS = 200
 # docs/deploy.md, "Names and roles of your own"
@@ -98,13 +98,13 @@ def set_changes(name: str, deployed: DeployedSet, wanted: StackSetContent) -> li
 
 
 def quota_warnings(plan: FleetPlan, template: Mapping[str, Any]) -> list[str]:
-    """A line for each account and Region in which the stacks have more alarms on queries than AWS allows."""
+    """A line for each account and region in which the stacks have more alarms on queries than AWS allows."""
     each = query_alarms(template)
     kept = [stack for stack in plan.stacks if stack.number and stack.change is not StackChange.DELETE]
     places = Counter((stack.account, stack.region) for stack in kept)
     return [
         f"{account}, {region}: {stacks} stacks have {stacks * each} alarms on Metrics Insights queries, and AWS allows "
-        f"{_MOST_QUERY_ALARMS}: {_MOST_QUERY_ALARMS // each} stacks. Put the others into another account or Region, or "
+        f"{_MOST_QUERY_ALARMS}: {_MOST_QUERY_ALARMS // each} stacks. Put the others into another account or region, or "
         "ask AWS Support first (docs/scale.md)"
         for (account, region), stacks in sorted(places.items())
         if stacks * each > _MOST_QUERY_ALARMS
