@@ -12,16 +12,13 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stacksets-custom-
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html (The meaning of "public")
 """
 
-import re
 from typing import Any, NamedTuple
 
 from egressprobe.model.errors import InputError
+from egressprobe.stack.access.identifiers import ACCOUNT_ID, ORGANIZATION_ID
 
 _VERSION = "2012-10-17"
 _TLS, _ORGANIZATION, _ACCOUNTS = "TlsOnly", "EgressprobeReadByOrganization", "EgressprobeReadByAccounts"
-# https://docs.aws.amazon.com/organizations/latest/APIReference/API_Organization.html (Id)
-_ORGANIZATION_ID = re.compile(r"o-[a-z0-9]{10,32}")
-_ACCOUNT_ID = re.compile(r"[0-9]{12}")
 
 
 class ArtifactReaders(NamedTuple):
@@ -40,11 +37,11 @@ NO_READERS = ArtifactReaders()
 
 def check_readers(readers: ArtifactReaders) -> ArtifactReaders:
     """`readers`, without repeated accounts. Raises InputError for what AWS would not accept as an ID."""
-    if readers.organization and not _ORGANIZATION_ID.fullmatch(readers.organization):
+    if readers.organization and not ORGANIZATION_ID.fullmatch(readers.organization):
         example = "an organization's ID is like o-a1b2c3d4e5: aws organizations describe-organization"
         raise InputError("ORGANIZATION", f'"{readers.organization}" is not one; {example}')
     for account in readers.accounts:
-        if not _ACCOUNT_ID.fullmatch(account):
+        if not ACCOUNT_ID.fullmatch(account):
             raise InputError("ACCOUNTS", f'"{account}" is not an account; an account\'s ID has 12 digits')
     return readers._replace(accounts=tuple(sorted(set(readers.accounts))))
 

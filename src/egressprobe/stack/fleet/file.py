@@ -13,6 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from egressprobe.model.errors import InputError, input_error, short
+from egressprobe.stack.access.identifiers import ACCOUNT_ID, ORGANIZATION_ID
 from egressprobe.stack.fleet.parameters import check_parameters, check_together
 from egressprobe.stack.fleet.plan import set_number
 from egressprobe.stack.survey import MAX_GROUPS, MAX_SUBNETS
@@ -21,10 +22,8 @@ from egressprobe.targets.lines import TargetsFile, read_targets
 
 SERVICE_MANAGED, SELF_MANAGED = "service-managed", "self-managed"
 _CALLERS = ("SELF", "DELEGATED_ADMIN")
-# https://docs.aws.amazon.com/organizations/latest/APIReference/API_Organization.html and API_OrganizationalUnit.html
-_ORGANIZATION = re.compile(r"o-[a-z0-9]{10,32}")
+# https://docs.aws.amazon.com/organizations/latest/APIReference/API_OrganizationalUnit.html
 _UNIT = re.compile(r"ou-[0-9a-z]{4,32}-[a-z0-9]{8,32}|r-[0-9a-z]{4,32}")
-_ACCOUNT = re.compile(r"[0-9]{12}")
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+")
 _CLUSTER = re.compile(r"[0-9A-Za-z][A-Za-z0-9_-]{0,99}")
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStackSet.html; a number is added.
@@ -189,7 +188,7 @@ def _steps_of_cluster(
     entry: ListedCluster, place: str, template_parameters: Mapping[str, Any] | None
 ) -> Iterator[Callable[[], object]]:
     yield partial(_match, _CLUSTER, entry.name, f"{place}.name", "is not the name of an EKS cluster")
-    yield partial(_match, _ACCOUNT, entry.account, f"{place}.account", "is not an account of 12 digits, in quotes")
+    yield partial(_match, ACCOUNT_ID, entry.account, f"{place}.account", "is not an account of 12 digits, in quotes")
     yield partial(_match, _REGION, entry.region, f"{place}.region", "is not a region such as eu-west-1")
     if template_parameters is not None:
         yield partial(check_parameters, texts(entry.parameters), template_parameters, f"{place}.parameters")
@@ -218,7 +217,7 @@ def _steps_of_file(
     if whole.prefix:
         yield partial(_match, _PREFIX, whole.prefix, "prefix", "cannot begin the name of a bucket")
     if whole.organization:
-        yield partial(_match, _ORGANIZATION, whole.organization, "organization", "is not an organization, o-...")
+        yield partial(_match, ORGANIZATION_ID, whole.organization, "organization", "is not an organization, o-...")
     if whole.survey_role:
         yield partial(_match, _ROLE, whole.survey_role, "surveyRole", "is not the name of a role (with its path)")
     if template_parameters is not None:

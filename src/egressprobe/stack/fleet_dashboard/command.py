@@ -8,6 +8,7 @@ import textwrap
 from typing import Any
 
 from egressprobe.model.errors import InputError
+from egressprobe.stack.access.identifiers import ACCOUNT_ID
 from egressprobe.stack.artifacts import account as account_of
 from egressprobe.stack.deploy import confirmed, require_terminal
 from egressprobe.stack.fleet.file import read_clusters
@@ -84,7 +85,7 @@ def _check(options: argparse.Namespace) -> None:
         raise InputError("NAME", "is not a dashboard's name: letters, digits, - and _, at most 240")
     if re.search("-[0-9]+$", options.name):
         raise InputError("NAME", "ends like a further page of another name; choose one without a number at its end")
-    if options.account and not re.fullmatch(r"[0-9]{12}", options.account):
+    if options.account and not ACCOUNT_ID.fullmatch(options.account):
         raise InputError("--account", "is not an account of 12 digits")
     if not 1 <= options.subnets <= MAX_SUBNETS:
         raise InputError("SUBNETS", f"is not from 1 to {MAX_SUBNETS}")
