@@ -166,9 +166,11 @@ def test_two_clusters_of_an_account_and_region(world, capsys):
 
 def test_the_table_fits_80_columns(world, capsys):
     """With names as people give them."""
-    world.by_hand("payments-production")
+    for name in ("payments-production", "search", "batch", "b"):
+        world.by_hand(name)
     _, printed = world.run(capsys, only_show=True)
     table = printed.err.splitlines()
+    assert any(line.startswith("    egressprobe-") for line in table), "the list of sets is wrapped"
     assert max(map(len, table)) <= 80
     assert table[1].split() == ["CHANGE", "CLUSTER", "ACCOUNT", "REGION", "STACK", "SET", "USD/MONTH"]
 

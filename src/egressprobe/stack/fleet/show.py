@@ -1,6 +1,7 @@
 """The plan and its outcome, for a person: a table of what changes, its price, and a line for each cluster."""
 
 import re
+import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -69,7 +70,7 @@ def plan_text(
     sets += [f"{set_name(name, number)} (changed for all of its stacks)" for number in plan.changed_sets]
     foot = ["; ".join(f"{counts[change]} {change}" for change in StackChange if counts[change])]
     foot.append(f"Stacks: {len(kept)}, about {after:,.2f} USD a month; before this {before:,.2f}")
-    foot += [f"StackSets: {', '.join(sets)}"] if sets else []
+    foot += textwrap.wrap(f"StackSets: {', '.join(sets)}", _WIDTH, subsequent_indent="    ") if sets else []
     foot += list(changes_of_sets)
     foot.append("Discovered targets are not priced; make price CLUSTER=... counts those of one")
     return "\n".join([*(text if changing else []), *foot])
