@@ -160,6 +160,17 @@ def test_a_redirect_loop_ends_after_ten(provider):
     assert result.failure.api_server_error.endswith("stopped after 10 redirects")
 
 
+@pytest.mark.parametrize(("redirects", "passes"), [(9, True), (10, False)])
+def test_the_tenth_redirect_is_not_followed(provider, redirects, passes):
+    """As Go 1.25.5: ten requests at most."""
+    for number in range(redirects):
+        page = Page(status="302 Found", headers=(f"Location: /{number + 1}",))
+        provider.idp.pages[f"/{number}" if number else PATH] = page
+    provider.idp.pages[f"/{redirects}"] = provider.document()
+    result = provider.probe()
+    assert (code(result), len(result.http)) == ((None, 11) if passes else (Code.HTTP_REDIRECT, 10))
+
+
 def test_a_redirect_without_a_location_is_a_status(provider):
     """net/http returns it as it is; go-oidc wants 200."""
     provider.serve(Page(b"moved", status="302 Found"))

@@ -131,7 +131,7 @@ _ROWS = (
     Entry(
         "http_redirect",
         "the redirects do not end at a document",
-        "More than ten of them, or one to something that is not an http(s) URL.",
+        "Ten of them, or one to something that is not an http(s) URL.",
         "curl -svL ISSUER/.well-known/openid-configuration",
         "Serve the document where the issuer URL says it is.",
     ),

@@ -40,7 +40,7 @@ from egressprobe.probe.transport.time_limits import HTTP_LIMIT, OIDC_LIMIT, SLAC
 # Most providers speak HTTP/2: imported before anything is measured, not in the middle of it.
 importlib.import_module("httpx")
 
-MAX_REDIRECTS = 10  # net/http.defaultCheckRedirect
+MAX_REDIRECTS = 10  # net/http.defaultCheckRedirect: the tenth is not followed any more
 # Bytes of a document that are decoded on the event loop; a larger one would hold up the other targets.
 _DECODED_HERE = 32 * 1024
 # Not the loop's own threads: asyncio.run waits for those, and a document that is decoded at the run's deadline would
@@ -84,9 +84,11 @@ async def _walk(
     role: Role = "jwks" if hop is None else "discovery"
     hops: list[Hop] = []
     url, base = None, None
-    for _ in range(MAX_REDIRECTS + 1):
+    for requests in range(MAX_REDIRECTS + 1):
         try:
             url = parse_go_url(text) if base is None else resolve(base, text)
+            if requests == MAX_REDIRECTS:
+                break
             place = host_port(url)
         except UrlError as error:
             if url is None and hops:
@@ -105,7 +107,10 @@ async def _walk(
         if response is None or response.location is None:
             return hops, response
         text, base, url, hop = response.location, url, None, None
-    message, words = f"more than {MAX_REDIRECTS} redirects", TOO_MANY_REDIRECTS.of(most=MAX_REDIRECTS)
+    message, words = (
+        f"{MAX_REDIRECTS} redirects, of which the last is not followed",
+        TOO_MANY_REDIRECTS.of(most=MAX_REDIRECTS),
+    )
     hops[-1] = _failed(hops[-1], http_failure(Code.HTTP_REDIRECT, message, words))
     return hops, None
 
