@@ -68,6 +68,7 @@ PUBLIC = {
             "http.proxy.*",
             "http.socks.*",
             "http.http2.*",
+            "http.http2_connection.first_frame_whole",
             "http.input.*",
             "http.quote.*",
             "http.response.*",

@@ -19,6 +19,8 @@ from egressprobe.golang.http.http2_connection import (
     DATA,
     GOAWAY,
     HEADERS,
+    HTTP1_HEADER,
+    MAX_FRAME,
     MAX_WINDOW,
     SETTINGS,
     ConnectionFrames,
@@ -52,10 +54,8 @@ from egressprobe.golang.release import DEFAULT_RELEASE, GoRelease
 MAX_HEADER_LIST = 1 << 20  # bytes, of all header blocks with 32 a field (RFC 7541 section 4.1)
 _TOO_LARGE = f"sends header lists of more than {MAX_HEADER_LIST} bytes"
 MAX_FRAMES = 10_000
-_MAX_FRAME = 16_384  # SETTINGS_MAX_FRAME_SIZE, RFC 9113 section 6.5.2
 _END_STREAM = 0x1
 _END_HEADERS, _HAS_PRIORITY = 0x4, 0x20
-_HTTP1_HEADER = b"HTTP/1.1 "
 
 
 class Http2Reader:
@@ -109,8 +109,8 @@ class Http2Reader:
         try:
             while not self.done and len(self._data) - at >= 9:
                 length = int.from_bytes(self._data[at : at + 3])
-                looks_like_http1 = self._data[at : at + 9] == _HTTP1_HEADER
-                if length > _MAX_FRAME:
+                looks_like_http1 = self._data[at : at + 9] == HTTP1_HEADER
+                if length > MAX_FRAME:
                     raise frame_too_large(looks_like_http1=looks_like_http1)
                 if len(self._data) - at < 9 + length:
                     break

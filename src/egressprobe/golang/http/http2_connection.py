@@ -14,10 +14,13 @@ from egressprobe.golang.http.http2_errors import (
     PROTOCOL,
     StreamError,
     connection_error,
+    frame_too_large,
 )
 from egressprobe.golang.http.input import HttpError
 
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
+HEADER_SIZE, MAX_FRAME = 9, 16_384  # bytes; SETTINGS_MAX_FRAME_SIZE, RFC 9113 section 6.5.2
+HTTP1_HEADER = b"HTTP/1.1 "
 MAX_WINDOW = (1 << 31) - 1  # also the largest stream identifier
 _FIRST_WINDOW = 65_535
 _ACK = 0x1
@@ -110,3 +113,19 @@ class ConnectionFrames:
         if not stream:
             raise connection_error(PROTOCOL)
         raise StreamError(stream, int.from_bytes(payload), BY_PEER)
+
+
+def first_frame_whole(data: bytes) -> bool:
+    """Whether the server's first frame, which must be SETTINGS, has arrived whole. Raises HttpError."""
+    if len(data) < HEADER_SIZE:
+        return False
+    end = HEADER_SIZE + int.from_bytes(data[:3])
+    if end > HEADER_SIZE + MAX_FRAME:
+        raise frame_too_large(looks_like_http1=data.startswith(HTTP1_HEADER))
+    if len(data) < end:
+        return False
+    if data[3] != SETTINGS:
+        raise connection_error(PROTOCOL)
+    stream = int.from_bytes(data[5:HEADER_SIZE]) & MAX_WINDOW
+    ConnectionFrames().handlers[SETTINGS](data[4], stream, data[HEADER_SIZE:end])
+    return True

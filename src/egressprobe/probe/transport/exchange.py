@@ -7,7 +7,8 @@ What is sent depends on what was negotiated:
 - HTTP/1.1: `HEAD /` with our User-Agent. Not the webhook's own path: its server would log each probe as an
   invalid admission review, while a mux answers `/` with 404 and logs nothing. Any status passes; a head that Go's
   client cannot read fails.
-- h2: the connection preface and SETTINGS, answered by the server's SETTINGS (RFC 9113 section 3.4).
+- h2: the connection preface and SETTINGS, answered by the server's SETTINGS (RFC 9113 section 3.4); what Go's client
+  does not take for SETTINGS fails.
 - anything else (`tls://`): nothing is sent; an alert is awaited for _ALERT_WAIT seconds.
 """
 
@@ -20,6 +21,7 @@ from typing import NamedTuple
 
 from egressprobe import __version__
 from egressprobe.error_texts.http import TRANSPORT_BROKEN
+from egressprobe.golang.http.http2_connection import first_frame_whole
 from egressprobe.golang.http.input import HeadTooLargeError, HttpError
 from egressprobe.golang.http.response import ResponseReader
 from egressprobe.golang.release import DEFAULT_RELEASE, GoRelease
@@ -48,7 +50,6 @@ _UNUSUAL = re.compile(
 # RFC 9113: preface and empty SETTINGS; before closing GOAWAY with NO_ERROR
 _H2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
 _H2_GOAWAY = struct.pack("!BHBBIII", 0, 8, 7, 0, 0, 0, 0)
-_H2_SETTINGS = 4
 
 
 class Exchanged(NamedTuple):
@@ -75,7 +76,7 @@ async def exchange(
         if not http:
             await _await_alert(channel, until)
         elif channel.protocol == "h2":
-            await _http2_preface(channel, until)
+            failure = await _http2_preface(channel, until)
         else:
             status, failure = await _http1_head(channel, authority, until, release)
     except (ssl.SSLError, OSError, EndOfStreamError) as error:
@@ -102,13 +103,16 @@ async def _await_alert(channel: Channel, until: float) -> None:
         return  # no alert
 
 
-async def _http2_preface(channel: Channel, until: float) -> None:
+async def _http2_preface(channel: Channel, until: float) -> Failure | None:
     await channel.send(_H2_PREFACE, until)
-    data = b""
-    while len(data) < 9:
-        data += await _receive(channel, until)
-    if data[3] == _H2_SETTINGS:
-        await channel.send(_H2_GOAWAY, until)
+    data = await _receive(channel, until)
+    try:
+        while not first_frame_whole(data):
+            data += await _receive(channel, until)
+    except HttpError as error:
+        return _not_http(str(error), broken="")
+    await channel.send(_H2_GOAWAY, until)
+    return None
 
 
 async def _http1_head(
@@ -148,8 +152,8 @@ async def _more(channel: Channel, until: float) -> bytes:
         raise HttpError(f"{channel.stream.describe()}: {errno_text(error)}") from error
 
 
-def _not_http(problem: str) -> Failure:
-    text = problem if problem.startswith("net/http: server response headers") else f"{_BROKEN}{problem}"
+def _not_http(problem: str, broken: str = _BROKEN) -> Failure:
+    text = problem if problem.startswith("net/http: server response headers") else f"{broken}{problem}"
     if problem == "unexpected EOF" or problem.startswith(("read tcp", "write tcp")):
         message = f"the connection broke within the response's headers: {problem}"
         return Failure(Phase.HTTP, Code.HTTP_RESET, message, text)
