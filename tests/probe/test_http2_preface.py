@@ -1,4 +1,4 @@
-"""What a server that selects h2 sends first: Go's client takes SETTINGS only. The texts are those of Go 1.25.5."""
+"""What a server that selects h2 sends first: Go's client takes SETTINGS only. The texts are those of Go 1.25.5 and 1.26.6."""
 
 import pytest
 
@@ -35,6 +35,14 @@ ANSWERS = {
     "SETTINGS of five bytes": (frame(4, bytes(5)), "connection error: FRAME_SIZE_ERROR"),
     "too large a window": (frame(4, b"\0\4\x80\0\0\0"), "connection error: FLOW_CONTROL_ERROR"),
 }
+
+
+@pytest.mark.parametrize("setting", [b"\0\5\0\0\x3f\xff", b"\0\5\1\0\0\0", b"\0\2\0\0\0\2"])
+def test_settings_out_of_range_are_refused_since_go_1_26(lab_loop, setting):
+    """A frame size below 16,384 or above 16,777,215, a push that is neither on nor off."""
+    server = lab_loop.start(_Http2(frame(4, setting)))
+    assert attempt(server, kind=Kind.KUBELET, version="1.35").failure is None
+    assert attempt(server, kind=Kind.KUBELET, version="1.36").failure.api_server_error == PROTOCOL
 
 
 @pytest.mark.parametrize("name", ANSWERS)

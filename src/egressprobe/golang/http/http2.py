@@ -80,7 +80,7 @@ class Http2Reader:
         self._past_trailers = self._past_headers = False
         self._remaining = -1  # of the body's declared length
         self._goaway: tuple[int, int, bytes] | None = None
-        self._connection = ConnectionFrames()
+        self._connection = ConnectionFrames(release)
         self._handlers: dict[int, Callable[[int, int, bytes], None]] = {
             **self._connection.handlers,
             DATA: self._on_data,

@@ -17,6 +17,7 @@ from egressprobe.golang.http.http2_errors import (
     frame_too_large,
 )
 from egressprobe.golang.http.input import HttpError
+from egressprobe.golang.release import GoRelease
 
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
 HEADER_SIZE, MAX_FRAME = 9, 16_384  # bytes; SETTINGS_MAX_FRAME_SIZE, RFC 9113 section 6.5.2
@@ -24,17 +25,17 @@ HTTP1_HEADER = b"HTTP/1.1 "
 MAX_WINDOW = (1 << 31) - 1  # also the largest stream identifier
 _FIRST_WINDOW = 65_535
 _ACK = 0x1
-_INITIAL_WINDOW_SIZE, _ENABLE_CONNECT_PROTOCOL = 4, 8
+_ENABLE_PUSH, _INITIAL_WINDOW_SIZE, _MAX_FRAME_SIZE, _ENABLE_CONNECT_PROTOCOL = 2, 4, 5, 8
 
 
 class ConnectionFrames:
     """handlers: by type, (flags, stream, payload); they raise HttpError, or StreamError where one stream ends.
 
-    stream: the identifier of the request's.
+    stream: the identifier of the request's. release: decides which SETTINGS are refused.
     """
 
-    def __init__(self) -> None:
-        self.stream = 1
+    def __init__(self, release: GoRelease) -> None:
+        self.stream, self._release = 1, release
         self._acknowledged = False
         self._windows = [_FIRST_WINDOW, _FIRST_WINDOW]  # of the connection, of the stream; nothing is sent
         self._first_window = _FIRST_WINDOW
@@ -70,7 +71,7 @@ class ConnectionFrames:
                     raise connection_error(FLOW_CONTROL)
                 self._windows[1] += value - self._first_window
                 self._first_window = value
-            elif identifier == _ENABLE_CONNECT_PROTOCOL and value > 1:
+            elif not _valid(identifier, value, self._release):
                 raise connection_error(PROTOCOL)
 
     def _ping(self, flags: int, stream: int, payload: bytes) -> None:
@@ -115,7 +116,16 @@ class ConnectionFrames:
         raise StreamError(stream, int.from_bytes(payload), BY_PEER)
 
 
-def first_frame_whole(data: bytes) -> bool:
+def _valid(identifier: int, value: int, release: GoRelease) -> bool:
+    """Whether a SETTINGS parameter is taken (http2Setting.Valid); pushes and frame sizes are checked since Go 1.26."""
+    if identifier == _ENABLE_CONNECT_PROTOCOL or (identifier == _ENABLE_PUSH and release >= GoRelease.V1_26):
+        return value <= 1
+    if identifier == _MAX_FRAME_SIZE and release >= GoRelease.V1_26:
+        return MAX_FRAME <= value < 1 << 24
+    return True
+
+
+def first_frame_whole(data: bytes, release: GoRelease) -> bool:
     """Whether the server's first frame, which must be SETTINGS, has arrived whole. Raises HttpError."""
     if len(data) < HEADER_SIZE:
         return False
@@ -127,5 +137,5 @@ def first_frame_whole(data: bytes) -> bool:
     if data[3] != SETTINGS:
         raise connection_error(PROTOCOL)
     stream = int.from_bytes(data[5:HEADER_SIZE]) & MAX_WINDOW
-    ConnectionFrames().handlers[SETTINGS](data[4], stream, data[HEADER_SIZE:end])
+    ConnectionFrames(release).handlers[SETTINGS](data[4], stream, data[HEADER_SIZE:end])
     return True

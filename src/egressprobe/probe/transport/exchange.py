@@ -76,7 +76,7 @@ async def exchange(
         if not http:
             await _await_alert(channel, until)
         elif channel.protocol == "h2":
-            failure = await _http2_preface(channel, until)
+            failure = await _http2_preface(channel, until, release)
         else:
             status, failure = await _http1_head(channel, authority, until, release)
     except (ssl.SSLError, OSError, EndOfStreamError) as error:
@@ -103,11 +103,11 @@ async def _await_alert(channel: Channel, until: float) -> None:
         return  # no alert
 
 
-async def _http2_preface(channel: Channel, until: float) -> Failure | None:
+async def _http2_preface(channel: Channel, until: float, release: GoRelease) -> Failure | None:
     await channel.send(_H2_PREFACE, until)
     data = await _receive(channel, until)
     try:
-        while not first_frame_whole(data):
+        while not first_frame_whole(data, release):
             data += await _receive(channel, until)
     except HttpError as error:
         return _not_http(str(error), broken="")
