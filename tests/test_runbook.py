@@ -157,12 +157,15 @@ def filled(command):
 
 
 def run_in_bash(command, place):
-    """The calls of aws and kubectl that the line makes: words by words. Both are programs that record them."""
+    """The calls that the line makes: words by words. Each name is a program that records them."""
     record = place / "calls"
-    for name in ("aws", "kubectl"):
+    for name in ("aws", "kubectl", "egressprobe"):
         program = place / name
+        read = (
+            "cat >/dev/null\n" if name == "egressprobe" else ""
+        )  # what another writes: it has recorded its call by then
         program.write_text(
-            f'#!/bin/bash\nprintf "%s\\0" {name} "$@" >> {record}; echo >> {record}\necho /a/log/group\n'
+            f'#!/bin/bash\n{read}printf "%s\\0" {name} "$@" >> {record}; echo >> {record}\necho /a/log/group\n'
         )
         program.chmod(0o755)
     record.write_text("")
@@ -170,6 +173,7 @@ def run_in_bash(command, place):
         ["/bin/bash", "-euo", "pipefail", "-c", command],
         env={"PATH": f"{place}:/usr/bin:/bin"},
         cwd=place,
+        stdin=subprocess.DEVNULL,
         check=True,
         timeout=20,
         capture_output=True,
@@ -218,6 +222,8 @@ def test_commands_of_others_are_calls_that_exist(command, tmp_path):
     for words in calls:
         if words[0] == "aws":
             check_aws(words)
+        elif words[0] == "egressprobe":
+            assert words[1:] == ["explain", "-"], "what reads the output by a pipe"
         else:
             check_kubectl(words)
 

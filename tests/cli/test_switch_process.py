@@ -46,6 +46,7 @@ def start(tmp_path):
             "AWS_SECRET_ACCESS_KEY": "secret",
             "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}",
             "no_proxy": "127.0.0.1",
+            "COLUMNS": "400",  # messages are folded to the terminal
         }
         words = [sys.executable, "-m", "tests.support.readiness.switch_process", *SWITCH, *args]
         process = subprocess.Popen(words, cwd=tmp_path, env=environment, **more)

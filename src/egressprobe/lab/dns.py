@@ -75,6 +75,10 @@ def serve_zone(zone: Zone) -> Handle:
     return handle
 
 
+# Ports that are tried where the system chooses one.
+_TRIES = 20
+
+
 class DnsServer:
     """Answers on `address`:`port` (0: any) over UDP and TCP. `seen` lists (name, type, transport)."""
 
@@ -90,11 +94,26 @@ class DnsServer:
         return server_text(self.address, self.port)
 
     async def start(self) -> None:
-        loop = asyncio.get_running_loop()
+        for _ in range(_TRIES if self.port == 0 else 1):
+            try:
+                await self._listen()
+                return
+            except OSError as error:
+                failure = error
+        raise failure
+
+    async def _listen(self) -> None:
+        """One port for both. One that is free for TCP may be taken for UDP, by any socket of this computer."""
         server = await asyncio.start_server(self._stream, self.address, self.port)
-        self.port = server.sockets[0].getsockname()[1]
-        udp, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self), local_addr=(self.address, self.port))
-        self._open = [server, udp]
+        port: int = server.sockets[0].getsockname()[1]
+        try:
+            udp, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+                lambda: _Datagrams(self), local_addr=(self.address, port)
+            )
+        except OSError:
+            server.close()
+            raise
+        self.port, self._open = port, [server, udp]
 
     async def stop(self) -> None:
         for transport in self._open:
