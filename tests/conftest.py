@@ -3,6 +3,7 @@
 import gc
 import os
 import shutil
+import signal
 import socket
 import subprocess
 from collections import Counter
@@ -26,6 +27,9 @@ REQUIRE_ALL = bool(os.environ.get("EGRESSPROBE_REQUIRE_ALL"))
 ALLOW_SKIP = os.environ.get("ALLOW_SKIP") == "1"
 ROOT = Path(__file__).parents[1]
 _ENGINES = ROOT / ".tools/stack/governance"
+# What was started in the background ignores Ctrl-C, and so would the commands that are interrupted in the tests.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def examples(many: int) -> int:

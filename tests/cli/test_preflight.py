@@ -252,7 +252,9 @@ def test_faults_while_it_measures(prod, capsys):
     prod.cloud.updates = {"u-1": "Successful", "u-2": "InProgress"}
     code, out, _ = preflight(capsys)
     assert code == 3
-    assert out.startswith("NO-GO  No update is in progress: the update u-2 is in progress; wait until it has ended\n")
+    assert out.startswith(
+        "NO-GO  No update is in progress: not met: the update u-2 is in progress; wait until it has ended\n"
+    )
     prod.reset()
     invocations = []
 

@@ -22,8 +22,6 @@ collect_ignore_glob = [] if WANTED else ["test_*.py"]
 if WANTED:
     # The first process of a process namespace ignores signals that it does not handle (man 7 pid_namespaces).
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # What was started in the background ignores Ctrl-C, and so would the commands that are interrupted here.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
