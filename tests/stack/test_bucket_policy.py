@@ -4,7 +4,6 @@ what the bucket's owner has written in its policy stays.
 
 import io
 import json
-import zipfile
 
 import boto3
 import pytest
@@ -19,6 +18,7 @@ from egressprobe.stack import artifacts
 from egressprobe.stack.__main__ import main
 from egressprobe.stack.access.bucket_policy import ArtifactReaders, bucket_policy, check_readers, reader_statements
 from egressprobe.stack.package import package
+from tests.support.aws.built_zips import write_built_zips
 from tests.support.aws.fake_aws import ENVIRONMENT, Call
 from tests.support.aws.iam import allowed
 
@@ -41,11 +41,7 @@ def s3(monkeypatch, tmp_path):
     """Moto's S3, and the names of its calls; artifacts that are built."""
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-    for name in ("probe", "planner"):
-        packed = io.BytesIO()
-        with zipfile.ZipFile(packed, "w") as archive:
-            archive.writestr("x.py", name)
-        (tmp_path / f"{name}.zip").write_bytes(packed.getvalue())
+    write_built_zips(tmp_path)
     # Moto applies a bucket policy without its conditions: what refuses connections without TLS would refuse all.
     monkeypatch.setattr("moto.s3.models.FakeBucket.get_permission", lambda *_: PermissionResult.NEUTRAL)
     with mock_aws():

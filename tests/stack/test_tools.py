@@ -2,7 +2,6 @@
 
 import io
 import json
-import zipfile
 from datetime import UTC, datetime
 
 import boto3
@@ -22,6 +21,7 @@ from egressprobe.stack.price import Size, lines, price_text, prices, total
 from egressprobe.stack.survey import ClusterSubnet, Survey, check_survey, read_survey, slots
 from tests.conftest import ROOT
 from tests.stack.test_template import LACKING
+from tests.support.aws.built_zips import write_built_zips
 from tests.support.aws.cloudformation import rendered, template
 from tests.support.aws.fake_aws import ENVIRONMENT, aws
 
@@ -218,11 +218,7 @@ def account(monkeypatch, tmp_path):
     """An account with a cluster; moto's CloudFormation gets the part of the template that it can make."""
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-    for name in ("probe", "planner"):
-        packed = io.BytesIO()
-        with zipfile.ZipFile(packed, "w") as archive:
-            archive.writestr("x.py", name)
-        (tmp_path / f"{name}.zip").write_bytes(packed.getvalue())
+    write_built_zips(tmp_path)
     monkeypatch.setattr(artifacts_module, "BUILD", tmp_path)
     whole = template()
     kept = {"ProbeRole", "ProbeLogs", "PlannerLogs", "PlannerFunction"}

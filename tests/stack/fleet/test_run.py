@@ -22,6 +22,7 @@ from egressprobe.stack.fleet.show import plan_text
 from egressprobe.stack.template import TEMPLATE, expanded
 from egressprobe.targets.file import read_file
 from tests.conftest import ROOT
+from tests.support.aws.built_zips import write_built_zips
 from tests.support.aws.fake_aws import ENVIRONMENT
 from tests.support.aws.iam import actions
 from tests.support.aws.stack_sets import LOADER, StackSetsOfAws, shared_session
@@ -118,11 +119,7 @@ def world(monkeypatch, tmp_path):
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")  # in each account and region they take half a second
-    for name in ("probe", "planner"):
-        packed = io.BytesIO()
-        with zipfile.ZipFile(packed, "w") as archive:
-            archive.writestr("x.py", name)
-        (tmp_path / f"{name}.zip").write_bytes(packed.getvalue())
+    write_built_zips(tmp_path)
     monkeypatch.setattr(artifacts_module, "BUILD", tmp_path)
     monkeypatch.setattr("botocore.loaders.create_loader", lambda *_: LOADER)
     # Moto applies a bucket policy without its conditions: what refuses connections without TLS would refuse all.
