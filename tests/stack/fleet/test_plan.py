@@ -11,8 +11,8 @@ from egressprobe.stack.fleet.plan import (
     DeployedStack,
     StackChange,
     WantedStack,
+    numbered_name,
     plan_fleet,
-    set_name,
     set_number,
 )
 from tests.support.cpu_time import within_seconds
@@ -163,7 +163,7 @@ def test_a_stack_in_each_state(stack, changed, expected):
 
 def test_names_and_numbers_of_sets():
     """Another set whose name begins the same is not one of them."""
-    assert [set_number("probe", set_name("probe", number)) for number in (1, 2, 12)] == [1, 2, 12]
+    assert [set_number("probe", numbered_name("probe", number)) for number in (1, 2, 12)] == [1, 2, 12]
     others = ("probe-1", "probe-02", "probe-x", "probe-", "probes", "probe-2-3", "Probe", "")
     assert [set_number("probe", name) for name in others] == [0] * len(others)
 

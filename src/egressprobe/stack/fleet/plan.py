@@ -97,8 +97,8 @@ class FleetPlan(NamedTuple):
         return not (self.new_sets or self.changed_sets or any(stack.change in ON_INSTANCE for stack in self.stacks))
 
 
-def set_name(name: str, number: int) -> str:
-    """The name of a set: NAME, NAME-2, NAME-3."""
+def numbered_name(name: str, number: int) -> str:
+    """NAME, NAME-2, NAME-3: of a set, and of a page of the fleet dashboard. number: from 1."""
     return name if number == 1 else f"{name}-{number}"
 
 

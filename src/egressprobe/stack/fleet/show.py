@@ -9,7 +9,7 @@ from typing import Any
 from egressprobe.planner.inventory import EMPTY, Inventory
 from egressprobe.planner.shards import cut
 from egressprobe.stack.fleet.operations import StackOutcome
-from egressprobe.stack.fleet.plan import FleetPlan, PlannedStack, StackChange, set_name
+from egressprobe.stack.fleet.plan import FleetPlan, PlannedStack, StackChange, numbered_name
 from egressprobe.stack.fleet.stack_sets import DeployedSet, StackSetContent
 from egressprobe.stack.price import Size, lines, prices, total
 
@@ -51,7 +51,7 @@ def plan_text(
             stack.cluster or "-",
             stack.account,
             stack.region,
-            set_name(name, stack.number) if stack.number else "-",
+            numbered_name(name, stack.number) if stack.number else "-",
             f"{monthly[id(stack)]:.2f}" if stack.overrides else "-",
         )
         for stack in changing
@@ -66,8 +66,8 @@ def plan_text(
     counts = Counter(str(stack.change) for stack in plan.stacks)
     before = sum(monthly[id(stack)] for stack in plan.stacks if stack.before)
     after = sum(monthly[id(stack)] for stack in kept)
-    sets = [f"{set_name(name, number)} (new)" for number in plan.new_sets]
-    sets += [f"{set_name(name, number)} (changed for all of its stacks)" for number in plan.changed_sets]
+    sets = [f"{numbered_name(name, number)} (new)" for number in plan.new_sets]
+    sets += [f"{numbered_name(name, number)} (changed for all of its stacks)" for number in plan.changed_sets]
     foot = ["; ".join(f"{counts[change]} {change}" for change in StackChange if counts[change])]
     foot.append(f"Stacks: {len(kept)}, about {after:,.2f} USD a month; before this {before:,.2f}")
     foot += textwrap.wrap(f"StackSets: {', '.join(sets)}", _WIDTH, subsequent_indent="    ") if sets else []

@@ -16,7 +16,7 @@ from egressprobe.model.errors import InputError
 from egressprobe.stack.aws_answers import field
 from egressprobe.stack.cloudformation import CAPABILITIES
 from egressprobe.stack.fleet.file import SERVICE_MANAGED, StackSetSettings
-from egressprobe.stack.fleet.plan import DeployedStack, PlannedStack, StackChange, set_name, set_number
+from egressprobe.stack.fleet.plan import DeployedStack, PlannedStack, StackChange, numbered_name, set_number
 
 _AT_ONCE = 8
 _OURS = frozenset({"ClusterName", "Subnets", "PlannerArtifact"})
@@ -69,7 +69,7 @@ class StackSets:
         self._caller = {"CallAs": settings.call_as} if self._service_managed else {}
 
     def name(self, number: int) -> str:
-        return set_name(self._settings.name, number)
+        return numbered_name(self._settings.name, number)
 
     def numbers(self) -> list[int]:
         """Of the sets that exist."""

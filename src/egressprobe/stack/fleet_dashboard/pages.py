@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from egressprobe.stack.fleet.file import ClustersFile, ListedCluster
+from egressprobe.stack.fleet.plan import numbered_name
 from egressprobe.stack.fleet_dashboard.console import AccessPortal, dashboard_url
 from egressprobe.stack.fleet_dashboard.overview import overview
 from egressprobe.stack.fleet_dashboard.scope import ClusterScope
@@ -46,7 +47,7 @@ def fleet_dashboards(file: ClustersFile, pages: FleetPages) -> dict[str, str]:
     overviews = [overview(region, monitoring=monitoring) for region in sorted({c.region for c in file.clusters})]
     rows = [row_block(_row(file, cluster, pages, monitoring=monitoring)) for cluster in file.clusters]
     packed = _packed(overviews, rows)
-    names = [page_name(pages.name, number) for number in range(1, len(packed) + 1)]
+    names = [numbered_name(pages.name, number) for number in range(1, len(packed) + 1)]
     links = [dashboard_url(name, pages.region) for name in names]
     bodies = {}
     for number, (name, blocks) in enumerate(zip(names, packed, strict=True)):
@@ -54,11 +55,6 @@ def fleet_dashboards(file: ClustersFile, pages: FleetPages) -> dict[str, str]:
         top = head_block(title, [*links[:number], "", *links[number + 1 :]])
         bodies[name] = _body([top, *blocks])
     return bodies
-
-
-def page_name(name: str, number: int) -> str:
-    """number: from 1."""
-    return name if number == 1 else f"{name}-{number}"
 
 
 def _row(file: ClustersFile, cluster: ListedCluster, pages: FleetPages, *, monitoring: bool) -> ClusterRow:
