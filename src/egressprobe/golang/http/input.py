@@ -67,9 +67,10 @@ def line_text(data: bytes) -> str:
 def body_length(text: str) -> int | None:
     """A Content-Length as a number; None for one that Go does not take (strconv.ParseUint(text, 10, 63))."""
     digits = text.lstrip("0")  # int() takes no more than some thousands of digits
-    if not (text.isascii() and text.isdigit()) or len(digits) > 19 or int(digits or "0") > _MAX_LENGTH:
+    if not (text.isascii() and text.isdigit()) or len(digits) > 19:
         return None
-    return int(digits or "0")
+    length = int(digits or "0")
+    return length if length <= _MAX_LENGTH else None
 
 
 def too_many_informational(count: int, release: GoRelease) -> bool:
